@@ -1,1 +1,11 @@
-//! app
+//! Dossier (一机一档): from factory to hand, every device has a dossier.
+//!
+//! `main -> cli -> {api, pages, jobs} -> flows -> {store, domain, detect}`; see `ARCHITECTURE.md`.
+
+pub mod clock;
+pub mod files;
+pub mod flows;
+pub mod geo;
+pub mod pages;
+pub mod rules;
+pub mod secrets;

@@ -1,12 +1,23 @@
 //! The rules of Dossier: pure functions of facts and a time. No clock, no database, no async,
 //! no serialisation lives here; see `ARCHITECTURE.md`.
 
+pub mod activation;
 pub mod calendar;
 pub mod code;
+pub mod custody;
+pub mod finding;
 pub mod gs1;
+pub mod id;
 pub mod identifier;
+pub mod packing;
+pub mod party;
 pub mod policy;
+pub mod product;
+pub mod refusal;
 pub mod region;
 pub mod scratch;
+pub mod shipping;
+pub mod territory;
+pub mod text;
 pub mod verdict;
 pub mod warranty;

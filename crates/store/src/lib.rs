@@ -1,1 +1,93 @@
-//! store
+//! The only crate that knows SQL: SQLite and PostgreSQL behind one [`Store`].
+//!
+//! [`Store::commit`] is the one write door; everything else reads. A [`commit::Commit`] is data
+//! and names what it relied on. [`event`] holds the ledger's record types, [`canonical`] their
+//! bytes for ever, [`mod@project`] what each does to the tables that answer questions.
+
+pub mod canonical;
+pub mod commit;
+pub mod engine;
+pub mod event;
+pub mod project;
+pub mod reference;
+pub mod scan;
+pub mod unit;
+
+use canonical::BlindKey;
+use engine::{Engine, EngineError, Migration, Target, WriteError};
+
+/// The schema, step by step; forward only, never edited.
+const MIGRATIONS: &[Migration] = migrations!["V1__spine"];
+
+/// Everything recorded, on one engine.
+#[derive(Clone)]
+pub struct Store {
+    engine: Engine,
+    blind: BlindKey,
+}
+
+/// Why the store did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Something a commit relied on has moved: load and decide again.
+    #[error("conflict over {0}")]
+    Conflict(&'static str),
+    /// A once-only fact or an identifier is already there; the table says which.
+    #[error("a row of {0} is already there")]
+    Duplicate(String),
+    /// The database cannot be read.
+    #[error(transparent)]
+    Read(#[from] EngineError),
+    /// The database cannot be written.
+    #[error(transparent)]
+    Write(WriteError),
+    /// A stored record cannot be read or written.
+    #[error("a record is damaged: {0}")]
+    Record(String),
+}
+
+impl StoreError {
+    /// Whether loading afresh and deciding again can help.
+    pub fn is_race(&self) -> bool {
+        matches!(self, Self::Conflict(_) | Self::Duplicate(_))
+    }
+}
+
+impl Store {
+    /// Opens the store, creating and migrating it as needed. Until [`Store::with_blind`] gave it
+    /// the secret that blinds bulk rows, it is good for reading and for reference rows.
+    ///
+    /// # Errors
+    /// See [`Engine::open`].
+    pub async fn open(target: &Target) -> Result<Self, StoreError> {
+        let engine = Engine::open(target, MIGRATIONS).await?;
+        Ok(Self { engine, blind: BlindKey::new(&[0; 32]) })
+    }
+
+    /// The same store with the secret that blinds the rows of bulk events.
+    pub fn with_blind(self, secret: &[u8; 32]) -> Self {
+        Self { blind: BlindKey::new(secret), ..self }
+    }
+
+    /// The engine, for backup, checks and benchmarks.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Finishes what was handed over.
+    pub async fn close(&self) {
+        self.engine.close().await;
+    }
+
+    /// Every SQL constant, for the test that prepares each on both engines.
+    pub fn statements() -> Vec<&'static str> {
+        [
+            commit::STATEMENTS,
+            project::STATEMENTS,
+            reference::STATEMENTS,
+            scan::STATEMENTS,
+            unit::STATEMENTS,
+        ]
+        .concat()
+    }
+}

@@ -1,0 +1,179 @@
+//! UTF-8 from bytes of either encoding people's spreadsheets write.
+//!
+//! UTF-8 and GB18030 agree on ASCII, so the choice waits for the first byte beyond it, however
+//! far into the file, and is made on the window that starts there. Bytes that make no sense in
+//! the chosen encoding become U+FFFD, which refuses the row they are in.
+
+use encoding_rs::{Decoder, GB18030, UTF_8};
+use std::io::{self, Read};
+
+/// Bytes looked at to choose, and read at a time.
+const WINDOW: usize = 64 * 1024;
+
+/// Reads UTF-8 out of UTF-8 or GB18030. A byte order mark is passed on; the header drops it.
+pub(super) struct Decoded<R> {
+    source: R,
+    raw: Box<[u8]>,
+    /// The part of `raw` not decoded yet.
+    start: usize,
+    end: usize,
+    text: Box<[u8]>,
+    /// The part of `text` not handed out yet.
+    given: usize,
+    ready: usize,
+    decoder: Option<Decoder>,
+    source_ended: bool,
+    flushed: bool,
+}
+
+impl<R: Read> Decoded<R> {
+    pub(super) fn new(source: R) -> Self {
+        Self {
+            source,
+            raw: vec![0; WINDOW].into_boxed_slice(),
+            start: 0,
+            end: 0,
+            text: vec![0; WINDOW].into_boxed_slice(),
+            given: 0,
+            ready: 0,
+            decoder: None,
+            source_ended: false,
+            flushed: false,
+        }
+    }
+
+    /// One read behind what is there; moves the rest to the front first.
+    fn read_more(&mut self) -> io::Result<()> {
+        self.raw.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
+        self.start = 0;
+        loop {
+            match self.source.read(&mut self.raw[self.end..]) {
+                Ok(0) => self.source_ended = true,
+                Ok(count) => self.end += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            }
+            return Ok(());
+        }
+    }
+
+    /// Fills `text` with what can be decoded now.
+    fn refill(&mut self) -> io::Result<()> {
+        (self.given, self.ready) = (0, 0);
+        if self.start == self.end && !self.source_ended {
+            self.read_more()?;
+        }
+        if self.decoder.is_none() {
+            let rest = &self.raw[self.start..self.end];
+            let ascii = rest.iter().position(|byte| !byte.is_ascii()).unwrap_or(rest.len());
+            if ascii > 0 || rest.is_empty() {
+                self.text[..ascii].copy_from_slice(&rest[..ascii]);
+                (self.start, self.ready) = (self.start + ascii, ascii);
+                self.flushed = self.source_ended && self.start == self.end;
+                return Ok(());
+            }
+            while !self.source_ended && self.end - self.start < WINDOW {
+                self.read_more()?;
+            }
+            let window = &self.raw[self.start..self.end];
+            let encoding = if is_utf8(window, self.source_ended) { UTF_8 } else { GB18030 };
+            self.decoder = Some(encoding.new_decoder_without_bom_handling());
+        }
+        if let Some(decoder) = &mut self.decoder {
+            let last = self.source_ended;
+            let source = &self.raw[self.start..self.end];
+            let (state, read, written, _) = decoder.decode_to_utf8(source, &mut self.text, last);
+            (self.start, self.ready) = (self.start + read, written);
+            self.flushed = last && state == encoding_rs::CoderResult::InputEmpty;
+        }
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Decoded<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while self.given == self.ready && !self.flushed {
+            self.refill()?;
+        }
+        let count = out.len().min(self.ready - self.given);
+        out[..count].copy_from_slice(&self.text[self.given..self.given + count]);
+        self.given += count;
+        Ok(count)
+    }
+}
+
+/// Whether bytes that start beyond ASCII are UTF-8. A stray bad byte does not make them GB18030,
+/// which would turn every name into others: Chinese in GB18030 breaks the rules of UTF-8 nearly
+/// every other character, so up to one broken place in four characters still is UTF-8.
+fn is_utf8(window: &[u8], whole: bool) -> bool {
+    let (mut sound, mut broken) = (0, 0);
+    for chunk in window.utf8_chunks() {
+        sound += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
+        broken += usize::from(!chunk.invalid().is_empty());
+    }
+    // A character cut in half by the end of the window is no fault.
+    let cut = !whole && std::str::from_utf8(window).is_err_and(|e| e.error_len().is_none());
+    (broken - usize::from(cut && broken > 0)) * 4 <= sound
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Hands out a few bytes at a time.
+    struct Drip<'a>(&'a [u8], usize);
+
+    impl Read for Drip<'_> {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            let count = self.1.min(out.len()).min(self.0.len());
+            out[..count].copy_from_slice(&self.0[..count]);
+            self.0 = &self.0[count..];
+            Ok(count)
+        }
+    }
+
+    fn decoded(bytes: &[u8], step: usize) -> String {
+        let mut text = String::new();
+        Decoded::new(Drip(bytes, step)).read_to_string(&mut text).unwrap();
+        text
+    }
+
+    #[test]
+    fn both_encodings_read_alike_wherever_chinese_begins() {
+        for lead in [0, 3, WINDOW - 1, WINDOW, 3 * WINDOW + 1] {
+            let text = format!("{}澄野电子，𠮷 end", "a,b\n".repeat(lead / 4 + 1));
+            let gb = GB18030.encode(&text).0;
+            for step in [1, 7, 10_000_000] {
+                assert_eq!(decoded(text.as_bytes(), step), text);
+                assert_eq!(decoded(&gb, step), text);
+            }
+        }
+    }
+
+    #[test]
+    fn a_stray_byte_stays_in_its_row() {
+        let mut bytes = "澄野电子\n深圳工厂\n".as_bytes().to_vec();
+        bytes.insert(12, 0xff);
+        assert_eq!(decoded(&bytes, 5), "澄野电子\u{fffd}\n深圳工厂\n");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_survives_utf8(text in "\\PC{0,300}", step in 1usize..40) {
+            prop_assert_eq!(decoded(text.as_bytes(), step), text);
+        }
+
+        #[test]
+        fn any_bytes_become_text(bytes: Vec<u8>, step in 1usize..40) {
+            decoded(&bytes, step);
+        }
+
+        #[test]
+        fn chinese_survives_gb18030(text in "[\u{4e00}-\u{9fa5}a-z,]{8,200}", step in 1usize..40) {
+            let gb = GB18030.encode(&text).0.into_owned();
+            prop_assert_eq!(decoded(&gb, step), text);
+        }
+    }
+}

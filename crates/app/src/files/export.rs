@@ -1,0 +1,115 @@
+//! CSV we write for others to open: nothing in it may run in a spreadsheet.
+
+use super::row::{Header, RawRow};
+use csv::{StringRecord, Writer};
+use domain::refusal::Refused;
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+/// What stands before the original columns of an error file.
+const ERROR_COLUMNS: [&str; 4] = ["error_row", "error_column", "error_code", "error_reason"];
+
+/// A cell that no spreadsheet will run as a formula: what begins like one gets an apostrophe in
+/// front. Telephones and numbers stay as they are: a sign followed by digits and the marks between
+/// them computes nothing.
+pub fn neutralised(cell: &str) -> Cow<'_, str> {
+    let mut rest = cell.chars();
+    let dangerous = match rest.next() {
+        // The full-width signs are read as the others by spreadsheets set to Chinese or Japanese.
+        Some('=' | '@' | '\t' | '\r' | '\n' | '＝' | '＠' | '＋' | '－') => true,
+        Some('+' | '-') => {
+            let plain = rest.clone().all(|c| c.is_ascii_digit() || " ().,-".contains(c));
+            !(plain && rest.any(|c| c.is_ascii_digit()))
+        }
+        _ => false,
+    };
+    if dangerous { Cow::Owned(format!("'{cell}")) } else { Cow::Borrowed(cell) }
+}
+
+/// Writes the refused rows of a file, each behind what was wrong with it, ready to be corrected
+/// and sent again: the four columns in front are ignored by the import.
+pub struct ErrorFile<W: Write> {
+    writer: Writer<W>,
+    /// The cells of a row that are written: not those of an error file being sent again.
+    kept: Vec<usize>,
+}
+
+impl<W: Write> ErrorFile<W> {
+    /// Begins with the header.
+    ///
+    /// # Errors
+    /// The output's own.
+    pub fn new(output: W, header: &Header) -> io::Result<Self> {
+        let mut writer = Writer::from_writer(output);
+        let is_kept = |name: &str| !ERROR_COLUMNS.iter().any(|own| own.eq_ignore_ascii_case(name));
+        let kept = header.names().enumerate().filter(|(_, name)| is_kept(name));
+        let (kept, names): (Vec<_>, Vec<_>) = kept.unzip();
+        let names = names.into_iter().map(neutralised);
+        writer
+            .write_record(ERROR_COLUMNS.into_iter().map(Cow::Borrowed).chain(names).map(bytes))?;
+        Ok(Self { writer, kept })
+    }
+
+    /// Adds one refused row; several problems are joined with `; `, in the same order in each
+    /// column.
+    ///
+    /// # Errors
+    /// The output's own.
+    pub fn write(&mut self, row: &RawRow, problems: &[Refused]) -> io::Result<()> {
+        let join =
+            |part: fn(&Refused) -> &str| problems.iter().map(part).collect::<Vec<_>>().join("; ");
+        let fields = join(|problem| problem.field);
+        let codes = join(|problem| problem.refusal.code());
+        let reasons = join(|problem| &problem.reason);
+        let cells: StringRecord = row.cells().collect();
+        let kept = self.kept.iter().map(|at| cells.get(*at).unwrap_or_default());
+        let record = row.record.to_string();
+        let own = [&record, &fields, &codes, &reasons].map(String::as_str);
+        Ok(self.writer.write_record(own.into_iter().chain(kept).map(neutralised).map(bytes))?)
+    }
+
+    /// Writes what is still held back and gives the output back.
+    ///
+    /// # Errors
+    /// The output's own.
+    pub fn finish(self) -> io::Result<W> {
+        self.writer.into_inner().map_err(|error| error.into_error())
+    }
+}
+
+fn bytes(cell: Cow<'_, str>) -> Vec<u8> {
+    cell.into_owned().into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formulas_are_neutralised_and_phones_are_not() {
+        for plain in
+            ["", "abc", "4008000001", "+86 755 1234", "+86-(0755)-1234", "-5.00", "-1,000", "a=b"]
+        {
+            assert_eq!(neutralised(plain), plain);
+        }
+        for formula in [
+            "=1+1",
+            "=HYPERLINK(\"x\")",
+            "+1+1",
+            "-2+3",
+            "-",
+            "+",
+            "+cmd|' /C calc'!A0",
+            "@SUM(A1)",
+            "\t=1",
+            "\r=1",
+            "\n=1",
+            "-x",
+            "＝1+1",
+            "+A1",
+            "-1/0",
+        ] {
+            assert_eq!(neutralised(formula), format!("'{formula}"));
+        }
+    }
+}

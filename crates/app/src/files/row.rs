@@ -1,0 +1,166 @@
+//! One record as text, with the header that says which cell is which.
+
+use super::kind::Kind;
+use super::table::FileError;
+use super::{CELL_BYTES_MAX, COLUMNS_MAX};
+use csv::StringRecord;
+use domain::refusal::Refused;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// The header of a file: its own words, and where the known columns stand.
+#[derive(Clone, Debug)]
+pub struct Header {
+    kind: Kind,
+    names: StringRecord,
+    /// For each of the kind's columns its cell, none where the file lacks it.
+    places: Box<[Option<usize>]>,
+}
+
+impl Header {
+    /// Reads a header in any order, case and company.
+    ///
+    /// # Errors
+    /// No name at all, too many columns, a name twice, or a required column missing.
+    pub(super) fn read(kind: Kind, names: StringRecord) -> Result<Self, FileError> {
+        if names.len() > COLUMNS_MAX {
+            return Err(FileError::TooManyColumns);
+        }
+        let mut places = vec![None; kind.columns().len()].into_boxed_slice();
+        let mut seen = HashSet::new();
+        for (at, name) in names.iter().enumerate() {
+            let name = plain(name);
+            if !name.is_empty() && !seen.insert(name.to_lowercase()) {
+                return Err(FileError::DuplicateColumn(name.chars().take(64).collect()));
+            }
+            if let Some(column) = kind.place(name) {
+                places[column] = Some(at);
+            }
+        }
+        if seen.is_empty() {
+            return Err(FileError::Empty);
+        }
+        let columns = kind.columns().iter().zip(&places);
+        let missing: Vec<_> = columns
+            .filter(|(column, place)| column.required && place.is_none())
+            .map(|(column, _)| column.name)
+            .collect();
+        if !missing.is_empty() {
+            return Err(FileError::MissingColumns { kind, missing });
+        }
+        Ok(Self { kind, names, places })
+    }
+
+    /// The header of input that names its fields itself: every column, in order.
+    pub(super) fn whole(kind: Kind) -> Self {
+        let names = kind.columns().iter().map(|column| column.name).collect();
+        let places = (0..kind.columns().len()).map(Some).collect();
+        Self { kind, names, places }
+    }
+
+    /// What the rows mean.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The header's cells as they were given.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(plain)
+    }
+
+    /// Cells in a whole row.
+    pub(super) fn width(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether the file has this column; a name in lower case.
+    pub fn has(&self, name: &str) -> bool {
+        self.cell_of(name).is_some()
+    }
+
+    /// The known column a cell belongs to.
+    pub(super) fn name_of(&self, cell: usize) -> Option<&'static str> {
+        let column = self.places.iter().position(|place| *place == Some(cell))?;
+        Some(self.kind.columns()[column].name)
+    }
+
+    fn cell_of(&self, name: &str) -> Option<usize> {
+        let column = self.kind.columns().iter().position(|column| column.name == name)?;
+        self.places[column]
+    }
+}
+
+/// A header's word without space and byte order mark.
+fn plain(name: &str) -> &str {
+    name.trim_start_matches('\u{feff}').trim()
+}
+
+/// One record, not yet read into types.
+#[derive(Clone, Debug)]
+pub struct RawRow {
+    /// Its number in the file. With a header that is record 1, so the first row is 2; blank lines
+    /// of CSV are not counted. In XLSX the row of the sheet when the header is in row 1; among
+    /// JSON lines the line, from 1.
+    pub record: usize,
+    header: Arc<Header>,
+    cells: StringRecord,
+    faults: Vec<Refused>,
+}
+
+impl RawRow {
+    pub(super) fn new(
+        record: usize,
+        header: &Arc<Header>,
+        cells: StringRecord,
+        mut faults: Vec<Refused>,
+    ) -> Self {
+        let (found, width) = (cells.len(), header.width());
+        if found > width {
+            let reason = format!("the row has {found} cells, the header has {width}");
+            faults.push(Refused::invalid("", reason));
+        }
+        Self { record, header: Arc::clone(header), cells, faults }
+    }
+
+    /// What the row means.
+    pub fn kind(&self) -> Kind {
+        self.header.kind
+    }
+
+    /// The header it stands under.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The cell of a column, without surrounding space; empty when the file or the row lacks it.
+    /// The name is one of [`Kind::columns`], in lower case.
+    pub fn cell(&self, name: &str) -> &str {
+        self.header.cell_of(name).and_then(|at| self.cells.get(at)).unwrap_or_default().trim()
+    }
+
+    /// All cells as they were given, those of unknown columns too.
+    pub fn cells(&self) -> impl Iterator<Item = &str> {
+        self.cells.iter()
+    }
+
+    /// What was wrong before any field was looked at.
+    pub fn faults(&self) -> &[Refused] {
+        &self.faults
+    }
+
+    /// Whether nothing is in it: spreadsheets leave such rows below the last one.
+    pub(super) fn is_blank(&self) -> bool {
+        self.faults.is_empty() && self.cells.iter().all(|cell| cell.trim().is_empty())
+    }
+}
+
+/// Why a cell cannot be looked at, whatever its field.
+pub(super) fn cell_fault(cell: &str) -> Option<String> {
+    if cell.len() > CELL_BYTES_MAX {
+        return Some(format!("has {} bytes, at most {CELL_BYTES_MAX} are allowed", cell.len()));
+    }
+    // Decoders put this character where bytes made no sense.
+    (!cell.is_ascii() && cell.contains('\u{fffd}')).then(|| {
+        "has bytes that are no text: save the file as UTF-8 or GB18030 throughout".to_owned()
+    })
+}

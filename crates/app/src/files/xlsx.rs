@@ -1,0 +1,280 @@
+//! Workbooks: the first visible sheet, cell by cell, after it was made sure that unpacking them
+//! cannot fill the memory.
+//!
+//! Excel keeps numbers as doubles and shows 15 digits of them: an SSCC or EID typed as a number
+//! has lost its end already, so a longer number is refused and not guessed.
+
+use super::kind::Kind;
+use super::row::{Header, RawRow};
+use super::table::FileError;
+use super::{
+    CELL_BYTES_MAX, COLUMNS_MAX, ROW_BYTES_MAX, XLSX_EXPANDED_BYTES_MAX, XLSX_SHARED_BYTES_MAX,
+    XLSX_STYLES_BYTES_MAX,
+};
+use calamine::{DataRef, Reader, SheetVisible, Xlsx, XlsxCellReader, XlsxError};
+use csv::StringRecord;
+use domain::refusal::Refused;
+use std::borrow::Cow;
+use std::io::{self, Read, Seek};
+use std::sync::Arc;
+use zip::ZipArchive;
+
+/// Where a workbook's bytes are: a file or memory.
+pub(super) trait Bytes: Read + Seek + Send {}
+impl<T: Read + Seek + Send> Bytes for T {}
+
+/// Numbers from here on have more than 15 digits.
+const NUMBER_END: f64 = 1e15;
+
+type Cells<'a> = XlsxCellReader<'a, Box<dyn Bytes>>;
+
+/// An open workbook whose first sheet begins with a good header.
+pub(super) struct Workbook {
+    book: Xlsx<Box<dyn Bytes>>,
+    sheet: String,
+    header: Arc<Header>,
+    /// The header's row of the sheet, from 0.
+    header_row: u32,
+    /// The last row handed out.
+    done: u32,
+}
+
+impl Workbook {
+    /// Measures, opens, and reads the header: the first row with anything in it.
+    pub(super) fn open(kind: Kind, mut bytes: Box<dyn Bytes>) -> Result<Self, FileError> {
+        measure(&mut bytes)?;
+        bytes.rewind()?;
+        let mut book = Xlsx::new(bytes).map_err(unreadable)?;
+        let sheet = book
+            .sheets_metadata()
+            .iter()
+            .find(|sheet| sheet.visible == SheetVisible::Visible)
+            .map(|sheet| sheet.name.clone())
+            .ok_or(FileError::Empty)?;
+        let mut cells = SheetCells::new(&mut book, &sheet)?;
+        let (header_row, names) = loop {
+            let Some((row, texts)) = cells.next_row()? else { return Err(FileError::Empty) };
+            let names: StringRecord =
+                texts.into_iter().map(|text| text.unwrap_or_default()).collect();
+            if names.iter().any(|name| !name.trim().is_empty()) {
+                break (row, names);
+            }
+        };
+        drop(cells);
+        let header = Arc::new(Header::read(kind, names)?);
+        Ok(Self { book, sheet, header, header_row, done: header_row })
+    }
+
+    pub(super) fn header(&self) -> &Arc<Header> {
+        &self.header
+    }
+
+    /// The rows below the last one handed out.
+    pub(super) fn rows(&mut self) -> Result<SheetRows<'_>, FileError> {
+        let cells = SheetCells::new(&mut self.book, &self.sheet)?;
+        let (header, header_row, done) = (&self.header, self.header_row, &mut self.done);
+        Ok(SheetRows { cells, header, header_row, done })
+    }
+}
+
+/// Rows of the sheet as records.
+pub(super) struct SheetRows<'a> {
+    cells: SheetCells<'a>,
+    header: &'a Arc<Header>,
+    header_row: u32,
+    done: &'a mut u32,
+}
+
+impl SheetRows<'_> {
+    pub(super) fn next_row(&mut self) -> Result<Option<RawRow>, FileError> {
+        while let Some((row, texts)) = self.cells.next_row()? {
+            if row <= *self.done {
+                continue;
+            }
+            *self.done = row;
+            let mut faults = Vec::new();
+            let mut cells = StringRecord::with_capacity(256, texts.len());
+            for (at, text) in texts.into_iter().enumerate() {
+                let text = text.unwrap_or_else(|reason| {
+                    if let Some(field) = self.header.name_of(at) {
+                        faults.push(Refused::invalid(field, reason));
+                    }
+                    String::new()
+                });
+                cells.push_field(&text);
+            }
+            let record = (row - self.header_row) as usize + 1;
+            return Ok(Some(RawRow::new(record, self.header, cells, faults)));
+        }
+        Ok(None)
+    }
+}
+
+/// A cell's text, or why it has none.
+type Text = Result<String, Cow<'static, str>>;
+
+/// A cell: its row and column from 0, and what is in it.
+type Placed = ((u32, u32), Text);
+
+/// Gathers the sheet's cells into rows.
+struct SheetCells<'a> {
+    cells: Cells<'a>,
+    /// The first cell of the next row.
+    ahead: Option<Placed>,
+    /// Whether the sheet is over: asking its reader again would be an error.
+    ended: bool,
+}
+
+impl<'a> SheetCells<'a> {
+    fn new(book: &'a mut Xlsx<Box<dyn Bytes>>, sheet: &str) -> Result<Self, FileError> {
+        let cells = book.worksheet_cells_reader(sheet).map_err(unreadable)?;
+        Ok(Self { cells, ahead: None, ended: false })
+    }
+
+    /// The next row that has a cell: its number from 0, and its cells up to the last filled one.
+    fn next_row(&mut self) -> Result<Option<(u32, Vec<Text>)>, FileError> {
+        let first = match self.ahead.take() {
+            Some(cell) => Some(cell),
+            None => self.next()?,
+        };
+        let Some(((row, column), text)) = first else { return Ok(None) };
+        let (mut texts, mut size) = (Vec::new(), 0);
+        place(&mut texts, column, text, &mut size, row)?;
+        while let Some(((at, column), text)) = self.next()? {
+            if at < row {
+                return Err(FileError::Xlsx("its rows are out of order".to_owned()));
+            }
+            if at > row {
+                self.ahead = Some(((at, column), text));
+                break;
+            }
+            place(&mut texts, column, text, &mut size, row)?;
+        }
+        Ok(Some((row, texts)))
+    }
+
+    /// The next cell with anything in it.
+    fn next(&mut self) -> Result<Option<Placed>, FileError> {
+        while !self.ended {
+            match self.cells.next_cell().map_err(unreadable)? {
+                None => self.ended = true,
+                Some(cell) if matches!(cell.get_value(), DataRef::Empty) => {}
+                Some(cell) => {
+                    return Ok(Some((cell.get_position(), text_of(cell.get_value()))));
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn place(
+    texts: &mut Vec<Text>,
+    column: u32,
+    text: Text,
+    size: &mut usize,
+    row: u32,
+) -> Result<(), FileError> {
+    let column = column as usize;
+    if column >= COLUMNS_MAX {
+        return Err(FileError::TooManyColumns);
+    }
+    *size += text.as_ref().map_or(0, String::len);
+    if *size > ROW_BYTES_MAX {
+        return Err(FileError::RowTooLong { record: row as usize + 1 });
+    }
+    if texts.len() <= column {
+        texts.resize(column + 1, Ok(String::new()));
+    }
+    texts[column] = text;
+    Ok(())
+}
+
+/// The text a cell would have in CSV: dates as ISO 8601 without a zone, truth as yes or no.
+fn text_of(value: &DataRef<'_>) -> Text {
+    match value {
+        DataRef::Empty => Ok(String::new()),
+        DataRef::String(text) => bounded(text),
+        DataRef::SharedString(text) => bounded(text),
+        DataRef::Int(number) => number_text(*number as f64),
+        DataRef::Float(number) => number_text(*number),
+        DataRef::Bool(yes) => Ok(if *yes { "yes" } else { "no" }.to_owned()),
+        DataRef::DateTime(at) if at.is_datetime() => {
+            let (year, month, day, hour, minute, second, milli) = at.to_ymd_hms_milli();
+            let date = format!("{year:04}-{month:02}-{day:02}");
+            Ok(match (hour, minute, second, milli) {
+                (0, 0, 0, 0) => date,
+                (_, _, _, 0) => format!("{date}T{hour:02}:{minute:02}:{second:02}"),
+                _ => format!("{date}T{hour:02}:{minute:02}:{second:02}.{milli:03}"),
+            })
+        }
+        DataRef::DateTimeIso(text) => bounded(text),
+        DataRef::DateTime(_) | DataRef::DurationIso(_) => {
+            Err("is a duration: format the cell as text or date".into())
+        }
+        DataRef::Error(error) => Err(format!("the cell holds the error {error}").into()),
+    }
+}
+
+fn bounded(text: &str) -> Text {
+    if text.len() > CELL_BYTES_MAX {
+        return Err("the cell is too long".into());
+    }
+    Ok(text.to_owned())
+}
+
+fn number_text(number: f64) -> Text {
+    if !number.is_finite() || number.abs() >= NUMBER_END {
+        return Err("is a number of more than 15 digits, of which Excel has lost the end: \
+                    format the column as text and enter it again"
+            .into());
+    }
+    if number.fract() == 0.0 {
+        return Ok(format!("{number:.0}"));
+    }
+    // 15 significant digits, as Excel shows them: 0.30000000000000004 was entered as 0.3.
+    Ok(format!("{number:.14e}").parse().unwrap_or(number).to_string())
+}
+
+/// Unpacks every part to nowhere and counts: what an archive says of its sizes may be a lie.
+fn measure(bytes: &mut Box<dyn Bytes>) -> Result<(), FileError> {
+    let broken = |error: zip::result::ZipError| FileError::Xlsx(error.to_string());
+    let mut archive = ZipArchive::new(bytes).map_err(broken)?;
+    let mut total = 0;
+    for at in 0..archive.len() {
+        let part = archive.by_index(at).map_err(broken)?;
+        let (what, max) = part_max(&part.name().map_err(broken)?);
+        let max = max.min(XLSX_EXPANDED_BYTES_MAX);
+        let size = io::copy(&mut part.take(max + 1), &mut io::sink())
+            .map_err(|error| FileError::Xlsx(error.to_string()))?;
+        if size > max {
+            return Err(FileError::XlsxTooLarge { part: what, max });
+        }
+        total += size;
+        if total > XLSX_EXPANDED_BYTES_MAX {
+            return Err(FileError::XlsxTooLarge { part: "all its parts unpacked", max });
+        }
+    }
+    Ok(())
+}
+
+/// How large a part may be unpacked: those that are held in memory, much less.
+fn part_max(name: &str) -> (&'static str, u64) {
+    let base = name.rsplit(['/', '\\']).next().unwrap_or_default().to_ascii_lowercase();
+    match base.as_str() {
+        "sharedstrings.xml" => ("its table of texts", XLSX_SHARED_BYTES_MAX),
+        "styles.xml" => ("its styles", XLSX_STYLES_BYTES_MAX),
+        base if base.ends_with(".rels") || base == "workbook.xml" => {
+            ("its list of parts", XLSX_STYLES_BYTES_MAX)
+        }
+        _ => ("a part of it unpacked", XLSX_EXPANDED_BYTES_MAX),
+    }
+}
+
+fn unreadable(error: XlsxError) -> FileError {
+    match error {
+        XlsxError::Password => FileError::OldExcel,
+        XlsxError::Io(error) => FileError::Io(error),
+        other => FileError::Xlsx(other.to_string().chars().take(200).collect()),
+    }
+}

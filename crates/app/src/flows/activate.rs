@@ -1,0 +1,638 @@
+//! Activation: the first start of a unit, weighed against where its goods may be sold. Nothing is
+//! ever locked or refused because of location; what does not fit is found, kept and shown to those
+//! who watch the channel.
+
+use super::caller::Caller;
+use super::custody::{self, Subject, instant};
+use super::find::{self, CodeFound, unit_number};
+use super::house::{EventDraft, House};
+use super::idempotency::{Answer, Keyed};
+use super::outcome::{FlowError, RACES_MAX};
+use super::reference::Reference;
+use crate::files::ProductionDraft;
+use crate::rules::{NEVER_SHIPPED_GRACE, OBSERVATION_KEPT, WAITING_KEPT};
+use detect::location::{Access, Assessment, Gps, Observations, assess};
+use domain::activation::{self, ActivationFacts, Assurance, Earlier, Outside};
+use domain::custody::CustodyFacts;
+use domain::finding::{Finding, FindingGrade, FindingKind, Nature};
+use domain::id::{BrandId, PartyId, ProductId};
+use domain::identifier::{Identifier, Scheme};
+use domain::refusal::{Refusal, Refused};
+use domain::region::RegionSet;
+use domain::warranty::WarrantyReading;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::net::IpAddr;
+use store::canonical::hex;
+use store::commit::{Alert, Commit, Observation, Outbox, Relied, Side};
+use store::event::{ActivatedBody, Body, Event, FamilyRow, FindingRow};
+use store::project::Unborn;
+use store::unit::UnitRecord;
+
+/// Label under which raw signals are sealed.
+const SIGNALS_LABEL: &str = "signals v1";
+/// Label under which waiting commands are sealed.
+const WAITING_LABEL: &str = "waiting activation v1";
+
+/// What a device or server says of the place of an activation. Everything is optional.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Signals {
+    /// Client address.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ip: Option<IpAddr>,
+    /// Country code of the serving mobile network.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub serving_mcc: Option<String>,
+    /// Country code of the SIM's home network.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sim_mcc: Option<String>,
+    /// Position: latitude, longitude, radius in metres, attested.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub gps: Option<(f64, f64, f64, bool)>,
+    /// Party code of the shop that sold it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub store_code: Option<String>,
+    /// Where the sale was shipped to.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub shipping_region: Option<String>,
+    /// `fixed`, `wifi`, `cellular`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub access: Option<String>,
+    /// IANA zone of the device.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub time_zone: Option<String>,
+}
+
+/// An activation as reported.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// `sn`, `imei`, `code` …
+    pub scheme: String,
+    /// The identifier as given.
+    pub value: String,
+    /// When it happened, microseconds.
+    pub happened_at: i64,
+    /// The sender's offset from UTC, minutes.
+    pub offset_minutes: i32,
+    /// What tells this device from another.
+    pub fingerprint: Option<String>,
+    /// Where.
+    pub signals: Signals,
+}
+
+/// What became of it.
+#[derive(Clone, Debug)]
+pub struct Activated {
+    /// The unit as it was before.
+    pub unit: UnitRecord,
+    /// The event's identity.
+    pub event: domain::id::EventId,
+    /// First of its life.
+    pub first: bool,
+    /// First activation of this life.
+    pub activated_at: Timestamp,
+    /// Whether the sender's clock was believed.
+    pub clock_believed: bool,
+    /// The weighed evidence.
+    pub assessment: Assessment,
+    /// What does not fit.
+    pub findings: Vec<Finding>,
+    /// What the report is worth.
+    pub assurance: Assurance,
+    /// The warranty as it stands after it.
+    pub warranty: WarrantyReading,
+}
+
+/// How an answer is written, so it can be stored with the very commit it answers.
+pub type Render<'a> = &'a (dyn Fn(&Activated) -> Answer + Send + Sync);
+
+/// Records an activation. `key` stores the rendered answer for repetition.
+///
+/// # Errors
+/// [`Refusal::UnknownSubject`]: nothing answers to the identifier. The report is kept and replayed
+/// when the unit arrives within 30 days.
+pub async fn activate(
+    house: &House,
+    caller: Option<&Caller>,
+    report: &Report,
+    key: Option<&Keyed>,
+    render: Render<'_>,
+) -> Result<Answer, FlowError> {
+    let received_at = house.clock.now();
+    let reference = house.reference().await?;
+    let brand = match caller {
+        Some(caller) => caller.brand,
+        None => reference.sole_brand().unwrap_or(BrandId(0)),
+    };
+    let number = match locate(house, brand, report).await? {
+        Some(number) => number,
+        None => {
+            wait_for(house, report, received_at).await?;
+            return Err(Refused::new(Refusal::UnknownSubject, "identifier.value").into());
+        }
+    };
+    for round in 0..RACES_MAX {
+        let reference = if round == 0 { house.reference().await? } else { house.reload().await? };
+        let loaded = load(house, &reference, number).await?;
+        if loaded.brand != brand && caller.is_some() {
+            // Another tenant's unit answers exactly as one that is not there.
+            return Err(Refused::new(Refusal::UnknownSubject, "identifier.value").into());
+        }
+        let decided = decide(house, &reference, &loaded, report, caller, received_at);
+        let mut commit = commit(house, &loaded, &decided, report, caller)?;
+        let outcome = outcome(house, &reference, &loaded, decided, &commit);
+        let answer = render(&outcome);
+        let now = received_at.as_microsecond();
+        commit.idempotency = key.map(|k| k.keep(number, &answer, now));
+        commit.relies_on.push(Relied::Reference(reference.version));
+        match house.store.commit(&commit).await {
+            Err(e) if e.is_race() => match key {
+                // The very same command may have won the race: then its answer is ours too.
+                Some(key) => {
+                    if let Some(answer) = key.replay(house).await? {
+                        return Ok(answer);
+                    }
+                }
+                None => continue,
+            },
+            Err(e) => return Err(e.into()),
+            Ok(()) => return Ok(answer),
+        }
+    }
+    Err(FlowError::Busy)
+}
+
+/// The unit a report names.
+async fn locate(house: &House, brand: BrandId, report: &Report) -> Result<Option<i64>, FlowError> {
+    let scheme: Scheme = report.scheme.parse().map_err(|_| {
+        Refused::invalid("identifier.scheme", "must be sn, imei, meid, eid, mac, part or code")
+    })?;
+    if scheme == Scheme::Code {
+        return match find::code(house, &report.value).await? {
+            CodeFound::Issued(n) | CodeFound::Void(n) => {
+                Ok(Some(find::unit_of_code(house, n).await?))
+            }
+            _ => Ok(None),
+        };
+    }
+    let identifier = Identifier::parse(scheme, &report.value)
+        .map_err(|e| Refused::invalid("identifier.value", e))?;
+    find::identifier(house, brand, &identifier).await
+}
+
+/// Everything known of the unit that a decision needs.
+struct Loaded {
+    number: i64,
+    brand: BrandId,
+    product: ProductId,
+    unit: Option<UnitRecord>,
+    batch: i64,
+    custody: CustodyFacts,
+}
+
+async fn load(house: &House, reference: &Reference, number: i64) -> Result<Loaded, FlowError> {
+    let Some(unit) = house.store.unit_fetch(number).await? else {
+        let unknown = Refused::new(Refusal::UnknownSubject, "identifier.value");
+        let batch = reference.batch_of(number).ok_or(unknown.clone())?;
+        let product = batch.product.ok_or(unknown)?;
+        return Ok(Loaded {
+            number,
+            brand: BrandId(batch.brand),
+            product: ProductId(product),
+            unit: None,
+            batch: batch.id,
+            custody: CustodyFacts::default(),
+        });
+    };
+    let subject = Subject::Unit(Box::new(unit.clone()));
+    Ok(Loaded {
+        number,
+        brand: BrandId(unit.brand),
+        product: ProductId(unit.product),
+        batch: unit.batch,
+        custody: custody::facts(house, reference, &[&subject]).await?,
+        unit: Some(unit),
+    })
+}
+
+/// What the rules say of a report.
+struct Decided {
+    at: activation::ActivatedAt,
+    assessment: Assessment,
+    bound_to: Option<PartyId>,
+    fingerprint: Option<Vec<u8>>,
+    assurance: Assurance,
+    activation: activation::Activation,
+}
+
+fn decide(
+    house: &House,
+    reference: &Reference,
+    loaded: &Loaded,
+    report: &Report,
+    caller: Option<&Caller>,
+    received_at: Timestamp,
+) -> Decided {
+    let assurance = caller.map_or(Assurance::Public, Caller::assurance);
+    let unit = loaded.unit.as_ref();
+    let produced_at = unit.and_then(|u| u.produced_at).map(instant);
+    let happened_at = instant(report.happened_at);
+    let at = activation::activated_at(happened_at, received_at, produced_at);
+    let (bound_to, authorised) = bound(house, reference, loaded, at.at);
+    let seen = observations(house, reference, loaded.brand, &report.signals, assurance);
+    let model = &house.rules.location;
+    let divisions = house.geo.divisions();
+    let assessment = assess(&seen, authorised.as_ref(), model.prior, model, divisions);
+    let hash = |raw: &String| house.secrets.hash("fingerprint", raw);
+    let fingerprint = report.fingerprint.as_ref().map(hash);
+    let earlier = unit
+        .filter(|u| u.activated_at.is_some())
+        .map(|u| Earlier { fingerprint: u.fingerprint.clone() });
+    let store = report.signals.store_code.as_deref();
+    let activation = activation::decide(&ActivationFacts {
+        unit: unit_number(loaded.number),
+        at: at.at,
+        produced: produced_at.is_some(),
+        recalled: unit.is_some_and(|u| u.recalled_at.is_some()),
+        stolen: unit.is_some_and(|u| u.stolen_at.is_some()),
+        decommissioned: unit.is_some_and(|u| u.retired_at.is_some()),
+        earlier,
+        fingerprint: fingerprint.clone(),
+        store: store.and_then(|code| reference.party(loaded.brand, code)).map(|p| p.id),
+        bound_to,
+        outside: outside(&assessment),
+        custody: &loaded.custody,
+        tree: &reference.tree,
+    });
+    Decided { at, assessment, bound_to, fingerprint, assurance, activation }
+}
+
+/// The party the goods are bound to at an instant, and where they may be sold then. Online-only
+/// grants bind by seller and shipping region, so the device's own place says nothing.
+fn bound(
+    house: &House,
+    reference: &Reference,
+    loaded: &Loaded,
+    at: Timestamp,
+) -> (Option<PartyId>, Option<RegionSet>) {
+    let Some(hold) = loaded.custody.at(unit_number(loaded.number), at) else {
+        return (None, None);
+    };
+    let sells = reference.tree.get(hold.party).is_some_and(|p| p.kind.sells());
+    let holder = sells.then_some(hold.party);
+    let on = house.day(reference, loaded.brand, at);
+    let tree = &reference.tree;
+    match reference.territories.binding(tree, hold.party, loaded.product, on) {
+        Some(binding) => (Some(binding.party), Some(binding.regions())),
+        None => (holder, None),
+    }
+}
+
+fn observations(
+    house: &House,
+    reference: &Reference,
+    brand: BrandId,
+    signals: &Signals,
+    assurance: Assurance,
+) -> Observations {
+    let divisions = house.geo.divisions();
+    let attests = assurance == Assurance::Attested;
+    let store = signals.store_code.as_deref();
+    let store = store.and_then(|code| reference.party(brand, code));
+    let region = |text: &String| divisions.parse(text).ok();
+    let access = match signals.access.as_deref() {
+        Some("cellular") => Some(Access::Cellular),
+        Some("fixed" | "wifi") => Some(Access::Local),
+        _ => None,
+    };
+    Observations {
+        ip: signals.ip.map(|ip| house.geo.lookup(ip)),
+        gps: signals.gps.map(|(lat, lon, radius_m, attested)| Gps {
+            lat,
+            lon,
+            radius_m,
+            attested: attested && attests,
+        }),
+        serving_mcc: signals.serving_mcc.as_deref().and_then(|m| house.geo.country_of_mcc(m)),
+        sim_mcc: signals.sim_mcc.as_deref().and_then(|m| house.geo.country_of_mcc(m)),
+        access,
+        time_zone: signals.time_zone.clone(),
+        store_region: store.and_then(|p| p.region.as_ref()).and_then(region),
+        shipping_region: signals.shipping_region.as_ref().and_then(region),
+    }
+}
+
+fn outside(assessment: &Assessment) -> Outside {
+    use detect::location::{Grade, Nature as Seen};
+    let grade = match assessment.grade {
+        Grade::Observe => Some(FindingGrade::Observe),
+        Grade::Suspect => Some(FindingGrade::Suspect),
+        Grade::Likely => Some(FindingGrade::Likely),
+        Grade::Consistent | Grade::Unknown => None,
+    };
+    let nature = assessment.nature.map(|n| match n {
+        Seen::CrossRegion => Nature::CrossRegion,
+        Seen::CrossBorder => Nature::CrossBorder,
+    });
+    let families = assessment.families.iter().filter(|f| f.inside == Some(false));
+    let mut reasons: Vec<String> =
+        families.map(|f| format!("{}_outside", f.family.as_str())).collect();
+    reasons.extend(assessment.reasons.iter().map(|r| r.code().to_owned()));
+    Outside { grade, nature, reasons }
+}
+
+fn commit(
+    house: &House,
+    loaded: &Loaded,
+    decided: &Decided,
+    report: &Report,
+    caller: Option<&Caller>,
+) -> Result<Commit, FlowError> {
+    let unit = loaded.unit.as_ref();
+    let after = unit.map_or(0, |u| u.recorded_at);
+    let signals = serde_json::to_value(&report.signals)
+        .and_then(|v| store::canonical::canonical_text(&v))
+        .map_err(|e| store::StoreError::Record(e.to_string()))?;
+    let blind = crate::secrets::random::<16>()?;
+    let digest = Sha256::new().chain_update(&signals).chain_update(blind).finalize();
+    let body = body(house, loaded, decided, hex(&digest));
+    let event = event(house, loaded, report, caller, after, body);
+    let sealed = serde_json::to_vec(&(hex(&blind), report))
+        .map_err(|e| store::StoreError::Record(e.to_string()))?;
+    let recorded_at = event.recorded_at;
+    let observation = Observation {
+        home: loaded.number,
+        id: event.id.0,
+        sealed: house.secrets.seal(SIGNALS_LABEL, &sealed)?,
+        expires_at: recorded_at + OBSERVATION_KEPT.as_micros() as i64,
+    };
+    let relied = unit.map(|u| Relied::Unit { number: u.number, revision: u.revision });
+    let unborn = unit
+        .is_none()
+        .then_some((loaded.number, Unborn { product: loaded.product.0, batch: loaded.batch }));
+    Ok(Commit {
+        relies_on: relied.into_iter().collect(),
+        alerts: alerts(&event, &decided.activation.findings, unit.map_or(0, |u| u.life)),
+        events: vec![event],
+        unborn: unborn.into_iter().collect(),
+        observations: vec![observation],
+        ..Commit::default()
+    })
+}
+
+fn event(
+    house: &House,
+    loaded: &Loaded,
+    report: &Report,
+    caller: Option<&Caller>,
+    after: i64,
+    body: ActivatedBody,
+) -> Event {
+    let nobody = Caller {
+        brand: loaded.brand,
+        party: PartyId(0),
+        scopes: Vec::new(),
+        actor: "device".to_owned(),
+    };
+    let draft = EventDraft {
+        caller: caller.unwrap_or(&nobody),
+        home: loaded.number,
+        site: None,
+        happened_at: instant(report.happened_at),
+        offset_minutes: report.offset_minutes,
+        after,
+        body: Body::Activated(Box::new(body)),
+        subjects: Vec::new(),
+    };
+    let mut event = house.event(draft);
+    event.party = caller.map(|c| c.party);
+    event
+}
+
+fn body(house: &House, loaded: &Loaded, decided: &Decided, digest: String) -> ActivatedBody {
+    let assessment = &decided.assessment;
+    let family = |f: &detect::location::FamilyReading| FamilyRow {
+        family: f.family.as_str().to_owned(),
+        inside: f.inside,
+        level: f.level.as_str().to_owned(),
+        region: f.region.map(|r| r.to_string()),
+        score_milli: (f.score * 1000.0).round() as i64,
+    };
+    let finding = |f: &Finding| FindingRow {
+        grade: f.grade.as_str().to_owned(),
+        kind: f.kind.as_str().to_owned(),
+        nature: f.nature.map(|n| n.as_str().to_owned()),
+        reasons: f.reasons.clone(),
+    };
+    ActivatedBody {
+        activated_at: decided.at.at.as_microsecond(),
+        assurance: decided.assurance.as_str().to_owned(),
+        bound_to: decided.bound_to.map(|p| p.0),
+        clock_believed: decided.at.clock_believed,
+        families: assessment.families.iter().map(family).collect(),
+        findings: decided.activation.findings.iter().map(finding).collect(),
+        fingerprint: decided.fingerprint.as_deref().map(hex),
+        first: decided.activation.first,
+        grade: assessment.grade.as_str().to_owned(),
+        life: loaded.unit.as_ref().map_or(0, |u| u.life),
+        level: assessment.level.as_str().to_owned(),
+        region: assessment.region.map(|r| r.to_string()),
+        signals_digest: digest,
+        versions: house.geo.versions().to_string(),
+    }
+}
+
+/// Alerts for findings someone must see. Papers are often behind the goods, so `never_shipped`
+/// waits out its grace period first.
+fn alerts(event: &Event, findings: &[Finding], life: i64) -> Vec<Alert> {
+    let due = |kind: FindingKind| match kind {
+        FindingKind::NeverShipped => event.recorded_at + NEVER_SHIPPED_GRACE.as_micros() as i64,
+        _ => event.recorded_at,
+    };
+    let alert = |f: &Finding| Alert {
+        home: event.home,
+        dedup_key: format!("{} life {life}", f.kind.as_str()),
+        brand: event.brand.0,
+        kind: f.kind.as_str().to_owned(),
+        grade: f.grade.as_str().to_owned(),
+        event: event.id.0,
+        due_at: due(f.kind),
+    };
+    findings.iter().filter(|f| f.grade.alerts()).map(alert).collect()
+}
+
+fn outcome(
+    house: &House,
+    reference: &Reference,
+    loaded: &Loaded,
+    decided: Decided,
+    commit: &Commit,
+) -> Activated {
+    let unit = loaded.unit.clone().unwrap_or_else(|| UnitRecord {
+        number: loaded.number,
+        brand: loaded.brand.0,
+        product: loaded.product.0,
+        batch: loaded.batch,
+        ..UnitRecord::default()
+    });
+    let first_at = unit.activated_at.map_or(decided.at.at, instant);
+    let after = UnitRecord { activated_at: Some(first_at.as_microsecond()), ..unit.clone() };
+    let warranty = super::verify::warranty(house, reference, &after, &loaded.custody);
+    Activated {
+        event: commit.events.first().map_or(domain::id::EventId([0; 16]), |e| e.id),
+        unit,
+        first: decided.activation.first,
+        activated_at: first_at,
+        clock_believed: decided.at.clock_believed,
+        assessment: decided.assessment,
+        findings: decided.activation.findings,
+        assurance: decided.assurance,
+        warranty,
+    }
+}
+
+/// Keeps a report whose unit is not known yet.
+async fn wait_for(house: &House, report: &Report, received_at: Timestamp) -> Result<(), FlowError> {
+    let text = serde_json::to_vec(report).map_err(|e| store::StoreError::Record(e.to_string()))?;
+    let received_at = received_at.as_microsecond();
+    let side = Side::Waiting {
+        value: waiting_value(&report.scheme, &report.value),
+        id: house.event_id().0,
+        sealed: house.secrets.seal(WAITING_LABEL, &text)?,
+        received_at,
+        expires_at: received_at + WAITING_KEPT.as_micros() as i64,
+    };
+    house.store.commit(&Commit { sides: vec![side], ..Commit::default() }).await?;
+    Ok(())
+}
+
+fn waiting_value(scheme: &str, value: &str) -> String {
+    let canonical = scheme.parse().ok().and_then(|s| Identifier::parse(s, value).ok());
+    format!("{scheme} {}", canonical.as_ref().map_or(value, |i| i.value()))
+}
+
+/// Replays reports that waited for units which just came off the line. What fails stays and waits
+/// on; nothing here may fail the commissioning.
+pub async fn replay_waiting(house: &House, drafts: &[ProductionDraft]) {
+    for draft in drafts {
+        let identifiers = std::iter::once(&draft.sn).chain(&draft.identifiers);
+        for identifier in identifiers {
+            let value = format!("{} {}", identifier.scheme().as_str(), identifier.value());
+            if let Err(error) = replay_one(house, &value).await {
+                tracing::warn!(%error, "a waiting activation could not be replayed");
+            }
+        }
+    }
+}
+
+async fn replay_one(house: &House, value: &str) -> Result<(), FlowError> {
+    for waiting in house.store.waiting_fetch(value).await? {
+        let text = house.secrets.open(WAITING_LABEL, &waiting.sealed)?;
+        let report: Report =
+            serde_json::from_slice(&text).map_err(|e| store::StoreError::Record(e.to_string()))?;
+        let render = |_: &Activated| Answer { status: 201, reply: String::new() };
+        activate(house, None, &report, None, &render).await?;
+        let mut id = [0; 16];
+        id.copy_from_slice(waiting.id.get(..16).unwrap_or(&[0; 16]));
+        let done = Side::WaitingDone { value: value.to_owned(), id };
+        house.store.commit(&Commit { sides: vec![done], ..Commit::default() }).await?;
+    }
+    Ok(())
+}
+
+/// Looks again at the activations a late fact concerns. A finding that no longer stands is
+/// withdrawn by an event that names the fact; nothing new is found late. Returns how many went.
+///
+/// # Errors
+/// The store does not answer; the job is tried again.
+pub async fn redecide(house: &House, job: &Outbox) -> Result<usize, FlowError> {
+    let since: i64 = job.content.parse().unwrap_or(0);
+    let mut withdrawn = 0;
+    let mut open = vec![(job.home, 0)];
+    while let Some((number, depth)) = open.pop() {
+        if let Some(unit) = house.store.unit_fetch(number).await? {
+            if unit.activated_at.is_some_and(|at| at >= since) {
+                withdrawn += withdraw(house, unit, job.id).await?;
+            }
+        } else if depth < domain::custody::PACK_DEPTH_MAX {
+            let inside = house.store.children_fetch(number).await?;
+            let still = |to: Option<Timestamp>| to.is_none_or(|t| t.as_microsecond() > since);
+            let children = inside.iter().filter(|c| still(c.to));
+            open.extend(children.map(|c| (c.child.get() as i64, depth + 1)));
+        }
+    }
+    Ok(withdrawn)
+}
+
+async fn withdraw(house: &House, unit: UnitRecord, because: [u8; 16]) -> Result<usize, FlowError> {
+    let late = ["never_shipped", "not_produced", "outside_territory", "other_channel"];
+    let findings = house.store.findings_fetch(unit.number).await?;
+    let standing: Vec<_> =
+        findings.into_iter().filter(|f| !f.withdrawn && late.contains(&f.kind.as_str())).collect();
+    let mut gone = 0;
+    for finding in standing {
+        let reference = house.reference().await?;
+        let loaded = load(house, &reference, unit.number).await?;
+        if stands(house, &reference, &loaded, &finding).await? {
+            continue;
+        }
+        let Some(unit) = &loaded.unit else { continue };
+        let system = Caller {
+            brand: loaded.brand,
+            party: PartyId(0),
+            scopes: Vec::new(),
+            actor: "system".to_owned(),
+        };
+        let body = Body::FindingWithdrawn {
+            finding: hex(&finding.event.0),
+            finding_kind: finding.kind.clone(),
+            because: hex(&because),
+        };
+        let now = house.clock.now();
+        let mut event =
+            house.event(EventDraft::about(&system, unit.number, now, unit.recorded_at, body));
+        event.party = None;
+        let commit = Commit {
+            relies_on: vec![Relied::Unit { number: unit.number, revision: unit.revision }],
+            events: vec![event],
+            ..Commit::default()
+        };
+        match house.store.commit(&commit).await {
+            Err(e) if e.is_race() => return Err(FlowError::Busy),
+            Err(e) => return Err(e.into()),
+            Ok(()) => gone += 1,
+        }
+    }
+    Ok(gone)
+}
+
+/// Whether a finding would be written again on what is known now.
+async fn stands(
+    house: &House,
+    reference: &Reference,
+    loaded: &Loaded,
+    finding: &store::unit::FindingRecord,
+) -> Result<bool, FlowError> {
+    let at = instant(finding.activated_at);
+    let unit = unit_number(loaded.number);
+    match FindingKind::parse(&finding.kind) {
+        Some(FindingKind::NotProduced) => {
+            Ok(loaded.unit.as_ref().is_none_or(|u| u.produced_at.is_none()))
+        }
+        Some(FindingKind::NeverShipped) => {
+            let origin = custody::is_origin(reference);
+            Ok(loaded.custody.left_origin(unit, at, origin).is_none())
+        }
+        Some(kind) => {
+            let sealed = house.store.observation_fetch(loaded.number, &finding.event.0).await?;
+            let Some(sealed) = sealed else { return Ok(true) };
+            let text = house.secrets.open(SIGNALS_LABEL, &sealed)?;
+            let (_, report): (String, Report) = serde_json::from_slice(&text)
+                .map_err(|e| store::StoreError::Record(e.to_string()))?;
+            let again = decide(house, reference, loaded, &report, None, at);
+            Ok(again.activation.findings.iter().any(|f| f.kind == kind))
+        }
+        None => Ok(true),
+    }
+}

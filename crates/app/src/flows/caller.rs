@@ -1,0 +1,119 @@
+//! Who asks: a key, its party and its scopes, or nobody in particular.
+
+use domain::activation::Assurance;
+use domain::id::{BrandId, PartyId};
+use domain::refusal::{Refusal, Refused};
+
+/// What a key may do. `all` holds every other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Everything.
+    All,
+    /// Ask for verdicts in bulk and in full.
+    Verify,
+    /// Report activations as the brand's server.
+    Activate,
+    /// Report activations as the brand's app.
+    ActivateApp,
+    /// Vouch for attested signals.
+    ActivateAttested,
+    /// Change products, parties, territories.
+    Master,
+    /// Mint, deliver and void codes.
+    Mint,
+    /// Commission, inspect, pack.
+    Produce,
+    /// Ship, receive, return.
+    Ship,
+    /// Recall, decommission, report stolen, open lives, move identifiers.
+    Lifecycle,
+    /// Read whole dossiers.
+    Read,
+}
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 11] = [
+        Self::All,
+        Self::Verify,
+        Self::Activate,
+        Self::ActivateApp,
+        Self::ActivateAttested,
+        Self::Master,
+        Self::Mint,
+        Self::Produce,
+        Self::Ship,
+        Self::Lifecycle,
+        Self::Read,
+    ];
+
+    /// The word in keys and documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Verify => "verify",
+            Self::Activate => "activation",
+            Self::ActivateApp => "activation:app",
+            Self::ActivateAttested => "activation:attested",
+            Self::Master => "master",
+            Self::Mint => "mint",
+            Self::Produce => "produce",
+            Self::Ship => "ship",
+            Self::Lifecycle => "lifecycle",
+            Self::Read => "read",
+        }
+    }
+
+    /// Reads the word back.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.as_str() == word)
+    }
+}
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The tenant acted in.
+    pub brand: BrandId,
+    /// The party acted for.
+    pub party: PartyId,
+    /// What is allowed.
+    pub scopes: Vec<Scope>,
+    /// What the ledger shows as actor: `key:ID`, `cli`.
+    pub actor: String,
+}
+
+impl Caller {
+    /// The operator at the command line: everything, as the brand.
+    pub fn operator(brand: BrandId, party: PartyId) -> Self {
+        Self { brand, party, scopes: vec![Scope::All], actor: "cli".to_owned() }
+    }
+
+    /// Whether the caller may do this.
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes.iter().any(|s| *s == Scope::All || *s == scope)
+    }
+
+    /// Refuses what the caller may not do.
+    ///
+    /// # Errors
+    /// [`Refusal::NotAllowed`], naming the scope that is needed.
+    pub fn need(&self, scope: Scope) -> Result<(), Refused> {
+        if self.may(scope) {
+            return Ok(());
+        }
+        let more = format!("needs scope {}", scope.as_str());
+        Err(Refused::because(Refusal::NotAllowed, "", more))
+    }
+
+    /// What this caller's activations are worth.
+    pub fn assurance(&self) -> Assurance {
+        if self.may(Scope::ActivateAttested) {
+            Assurance::Attested
+        } else if self.may(Scope::Activate) {
+            Assurance::BrandServer
+        } else {
+            Assurance::App
+        }
+    }
+}

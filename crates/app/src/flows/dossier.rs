@@ -1,0 +1,82 @@
+//! The dossier: everything recorded of one unit, oldest first, its packs' journeys included.
+
+use super::custody::instant;
+use super::find::unit_number;
+use super::house::House;
+use super::outcome::FlowError;
+use domain::custody::CustodyFacts;
+use std::collections::HashSet;
+use store::event::{Body, Event};
+use store::unit::{FindingRecord, UnitRecord};
+
+/// Events about a pack that are also about what is inside.
+fn travels(body: &Body) -> bool {
+    matches!(
+        body,
+        Body::Shipped { .. }
+            | Body::Received { .. }
+            | Body::Returned { .. }
+            | Body::ShipmentVoided { .. }
+            | Body::Packed { .. }
+            | Body::Unpacked {}
+    )
+}
+
+/// A whole dossier.
+pub struct Dossier {
+    /// Current state.
+    pub unit: UnitRecord,
+    /// Everything that happened, oldest first.
+    pub events: Vec<Event>,
+    /// What does not fit.
+    pub findings: Vec<FindingRecord>,
+}
+
+/// Reads the dossier of a unit.
+///
+/// # Errors
+/// The store does not answer.
+pub async fn dossier(
+    house: &House,
+    unit: &UnitRecord,
+    custody: &CustodyFacts,
+) -> Result<Dossier, FlowError> {
+    let mut events = house.store.events_fetch(unit.number).await?;
+    let mut seen: HashSet<_> = events.iter().map(|e| e.id).collect();
+    let mut open = vec![(unit.number, i64::MIN, i64::MAX)];
+    while let Some((number, from, to)) = open.pop() {
+        for inside in custody.containments(unit_number(number)) {
+            let start = inside.from.as_microsecond().max(from);
+            let end = inside.to.map_or(to, |t| t.as_microsecond().min(to));
+            if start >= end {
+                continue;
+            }
+            let parent = inside.parent.get() as i64;
+            open.push((parent, start, end));
+            for event in house.store.events_fetch(parent).await? {
+                let during = start <= event.happened_at && event.happened_at < end;
+                if during && travels(&event.body) && seen.insert(event.id) {
+                    events.push(event);
+                }
+            }
+        }
+    }
+    // A bulk event is filed under its first subject: only those that name the unit belong here.
+    let named = |e: &Event| match e.body {
+        Body::Minted { .. } => false,
+        Body::Commissioned { .. } => e.subjects.iter().any(|s| s.number == unit.number),
+        _ => true,
+    };
+    events.retain(named);
+    events.sort_by_key(|e| (e.happened_at, e.recorded_at, e.id));
+    Ok(Dossier {
+        unit: unit.clone(),
+        events,
+        findings: house.store.findings_fetch(unit.number).await?,
+    })
+}
+
+/// When an event happened, as an instant.
+pub fn happened_at(event: &Event) -> jiff::Timestamp {
+    instant(event.happened_at)
+}

@@ -1,0 +1,136 @@
+//! Finding what a string names: a trace code, a unit's identifier, a pack.
+
+use super::house::House;
+use super::outcome::FlowError;
+use super::reference::Reference;
+use domain::code::{TraceCode, UnitNumber};
+use domain::id::BrandId;
+use domain::identifier::{Identifier, Scheme};
+use domain::refusal::{Refusal, Refused};
+
+/// What a trace code turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeFound {
+    /// Not in the form of a code, or its check character is wrong.
+    NotACode,
+    /// Well-formed, but no key of ours made it.
+    Forged,
+    /// Ours, but outside every issued range.
+    Unissued,
+    /// Issued.
+    Issued(i64),
+    /// Issued and voided.
+    Void(i64),
+}
+
+/// Reads a trace code: three checks before any table is searched. "Outside every range" is said
+/// only after the version row was read again.
+///
+/// # Errors
+/// The version row cannot be read.
+pub async fn code(house: &House, raw: &str) -> Result<CodeFound, FlowError> {
+    let Ok(code) = TraceCode::parse(raw) else { return Ok(CodeFound::NotACode) };
+    let reference = house.reference().await?;
+    let found = issued(house, &reference, &code);
+    if !matches!(found, CodeFound::Unissued | CodeFound::Forged) {
+        return Ok(found);
+    }
+    let reference = house.reference_now().await?;
+    Ok(issued(house, &reference, &code))
+}
+
+fn issued(house: &House, reference: &Reference, code: &TraceCode) -> CodeFound {
+    let Ok(number) = house.ring().decode(code) else { return CodeFound::Forged };
+    let number = number.get() as i64;
+    match reference.batch_of(number) {
+        Some(batch) if batch.product.is_some() => match reference.void_reason(number) {
+            Some(_) => CodeFound::Void(number),
+            None => CodeFound::Issued(number),
+        },
+        _ => CodeFound::Unissued,
+    }
+}
+
+/// The scope an identifier is unique in: SNs and part serials within the brand, the rest within the
+/// deployment.
+pub fn scope_of(scheme: Scheme, brand: BrandId) -> i64 {
+    match scheme {
+        Scheme::Sn | Scheme::Part => brand.0,
+        _ => 0,
+    }
+}
+
+/// The unit or pack an identifier names.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn identifier(
+    house: &House,
+    brand: BrandId,
+    identifier: &Identifier,
+) -> Result<Option<i64>, FlowError> {
+    let scope = scope_of(identifier.scheme(), brand);
+    let scheme = identifier.scheme().as_str();
+    Ok(house.store.identifier_fetch(scheme, scope, identifier.value()).await?)
+}
+
+/// The number behind a code: the unit itself, or the unit the code is an alias of.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn unit_of_code(house: &House, number: i64) -> Result<i64, FlowError> {
+    if house.store.unit_fetch(number).await?.is_some() {
+        return Ok(number);
+    }
+    let alias = house.store.identifier_fetch("code", 0, &number.to_string()).await?;
+    Ok(alias.unwrap_or(number))
+}
+
+/// What the subject of a shipment or the child of a pack names: a trace code if it is one of ours,
+/// else an SSCC, else an SN of the brand.
+///
+/// # Errors
+/// [`Refusal::UnknownSubject`] when nothing answers; [`Refusal::InvalidField`] when it cannot be
+/// any of them.
+pub async fn subject(
+    house: &House,
+    brand: BrandId,
+    raw: &str,
+    field: &'static str,
+) -> Result<i64, FlowError> {
+    let unknown = || FlowError::Refused(Refused::new(Refusal::UnknownSubject, field));
+    if let CodeFound::Issued(number) | CodeFound::Void(number) = code(house, raw).await? {
+        let number = unit_of_code(house, number).await?;
+        let unit = house.store.unit_fetch(number).await?.filter(|u| u.brand == brand.0);
+        return unit.map(|u| u.number).ok_or_else(unknown);
+    }
+    let looks_like_sscc = raw.len() == 18 && raw.bytes().all(|b| b.is_ascii_digit());
+    let sscc = Identifier::parse(Scheme::Sscc, raw);
+    if let Ok(sscc) = &sscc
+        && let Some(number) = identifier(house, brand, sscc).await?
+    {
+        let pack = house.store.pack_fetch(number).await?.filter(|p| p.brand == brand.0);
+        return pack.map(|p| p.number).ok_or_else(unknown);
+    }
+    match Identifier::parse(Scheme::Sn, raw) {
+        Ok(sn) => match identifier(house, brand, &sn).await? {
+            Some(number) => Ok(number),
+            None if looks_like_sscc && sscc.is_err() => {
+                Err(Refused::invalid(field, "SSCC check digit is wrong").into())
+            }
+            None => Err(unknown()),
+        },
+        Err(problem) => Err(Refused::invalid(field, problem).into()),
+    }
+}
+
+/// A unit number as the domain's type.
+pub fn unit_number(number: i64) -> UnitNumber {
+    // Numbers come from the store, which holds only numbers of issued ranges.
+    u64::try_from(number).ok().and_then(UnitNumber::new).unwrap_or(LAST)
+}
+
+const LAST: UnitNumber = match UnitNumber::new((1 << 40) - 1) {
+    Some(last) => last,
+    None => panic!("2^40 - 1 is a unit number"),
+};

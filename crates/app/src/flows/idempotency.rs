@@ -1,0 +1,77 @@
+//! Idempotency: the same command under the same key is answered with the same reply; another
+//! command under that key is refused. Only recorded commands are kept: what was not found, lost a
+//! race or met a closed store is decided afresh when it comes again.
+
+use super::house::House;
+use super::outcome::FlowError;
+use domain::refusal::{Refusal, Refused};
+use sha2::{Digest, Sha256};
+use store::commit::Idempotency;
+
+/// How long an answer is repeated: 30 days (policy).
+const KEPT_MICROS: i64 = 30 * 24 * 3_600 * 1_000_000;
+/// Longest key a client may send, in characters.
+pub const KEY_CHARS_MAX: usize = 255;
+
+/// A client's key with what it was sent for.
+#[derive(Clone, Debug)]
+pub struct Keyed {
+    scope: [u8; 32],
+    content: [u8; 32],
+}
+
+/// An answer given before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Reply body.
+    pub reply: String,
+}
+
+impl Keyed {
+    /// `owner` is the API key's public half, or identifier and fingerprint where there is none;
+    /// `canonical` is the body by RFC 8785.
+    ///
+    /// # Errors
+    /// The key is empty, too long or holds more than visible ASCII.
+    pub fn new(owner: &str, route: &str, key: &str, canonical: &str) -> Result<Self, Refused> {
+        let visible = key.bytes().all(|b| b.is_ascii_graphic());
+        if key.is_empty() || key.len() > KEY_CHARS_MAX || !visible {
+            let reason = format!("must be 1 to {KEY_CHARS_MAX} visible ASCII characters");
+            return Err(Refused::invalid("Idempotency-Key", reason));
+        }
+        let mut scope = Sha256::new();
+        for part in [owner, route, key] {
+            scope.update((part.len() as u64).to_be_bytes());
+            scope.update(part.as_bytes());
+        }
+        let content = Sha256::digest(canonical.as_bytes()).into();
+        Ok(Self { scope: scope.finalize().into(), content })
+    }
+
+    /// The answer given before, when the same command came under the same key.
+    ///
+    /// # Errors
+    /// [`Refusal::IdempotencyMismatch`] when another did.
+    pub async fn replay(&self, house: &House) -> Result<Option<Answer>, FlowError> {
+        let Some(found) = house.store.replay_fetch(&self.scope).await? else { return Ok(None) };
+        if found.content != self.content {
+            return Err(Refused::new(Refusal::IdempotencyMismatch, "Idempotency-Key").into());
+        }
+        let status = u16::try_from(found.status).unwrap_or(200);
+        Ok(Some(Answer { status, reply: found.reply }))
+    }
+
+    /// The row that repeats this answer.
+    pub fn keep(&self, home: i64, answer: &Answer, now_micros: i64) -> Idempotency {
+        Idempotency {
+            home,
+            scope: self.scope,
+            content: self.content,
+            status: answer.status.into(),
+            reply: answer.reply.clone(),
+            expires_at: now_micros + KEPT_MICROS,
+        }
+    }
+}

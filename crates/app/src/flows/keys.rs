@@ -1,0 +1,161 @@
+//! API keys and the code key ring. An API key's secret is shown once and kept only as a digest; a
+//! code key never leaves its seal.
+
+use super::caller::{Caller, Scope};
+use super::house::House;
+use super::outcome::{FlowError, RACES_MAX};
+use super::reference::{Reference, code_key_label};
+use crate::secrets::{self, MasterKey, SecretsError};
+use domain::id::{BrandId, PartyId};
+use domain::refusal::{Refusal, Refused};
+use sha2::{Digest, Sha256};
+use store::commit::{Commit, Relied};
+use store::reference::{ApiKeyRow, CodeKeyRow, ReferenceChange};
+use subtle::ConstantTimeEq;
+
+/// What every key starts with, so that scanners for leaked secrets recognise it.
+const PREFIX: &str = "dos_";
+
+/// Makes a key for a party. Returns the only copy of the whole key.
+///
+/// # Errors
+/// [`Refusal::UnknownParty`]; a name too long.
+pub async fn new_key(
+    house: &House,
+    brand: BrandId,
+    party_code: &str,
+    scopes: &[Scope],
+    name: &str,
+) -> Result<String, FlowError> {
+    let name = domain::text::optional(name, domain::text::NAME_CHARS_MAX)
+        .map_err(|e| Refused::invalid("name", e))?;
+    for _ in 0..RACES_MAX {
+        let reference = house.reference_now().await?;
+        let party = reference
+            .party(brand, party_code)
+            .ok_or_else(|| Refused::because(Refusal::UnknownParty, "party", party_code))?;
+        let id = store::canonical::hex(&secrets::random::<6>()?);
+        let secret = store::canonical::hex(&secrets::random::<24>()?);
+        let row = ApiKeyRow {
+            id: id.clone(),
+            brand: brand.0,
+            digest: Sha256::digest(secret.as_bytes()).to_vec(),
+            party: party.id.0,
+            scopes: scopes.iter().map(|s| s.as_str().to_owned()).collect(),
+            name: name.clone(),
+            created_at: house.clock.now().as_microsecond(),
+            revoked_at: None,
+        };
+        if put(house, &reference, ReferenceChange::ApiKey(row)).await? {
+            return Ok(format!("{PREFIX}{id}.{secret}"));
+        }
+    }
+    Err(FlowError::Busy)
+}
+
+/// Withdraws a key.
+///
+/// # Errors
+/// There is no such key.
+pub async fn revoke(house: &House, brand: BrandId, id: &str) -> Result<(), FlowError> {
+    for _ in 0..RACES_MAX {
+        let reference = house.reference_now().await?;
+        let key = reference.api_key(id).filter(|k| k.brand == brand.0);
+        let key = key.ok_or_else(|| Refused::invalid("id", "there is no such key"))?;
+        let now = house.clock.now().as_microsecond();
+        let row = ApiKeyRow { revoked_at: Some(now), ..key.clone() };
+        if put(house, &reference, ReferenceChange::ApiKey(row)).await? {
+            return Ok(());
+        }
+    }
+    Err(FlowError::Busy)
+}
+
+/// Who a bearer token is, if anyone.
+pub fn authenticate(reference: &Reference, token: &str) -> Option<Caller> {
+    let (id, secret) = token.strip_prefix(PREFIX)?.split_once('.')?;
+    let key = reference.api_key(id).filter(|k| k.revoked_at.is_none())?;
+    let digest = Sha256::digest(secret.as_bytes());
+    if !bool::from(digest.as_slice().ct_eq(&key.digest)) {
+        return None;
+    }
+    Some(Caller {
+        brand: BrandId(key.brand),
+        party: PartyId(key.party),
+        scopes: key.scopes.iter().filter_map(|s| Scope::parse(s)).collect(),
+        actor: format!("key:{id}"),
+    })
+}
+
+/// Starts the next epoch: codes minted from now on are made with a new key; older ones stay good.
+///
+/// # Errors
+/// All 32 epochs are used.
+pub async fn new_epoch(house: &House) -> Result<u8, FlowError> {
+    for _ in 0..RACES_MAX {
+        let reference = house.reference_now().await?;
+        let epoch = house.ring().current().epoch().get() + 1;
+        if domain::code::Epoch::new(epoch).is_none() {
+            return Err(Refused::invalid("epoch", "all 32 epochs are used").into());
+        }
+        let secret = zeroize::Zeroizing::new(secrets::random::<32>()?);
+        let sealed = house.master().seal(&code_key_label(epoch), secret.as_slice())?;
+        let created_at = house.clock.now().as_microsecond();
+        let row = CodeKeyRow { epoch, sealed, created_at };
+        if put(house, &reference, ReferenceChange::CodeKey(row)).await? {
+            return Ok(epoch);
+        }
+    }
+    Err(FlowError::Busy)
+}
+
+/// Seals every key anew under another master key. No code or hash changes.
+///
+/// # Errors
+/// The store does not answer; on an error every key is still under the old seal.
+pub async fn rewrap(house: &House, new: &MasterKey) -> Result<usize, FlowError> {
+    for _ in 0..RACES_MAX {
+        let rows = house.store.reference_load().await?;
+        let change = |row: &CodeKeyRow| -> Result<ReferenceChange, SecretsError> {
+            let label = code_key_label(row.epoch);
+            let secret = house.master().open(&label, &row.sealed)?;
+            let sealed = new.seal(&label, &secret)?;
+            Ok(ReferenceChange::CodeKeyRewrapped(CodeKeyRow { sealed, ..row.clone() }))
+        };
+        let reference =
+            rows.code_keys.iter().map(change).collect::<Result<Vec<_>, SecretsError>>()?;
+        let count = reference.len();
+        let commit = Commit {
+            relies_on: vec![Relied::Reference(rows.version)],
+            reference,
+            ..Commit::default()
+        };
+        match house.store.commit(&commit).await {
+            Err(e) if e.is_race() => continue,
+            Err(e) => return Err(e.into()),
+            Ok(()) => return Ok(count),
+        }
+    }
+    Err(FlowError::Busy)
+}
+
+/// Writes one reference row; false when it lost a race.
+async fn put(
+    house: &House,
+    reference: &Reference,
+    change: ReferenceChange,
+) -> Result<bool, FlowError> {
+    let commit = Commit {
+        relies_on: vec![Relied::Reference(reference.version)],
+        reference: vec![change],
+        ..Commit::default()
+    };
+    match house.store.commit(&commit).await {
+        Err(e) if e.is_race() => Ok(false),
+        Err(e) => Err(e.into()),
+        Ok(()) => {
+            house.reload().await?;
+            Ok(true)
+        }
+    }
+}

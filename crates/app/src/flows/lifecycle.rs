@@ -1,0 +1,344 @@
+//! What befalls units besides travel: inspection, recall, theft, decommissioning, new lives,
+//! further codes, identifiers that move, registration by a consumer, reports of suspicion.
+
+use super::caller::{Caller, Scope};
+use super::find::{self, CodeFound, scope_of};
+use super::house::{EventDraft, House};
+use super::outcome::{FlowError, RACES_MAX};
+use domain::id::{BrandId, PartyId};
+use domain::identifier::Identifier;
+use domain::refusal::{Refusal, Refused};
+use domain::text::{NOTE_CHARS_MAX, required};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use store::commit::{Commit, Observation, Relied, Side};
+use store::event::{Body, Row, Subject};
+use store::unit::UnitRecord;
+
+/// Units one command may name.
+pub const UNITS_MAX: usize = 100_000;
+
+/// A change in the life of one or many units.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// Quality inspection: `pass`, `fail`, `hold`, and what was seen.
+    Inspect(&'static str, String),
+    /// A recall opens, for a reason.
+    Recall(String),
+    /// A recall ends.
+    LiftRecall(String),
+    /// Taken out of use for ever.
+    Decommission(String),
+    /// Reported stolen.
+    ReportStolen(String),
+    /// Found again.
+    ClearStolen(String),
+    /// The unit starts over.
+    OpenLife(String),
+}
+
+impl Change {
+    fn body(&self, unit: &UnitRecord) -> Body {
+        let reason = |r: &String| r.clone();
+        match self {
+            Self::Inspect(inspection, note) => {
+                Body::Inspected { inspection: (*inspection).to_owned(), note: note.clone() }
+            }
+            Self::Recall(r) => Body::Recalled { reason: reason(r) },
+            Self::LiftRecall(r) => Body::RecallLifted { reason: reason(r) },
+            Self::Decommission(r) => Body::Decommissioned { reason: reason(r) },
+            Self::ReportStolen(r) => Body::StolenReported { reason: reason(r) },
+            Self::ClearStolen(r) => Body::StolenCleared { reason: reason(r) },
+            Self::OpenLife(r) => Body::LifeOpened { life: unit.life + 1, reason: reason(r) },
+        }
+    }
+
+    fn scope(&self) -> Scope {
+        match self {
+            Self::Inspect(..) => Scope::Produce,
+            _ => Scope::Lifecycle,
+        }
+    }
+
+    /// Changes that are one event over all their units rather than one each.
+    fn is_bulk(&self) -> bool {
+        !matches!(self, Self::Inspect(..) | Self::OpenLife(_))
+    }
+
+    fn refuse(&self, unit: &UnitRecord) -> Option<Refusal> {
+        match self {
+            Self::OpenLife(_) if unit.activated_at.is_none() => Some(Refusal::LifeOpen),
+            Self::Decommission(_) | Self::OpenLife(_) if unit.retired_at.is_some() => {
+                Some(Refusal::Decommissioned)
+            }
+            Self::Inspect(..) if unit.produced_at.is_none() => Some(Refusal::BeforeProduction),
+            _ => None,
+        }
+    }
+}
+
+/// Applies a change to every unit named; all or nothing.
+///
+/// # Errors
+/// Any unit is unknown or refuses the change.
+pub async fn change(
+    house: &House,
+    caller: &Caller,
+    numbers: &[i64],
+    change: &Change,
+    at: Timestamp,
+) -> Result<usize, FlowError> {
+    caller.need(change.scope())?;
+    house.not_ahead(at, "happened_at")?;
+    if numbers.is_empty() || numbers.len() > UNITS_MAX {
+        return Err(Refused::invalid("units", format!("name 1 to {UNITS_MAX} units")).into());
+    }
+    for _ in 0..RACES_MAX {
+        let mut units = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            let unit = house.store.unit_fetch(*number).await?;
+            let unit = unit
+                .filter(|u| u.brand == caller.brand.0)
+                .ok_or(Refused::new(Refusal::UnknownSubject, "units"))?;
+            if let Some(refusal) = change.refuse(&unit) {
+                return Err(Refused::new(refusal, "units").into());
+            }
+            units.push(unit);
+        }
+        let commit = commit(house, caller, &units, change, at);
+        match house.store.commit(&commit).await {
+            Err(e) if e.is_race() => continue,
+            Err(e) => return Err(e.into()),
+            Ok(()) => return Ok(units.len()),
+        }
+    }
+    Err(FlowError::Busy)
+}
+
+fn commit(
+    house: &House,
+    caller: &Caller,
+    units: &[UnitRecord],
+    change: &Change,
+    at: Timestamp,
+) -> Commit {
+    let relied = |u: &UnitRecord| Relied::Unit { number: u.number, revision: u.revision };
+    let mut commit = Commit { relies_on: units.iter().map(relied).collect(), ..Commit::default() };
+    let after = units.iter().map(|u| u.recorded_at).max().unwrap_or(0);
+    if change.is_bulk() && units.len() > 1 {
+        let mut draft =
+            EventDraft::about(caller, units[0].number, at, after, change.body(&units[0]));
+        let row = |u: &UnitRecord| Subject { number: u.number, row: Row::Member {} };
+        draft.subjects = units.iter().map(row).collect();
+        commit.events.push(house.event(draft));
+    } else {
+        commit.events.extend(units.iter().map(|unit| {
+            let body = change.body(unit);
+            house.event(EventDraft::about(caller, unit.number, at, unit.recorded_at, body))
+        }));
+    }
+    commit
+}
+
+/// Makes another code a further name of a unit: a label was replaced.
+///
+/// # Errors
+/// The code is not ours, void, bound, or of another product.
+pub async fn bind_alias(
+    house: &House,
+    caller: &Caller,
+    unit: i64,
+    code: &str,
+) -> Result<(), FlowError> {
+    caller.need(Scope::Lifecycle)?;
+    let alias = match find::code(house, code).await? {
+        CodeFound::NotACode | CodeFound::Forged => {
+            return Err(Refused::new(Refusal::ForgedCode, "code").into());
+        }
+        CodeFound::Unissued => return Err(Refused::new(Refusal::CodeNotIssued, "code").into()),
+        CodeFound::Void(_) => return Err(Refused::new(Refusal::CodeVoid, "code").into()),
+        CodeFound::Issued(number) => number,
+    };
+    for _ in 0..RACES_MAX {
+        let record = owned(house, caller, unit).await?;
+        let taken = house.store.unit_fetch(alias).await?.is_some()
+            || house.store.identifier_fetch("code", 0, &alias.to_string()).await?.is_some();
+        if taken {
+            return Err(Refused::new(Refusal::CodeBound, "code").into());
+        }
+        let reference = house.reference().await?;
+        if reference.batch_of(alias).is_none_or(|b| b.product != Some(record.product)) {
+            return Err(Refused::new(Refusal::CodeOtherProduct, "code").into());
+        }
+        let body = Body::AliasBound { alias };
+        if commit_one(house, caller, &record, body, Vec::new()).await? {
+            return Ok(());
+        }
+    }
+    Err(FlowError::Busy)
+}
+
+/// Moves an identifier onto or away from a unit: a mainboard swap. History stays.
+///
+/// # Errors
+/// The identifier is on another live unit, or not on this one.
+pub async fn move_identifier(
+    house: &House,
+    caller: &Caller,
+    unit: i64,
+    identifier: &Identifier,
+    onto: bool,
+    reason: &str,
+) -> Result<(), FlowError> {
+    caller.need(Scope::Lifecycle)?;
+    let reason = reason_text(reason)?;
+    for _ in 0..RACES_MAX {
+        let record = owned(house, caller, unit).await?;
+        let found = find::identifier(house, caller.brand, identifier).await?;
+        match (onto, found) {
+            (true, Some(_)) => {
+                return Err(Refused::new(Refusal::IdentifierTaken, "identifier").into());
+            }
+            (false, other) if other != Some(unit) => {
+                return Err(Refused::new(Refusal::UnknownSubject, "identifier").into());
+            }
+            _ => {}
+        }
+        let body = Body::IdentifierMoved {
+            onto,
+            reason: reason.clone(),
+            scheme: identifier.scheme().as_str().to_owned(),
+            scope: scope_of(identifier.scheme(), caller.brand),
+            value: identifier.value().to_owned(),
+        };
+        if commit_one(house, caller, &record, body, Vec::new()).await? {
+            return Ok(());
+        }
+    }
+    Err(FlowError::Busy)
+}
+
+/// What a consumer says when registering.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// Telephone, E.164 without spaces.
+    pub phone: String,
+    /// Day of purchase as stated.
+    pub purchased_on: Option<Date>,
+    /// Which proof they gave: `scratch`, `imei4`, `invoice`.
+    pub proof: &'static str,
+    /// Particulars kept encrypted: invoice number, consents.
+    pub particulars: String,
+}
+
+/// Binds a consumer to a unit. The person is an opaque reference in the ledger; what they typed is
+/// encrypted beside it.
+///
+/// # Errors
+/// The unit is unknown; the store does not answer.
+pub async fn register(
+    house: &House,
+    unit: i64,
+    registration: &Registration,
+) -> Result<(), FlowError> {
+    for _ in 0..RACES_MAX {
+        let record = house.store.unit_fetch(unit).await?;
+        let record = record.ok_or(Refused::new(Refusal::UnknownSubject, "code"))?;
+        let now = house.clock.now();
+        let person = house.secrets.hash("person", &registration.phone);
+        let mut reference = [0; 16];
+        reference.copy_from_slice(&person[..16]);
+        let sealed = house.secrets.seal("registration v1", registration.particulars.as_bytes())?;
+        let side = Side::Registration {
+            unit,
+            id: house.event_id().0,
+            person: reference,
+            sealed,
+            created_at: now.as_microsecond(),
+        };
+        let visitor = visitor(record.brand);
+        // The reference in the ledger is random: erasing the side row erases the person.
+        let opaque = crate::secrets::random::<16>()?;
+        let body = Body::Registered {
+            person: store::canonical::hex(&opaque),
+            proof: registration.proof.to_owned(),
+            sold_on: registration.purchased_on.map(|d| d.to_string()),
+        };
+        if commit_one(house, &visitor, &record, body, vec![side]).await? {
+            return Ok(());
+        }
+    }
+    Err(FlowError::Busy)
+}
+
+/// Records that someone found a unit suspicious. Their words are encrypted beside the ledger.
+///
+/// # Errors
+/// The words are too long; the store does not answer.
+pub async fn report_suspicion(
+    house: &House,
+    unit: i64,
+    brand: BrandId,
+    words: &str,
+) -> Result<(), FlowError> {
+    let words = reason_text(words)?;
+    let now = house.clock.now();
+    let id = house.event_id();
+    let observation = Observation {
+        home: unit,
+        id: id.0,
+        sealed: house.secrets.seal("suspicion v1", words.as_bytes())?,
+        expires_at: (now + crate::rules::OBSERVATION_KEPT).as_microsecond(),
+    };
+    let after = house.store.unit_fetch(unit).await?.map_or(0, |u| u.recorded_at);
+    let visitor = visitor(brand.0);
+    let body = Body::SuspicionReported { observation: store::canonical::hex(&id.0) };
+    let mut event = house.event(EventDraft::about(&visitor, unit, now, after, body));
+    event.party = None;
+    let commit =
+        Commit { events: vec![event], observations: vec![observation], ..Commit::default() };
+    Ok(house.store.commit(&commit).await?)
+}
+
+fn visitor(brand: i64) -> Caller {
+    Caller {
+        brand: BrandId(brand),
+        party: PartyId(0),
+        scopes: Vec::new(),
+        actor: "visitor".to_owned(),
+    }
+}
+
+async fn owned(house: &House, caller: &Caller, unit: i64) -> Result<UnitRecord, FlowError> {
+    let record = house.store.unit_fetch(unit).await?.filter(|u| u.brand == caller.brand.0);
+    Ok(record.ok_or(Refused::new(Refusal::UnknownSubject, "unit"))?)
+}
+
+/// Commits one event about one unit; false when it lost a race.
+async fn commit_one(
+    house: &House,
+    caller: &Caller,
+    unit: &UnitRecord,
+    body: Body,
+    sides: Vec<Side>,
+) -> Result<bool, FlowError> {
+    let now = house.clock.now();
+    let mut event =
+        house.event(EventDraft::about(caller, unit.number, now, unit.recorded_at, body));
+    event.party = event.party.filter(|p| p.0 != 0);
+    let commit = Commit {
+        relies_on: vec![Relied::Unit { number: unit.number, revision: unit.revision }],
+        events: vec![event],
+        sides,
+        ..Commit::default()
+    };
+    match house.store.commit(&commit).await {
+        Err(e) if e.is_race() => Ok(false),
+        Err(e) => Err(e.into()),
+        Ok(()) => Ok(true),
+    }
+}
+
+fn reason_text(raw: &str) -> Result<String, Refused> {
+    required(raw, NOTE_CHARS_MAX).map_err(|e| Refused::invalid("reason", e))
+}

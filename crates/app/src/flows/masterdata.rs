@@ -1,0 +1,434 @@
+//! Master data: products, parties with their sites, territories. Rows are kept apart by their own
+//! keys; an equal row is unchanged, other content under the same key needs `update` (products and
+//! parties) or is refused (territories: a grant is never edited, only ended and granted anew).
+
+use super::caller::{Caller, Scope};
+use super::house::House;
+use super::outcome::{FlowError, RACES_MAX, RowOutcome};
+use super::reference::{Reference, territory};
+use crate::files::{PartyDraft, ProductDraft, TerritoryDraft};
+use domain::id::{BrandId, PartyId, ProductId, SiteId};
+use domain::party::{Party, PartyKind, PartyTree, Site, SiteKind};
+use domain::product::Product;
+use domain::refusal::{Refusal, Refused};
+use domain::territory::Territories;
+use std::collections::HashMap;
+use store::commit::{Commit, Relied};
+use store::reference::{BrandRow, ReferenceChange, TerritoryRow};
+
+/// How a file of rows is taken.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Taking {
+    /// Existing products and parties may change.
+    pub update: bool,
+    /// One refused row refuses all.
+    pub all_or_nothing: bool,
+}
+
+/// Repeats a decision over fresh reference rows until its commit wins.
+async fn decide_and_commit<'a, D>(
+    house: &House,
+    taking: Taking,
+    decide: D,
+) -> Result<Vec<RowOutcome>, FlowError>
+where
+    D: Fn(&Reference) -> (Vec<RowOutcome>, Vec<ReferenceChange>) + 'a,
+{
+    for _ in 0..RACES_MAX {
+        let reference = house.reference_now().await?;
+        let (outcomes, changes) = decide(&reference);
+        let refused = outcomes.iter().any(|o| matches!(o, RowOutcome::Refused(_)));
+        if changes.is_empty() || (taking.all_or_nothing && refused) {
+            return Ok(outcomes);
+        }
+        let commit = Commit {
+            relies_on: vec![Relied::Reference(reference.version)],
+            reference: changes,
+            ..Commit::default()
+        };
+        match house.store.commit(&commit).await {
+            Err(e) if e.is_race() => continue,
+            Err(e) => return Err(e.into()),
+            Ok(()) => {
+                house.reload().await?;
+                return Ok(outcomes);
+            }
+        }
+    }
+    Err(FlowError::Busy)
+}
+
+/// Takes products.
+///
+/// # Errors
+/// The caller may not, or the store does not answer.
+pub async fn products(
+    house: &House,
+    caller: &Caller,
+    drafts: &[ProductDraft],
+    taking: Taking,
+) -> Result<Vec<RowOutcome>, FlowError> {
+    caller.need(Scope::Master)?;
+    decide_and_commit(house, taking, |reference| {
+        let mut taken: HashMap<String, Product> = HashMap::new();
+        let mut last = reference.last_ids.product;
+        let mut changes = Vec::new();
+        let outcomes = drafts
+            .iter()
+            .map(|draft| {
+                let gtin = draft.gtin.as14().to_owned();
+                let before = taken
+                    .get(&gtin)
+                    .or_else(|| reference.product(caller.brand, &gtin).map(|p| &**p));
+                let id = before.map_or(ProductId(last + 1), |p| p.id);
+                let product = product(draft, caller.brand, id);
+                match before {
+                    Some(before) if *before == product => return RowOutcome::Unchanged,
+                    Some(_) if !taking.update => {
+                        return RowOutcome::refused(Refused::new(Refusal::ContentDiffers, "gtin"));
+                    }
+                    Some(_) => {}
+                    None => last += 1,
+                }
+                changes.push(ReferenceChange::Product(product.clone()));
+                taken.insert(gtin, product);
+                RowOutcome::Taken
+            })
+            .collect();
+        (outcomes, changes)
+    })
+    .await
+}
+
+fn product(draft: &ProductDraft, brand: BrandId, id: ProductId) -> Product {
+    Product {
+        id,
+        brand,
+        gtin: draft.gtin.as14().to_owned(),
+        name_zh: draft.name_zh.clone(),
+        name_en: draft.name_en.clone(),
+        category: draft.category,
+        model: draft.model.clone(),
+        spec: draft.spec.clone(),
+        maker: draft.maker.clone(),
+        contract_maker: draft.contract_maker.clone(),
+        standards: draft.standards.clone(),
+        ccc_certificate: draft.ccc_certificate.clone(),
+        picture: draft.picture.clone(),
+        list_price_fen: draft.list_price_fen,
+        network_start: draft.network_start.unwrap_or(true),
+    }
+}
+
+/// The first brand row of a file claims an empty store. Returns the tenant the rest belongs to.
+///
+/// # Errors
+/// [`Refusal::NoBrand`] when there is none and no row brings one.
+pub async fn claim_brand(
+    house: &House,
+    drafts: &[PartyDraft],
+    chosen: Option<&str>,
+) -> Result<BrandId, FlowError> {
+    for _ in 0..RACES_MAX {
+        let reference = house.reference_now().await?;
+        let existing = match chosen {
+            Some(code) => reference.brand_by_code(code),
+            None => reference.sole_brand(),
+        };
+        if let Some(brand) = existing {
+            return Ok(brand);
+        }
+        let first = drafts
+            .iter()
+            .find(|d| d.kind == PartyKind::Brand && chosen.is_none_or(|code| code == d.code));
+        let Some(first) = first else { return Err(Refusal::NoBrand.into()) };
+        if chosen.is_none() && !reference.brands.is_empty() {
+            let refused = Refused::invalid("brand", "there are several brands; say --brand CODE");
+            return Err(refused.into());
+        }
+        let id = reference.last_ids.brand + 1;
+        let row = BrandRow {
+            id,
+            code: first.code.clone(),
+            name: first.name.clone(),
+            time_zone: "Asia/Shanghai".to_owned(),
+        };
+        let commit = Commit {
+            relies_on: vec![Relied::Reference(reference.version)],
+            reference: vec![ReferenceChange::Brand(row)],
+            ..Commit::default()
+        };
+        match house.store.commit(&commit).await {
+            Err(e) if e.is_race() => continue,
+            Err(e) => return Err(e.into()),
+            Ok(()) => {
+                house.reload().await?;
+                return Ok(BrandId(id));
+            }
+        }
+    }
+    Err(FlowError::Busy)
+}
+
+/// Takes parties, each with its main site. A row may name a parent that comes later.
+///
+/// # Errors
+/// The caller may not, or the store does not answer.
+pub async fn parties(
+    house: &House,
+    caller: &Caller,
+    drafts: &[PartyDraft],
+    taking: Taking,
+) -> Result<Vec<RowOutcome>, FlowError> {
+    caller.need(Scope::Master)?;
+    decide_and_commit(house, taking, |reference| {
+        let mut taking_in = PartyTaking::new(reference, caller.brand, taking, house);
+        let mut outcomes = vec![None; drafts.len()];
+        // A parent may come later in the file: go round until a round brings nothing new.
+        loop {
+            let open = outcomes.iter().filter(|o| o.is_none()).count();
+            for (draft, outcome) in drafts.iter().zip(&mut outcomes) {
+                if outcome.is_none() {
+                    *outcome = taking_in.take(draft, false);
+                }
+            }
+            if outcomes.iter().filter(|o| o.is_none()).count() == open {
+                break;
+            }
+        }
+        for (draft, outcome) in drafts.iter().zip(&mut outcomes) {
+            if outcome.is_none() {
+                *outcome = taking_in.take(draft, true);
+            }
+        }
+        (outcomes.into_iter().flatten().collect(), taking_in.changes)
+    })
+    .await
+}
+
+struct PartyTaking<'a> {
+    reference: &'a Reference,
+    house: &'a House,
+    brand: BrandId,
+    taking: Taking,
+    taken: HashMap<String, Party>,
+    last_party: i64,
+    last_site: i64,
+    changes: Vec<ReferenceChange>,
+}
+
+impl<'a> PartyTaking<'a> {
+    fn new(reference: &'a Reference, brand: BrandId, taking: Taking, house: &'a House) -> Self {
+        Self {
+            reference,
+            house,
+            brand,
+            taking,
+            taken: HashMap::new(),
+            last_party: reference.last_ids.party,
+            last_site: reference.last_ids.site,
+            changes: Vec::new(),
+        }
+    }
+
+    fn known(&self, code: &str) -> Option<&Party> {
+        self.taken.get(code).or_else(|| self.reference.party(self.brand, code))
+    }
+
+    /// `None`: its parent is not known yet; ask again, or with `last` to have it refused.
+    fn take(&mut self, draft: &PartyDraft, last: bool) -> Option<RowOutcome> {
+        let parent = match (&draft.parent_code, draft.kind) {
+            (_, PartyKind::Brand) => None,
+            (Some(code), _) => match self.known(code) {
+                Some(parent) => Some(parent.clone()),
+                None if last => {
+                    return Some(RowOutcome::refused(Refused::because(
+                        Refusal::UnknownParty,
+                        "parent_code",
+                        code,
+                    )));
+                }
+                None => return None,
+            },
+            // Without a parent, a party stands under the brand.
+            (None, _) => self.root().cloned(),
+        };
+        if let Some(refused) = self.refuse(draft, parent.as_ref()) {
+            return Some(RowOutcome::refused(refused));
+        }
+        let before = self.known(&draft.code).cloned();
+        let id = before.as_ref().map_or(PartyId(self.last_party + 1), |p| p.id);
+        let party = Party {
+            id,
+            brand: self.brand,
+            code: draft.code.clone(),
+            kind: draft.kind,
+            name: draft.name.clone(),
+            parent: parent.map(|p| p.id),
+            region: draft.region.clone(),
+            address: draft.address.clone(),
+            phone: draft.phone.clone(),
+            point: draft.point,
+            public: draft.public,
+        };
+        match before {
+            Some(before) if before == party => return Some(RowOutcome::Unchanged),
+            Some(before) if !self.taking.update || before.kind != party.kind => {
+                return Some(RowOutcome::refused(Refused::new(Refusal::ContentDiffers, "code")));
+            }
+            Some(_) => {}
+            None => {
+                self.last_party += 1;
+                self.last_site += 1;
+                let site = Site {
+                    id: SiteId(self.last_site),
+                    party: id,
+                    code: party.code.clone(),
+                    name: party.name.clone(),
+                    kind: SiteKind::of(party.kind),
+                    region: party.region.clone(),
+                };
+                self.changes.push(ReferenceChange::Site(self.brand, site));
+            }
+        }
+        self.changes.push(ReferenceChange::Party(party.clone()));
+        self.taken.insert(party.code.clone(), party);
+        Some(RowOutcome::Taken)
+    }
+
+    fn root(&self) -> Option<&Party> {
+        let new = self.taken.values().find(|p| p.kind == PartyKind::Brand);
+        new.or_else(|| self.reference.root(self.brand))
+    }
+
+    fn refuse(&self, draft: &PartyDraft, parent: Option<&Party>) -> Option<Refused> {
+        if let Some(region) = &draft.region
+            && self.house.geo.divisions().parse(region).is_err()
+        {
+            return Some(Refused::because(Refusal::UnknownRegion, "region", region));
+        }
+        match (draft.kind, parent) {
+            (PartyKind::Brand, _) => {
+                let other = self.root().filter(|root| root.code != draft.code)?;
+                let more = format!("this brand's root is {}", other.code);
+                Some(Refused::because(Refusal::ParentKind, "kind", more))
+            }
+            (_, None) => Some(Refused::new(Refusal::NoBrand, "parent_code")),
+            (kind, Some(parent)) if parent.code == draft.code => {
+                let _ = kind;
+                Some(Refused::new(Refusal::ParentCycle, "parent_code"))
+            }
+            (kind, Some(parent)) if !kind.may_stand_under(parent.kind) => {
+                Some(Refused::new(Refusal::ParentKind, "parent_code"))
+            }
+            (_, Some(parent)) => {
+                // Kinds alone keep the tree free of circles, but an update may re-hang a party.
+                let own = self.known(&draft.code)?;
+                let tree = &self.reference.tree;
+                (own.id != parent.id && tree.is_within(parent.id, own.id))
+                    .then(|| Refused::new(Refusal::ParentCycle, "parent_code"))
+            }
+        }
+    }
+}
+
+/// Takes grants. Tier-2 rows may lean on tier-1 rows of the same file, wherever they stand in it.
+///
+/// # Errors
+/// The caller may not, or the store does not answer.
+pub async fn territories(
+    house: &House,
+    caller: &Caller,
+    drafts: &[TerritoryDraft],
+    taking: Taking,
+) -> Result<Vec<RowOutcome>, FlowError> {
+    caller.need(Scope::Master)?;
+    decide_and_commit(house, taking, |reference| {
+        let mut granted: Vec<_> = reference.territories.iter().cloned().collect();
+        let mut keys: HashMap<String, TerritoryRow> = HashMap::new();
+        let mut last = reference.last_ids.territory;
+        let mut changes = Vec::new();
+        let mut outcomes = vec![RowOutcome::Unchanged; drafts.len()];
+        // Tier 1 first: what stands below leans on it.
+        let mut order: Vec<usize> = (0..drafts.len()).collect();
+        let tier = |i: &usize| {
+            let party = reference.party(caller.brand, &drafts[*i].party_code);
+            party.map_or(u8::MAX, |p| p.kind as u8)
+        };
+        order.sort_by_key(tier);
+        for i in order {
+            let row = match territory_row(reference, caller.brand, &drafts[i], last + 1) {
+                Ok(row) => row,
+                Err(refused) => {
+                    outcomes[i] = RowOutcome::refused(refused);
+                    continue;
+                }
+            };
+            let key = row.natural_key();
+            let before = keys.get(&key).or_else(|| reference.territory_row(caller.brand, &key));
+            outcomes[i] = match before {
+                Some(before) if TerritoryRow { id: row.id, ..before.clone() } == row => {
+                    RowOutcome::Unchanged
+                }
+                Some(_) => RowOutcome::refused(Refused::new(Refusal::ContentDiffers, "regions")),
+                None => match admit(house, &reference.tree, &granted, &row) {
+                    Err(refused) => RowOutcome::refused(refused),
+                    Ok(grant) => {
+                        last += 1;
+                        granted.push(grant);
+                        changes.push(ReferenceChange::Territory(row.clone()));
+                        keys.insert(key, row);
+                        RowOutcome::Taken
+                    }
+                },
+            };
+        }
+        (outcomes, changes)
+    })
+    .await
+}
+
+fn territory_row(
+    reference: &Reference,
+    brand: BrandId,
+    draft: &TerritoryDraft,
+    id: i64,
+) -> Result<TerritoryRow, Refused> {
+    let party = reference
+        .party(brand, &draft.party_code)
+        .ok_or_else(|| Refused::because(Refusal::UnknownParty, "party_code", &draft.party_code))?;
+    let product = match &draft.gtin {
+        None => None,
+        Some(gtin) => {
+            let found = reference.product(brand, gtin.as14());
+            Some(found.ok_or_else(|| Refused::new(Refusal::UnknownProduct, "gtin"))?.id.0)
+        }
+    };
+    Ok(TerritoryRow {
+        id,
+        brand: brand.0,
+        party: party.id.0,
+        product,
+        regions: draft.regions.clone(),
+        excluded: draft.excluded.clone(),
+        polygons: draft.polygons.clone(),
+        from_on: draft.from_on.to_string(),
+        to_on: draft.to_on.map(|d| d.to_string()),
+        channel: draft.channel.as_str().to_owned(),
+    })
+}
+
+fn admit(
+    house: &House,
+    tree: &PartyTree,
+    granted: &[domain::territory::Territory],
+    row: &TerritoryRow,
+) -> Result<domain::territory::Territory, Refused> {
+    let grant = territory(row, house.geo.divisions())
+        .map_err(|why| Refused::because(Refusal::UnknownRegion, "regions", why))?;
+    if grant.regions.is_empty() {
+        return Err(Refused::invalid("regions", "must name at least one region or polygon"));
+    }
+    Territories::new(granted.iter().cloned()).admit(tree, &grant)?;
+    Ok(grant)
+}

@@ -1,0 +1,26 @@
+//! Flows: what the system does. A flow loads facts, asks the rules, and hands the store one commit.
+//! It knows no web type and no SQL; `api`, `pages`, `cli` and `jobs` call it and nothing below it.
+
+pub mod activate;
+pub mod batches;
+pub mod caller;
+pub mod custody;
+pub mod dossier;
+pub mod find;
+pub mod house;
+pub mod idempotency;
+pub mod keys;
+pub mod lifecycle;
+pub mod masterdata;
+pub mod outcome;
+pub mod pack;
+pub mod produce;
+pub mod proof;
+pub mod reference;
+pub mod scans;
+pub mod ship;
+pub mod verify;
+
+pub use caller::{Caller, Scope};
+pub use house::House;
+pub use outcome::{FlowError, RowOutcome};

@@ -1,0 +1,395 @@
+//! Production: units come off the line. Rows are commissioned in chunks, one event a chunk; every
+//! row is judged by itself, so one bad row never costs its neighbours.
+
+use super::batches::{Mint, mint_into};
+use super::caller::{Caller, Scope};
+use super::find::{CodeFound, code, scope_of};
+use super::house::{EventDraft, House};
+use super::masterdata::Taking;
+use super::outcome::{FlowError, RACES_MAX, RowOutcome};
+use super::reference::Reference;
+use crate::files::ProductionDraft;
+use domain::id::ProductId;
+use domain::identifier::Identifier;
+use domain::refusal::{Refusal, Refused};
+use domain::verdict::Inspection;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use store::commit::{Commit, Draw, Relied};
+use store::event::{Body, CommissionedRow, Event, IdentifierRow, Row, Subject};
+use store::project::born_hash;
+use store::reference::Purpose;
+use store::unit::UnitRecord;
+
+/// Rows in one commit: large enough to be fast, small enough not to keep others waiting.
+pub const CHUNK_ROWS: usize = 2_000;
+/// Unprinted codes minted at a time when none are open.
+const UNPRINTED_COUNT: i64 = 1_000_000;
+
+/// One row, resolved.
+struct Made<'a> {
+    draft: &'a ProductionDraft,
+    row: CommissionedRow,
+    /// The number its code names; none when one is to be drawn.
+    number: Option<i64>,
+    /// The unit that already stands there, activated before it was made.
+    known: Option<UnitRecord>,
+}
+
+/// Commissions units.
+///
+/// # Errors
+/// The caller may not, or the store does not answer.
+pub async fn commission(
+    house: &House,
+    caller: &Caller,
+    drafts: &[ProductionDraft],
+    taking: Taking,
+) -> Result<Vec<RowOutcome>, FlowError> {
+    caller.need(Scope::Produce)?;
+    if taking.all_or_nothing {
+        return chunk(house, caller, drafts, true).await;
+    }
+    let mut outcomes = Vec::with_capacity(drafts.len());
+    for part in drafts.chunks(CHUNK_ROWS) {
+        outcomes.extend(chunk(house, caller, part, false).await?);
+    }
+    Ok(outcomes)
+}
+
+async fn chunk(
+    house: &House,
+    caller: &Caller,
+    drafts: &[ProductionDraft],
+    all_or_nothing: bool,
+) -> Result<Vec<RowOutcome>, FlowError> {
+    for round in 0..RACES_MAX {
+        let reference = if round == 0 { house.reference().await? } else { house.reload().await? };
+        let mut judged = Judging::new(house, caller, &reference);
+        let mut outcomes = Vec::with_capacity(drafts.len());
+        let mut made = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            match judged.judge(draft).await? {
+                Judged::New(row) => {
+                    made.push(*row);
+                    outcomes.push(RowOutcome::Taken);
+                }
+                Judged::Unchanged => outcomes.push(RowOutcome::Unchanged),
+                Judged::Refused(refused) => outcomes.push(RowOutcome::Refused(refused)),
+            }
+        }
+        let refused = outcomes.iter().any(|o| matches!(o, RowOutcome::Refused(_)));
+        if made.is_empty() || (all_or_nothing && refused) {
+            return Ok(outcomes);
+        }
+        let commit = commit(house, caller, &reference, made).await?;
+        match house.store.commit(&commit).await {
+            Err(e) if e.is_race() => continue,
+            Err(e) => return Err(e.into()),
+            Ok(()) => {
+                if !commit.reference.is_empty() {
+                    house.reload().await?;
+                }
+                super::activate::replay_waiting(house, drafts).await;
+                return Ok(outcomes);
+            }
+        }
+    }
+    Err(FlowError::Busy)
+}
+
+enum Judged<'a> {
+    New(Box<Made<'a>>),
+    Unchanged,
+    Refused(Vec<Refused>),
+}
+
+/// Judges rows one after another: what the store knows, and what earlier rows of the chunk took.
+struct Judging<'a> {
+    house: &'a House,
+    caller: &'a Caller,
+    reference: &'a Reference,
+    sns: HashMap<String, (i64, Option<i64>)>,
+    taken: HashSet<(&'static str, String)>,
+    numbers: HashSet<i64>,
+}
+
+impl<'a> Judging<'a> {
+    fn new(house: &'a House, caller: &'a Caller, reference: &'a Reference) -> Self {
+        Self {
+            house,
+            caller,
+            reference,
+            sns: HashMap::new(),
+            taken: HashSet::new(),
+            numbers: HashSet::new(),
+        }
+    }
+
+    async fn judge(&mut self, draft: &'a ProductionDraft) -> Result<Judged<'a>, FlowError> {
+        let row = match self.resolve(draft) {
+            Ok(row) => row,
+            Err(refused) => return Ok(Judged::Refused(refused)),
+        };
+        let mut made = Made { draft, row, number: None, known: None };
+        let mut refused = Vec::new();
+        if let Some(raw) = &draft.code {
+            match self.bind(raw.as_str(), &made.row).await? {
+                Ok((number, known)) => (made.number, made.known) = (Some(number), known),
+                Err(why) => refused.push(why),
+            }
+        }
+        match self.same_sn(draft, &made).await? {
+            Some(Ok(())) => return Ok(Judged::Unchanged),
+            Some(Err(why)) => refused.push(why),
+            None => {}
+        }
+        for identifier in draft.identifiers.iter().chain(&draft.parts) {
+            if self.is_taken(identifier).await? {
+                let field = identifier.scheme().as_str();
+                let more = identifier.shown();
+                refused.push(Refused::because(Refusal::IdentifierTaken, field, more));
+            }
+        }
+        if let Some(number) = made.number
+            && !self.numbers.insert(number)
+        {
+            refused.push(Refused::new(Refusal::CodeBound, "code"));
+        }
+        if !refused.is_empty() {
+            return Ok(Judged::Refused(refused));
+        }
+        let sn = draft.sn.value().to_owned();
+        self.sns.insert(sn, (born_hash(&made.row), made.number));
+        for identifier in draft.identifiers.iter().chain(&draft.parts) {
+            self.taken.insert((identifier.scheme().as_str(), identifier.value().to_owned()));
+        }
+        Ok(Judged::New(Box::new(made)))
+    }
+
+    fn resolve(&self, draft: &ProductionDraft) -> Result<CommissionedRow, Vec<Refused>> {
+        let mut refused = Vec::new();
+        let brand = self.caller.brand;
+        let product = self.reference.product(brand, draft.gtin.as14());
+        if product.is_none() {
+            refused.push(Refused::new(Refusal::UnknownProduct, "gtin"));
+        }
+        let site = self.reference.site(brand, &draft.site_code);
+        if site.is_none() {
+            refused.push(Refused::because(Refusal::UnknownSite, "site_code", &draft.site_code));
+        }
+        refused.extend(self.house.not_ahead(draft.produced_at.at, "produced_at").err());
+        let (Some(product), Some(site), true) = (product, site, refused.is_empty()) else {
+            return Err(refused);
+        };
+        let identifier = |i: &Identifier| IdentifierRow {
+            scheme: i.scheme().as_str().to_owned(),
+            value: i.value().to_owned(),
+        };
+        let some = |text: &String| (!text.is_empty()).then(|| text.clone());
+        Ok(CommissionedRow {
+            batch: 0,
+            disposition: draft.disposition.map(|d| d.as_str().to_owned()),
+            identifiers: draft.identifiers.iter().chain(&draft.parts).map(identifier).collect(),
+            inspection: inspection_word(draft.inspection),
+            line: some(&draft.line),
+            lot: some(&draft.lot),
+            produced_at: draft.produced_at.at.as_microsecond(),
+            product: product.id.0,
+            site: site.id.0,
+            sn: Some(draft.sn.shown().to_owned()),
+        })
+    }
+
+    /// The number a given code names, when it may be bound to this row.
+    async fn bind(
+        &self,
+        raw: &str,
+        row: &CommissionedRow,
+    ) -> Result<Result<(i64, Option<UnitRecord>), Refused>, FlowError> {
+        let refused = |why| Ok(Err(Refused::new(why, "code")));
+        let number = match code(self.house, raw).await? {
+            CodeFound::NotACode | CodeFound::Forged => return refused(Refusal::ForgedCode),
+            CodeFound::Unissued => return refused(Refusal::CodeNotIssued),
+            CodeFound::Void(_) => return refused(Refusal::CodeVoid),
+            CodeFound::Issued(number) => number,
+        };
+        let batch = self.reference.batch_of(number);
+        if batch.is_some_and(|b| b.brand != self.caller.brand.0) {
+            return refused(Refusal::CodeNotIssued);
+        }
+        if batch.is_some_and(|b| b.product != Some(row.product)) {
+            return refused(Refusal::CodeOtherProduct);
+        }
+        let unit = self.house.store.unit_fetch(number).await?;
+        match unit {
+            Some(unit) if unit.produced_at.is_some() && unit.sn != row.sn => {
+                refused(Refusal::CodeBound)
+            }
+            other => Ok(Ok((number, other))),
+        }
+    }
+
+    /// Whether the SN is known: as the same record, or as another.
+    async fn same_sn(
+        &self,
+        draft: &ProductionDraft,
+        made: &Made<'_>,
+    ) -> Result<Option<Result<(), Refused>>, FlowError> {
+        let hash = born_hash(&made.row);
+        let same = |born: Option<i64>, number: Option<i64>| {
+            let agrees = made.number.is_none() || made.number == number;
+            if born == Some(hash) && agrees {
+                Ok(())
+            } else {
+                Err(Refused::because(Refusal::SnTaken, "sn", draft.sn.shown()))
+            }
+        };
+        if let Some((born, number)) = self.sns.get(draft.sn.value()) {
+            return Ok(Some(same(Some(*born), number.or(made.number))));
+        }
+        let brand = self.caller.brand;
+        let scope = scope_of(draft.sn.scheme(), brand);
+        let store = &self.house.store;
+        let Some(number) = store.identifier_fetch("sn", scope, draft.sn.value()).await? else {
+            let past = store.identifier_was("sn", scope, draft.sn.value()).await?;
+            return Ok(past.map(|_| same(None, None)));
+        };
+        let unit = store.unit_fetch(number).await?;
+        Ok(Some(same(unit.and_then(|u| u.born_hash), Some(number))))
+    }
+
+    async fn is_taken(&self, identifier: &Identifier) -> Result<bool, FlowError> {
+        let scheme = identifier.scheme().as_str();
+        if self.taken.contains(&(scheme, identifier.value().to_owned())) {
+            return Ok(true);
+        }
+        let scope = scope_of(identifier.scheme(), self.caller.brand);
+        let found = self.house.store.identifier_fetch(scheme, scope, identifier.value()).await?;
+        Ok(found.is_some())
+    }
+}
+
+/// One commit over the rows that stand: codes drawn, one event for each production site.
+async fn commit(
+    house: &House,
+    caller: &Caller,
+    reference: &Reference,
+    mut made: Vec<Made<'_>>,
+) -> Result<Commit, FlowError> {
+    let mut commit =
+        Commit { relies_on: vec![Relied::Reference(reference.version)], ..Commit::default() };
+    draw(house, caller, reference, &mut made, &mut commit).await?;
+    let mut by_site: BTreeMap<i64, Vec<Made<'_>>> = BTreeMap::new();
+    for one in made {
+        by_site.entry(one.row.site).or_default().push(one);
+    }
+    for (_, rows) in by_site {
+        let event = commissioned(house, caller, reference, rows, &mut commit);
+        commit.events.extend(event);
+    }
+    Ok(commit)
+}
+
+fn commissioned(
+    house: &House,
+    caller: &Caller,
+    reference: &Reference,
+    rows: Vec<Made<'_>>,
+    commit: &mut Commit,
+) -> Option<Event> {
+    let last = rows.iter().max_by_key(|m| m.draft.produced_at.at)?.draft.produced_at.clone();
+    let site = domain::id::SiteId(rows.first()?.row.site);
+    let mut after = 0;
+    for one in &rows {
+        if let Some(unit) = &one.known {
+            after = after.max(unit.recorded_at);
+            commit.known.insert(unit.number);
+            commit.relies_on.push(Relied::Unit { number: unit.number, revision: unit.revision });
+        }
+    }
+    let subject = |one: Made<'_>| {
+        let number = one.number?;
+        let batch = reference.batch_of(number).map(|b| b.id).unwrap_or(one.row.batch);
+        let row = CommissionedRow { batch, ..one.row };
+        Some(Subject { number, row: Row::Commissioned(Box::new(row)) })
+    };
+    let subjects: Vec<_> = rows.into_iter().filter_map(subject).collect();
+    let party = reference.site_by_id(site).map_or(caller.party, |s| s.party);
+    let draft = EventDraft {
+        caller,
+        home: subjects.first()?.number,
+        site: Some(site),
+        happened_at: last.at,
+        offset_minutes: last.offset_minutes,
+        after,
+        body: Body::Commissioned { count: subjects.len() as i64 },
+        subjects,
+    };
+    Some(draft.by(house, party))
+}
+
+/// Takes numbers for rows without a code from the product's open unprinted batches, minting the
+/// next when they are used up.
+async fn draw(
+    house: &House,
+    caller: &Caller,
+    reference: &Reference,
+    made: &mut [Made<'_>],
+    commit: &mut Commit,
+) -> Result<(), FlowError> {
+    let mut wanting: BTreeMap<i64, Vec<&mut Made<'_>>> = BTreeMap::new();
+    for one in made.iter_mut().filter(|m| m.number.is_none()) {
+        wanting.entry(one.row.product).or_default().push(one);
+    }
+    for (product, rows) in wanting {
+        let mut rows = rows.into_iter();
+        let product = Some(ProductId(product));
+        let open: Vec<_> =
+            reference.open_batches(caller.brand, Purpose::Unprinted, product).cloned().collect();
+        for batch in open {
+            let next = house.store.draw_fetch(batch.id).await?.unwrap_or(batch.first);
+            let mut at = next;
+            while at < batch.end() {
+                if reference.void_reason(at).is_none() {
+                    let Some(row) = rows.next() else { break };
+                    (row.number, row.row.batch) = (Some(at), batch.id);
+                }
+                at += 1;
+            }
+            if at > next {
+                commit.draws.push(Draw { batch: batch.id, expected: next, next: at });
+            }
+        }
+        let rest: Vec<_> = rows.collect();
+        if rest.is_empty() {
+            continue;
+        }
+        let count = UNPRINTED_COUNT.max(rest.len() as i64);
+        let mint = Mint { product, purpose: Purpose::Unprinted, count, scratch: false };
+        let batch = mint_into(house, caller, reference, mint, commit)?;
+        let taken = rest.len() as i64;
+        for (number, row) in (batch.first..).zip(rest) {
+            (row.number, row.row.batch) = (Some(number), batch.id);
+        }
+        // The draw row is made in this very commit, so it can start past what is taken here.
+        for change in &mut commit.reference {
+            use store::reference::ReferenceChange::DrawStart;
+            if let DrawStart(id, next) = change
+                && id.0 == batch.id
+            {
+                *next = batch.first + taken;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn inspection_word(inspection: Inspection) -> Option<String> {
+    let word = match inspection {
+        Inspection::Pass => "pass",
+        Inspection::Fail => "fail",
+        Inspection::Hold => "hold",
+        Inspection::None => return None,
+    };
+    Some(word.to_owned())
+}

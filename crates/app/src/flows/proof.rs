@@ -1,0 +1,186 @@
+//! Physical proofs: what only the person who holds the unit can read. The scratch code lifts
+//! *please check* once and for all; the IMEI's last digits never do: they only tell the visitor to
+//! compare with what the phone shows. Wrong tries are limited per visitor and unit and, far above
+//! what honest people do, per batch; a wait never blocks the session that already proved it.
+
+use super::caller::Caller;
+use super::house::{EventDraft, House};
+use super::outcome::{FlowError, RACES_MAX};
+use domain::id::{BrandId, PartyId};
+use domain::refusal::Refused;
+use domain::scratch::ScratchCode;
+use jiff::{SignedDuration, Timestamp};
+use store::commit::{Commit, Relied, Side};
+use store::event::Body;
+use store::unit::UnitRecord;
+
+/// Wrong tries on a unit from one address before it waits.
+pub const TRIES_PER_VISITOR: usize = 5;
+/// Wrong tries on a unit from everywhere before it waits.
+pub const TRIES_PER_UNIT: usize = 10;
+/// Wrong tries on a whole batch within the window before the batch waits: someone is guessing.
+pub const TRIES_PER_BATCH: i64 = 1_000;
+/// How long a wait lasts, and how far back tries count.
+pub const WAIT: SignedDuration = SignedDuration::from_hours(1);
+
+/// What is proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProofKind {
+    /// The six digits under the scratch layer.
+    Scratch,
+    /// The last four digits of an IMEI.
+    Imei4,
+}
+
+/// How a proof came out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProofOutcome {
+    /// Right, for the first time.
+    First,
+    /// Right, and it was right before, first at this instant.
+    Again(Timestamp),
+    /// Right, but it proves nothing by itself: compare with the screen.
+    Compare,
+    /// Wrong, with so many tries left from this address.
+    Wrong {
+        /// Tries left before the wait.
+        tries_left: usize,
+    },
+    /// Too many tries: wait until then.
+    Wait(Timestamp),
+    /// This unit has no such proof.
+    NotOffered,
+}
+
+/// Which proofs a unit offers.
+pub fn offered(house: &super::reference::Reference, unit: &UnitRecord) -> (bool, bool) {
+    let scratch = house.batch(unit.batch).is_some_and(|b| b.scratch);
+    let imei = unit.identifiers.iter().any(|i| i.scheme == "imei");
+    (scratch, imei)
+}
+
+/// Tries a proof. `visitor` is the address it comes from.
+///
+/// # Errors
+/// The value is malformed, or the store does not answer.
+pub async fn prove(
+    house: &House,
+    number: i64,
+    kind: ProofKind,
+    value: &str,
+    visitor: &str,
+) -> Result<ProofOutcome, FlowError> {
+    let visitor = house.secrets.hash("visitor", visitor);
+    for _ in 0..RACES_MAX {
+        let reference = house.reference().await?;
+        let unit = house.store.unit_fetch(number).await?;
+        let Some(unit) = unit else { return Ok(ProofOutcome::NotOffered) };
+        let (scratch, imei) = offered(&reference, &unit);
+        let right = match kind {
+            ProofKind::Scratch if scratch => {
+                let tried = ScratchCode::parse(value).map_err(|e| Refused::invalid("value", e))?;
+                let key = house.secrets.scratch_key();
+                key.code(super::find::unit_number(number)).matches(tried)
+            }
+            ProofKind::Imei4 if imei => imei_ends(&unit, value)?,
+            _ => return Ok(ProofOutcome::NotOffered),
+        };
+        let now = house.clock.now();
+        if let Some(wait) = waiting(house, &unit, &visitor, now).await? {
+            return Ok(ProofOutcome::Wait(wait));
+        }
+        let (outcome, commit) = settle(house, &unit, kind, right, &visitor, now).await?;
+        match house.store.commit(&commit).await {
+            Err(e) if e.is_race() => continue,
+            Err(e) => return Err(e.into()),
+            Ok(()) => return Ok(outcome),
+        }
+    }
+    Err(FlowError::Busy)
+}
+
+fn imei_ends(unit: &UnitRecord, value: &str) -> Result<bool, Refused> {
+    let digits = value.trim();
+    if digits.len() != 4 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(Refused::invalid("value", "must be the last four digits of the IMEI"));
+    }
+    let full = |i: &store::event::IdentifierRow| {
+        (i.scheme == "imei").then(|| domain::identifier::imei15(&i.value)).flatten()
+    };
+    Ok(unit.identifiers.iter().filter_map(full).any(|imei| imei.ends_with(digits)))
+}
+
+/// Until when a visitor must wait, if so.
+async fn waiting(
+    house: &House,
+    unit: &UnitRecord,
+    visitor: &[u8],
+    now: Timestamp,
+) -> Result<Option<Timestamp>, FlowError> {
+    let since = (now - WAIT).as_microsecond();
+    let tries = house.store.proof_tries(unit.number, since).await?;
+    // Who proved it already is not held up by others' guessing.
+    if tries.iter().any(|(who, _, right)| who == visitor && *right) {
+        return Ok(None);
+    }
+    let mut wrong: Vec<_> = tries.iter().filter(|(_, _, right)| !right).collect();
+    wrong.sort_by_key(|(_, at, _)| *at);
+    let own: Vec<_> = wrong.iter().filter(|(who, _, _)| who == visitor).collect();
+    let until = |at: i64| super::custody::instant(at) + WAIT;
+    if own.len() >= TRIES_PER_VISITOR {
+        return Ok(own.first().map(|(_, at, _)| until(*at)));
+    }
+    if wrong.len() >= TRIES_PER_UNIT {
+        return Ok(wrong.first().map(|(_, at, _)| until(*at)));
+    }
+    let misses = house.store.proof_misses(unit.batch, since).await?;
+    Ok((misses >= TRIES_PER_BATCH).then(|| now + WAIT))
+}
+
+async fn settle(
+    house: &House,
+    unit: &UnitRecord,
+    kind: ProofKind,
+    right: bool,
+    visitor: &[u8],
+    now: Timestamp,
+) -> Result<(ProofOutcome, Commit), FlowError> {
+    let mut commit = Commit {
+        sides: vec![Side::ProofTry {
+            unit: unit.number,
+            id: house.event_id().0,
+            batch: unit.batch,
+            visitor: visitor.to_vec(),
+            tried_at: now.as_microsecond(),
+            succeeded: right,
+        }],
+        ..Commit::default()
+    };
+    if !right {
+        let since = (now - WAIT).as_microsecond();
+        let tries = house.store.proof_tries(unit.number, since).await?;
+        let own = tries.iter().filter(|(who, _, ok)| who == visitor && !ok).count();
+        let tries_left = TRIES_PER_VISITOR.saturating_sub(own + 1);
+        return Ok((ProofOutcome::Wrong { tries_left }, commit));
+    }
+    let outcome = match (kind, unit.proof_at) {
+        (ProofKind::Imei4, _) => ProofOutcome::Compare,
+        (ProofKind::Scratch, Some(at)) => ProofOutcome::Again(super::custody::instant(at)),
+        (ProofKind::Scratch, None) => {
+            let visitor = Caller {
+                brand: BrandId(unit.brand),
+                party: PartyId(0),
+                scopes: Vec::new(),
+                actor: "visitor".to_owned(),
+            };
+            let body = Body::ProofPassed { proof: "scratch".to_owned() };
+            let draft = EventDraft::about(&visitor, unit.number, now, unit.recorded_at, body);
+            let mut event = house.event(draft);
+            event.party = None;
+            commit.events.push(event);
+            commit.relies_on.push(Relied::Unit { number: unit.number, revision: unit.revision });
+            ProofOutcome::First
+        }
+    };
+    Ok((outcome, commit))
+}

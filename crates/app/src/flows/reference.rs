@@ -1,0 +1,280 @@
+//! Reference rows in memory, indexed for the questions flows ask. One immutable value per version;
+//! whoever decides on it names the version, so a decision on stale rows cannot be committed.
+
+use crate::secrets::{MasterKey, SecretsError};
+use domain::code::{CodeKey, Epoch, KeyRing};
+use domain::id::{BrandId, PartyId, ProductId, SiteId};
+use domain::party::{Party, PartyTree, Site};
+use domain::product::Product;
+use domain::region::{Divisions, RegionCode, RegionSet};
+use domain::territory::{Channel, Territories, Territory};
+use std::collections::HashMap;
+use std::sync::Arc;
+use store::reference::{ApiKeyRow, Batch, BrandRow, Purpose, ReferenceRows, TerritoryRow, VoidRow};
+
+/// The label under which a code key of an epoch is sealed.
+pub fn code_key_label(epoch: u8) -> String {
+    format!("dossier code key {epoch}")
+}
+
+/// Every reference row as of one version.
+#[derive(Default)]
+pub struct Reference {
+    /// The version read.
+    pub version: i64,
+    /// Tenants by identity.
+    pub brands: HashMap<BrandId, BrandRow>,
+    /// Parties.
+    pub tree: PartyTree,
+    /// Grants.
+    pub territories: Territories,
+    party_codes: HashMap<(BrandId, String), PartyId>,
+    sites: HashMap<SiteId, Site>,
+    site_codes: HashMap<(BrandId, String), SiteId>,
+    products: HashMap<ProductId, Arc<Product>>,
+    gtins: HashMap<(BrandId, String), ProductId>,
+    batches: Vec<Batch>,
+    voids: Vec<VoidRow>,
+    api_keys: HashMap<String, ApiKeyRow>,
+    territory_keys: HashMap<(i64, String), TerritoryRow>,
+    /// Grants that could not be read: their regions are unknown to the divisions table.
+    pub unread: Vec<String>,
+    /// Highest identity in use, by kind of row; the next is one more.
+    pub last_ids: LastIds,
+}
+
+/// Highest identities in use.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LastIds {
+    /// Of brands.
+    pub brand: i64,
+    /// Of parties.
+    pub party: i64,
+    /// Of sites.
+    pub site: i64,
+    /// Of products.
+    pub product: i64,
+    /// Of grants.
+    pub territory: i64,
+    /// Of batches.
+    pub batch: i64,
+}
+
+impl Reference {
+    /// Indexes rows.
+    pub fn new(rows: ReferenceRows, divisions: &Divisions) -> Self {
+        let mut unread = Vec::new();
+        let mut read = |row: &TerritoryRow| match territory(row, divisions) {
+            Ok(grant) => Some(grant),
+            Err(why) => {
+                unread.push(format!("territory {}: {why}", row.id));
+                None
+            }
+        };
+        let last = |ids: &mut dyn Iterator<Item = i64>| ids.max().unwrap_or(0);
+        Self {
+            version: rows.version,
+            last_ids: LastIds {
+                brand: last(&mut rows.brands.iter().map(|r| r.id)),
+                party: last(&mut rows.parties.iter().map(|r| r.id.0)),
+                site: last(&mut rows.sites.iter().map(|r| r.id.0)),
+                product: last(&mut rows.products.iter().map(|r| r.id.0)),
+                territory: last(&mut rows.territories.iter().map(|r| r.id)),
+                batch: last(&mut rows.batches.iter().map(|r| r.id)),
+            },
+            territories: Territories::new(rows.territories.iter().filter_map(&mut read)),
+            territory_keys: rows
+                .territories
+                .into_iter()
+                .map(|t| ((t.brand, t.natural_key()), t))
+                .collect(),
+            party_codes: rows.parties.iter().map(|p| ((p.brand, p.code.clone()), p.id)).collect(),
+            site_codes: {
+                let brand_of: HashMap<_, _> =
+                    rows.parties.iter().map(|p| (p.id, p.brand)).collect();
+                let brand = |s: &Site| brand_of.get(&s.party).copied().unwrap_or(BrandId(0));
+                rows.sites.iter().map(|s| ((brand(s), s.code.clone()), s.id)).collect()
+            },
+            tree: PartyTree::new(rows.parties),
+            sites: rows.sites.into_iter().map(|s| (s.id, s)).collect(),
+            gtins: rows.products.iter().map(|p| ((p.brand, p.gtin.clone()), p.id)).collect(),
+            products: rows.products.into_iter().map(|p| (p.id, Arc::new(p))).collect(),
+            batches: rows.batches,
+            voids: rows.voids,
+            api_keys: rows.api_keys.into_iter().map(|k| (k.id.clone(), k)).collect(),
+            brands: rows.brands.into_iter().map(|b| (BrandId(b.id), b)).collect(),
+            unread,
+        }
+    }
+
+    /// The only brand, while there is one.
+    pub fn sole_brand(&self) -> Option<BrandId> {
+        let mut ids = self.brands.keys();
+        ids.next().copied().filter(|_| ids.next().is_none())
+    }
+
+    /// A brand by its code.
+    pub fn brand_by_code(&self, code: &str) -> Option<BrandId> {
+        self.brands.iter().find(|(_, b)| b.code == code).map(|(id, _)| *id)
+    }
+
+    /// A party by its code.
+    pub fn party(&self, brand: BrandId, code: &str) -> Option<&Party> {
+        let id = self.party_codes.get(&(brand, code.to_owned()))?;
+        self.tree.get(*id)
+    }
+
+    /// The brand's own party: the root of its tree.
+    pub fn root(&self, brand: BrandId) -> Option<&Party> {
+        use domain::party::PartyKind::Brand;
+        self.tree.iter().find(|p| p.brand == brand && p.kind == Brand)
+    }
+
+    /// A site by its own or its party's code.
+    pub fn site(&self, brand: BrandId, code: &str) -> Option<&Site> {
+        let id = self.site_codes.get(&(brand, code.to_owned()))?;
+        self.sites.get(id)
+    }
+
+    /// A site by identity.
+    pub fn site_by_id(&self, id: SiteId) -> Option<&Site> {
+        self.sites.get(&id)
+    }
+
+    /// A product by GTIN, 14 digits.
+    pub fn product(&self, brand: BrandId, gtin14: &str) -> Option<&Arc<Product>> {
+        self.products.get(self.gtins.get(&(brand, gtin14.to_owned()))?)
+    }
+
+    /// A product by identity.
+    pub fn product_by_id(&self, id: ProductId) -> Option<&Arc<Product>> {
+        self.products.get(&id)
+    }
+
+    /// Products of a brand, by identity.
+    pub fn products(&self, brand: BrandId) -> Vec<&Arc<Product>> {
+        let mut all: Vec<_> = self.products.values().filter(|p| p.brand == brand).collect();
+        all.sort_by_key(|p| p.id);
+        all
+    }
+
+    /// All batches, by first number.
+    pub fn batches(&self) -> &[Batch] {
+        &self.batches
+    }
+
+    /// The batch a number was issued in.
+    pub fn batch_of(&self, number: i64) -> Option<&Batch> {
+        let after = self.batches.partition_point(|b| b.first <= number);
+        self.batches[..after].last().filter(|b| number < b.end())
+    }
+
+    /// A batch by identity.
+    pub fn batch(&self, id: i64) -> Option<&Batch> {
+        self.batches.iter().find(|b| b.id == id)
+    }
+
+    /// Open batches that hand out numbers silently, oldest first.
+    pub fn open_batches(
+        &self,
+        brand: BrandId,
+        purpose: Purpose,
+        product: Option<ProductId>,
+    ) -> impl Iterator<Item = &Batch> {
+        use store::reference::BatchState::Void;
+        self.batches.iter().filter(move |b| {
+            b.brand == brand.0
+                && b.purpose == purpose
+                && b.state != Void
+                && b.product == product.map(|p| p.0)
+        })
+    }
+
+    /// One past the highest number issued.
+    pub fn line_end(&self) -> i64 {
+        self.batches.last().map_or(1, Batch::end)
+    }
+
+    /// Why a code may no longer be used, when it was voided.
+    pub fn void_reason(&self, number: i64) -> Option<&str> {
+        use store::reference::BatchState::Void;
+        if self.batch_of(number).is_some_and(|b| b.state == Void) {
+            return Some("batch withdrawn");
+        }
+        let hit = self.voids.iter().find(|v| v.first <= number && number <= v.last);
+        hit.map(|v| v.reason.as_str())
+    }
+
+    /// A key by its public half.
+    pub fn api_key(&self, id: &str) -> Option<&ApiKeyRow> {
+        self.api_keys.get(id)
+    }
+
+    /// All keys of a brand.
+    pub fn api_keys(&self, brand: BrandId) -> Vec<&ApiKeyRow> {
+        let mut all: Vec<_> = self.api_keys.values().filter(|k| k.brand == brand.0).collect();
+        all.sort_by_key(|k| k.created_at);
+        all
+    }
+
+    /// A grant by what makes it the same grant.
+    pub fn territory_row(&self, brand: BrandId, natural_key: &str) -> Option<&TerritoryRow> {
+        self.territory_keys.get(&(brand.0, natural_key.to_owned()))
+    }
+
+    /// Whether anybody's name may be shown to consumers as their channel.
+    pub fn any_public_party(&self, brand: BrandId) -> bool {
+        self.tree.iter().any(|p| p.brand == brand && p.public)
+    }
+}
+
+/// Opens the code keys of a deployment.
+pub fn key_ring(rows: &ReferenceRows, master: &MasterKey) -> Result<KeyRing, SecretsError> {
+    let mut keys = rows
+        .code_keys
+        .iter()
+        .filter_map(|row| Epoch::new(row.epoch).map(|epoch| (row, epoch)))
+        .map(|(row, epoch)| {
+            let secret = master.open(&code_key_label(row.epoch), &row.sealed)?;
+            let secret = <[u8; 32]>::try_from(secret.as_slice()).map_err(|_| SecretsError::Form)?;
+            Ok(CodeKey::new(epoch, secret))
+        })
+        .collect::<Result<Vec<_>, SecretsError>>()?;
+    keys.sort_by_key(|k| std::cmp::Reverse(k.epoch().get()));
+    let mut keys = keys.into_iter();
+    let current = keys.next().ok_or(SecretsError::Missing)?;
+    keys.try_fold(KeyRing::new(current), |ring, key| {
+        ring.with_retired(key).map_err(|_| SecretsError::Form)
+    })
+}
+
+/// Reads a stored grant against the divisions.
+pub fn territory(row: &TerritoryRow, divisions: &Divisions) -> Result<Territory, String> {
+    let codes = |words: &[String]| {
+        words
+            .iter()
+            .map(|w| divisions.parse(w).map_err(|e| format!("{w}: {e}")))
+            .collect::<Result<Vec<RegionCode>, String>>()
+    };
+    let fences = match &row.polygons {
+        Some(text) => crate::geo::read_fences(text)
+            .map_err(|e| e.to_string())?
+            .into_iter()
+            .map(Arc::new)
+            .collect(),
+        None => Vec::new(),
+    };
+    let regions = RegionSet::new(&codes(&row.regions)?, &codes(&row.excluded)?, fences, divisions)
+        .map_err(|e| e.to_string())?;
+    let day = |text: &str| text.parse().map_err(|_| format!("{text} is no date"));
+    Ok(Territory {
+        id: domain::id::TerritoryId(row.id),
+        brand: BrandId(row.brand),
+        party: PartyId(row.party),
+        product: row.product.map(ProductId),
+        regions,
+        from_on: day(&row.from_on)?,
+        to_on: row.to_on.as_deref().map(day).transpose()?,
+        channel: Channel::parse(&row.channel).ok_or("unknown channel")?,
+    })
+}

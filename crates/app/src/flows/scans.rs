@@ -1,0 +1,193 @@
+//! Scans: a bounded queue, gathered per unit and audience, flushed in batches, dropped and counted
+//! before they delay anybody.
+
+use super::house::House;
+use super::outcome::FlowError;
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use store::scan::ScanDelta;
+use store::unit::ScanRecord;
+
+/// Units whose looks wait to be written; more are dropped and counted.
+const WAITING_MAX: usize = 50_000;
+/// Looks written in one commit.
+const FLUSH_MAX: usize = 2_000;
+
+/// Who looks. Counted apart, so a warehouse never spoils the consumer's first scan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Audience {
+    /// Anyone without a key.
+    Consumer,
+    /// Distributors, shops, platforms.
+    Trade,
+    /// The brand, its factories, its service centres.
+    Staff,
+    /// Regulators.
+    Official,
+}
+
+impl Audience {
+    /// The word in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Consumer => "consumer",
+            Self::Trade => "trade",
+            Self::Staff => "staff",
+            Self::Official => "official",
+        }
+    }
+
+    /// The audience a party belongs to.
+    pub fn of(kind: domain::party::PartyKind) -> Self {
+        use domain::party::PartyKind as Kind;
+        match kind {
+            Kind::Tier1 | Kind::Tier2 | Kind::Shop | Kind::Platform => Self::Trade,
+            Kind::Regulator => Self::Official,
+            _ => Self::Staff,
+        }
+    }
+}
+
+/// Looks waiting to be written.
+#[derive(Default)]
+pub struct ScanQueue {
+    waiting: Mutex<HashMap<(i64, Audience), ScanDelta>>,
+    dropped: AtomicU64,
+}
+
+impl ScanQueue {
+    /// Notes a look. Never waits and never fails: what does not fit is counted.
+    pub fn note(&self, unit: i64, audience: Audience, at: i64, place: Option<String>) {
+        let Ok(mut waiting) = self.waiting.lock() else { return };
+        if waiting.len() >= WAITING_MAX && !waiting.contains_key(&(unit, audience)) {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let line = format!("{at} {}\n", place.as_deref().unwrap_or("-"));
+        let delta = waiting.entry((unit, audience)).or_insert_with(|| ScanDelta {
+            unit,
+            audience: audience.as_str(),
+            count: 0,
+            first_at: at,
+            last_at: at,
+            first_place: place.clone(),
+            last_place: None,
+            recent: String::new(),
+        });
+        delta.count += 1;
+        delta.last_at = at;
+        delta.last_place = place;
+        if delta.recent.len() < store::scan::RECENT_CHARS_MAX as usize {
+            delta.recent.push_str(&line);
+        }
+    }
+
+    /// Looks dropped since the start.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// The looks at a unit that are not written yet.
+    pub fn pending(&self, unit: i64, audience: Audience) -> Option<ScanDelta> {
+        self.waiting.lock().ok()?.get(&(unit, audience)).cloned()
+    }
+
+    fn take(&self) -> Vec<ScanDelta> {
+        match self.waiting.lock() {
+            Ok(mut waiting) => std::mem::take(&mut *waiting).into_values().collect(),
+            Err(_) => Vec::new(),
+        }
+    }
+}
+
+/// Writes what waits.
+///
+/// # Errors
+/// The store cannot be written; the looks are lost, which harms nobody.
+pub async fn flush(house: &House) -> Result<usize, FlowError> {
+    let mut waiting = house.scans.take();
+    // Neighbours share pages.
+    waiting.sort_by_key(|d| d.unit);
+    let count = waiting.len();
+    while !waiting.is_empty() {
+        let rest = waiting.split_off(waiting.len().min(FLUSH_MAX));
+        house.store.scans_add(std::mem::replace(&mut waiting, rest)).await?;
+    }
+    Ok(count)
+}
+
+/// What is written and what waits, together.
+pub fn merged(stored: Option<ScanRecord>, waiting: Option<ScanDelta>) -> Option<ScanRecord> {
+    let Some(delta) = waiting else { return stored };
+    let Some(mut record) = stored else {
+        return Some(ScanRecord {
+            audience: delta.audience.to_owned(),
+            count: delta.count,
+            first_at: delta.first_at,
+            last_at: delta.last_at,
+            first_place: delta.first_place,
+            last_place: delta.last_place,
+            recent: delta.recent,
+        });
+    };
+    record.count += delta.count;
+    if delta.last_at > record.last_at {
+        record.last_at = delta.last_at;
+        record.last_place = delta.last_place;
+    }
+    record.recent.push_str(&delta.recent);
+    Some(record)
+}
+
+/// The consumer's looks in the day before the last one: how many, in how many places.
+pub fn day_of(record: &ScanRecord) -> (u32, u32) {
+    const DAY: i64 = 24 * 3_600 * 1_000_000;
+    let lines = record.recent.lines().filter_map(|line| {
+        let (at, place) = line.split_once(' ')?;
+        Some((at.parse::<i64>().ok()?, place))
+    });
+    let day: Vec<_> = lines.filter(|(at, _)| *at > record.last_at - DAY).collect();
+    let mut places: Vec<_> = day.iter().map(|(_, place)| *place).filter(|p| *p != "-").collect();
+    places.sort_unstable();
+    places.dedup();
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    (count(day.len()), count(places.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_are_gathered_per_audience() {
+        let queue = ScanQueue::default();
+        queue.note(1, Audience::Consumer, 10, Some("31".into()));
+        queue.note(1, Audience::Consumer, 20, Some("44".into()));
+        queue.note(1, Audience::Staff, 30, None);
+        let consumer = queue.pending(1, Audience::Consumer).unwrap();
+        assert_eq!((consumer.count, consumer.first_at, consumer.last_at), (2, 10, 20));
+        assert_eq!(queue.take().len(), 2);
+        assert!(queue.take().is_empty());
+    }
+
+    #[test]
+    fn the_last_day_counts_places_once() {
+        let hour = 3_600_000_000_i64;
+        let record = ScanRecord {
+            last_at: 30 * hour,
+            recent: format!("{} 31\n{} 44\n{} 44\n{} -\n", hour, 10 * hour, 20 * hour, 30 * hour),
+            ..ScanRecord::default()
+        };
+        assert_eq!(day_of(&record), (3, 1));
+    }
+
+    #[test]
+    fn a_full_queue_drops_and_counts() {
+        let queue = ScanQueue::default();
+        for unit in 0..WAITING_MAX as i64 + 5 {
+            queue.note(unit, Audience::Consumer, 1, None);
+        }
+        assert_eq!(queue.dropped(), 5);
+    }
+}

@@ -1,0 +1,344 @@
+//! Shipping, receiving, returning, voiding. One event for each subject that moved, however many
+//! units it holds.
+
+use super::caller::{Caller, Scope};
+use super::custody::{self, Subject};
+use super::find::{self, unit_number};
+use super::house::{EventDraft, House};
+use super::masterdata::Taking;
+use super::outcome::{FlowError, RACES_MAX, RowOutcome};
+use super::reference::Reference;
+use crate::files::ShipmentDraft;
+use domain::id::PartyId;
+use domain::refusal::{Refusal, Refused};
+use domain::shipping::{self, ShipFacts, Shipped};
+use jiff::Timestamp;
+use std::collections::HashSet;
+use store::commit::{Commit, Outbox, Relied};
+use store::event::{Body, Event};
+
+/// Rows decided before they are committed together.
+const CHUNK_ROWS: usize = 500;
+/// The job that looks again at activations a late fact concerns.
+pub const REDECIDE: &str = "redecide";
+
+/// Which way goods go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Down the tree, or to a service party.
+    Forward,
+    /// Up the tree.
+    Back,
+}
+
+/// Ships (or returns) subjects, row by row.
+///
+/// # Errors
+/// The caller may not, or the store does not answer.
+pub async fn ship(
+    house: &House,
+    caller: &Caller,
+    drafts: &[ShipmentDraft],
+    way: Way,
+    taking: Taking,
+) -> Result<Vec<RowOutcome>, FlowError> {
+    caller.need(Scope::Ship)?;
+    let mut outcomes = Vec::with_capacity(drafts.len());
+    let mut at = 0;
+    while at < drafts.len() {
+        let most = if taking.all_or_nothing { drafts.len() } else { CHUNK_ROWS };
+        let end = drafts.len().min(at + most);
+        let done = chunk(house, caller, &drafts[at..end], way, taking.all_or_nothing).await?;
+        at += done.len();
+        outcomes.extend(done);
+    }
+    Ok(outcomes)
+}
+
+async fn chunk(
+    house: &House,
+    caller: &Caller,
+    drafts: &[ShipmentDraft],
+    way: Way,
+    all_or_nothing: bool,
+) -> Result<Vec<RowOutcome>, FlowError> {
+    for round in 0..RACES_MAX {
+        let reference = if round == 0 { house.reference().await? } else { house.reload().await? };
+        let mut moving = Moving {
+            house,
+            caller,
+            reference: &reference,
+            way,
+            moved: HashSet::new(),
+            commit: Commit {
+                relies_on: vec![Relied::Reference(reference.version)],
+                ..Commit::default()
+            },
+        };
+        let mut outcomes = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            match moving.take(draft).await? {
+                Some(outcome) => outcomes.push(outcome),
+                None => break,
+            }
+        }
+        if all_or_nothing {
+            let refused = outcomes.iter().any(|o| matches!(o, RowOutcome::Refused(_)));
+            if refused || outcomes.len() < drafts.len() {
+                let lean = Refused::invalid("subject", "leans on an earlier row: send it later");
+                outcomes.resize(drafts.len(), RowOutcome::refused(lean));
+                return Ok(outcomes);
+            }
+        }
+        if moving.commit.events.is_empty() {
+            return Ok(outcomes);
+        }
+        match house.store.commit(&moving.commit).await {
+            Err(e) if e.is_race() => continue,
+            Err(e) => return Err(e.into()),
+            Ok(()) => return Ok(outcomes),
+        }
+    }
+    Err(FlowError::Busy)
+}
+
+struct Moving<'a> {
+    house: &'a House,
+    caller: &'a Caller,
+    reference: &'a Reference,
+    way: Way,
+    /// What moved in this chunk.
+    moved: HashSet<i64>,
+    commit: Commit,
+}
+
+impl Moving<'_> {
+    /// `None`: commit first, then ask again.
+    async fn take(&mut self, draft: &ShipmentDraft) -> Result<Option<RowOutcome>, FlowError> {
+        match self.decide(draft).await {
+            Ok(outcome) => Ok(outcome),
+            Err(FlowError::Refused(refused)) => Ok(Some(RowOutcome::refused(refused))),
+            Err(other) => Err(other),
+        }
+    }
+
+    async fn decide(&mut self, draft: &ShipmentDraft) -> Result<Option<RowOutcome>, FlowError> {
+        let brand = self.caller.brand;
+        let at = draft.happened_at.at;
+        let from = self.party(&draft.from_code, "from_code")?;
+        let to = self.party(&draft.to_code, "to_code")?;
+        let number = find::subject(self.house, brand, &draft.subject.raw, "subject").await?;
+        self.house.not_ahead(at, "happened_at")?;
+        if self.moved.contains(&number) {
+            return Ok(None);
+        }
+        let paper = &draft.shipment_no;
+        if let Some(before) = self.house.store.shipment_fetch(brand.0, paper, number).await? {
+            return Ok(Some(if before == (from.0, to.0, at.as_microsecond()) {
+                RowOutcome::Unchanged
+            } else {
+                RowOutcome::refused(Refused::new(Refusal::ContentDiffers, "shipment_no"))
+            }));
+        }
+        let subject = custody::subject(self.house, number, "subject").await?;
+        let facts = custody::facts(self.house, self.reference, &[&subject]).await?;
+        let above = facts.upward(unit_number(number), at);
+        if above.iter().any(|n| self.moved.contains(&(n.get() as i64))) {
+            return Ok(None);
+        }
+        let unit = subject.unit();
+        let products = subject.products();
+        let ship = ShipFacts {
+            subject: unit_number(number),
+            from,
+            to,
+            happened_at: at,
+            on: self.house.day(self.reference, brand, at),
+            products: &products,
+            inspection_open: subject.inspection_open(),
+            recalled: unit.is_some_and(|u| u.recalled_at.is_some()),
+            decommissioned: unit.is_some_and(|u| u.retired_at.is_some()),
+            reason_given: !draft.reason.is_empty(),
+            custody: &facts,
+            tree: &self.reference.tree,
+            territories: &self.reference.territories,
+        };
+        let decided = match self.way {
+            Way::Forward => shipping::ship(&ship),
+            Way::Back => shipping::give_back(&ship),
+        };
+        let shipped = decided.map_err(|why| Refused::new(why, "subject"))?;
+        let packs = custody::relied_packs(self.house, &facts, number, at).await?;
+        self.add(draft, &subject, (from, to), shipped, packs);
+        Ok(Some(RowOutcome::Taken))
+    }
+
+    fn party(&self, code: &str, field: &'static str) -> Result<PartyId, Refused> {
+        let party = self.reference.party(self.caller.brand, code);
+        let id = party.map(|p| p.id);
+        id.ok_or_else(|| Refused::because(Refusal::UnknownParty, field, code))
+    }
+
+    fn add(
+        &mut self,
+        draft: &ShipmentDraft,
+        subject: &Subject,
+        (from, to): (PartyId, PartyId),
+        shipped: Shipped,
+        packs: Vec<(Relied, i64)>,
+    ) {
+        let unpacked_from = shipped.unpacked_from.map(|n| n.get() as i64);
+        let presumed = shipped.presumed;
+        let body = match self.way {
+            Way::Forward => Body::Shipped {
+                declared_group_purchase: draft.declared_group_purchase.then_some(true),
+                to: to.0,
+                presumed,
+                reason: (!draft.reason.is_empty()).then(|| draft.reason.clone()),
+                shipment_no: draft.shipment_no.clone(),
+                unpacked_from,
+            },
+            Way::Back => Body::Returned {
+                presumed,
+                reason: (!draft.reason.is_empty()).then(|| draft.reason.clone()),
+                shipment_no: draft.shipment_no.clone(),
+                to: to.0,
+                unpacked_from,
+            },
+        };
+        let after = packs.iter().map(|(_, at)| *at).max().unwrap_or(0).max(subject.recorded_at());
+        let event = EventDraft {
+            caller: self.caller,
+            home: subject.number(),
+            site: None,
+            happened_at: draft.happened_at.at,
+            offset_minutes: draft.happened_at.offset_minutes,
+            after,
+            body,
+            subjects: Vec::new(),
+        }
+        .by(self.house, from);
+        self.moved.insert(subject.number());
+        let relied = std::iter::once(subject.relied()).chain(packs.into_iter().map(|(r, _)| r));
+        for guard in relied {
+            if !self.commit.relies_on.contains(&guard) {
+                self.commit.relies_on.push(guard);
+            }
+        }
+        self.commit.outbox.push(look_again(&event));
+        self.commit.events.push(event);
+    }
+}
+
+/// The job that looks again at the activations a late fact concerns.
+pub fn look_again(event: &Event) -> Outbox {
+    Outbox {
+        home: event.home,
+        id: event.id.0,
+        topic: REDECIDE,
+        content: event.happened_at.to_string(),
+        due_at: event.recorded_at,
+    }
+}
+
+/// Accepts a subject. Receiving a child of a pack unpacks it.
+///
+/// # Errors
+/// Nothing of it is on its way to this party, or the party received it before.
+pub async fn receive(
+    house: &House,
+    caller: &Caller,
+    party_code: &str,
+    raw: &str,
+    at: Timestamp,
+    note: Option<String>,
+) -> Result<(), FlowError> {
+    caller.need(Scope::Ship)?;
+    house.not_ahead(at, "happened_at")?;
+    for _ in 0..RACES_MAX {
+        let reference = house.reference().await?;
+        let party = reference
+            .party(caller.brand, party_code)
+            .ok_or_else(|| Refused::because(Refusal::UnknownParty, "party_code", party_code))?;
+        let number = find::subject(house, caller.brand, raw, "subject").await?;
+        let subject = custody::subject(house, number, "subject").await?;
+        let facts = custody::facts(house, &reference, &[&subject]).await?;
+        let parent = shipping::receive(&facts, unit_number(number), party.id, at)
+            .map_err(|why| Refused::new(why, "subject"))?;
+        let packs = custody::relied_packs(house, &facts, number, at).await?;
+        let body =
+            Body::Received { note: note.clone(), unpacked_from: parent.map(|p| p.get() as i64) };
+        if commit_move(house, caller, &subject, (party.id, at), body, packs).await? {
+            return Ok(());
+        }
+    }
+    Err(FlowError::Busy)
+}
+
+/// Takes a shipment back while nothing of it moved on. Returns how many subjects came back.
+///
+/// # Errors
+/// [`Refusal::MovedOn`] names the first subject that did; nothing is written then.
+pub async fn void(
+    house: &House,
+    caller: &Caller,
+    shipment_no: &str,
+    at: Timestamp,
+) -> Result<usize, FlowError> {
+    caller.need(Scope::Ship)?;
+    house.not_ahead(at, "happened_at")?;
+    for _ in 0..RACES_MAX {
+        let reference = house.reference().await?;
+        let brand = caller.brand;
+        let numbers = house.store.shipment_subjects(brand.0, shipment_no).await?;
+        if numbers.is_empty() {
+            return Err(Refused::new(Refusal::UnknownSubject, "shipment_no").into());
+        }
+        let mut commit = Commit::default();
+        for number in &numbers {
+            let subject = custody::subject(house, *number, "shipment_no").await?;
+            let facts = custody::facts(house, &reference, &[&subject]).await?;
+            let holder = shipping::void(&facts, unit_number(*number), shipment_no)
+                .map_err(|why| Refused::new(why, "shipment_no"))?;
+            let body =
+                Body::ShipmentVoided { holder: holder.0, shipment_no: shipment_no.to_owned() };
+            let draft = EventDraft::about(caller, *number, at, subject.recorded_at(), body);
+            let event = draft.by(house, holder);
+            commit.relies_on.push(subject.relied());
+            commit.outbox.push(look_again(&event));
+            commit.events.push(event);
+        }
+        match house.store.commit(&commit).await {
+            Err(e) if e.is_race() => continue,
+            Err(e) => return Err(e.into()),
+            Ok(()) => return Ok(numbers.len()),
+        }
+    }
+    Err(FlowError::Busy)
+}
+
+/// Commits one event that moves one subject; false when it lost a race.
+async fn commit_move(
+    house: &House,
+    caller: &Caller,
+    subject: &Subject,
+    (party, at): (PartyId, Timestamp),
+    body: Body,
+    packs: Vec<(Relied, i64)>,
+) -> Result<bool, FlowError> {
+    let after = packs.iter().map(|(_, at)| *at).max().unwrap_or(0).max(subject.recorded_at());
+    let event = EventDraft::about(caller, subject.number(), at, after, body).by(house, party);
+    let mut relies_on = vec![subject.relied()];
+    relies_on.extend(packs.into_iter().map(|(relied, _)| relied));
+    let commit = Commit {
+        relies_on,
+        outbox: vec![look_again(&event)],
+        events: vec![event],
+        ..Commit::default()
+    };
+    match house.store.commit(&commit).await {
+        Err(e) if e.is_race() => Ok(false),
+        Err(e) => Err(e.into()),
+        Ok(()) => Ok(true),
+    }
+}

@@ -1,0 +1,329 @@
+//! Verify: what a person or a platform is told. One read by unit number, rules give the facts, the
+//! declared precedence in `domain::verdict` picks the verdict.
+
+use super::caller::Caller;
+use super::custody::{self, Subject, instant};
+use super::find::{self, CodeFound, unit_number};
+use super::house::House;
+use super::outcome::FlowError;
+use super::reference::Reference;
+use super::scans::{self, Audience};
+use domain::code::TraceCode;
+use domain::custody::{CustodyFacts, Hold};
+use domain::id::{BrandId, PartyId, ProductId};
+use domain::identifier::{Identifier, Scheme, guess_kinds};
+use domain::product::Product;
+use domain::refusal::{Refusal, Refused};
+use domain::verdict::scan::ScanSummary;
+use domain::verdict::{CodeReading, Decision, Inspection, UnitFacts, VerdictFacts, decide};
+use domain::warranty::{self, WarrantyFacts, WarrantyReading};
+use jiff::civil::Date;
+use std::sync::Arc;
+use store::unit::{ScanRecord, UnitRecord};
+
+/// Longest code or identifier a verify request may hold, in characters.
+pub const QUERY_CHARS_MAX: usize = 128;
+
+/// What was asked for and what is known of it.
+pub struct Verified {
+    /// The verdict with its reason and checks.
+    pub decision: Decision,
+    /// The unit, when there is one and it may be spoken of.
+    pub unit: Option<Box<Known>>,
+}
+
+/// What is known of a unit.
+pub struct Known {
+    /// Its state.
+    pub record: UnitRecord,
+    /// Its trace code.
+    pub code: TraceCode,
+    /// What it is.
+    pub product: Arc<Product>,
+    /// Looks by consumers, including those not written yet.
+    pub scans: Option<ScanRecord>,
+    /// Custody, when it was asked for.
+    pub custody: Option<CustodyFacts>,
+}
+
+/// How a query is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// It names one unit number.
+    Number(i64, CodeReading),
+    /// It names nothing: why.
+    Nothing(CodeReading),
+    /// It names two different units: as a code and as an identifier.
+    Ambiguous(i64, i64),
+}
+
+/// Reads a query: a trace code if its check character holds and its number was issued, else an
+/// IMEI, else an SN of the brand. `scheme` forces one reading.
+///
+/// # Errors
+/// [`Refusal::InvalidField`] when it is too long; the store does not answer.
+pub async fn read(
+    house: &House,
+    brand: Option<BrandId>,
+    raw: &str,
+    scheme: Option<Scheme>,
+) -> Result<Reading, FlowError> {
+    if raw.chars().count() > QUERY_CHARS_MAX {
+        let reason = format!("at most {QUERY_CHARS_MAX} characters");
+        return Err(Refused::invalid("code", reason).into());
+    }
+    let as_code = match scheme {
+        None | Some(Scheme::Code) => find::code(house, raw).await?,
+        Some(_) => CodeFound::NotACode,
+    };
+    let code = match as_code {
+        CodeFound::Issued(number) => {
+            let number = find::unit_of_code(house, number).await?;
+            Reading::Number(number, CodeReading::Issued)
+        }
+        CodeFound::Void(number) => Reading::Number(number, CodeReading::Void),
+        CodeFound::Forged => Reading::Nothing(CodeReading::Forged),
+        CodeFound::Unissued => Reading::Nothing(CodeReading::Unissued),
+        CodeFound::NotACode => Reading::Nothing(CodeReading::NotACode),
+    };
+    if scheme == Some(Scheme::Code) {
+        return Ok(code);
+    }
+    let named = named(house, brand, raw, scheme).await?;
+    Ok(match (code, named) {
+        (Reading::Number(a, _), Some(b)) if a != b => Reading::Ambiguous(a, b),
+        (Reading::Nothing(_), Some(number)) => Reading::Number(number, CodeReading::Issued),
+        (code, _) => code,
+    })
+}
+
+/// The unit an identifier names. Without a brand, only identifiers of the whole deployment are
+/// tried.
+async fn named(
+    house: &House,
+    brand: Option<BrandId>,
+    raw: &str,
+    scheme: Option<Scheme>,
+) -> Result<Option<i64>, FlowError> {
+    let candidates = match scheme {
+        Some(scheme) => Identifier::parse(scheme, raw).into_iter().collect(),
+        None => guess_kinds(raw),
+    };
+    for identifier in candidates {
+        let scoped = matches!(identifier.scheme(), Scheme::Sn | Scheme::Part);
+        if matches!(identifier.scheme(), Scheme::Code | Scheme::Sscc | Scheme::Part)
+            && scheme.is_none()
+        {
+            continue;
+        }
+        let Some(brand) = brand.or((!scoped).then_some(BrandId(0))) else { continue };
+        if let Some(number) = find::identifier(house, brand, &identifier).await? {
+            return Ok(Some(number));
+        }
+    }
+    Ok(None)
+}
+
+/// Verifies a number. `with_custody` loads who holds it.
+///
+/// # Errors
+/// The store does not answer: the caller says `unavailable`, never genuine.
+pub async fn verify(
+    house: &House,
+    reading: CodeReading,
+    number: Option<i64>,
+    with_custody: bool,
+) -> Result<Verified, FlowError> {
+    let Some(number) = number else { return Ok(nothing(reading)) };
+    let reference = house.reference().await?;
+    let record = house.store.unit_fetch(number).await?;
+    let Some(record) = record.or_else(|| unborn(&reference, number)) else {
+        return Ok(nothing(reading));
+    };
+    let Some(product) = reference.product_by_id(ProductId(record.product)) else {
+        return Ok(nothing(reading));
+    };
+    let scans = consumer_scans(house, number).await?;
+    let summary = scans.as_ref().map(summary);
+    let anomaly = summary.is_some_and(|s| house.rules.scans.anomaly(&s).is_some());
+    let custody = if with_custody {
+        let subject = Subject::Unit(Box::new(record.clone()));
+        Some(custody::facts(house, &reference, &[&subject]).await?)
+    } else {
+        None
+    };
+    let decision = decide(&VerdictFacts {
+        code: reading,
+        store_available: true,
+        unit: Some(unit_facts(&record, anomaly)),
+    });
+    let code = house.ring().encode(unit_number(number));
+    let product = Arc::clone(product);
+    let known = Known { record, code, product, scans, custody };
+    Ok(Verified { decision, unit: Some(Box::new(known)) })
+}
+
+fn nothing(reading: CodeReading) -> Verified {
+    let facts = VerdictFacts { code: reading, store_available: true, unit: None };
+    Verified { decision: decide(&facts), unit: None }
+}
+
+/// What is said when the store does not answer.
+pub fn unavailable(reading: CodeReading) -> Verified {
+    let facts = VerdictFacts { code: reading, store_available: false, unit: None };
+    Verified { decision: decide(&facts), unit: None }
+}
+
+/// An issued code without a production record: known by its batch alone.
+fn unborn(reference: &Reference, number: i64) -> Option<UnitRecord> {
+    let batch = reference.batch_of(number)?;
+    Some(UnitRecord {
+        number,
+        brand: batch.brand,
+        product: batch.product?,
+        batch: batch.id,
+        ..UnitRecord::default()
+    })
+}
+
+async fn consumer_scans(house: &House, number: i64) -> Result<Option<ScanRecord>, FlowError> {
+    let stored = house.store.scans_fetch(number).await?;
+    let consumer = Audience::Consumer;
+    let stored = stored.into_iter().find(|s| s.audience == consumer.as_str());
+    Ok(scans::merged(stored, house.scans.pending(number, consumer)))
+}
+
+/// The looks at a code as the scan rule reads them.
+pub fn summary(record: &ScanRecord) -> ScanSummary {
+    let (day_count, day_city_count) = scans::day_of(record);
+    ScanSummary {
+        consumer_count: u64::try_from(record.count).unwrap_or(0),
+        first_at: Some(instant(record.first_at)),
+        last_at: Some(instant(record.last_at)),
+        day_count,
+        day_city_count,
+    }
+}
+
+fn unit_facts(unit: &UnitRecord, scan_anomaly: bool) -> UnitFacts {
+    UnitFacts {
+        commissioned: unit.produced_at.is_some(),
+        inspection: match unit.inspection.as_deref() {
+            Some("pass") => Inspection::Pass,
+            Some("fail") => Inspection::Fail,
+            Some("hold") => Inspection::Hold,
+            _ => Inspection::None,
+        },
+        activated: unit.activated_at.is_some(),
+        activated_again_suspect: unit.suspect,
+        recalled: unit.recalled_at.is_some(),
+        stolen: unit.stolen_at.is_some(),
+        decommissioned: unit.retired_at.is_some(),
+        scan_anomaly,
+        proof_lifted: unit.proof_at.is_some(),
+        official_refurbished: unit.disposition.as_deref() == Some("refurbished"),
+    }
+}
+
+/// The warranty of a unit as its evidence stands.
+pub fn warranty(
+    house: &House,
+    reference: &Reference,
+    unit: &UnitRecord,
+    custody: &CustodyFacts,
+) -> WarrantyReading {
+    let category = reference
+        .product_by_id(ProductId(unit.product))
+        .map_or(domain::policy::Category::Other, |p| p.category);
+    let until = jiff::Timestamp::MAX;
+    let origin = custody::is_origin(reference);
+    // Ex-factory: the first hand-over out of a factory or brand site, else the production.
+    let left = custody.left_origin(unit_number(unit.number), until, origin);
+    let zone = house.zone(reference, BrandId(unit.brand));
+    let sale_on = unit.sold_on.as_deref().and_then(|d| d.parse::<Date>().ok());
+    warranty::read(&WarrantyFacts {
+        category,
+        invoice_on: None,
+        sale_on,
+        activated_at: unit.activated_at.map(instant),
+        ex_factory_at: left.or(unit.produced_at.map(instant)),
+        policies: &house.rules.policies,
+        holidays: &house.rules.holidays,
+        time_zone: &zone,
+    })
+}
+
+/// Who holds a unit now.
+pub fn holder<'a>(known: &'a Known, now: jiff::Timestamp) -> Option<&'a Hold> {
+    known.custody.as_ref()?.at(unit_number(known.record.number), now)
+}
+
+/// Whether a party may sell a unit, and why not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SellerAnswer {
+    /// The goods are bound to it or to a party above it, and it holds a grant for today.
+    Authorised,
+    /// The goods are in other hands.
+    OtherHands,
+    /// No grant binds the product to it today.
+    NoGrant,
+    /// The unit was activated: it is no longer new.
+    AlreadyActivated,
+    /// The unit is recalled, stolen, retired or not released.
+    NotSaleable,
+}
+
+impl SellerAnswer {
+    /// The word in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Authorised => "authorised",
+            Self::OtherHands => "other_hands",
+            Self::NoGrant => "no_grant",
+            Self::AlreadyActivated => "already_activated",
+            Self::NotSaleable => "not_saleable",
+        }
+    }
+}
+
+/// Whether a party may sell a unit today.
+///
+/// # Errors
+/// [`Refusal::UnknownParty`].
+pub fn seller(
+    house: &House,
+    reference: &Reference,
+    verified: &Verified,
+    caller: &Caller,
+    code: &str,
+) -> Result<SellerAnswer, Refused> {
+    let party = reference
+        .party(caller.brand, code)
+        .ok_or_else(|| Refused::because(Refusal::UnknownParty, "seller", code))?;
+    let Some(known) = &verified.unit else { return Ok(SellerAnswer::NotSaleable) };
+    use domain::verdict::Verdict::{Genuine, NotActivated};
+    if !matches!(verified.decision.verdict, Genuine | NotActivated) {
+        return Ok(SellerAnswer::NotSaleable);
+    }
+    if known.record.activated_at.is_some() {
+        return Ok(SellerAnswer::AlreadyActivated);
+    }
+    let now = house.clock.now();
+    let Some(hold) = holder(known, now) else { return Ok(SellerAnswer::OtherHands) };
+    // The holder itself sells, or a shop below it whose own receipt was never recorded.
+    if !reference.tree.is_within(party.id, hold.party) {
+        return Ok(SellerAnswer::OtherHands);
+    }
+    let on = house.day(reference, caller.brand, now);
+    let product = ProductId(known.record.product);
+    let bound = reference.territories.binding(&reference.tree, party.id, product, on);
+    Ok(if bound.is_some() { SellerAnswer::Authorised } else { SellerAnswer::NoGrant })
+}
+
+/// Whether a caller's party may see the hands a unit went through: the brand sees all, a party its
+/// own hop and what is below it.
+pub fn may_see_hold(reference: &Reference, caller: &Caller, party: PartyId) -> bool {
+    let own = reference.tree.get(caller.party);
+    own.is_some_and(|p| p.kind == domain::party::PartyKind::Brand)
+        || reference.tree.is_within(party, caller.party)
+}

@@ -1,0 +1,23 @@
+//! The public device page and the pages one tap behind it.
+//!
+//! [`view`] is the contract with the handlers: plain data. [`render`] turns a device into its page;
+//! [`forms`] holds registration, report and the physical proof; [`plain`] the rest. Which action
+//! is the filled one, what a state says and which blocks appear is decided here, so that two
+//! handlers cannot answer the same state in two ways.
+
+pub mod forms;
+pub mod parts;
+pub mod plain;
+pub mod render;
+pub mod view;
+
+#[cfg(test)]
+mod fakes;
+#[cfg(test)]
+mod language_tests;
+#[cfg(test)]
+mod tests;
+
+pub use forms::{render_proof, render_register, render_report};
+pub use plain::{render_centres, render_done, render_error, render_privacy};
+pub use render::render_device;

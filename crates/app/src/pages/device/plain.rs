@@ -1,0 +1,229 @@
+//! The pages without a verdict: service centres, "done", what we record, errors.
+
+use askama::Template;
+use jiff::civil::Date;
+
+use crate::pages::i18n::Lang;
+use crate::pages::inline::Icon;
+use crate::pages::shell::{Shell, SiteView, Tone, href};
+
+use super::render::{CentreRow, centre_rows};
+use super::view::CentresView;
+
+fn shell<'a>(lang: Lang, site: &'a SiteView, title: &str) -> Shell<'a> {
+    let title = lang.join([title, &site.brand]);
+    Shell { site, title, tone: Tone::Plain, rosette: None, narrow: true }
+}
+
+/// All service centres.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CentresPageView {
+    /// The page's language.
+    pub lang: Lang,
+    /// Brand line and footer.
+    pub site: SiteView,
+    /// Back to the device page.
+    pub back_url: Option<String>,
+    /// Where the search leads, a GET with `q`; `None` shows no search.
+    pub search_url: Option<String>,
+    /// What was searched for.
+    pub query: String,
+    /// The result.
+    pub centres: CentresView,
+}
+
+#[derive(Template)]
+#[template(path = "plain/centres.html")]
+struct CentresPage<'a> {
+    l: Lang,
+    sh: Shell<'a>,
+    v: &'a CentresPageView,
+    back: Option<&'a str>,
+    search: Option<&'a str>,
+    rows: Vec<CentreRow<'a>>,
+}
+
+/// The list of service centres.
+///
+/// # Errors
+/// As [`super::render_device`].
+pub fn render_centres(view: &CentresPageView) -> Result<String, askama::Error> {
+    let page = CentresPage {
+        l: view.lang,
+        sh: shell(view.lang, &view.site, view.lang.t("centres.title")),
+        back: view.back_url.as_deref().map(href),
+        search: view.search_url.as_deref().map(href),
+        rows: centre_rows(view.lang, &view.centres),
+        v: view,
+    };
+    page.render()
+}
+
+/// A form was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DoneView {
+    /// The page's language.
+    pub lang: Lang,
+    /// Brand line and footer.
+    pub site: SiteView,
+    /// Which form.
+    pub done: Done,
+    /// Back to the device page.
+    pub back_url: String,
+}
+
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// The consumer is bound.
+    Registered {
+        /// The last covered day as it stands now, where known.
+        ends_on: Option<Date>,
+    },
+    /// The report is in.
+    Reported {
+        /// What to quote when calling.
+        reference: String,
+    },
+}
+
+#[derive(Template)]
+#[template(path = "plain/done.html")]
+struct DonePage<'a> {
+    l: Lang,
+    sh: Shell<'a>,
+    title: &'static str,
+    text: String,
+    reference: Option<&'a str>,
+    back: &'a str,
+}
+
+/// The page after a form was taken.
+///
+/// # Errors
+/// As [`super::render_device`].
+pub fn render_done(view: &DoneView) -> Result<String, askama::Error> {
+    let lang = view.lang;
+    let (title, text, reference) = match &view.done {
+        Done::Registered { ends_on: Some(on) } => (
+            "done.registered_title",
+            lang.with("done.registered_until", "date", lang.date(*on)),
+            None,
+        ),
+        Done::Registered { ends_on: None } => {
+            ("done.registered_title", lang.t("done.registered_text").to_owned(), None)
+        }
+        Done::Reported { reference } => {
+            let text = lang.t("done.reported_text").to_owned();
+            ("done.reported_title", text, Some(reference.as_str()))
+        }
+    };
+    let title = lang.t(title);
+    let sh = shell(lang, &view.site, title);
+    DonePage { l: lang, sh, title, text, reference, back: href(&view.back_url) }.render()
+}
+
+/// What we record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrivacyView {
+    /// The page's language.
+    pub lang: Lang,
+    /// Brand line and footer.
+    pub site: SiteView,
+    /// For how many days what can point to a person (network address, browser) is kept.
+    pub scan_days: u32,
+    /// Back to the device page.
+    pub back_url: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "plain/privacy.html")]
+struct PrivacyPage<'a> {
+    l: Lang,
+    sh: Shell<'a>,
+    v: &'a PrivacyView,
+    back: Option<&'a str>,
+}
+
+/// The page "what we record".
+///
+/// # Errors
+/// As [`super::render_device`].
+pub fn render_privacy(view: &PrivacyView) -> Result<String, askama::Error> {
+    let sh = shell(view.lang, &view.site, view.lang.t("privacy.title"));
+    PrivacyPage { l: view.lang, sh, v: view, back: view.back_url.as_deref().map(href) }.render()
+}
+
+/// Something went wrong, with a way forward.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorView {
+    /// The page's language.
+    pub lang: Lang,
+    /// Brand line and footer.
+    pub site: SiteView,
+    /// What.
+    pub kind: ErrorKind,
+    /// What to quote when calling.
+    pub reference: Option<String>,
+    /// The same page again.
+    pub retry_url: Option<String>,
+    /// Where a code can be looked up, a GET with `code`; `None` shows no box.
+    pub lookup_url: Option<String>,
+}
+
+/// The errors a visitor can meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// 404.
+    NotFound,
+    /// 400: the address or form cannot be read.
+    Unreadable,
+    /// 429.
+    TooMany {
+        /// Seconds until the next try.
+        seconds: u32,
+    },
+    /// 500 and 503.
+    Internal,
+}
+
+#[derive(Template)]
+#[template(path = "plain/error.html")]
+struct ErrorPage<'a> {
+    l: Lang,
+    sh: Shell<'a>,
+    v: &'a ErrorView,
+    title: &'static str,
+    text: String,
+    retry: Option<&'a str>,
+    lookup: Option<&'a str>,
+}
+
+/// The error page.
+///
+/// # Errors
+/// As [`super::render_device`].
+pub fn render_error(view: &ErrorView) -> Result<String, askama::Error> {
+    let lang = view.lang;
+    let (title, text) = match view.kind {
+        ErrorKind::NotFound => ("error.not_found", lang.t("error.not_found_text").to_owned()),
+        ErrorKind::Unreadable => ("error.unreadable", lang.t("error.unreadable_text").to_owned()),
+        ErrorKind::TooMany { seconds } => {
+            // Said in whole minutes, never too few.
+            let minutes = seconds.div_ceil(60).max(1);
+            ("error.too_many", lang.with("error.too_many_text", "n", minutes))
+        }
+        ErrorKind::Internal => ("error.internal", lang.t("error.internal_text").to_owned()),
+    };
+    let title = lang.t(title);
+    let page = ErrorPage {
+        l: lang,
+        sh: shell(lang, &view.site, title),
+        title,
+        text,
+        retry: view.retry_url.as_deref().map(href),
+        lookup: view.lookup_url.as_deref().map(href),
+        v: view,
+    };
+    page.render()
+}

@@ -1,0 +1,133 @@
+//! The law as data: policies, holidays and the location model that ship with the product.
+
+use detect::location::Model;
+use domain::calendar::{HolidayKind, HolidayRow, Holidays, Term};
+use domain::policy::{Policies, WarrantyPolicy};
+use domain::verdict::scan::ScanPolicy;
+use jiff::SignedDuration;
+use std::sync::{Arc, OnceLock};
+
+const HOLIDAYS: &str = include_str!("../../../data/policies/holidays.csv");
+const WARRANTY: &str = include_str!("../../../data/policies/warranty.csv");
+
+/// How long a unit may be activated without a recorded shipment before anybody is alarmed: papers
+/// are often a few days behind the goods.
+pub const NEVER_SHIPPED_GRACE: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// How long raw signals of an activation are kept.
+pub const OBSERVATION_KEPT: SignedDuration = SignedDuration::from_hours(180 * 24);
+/// How long a command waits for its unit to become known.
+pub const WAITING_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Every rule row the flows decide by.
+#[derive(Debug)]
+pub struct Rules {
+    /// Warranty terms by category.
+    pub policies: Policies,
+    /// Days off.
+    pub holidays: Holidays,
+    /// When looks at a code are too many.
+    pub scans: ScanPolicy,
+    /// How location evidence is weighed.
+    pub location: Model,
+}
+
+impl Rules {
+    /// The rules that ship with the product, read once.
+    pub fn shared() -> Arc<Self> {
+        static SHARED: OnceLock<Arc<Rules>> = OnceLock::new();
+        Arc::clone(SHARED.get_or_init(|| Arc::new(Self::shipped())))
+    }
+
+    fn shipped() -> Self {
+        // A test reads both files and fails on any problem, so the defaults are never reached.
+        Self {
+            policies: policies().unwrap_or_default(),
+            holidays: holidays().unwrap_or_default(),
+            scans: ScanPolicy::default(),
+            location: Model::default(),
+        }
+    }
+}
+
+fn rows(text: &str) -> impl Iterator<Item = Vec<&str>> {
+    text.lines().skip(1).filter(|l| !l.is_empty()).map(|line| line.split(',').collect())
+}
+
+fn holidays() -> Result<Holidays, String> {
+    let rows = rows(HOLIDAYS).map(|cells| match cells.as_slice() {
+        [year, date, kind, _name, published, verified, ..] => Ok(HolidayRow {
+            year: parse(year)?,
+            date: parse(date)?,
+            kind: kind.parse::<HolidayKind>().map_err(|e| e.to_string())?,
+            published: parse(published)?,
+            verified: parse(verified)?,
+        }),
+        _ => Err(format!("short row {cells:?}")),
+    });
+    let rows = rows.collect::<Result<Vec<_>, String>>()?;
+    Holidays::from_rows(rows).map_err(|problems| format!("{problems:?}"))
+}
+
+fn policies() -> Result<Policies, String> {
+    let rows = rows(WARRANTY).map(|cells| match cells.as_slice() {
+        [
+            version,
+            category,
+            item,
+            basis,
+            years,
+            months,
+            days,
+            refund,
+            replace,
+            from,
+            to,
+            jurisdiction,
+            source,
+            verified,
+        ] => Ok(WarrantyPolicy {
+            version: (*version).to_owned(),
+            category: parse(category)?,
+            item: parse(item)?,
+            basis: parse(basis)?,
+            term: Term {
+                years: optional(years)?.unwrap_or(0),
+                months: optional(months)?.unwrap_or(0),
+                days: optional(days)?.unwrap_or(0),
+            },
+            refund_days: optional(refund)?,
+            replace_days: optional(replace)?,
+            effective_from: parse(from)?,
+            effective_to: optional(to)?,
+            jurisdiction: (*jurisdiction).to_owned(),
+            source_note: (*source).to_owned(),
+            verified: parse(verified)?,
+        }),
+        _ => Err(format!("row of {} cells: {cells:?}", cells.len())),
+    });
+    let rows = rows.collect::<Result<Vec<_>, String>>()?;
+    Policies::from_rows(rows).map_err(|problems| format!("{problems:?}"))
+}
+
+fn parse<T: std::str::FromStr>(cell: &str) -> Result<T, String> {
+    cell.parse().map_err(|_| format!("cannot read {cell:?}"))
+}
+
+fn optional<T: std::str::FromStr>(cell: &str) -> Result<Option<T>, String> {
+    if cell.is_empty() { Ok(None) } else { parse(cell).map(Some) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_rules_read_without_a_problem() {
+        assert!(holidays().is_ok(), "{:?}", holidays().err());
+        assert!(policies().is_ok(), "{:?}", policies().err());
+        let today = jiff::civil::date(2026, 6, 1);
+        for category in domain::policy::Category::ALL {
+            assert!(policies().unwrap().warranty_for(category, today).is_some(), "{category:?}");
+        }
+    }
+}

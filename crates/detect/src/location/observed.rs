@@ -1,0 +1,123 @@
+//! What was observed of one activation, already normalised: country codes in place of network
+//! codes, regions in place of names.
+
+use std::sync::Arc;
+
+use domain::region::RegionCode;
+
+/// The class of a network, as far as it tells where its users are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Network {
+    /// A fixed line.
+    Fixed,
+    /// A mobile carrier: exits are often in another province.
+    Mobile,
+    /// Nobody says.
+    #[default]
+    Unknown,
+    /// Data centre, VPN or hosting: no evidence of a place.
+    Hosting,
+}
+
+/// How the device says it is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// A mobile network.
+    Cellular,
+    /// Wireless LAN or cable.
+    Local,
+}
+
+/// What one database said about an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct SourceReading {
+    /// The region: a province of China, or a country. None when the database named something the
+    /// tables do not know; that counts as disagreement.
+    pub region: Option<RegionCode>,
+    /// The city it named. Only the point of the reading: the level stays that of `region`.
+    pub city: Option<RegionCode>,
+}
+
+/// What the databases said about an address.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct IpReading {
+    /// Private, carrier-internal, loopback or otherwise reserved: says nothing.
+    pub reserved: bool,
+    /// The operator's own list of ranges; overrides the databases.
+    pub operator: Option<SourceReading>,
+    /// The database of Chinese provinces; none when it does not know the address.
+    pub china: Option<SourceReading>,
+    /// The database of countries; none when it does not know the address.
+    pub world: Option<SourceReading>,
+    /// The class of the network.
+    pub network: Network,
+    /// Which databases answered, with their versions; kept with the assessment.
+    pub versions: Arc<str>,
+}
+
+/// A position of the device, WGS-84.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gps {
+    /// Degrees north.
+    pub lat: f64,
+    /// Degrees east.
+    pub lon: f64,
+    /// Uncertainty in metres.
+    pub radius_m: f64,
+    /// Vouched for by the caller's key or a verified attestation.
+    pub attested: bool,
+}
+
+/// What was observed. Absent fields say nothing.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Observations {
+    /// The client address, as the databases read it.
+    pub ip: Option<IpReading>,
+    /// The position.
+    pub gps: Option<Gps>,
+    /// Country of the *serving* network's code; never attested.
+    pub serving_mcc: Option<RegionCode>,
+    /// Country of the SIM's home network.
+    pub sim_mcc: Option<RegionCode>,
+    /// How the device says it is connected.
+    pub access: Option<Access>,
+    /// IANA name of the device's time zone.
+    pub time_zone: Option<String>,
+    /// Region of the store that sold the unit.
+    pub store_region: Option<RegionCode>,
+    /// Region the sale was shipped to.
+    pub shipping_region: Option<RegionCode>,
+}
+
+/// The country of a time zone, for the zones that can tell China from its neighbours and main
+/// trade partners; none for any other.
+pub fn zone_country(zone: &str) -> Option<RegionCode> {
+    let code = match zone {
+        "Asia/Shanghai" | "Asia/Chongqing" | "Asia/Chungking" | "Asia/Harbin" | "Asia/Urumqi"
+        | "Asia/Kashgar" | "PRC" => "CN",
+        "Asia/Hong_Kong" | "Hongkong" => "HK",
+        "Asia/Macau" | "Asia/Macao" => "MO",
+        "Asia/Taipei" | "ROC" => "TW",
+        "Asia/Tokyo" | "Japan" => "JP",
+        "Asia/Seoul" | "ROK" => "KR",
+        "Asia/Singapore" | "Singapore" => "SG",
+        "Asia/Bangkok" => "TH",
+        "Asia/Ho_Chi_Minh" | "Asia/Saigon" => "VN",
+        "Asia/Kuala_Lumpur" => "MY",
+        "Asia/Jakarta" => "ID",
+        "Asia/Manila" => "PH",
+        "Asia/Yangon" | "Asia/Rangoon" => "MM",
+        "Asia/Kolkata" | "Asia/Calcutta" => "IN",
+        "Asia/Dubai" => "AE",
+        "Asia/Almaty" => "KZ",
+        "Asia/Ulaanbaatar" => "MN",
+        "Asia/Vladivostok" | "Europe/Moscow" => "RU",
+        "Europe/London" => "GB",
+        "Europe/Berlin" => "DE",
+        "Europe/Paris" => "FR",
+        "America/New_York" | "America/Chicago" | "America/Los_Angeles" => "US",
+        "Australia/Sydney" => "AU",
+        _ => return None,
+    };
+    RegionCode::parse(code).ok()
+}

@@ -1,0 +1,263 @@
+//! Activation: a unit's first start, once per life. It is never refused for its clock, its place
+//! or its history; what does not fit becomes a finding.
+
+use crate::custody::CustodyFacts;
+use crate::code::UnitNumber;
+use crate::finding::{Finding, FindingGrade, FindingKind, Nature};
+use crate::id::PartyId;
+use crate::party::PartyTree;
+use jiff::{SignedDuration, Timestamp};
+
+/// How far a sender's clock may run ahead before a command is future-dated.
+pub const CLOCK_LEEWAY: SignedDuration = SignedDuration::from_mins(10);
+
+/// How the activation reached us: what its signals are worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Assurance {
+    /// The caller may vouch for attested signals.
+    Attested,
+    /// The brand's own server.
+    BrandServer,
+    /// The brand's app.
+    App,
+    /// Anyone: the device itself without a key, or the public page.
+    Public,
+}
+
+impl Assurance {
+    /// The word in API and store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Attested => "attested",
+            Self::BrandServer => "brand_server",
+            Self::App => "app",
+            Self::Public => "public",
+        }
+    }
+}
+
+/// When the activation is held to have happened, and whether the sender's clock was believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ActivatedAt {
+    /// The instant custody and territory are read at.
+    pub at: Timestamp,
+    /// False: the sender's time was before production or ahead of us; receipt is used instead.
+    pub clock_believed: bool,
+}
+
+/// `happened_at` when it lies between production and receipt + 10 minutes, else the receipt.
+pub fn activated_at(
+    happened_at: Timestamp,
+    received_at: Timestamp,
+    produced_at: Option<Timestamp>,
+) -> ActivatedAt {
+    let not_before = produced_at.is_none_or(|made| made <= happened_at);
+    if not_before && happened_at <= received_at + CLOCK_LEEWAY {
+        ActivatedAt { at: happened_at, clock_believed: true }
+    } else {
+        ActivatedAt { at: received_at, clock_believed: false }
+    }
+}
+
+/// What the location evidence says, already weighed.
+#[derive(Clone, Debug, Default)]
+pub struct Outside {
+    /// How sure; none when it is not outside or nobody can say.
+    pub grade: Option<FindingGrade>,
+    /// Which kind of outside.
+    pub nature: Option<Nature>,
+    /// Stable reason codes.
+    pub reasons: Vec<String>,
+}
+
+/// The first activation of this life, when there was one.
+#[derive(Clone, Debug)]
+pub struct Earlier {
+    /// The keyed hash of its device's fingerprint, when one was sent.
+    pub fingerprint: Option<Vec<u8>>,
+}
+
+/// What must be known to judge an activation.
+#[derive(Clone, Debug)]
+pub struct ActivationFacts<'a> {
+    /// The unit.
+    pub unit: UnitNumber,
+    /// When it is held to have happened.
+    pub at: Timestamp,
+    /// When it was produced; none when there is no production record.
+    pub produced: bool,
+    /// Under recall, reported stolen, decommissioned.
+    pub recalled: bool,
+    /// Reported stolen.
+    pub stolen: bool,
+    /// Decommissioned.
+    pub decommissioned: bool,
+    /// The life's first activation, when there was one.
+    pub earlier: Option<Earlier>,
+    /// Keyed hash of this device's fingerprint.
+    pub fingerprint: Option<Vec<u8>>,
+    /// The party named by the `store_code`, when one was sent.
+    pub store: Option<PartyId>,
+    /// The party whose grant binds the goods, else their holder.
+    pub bound_to: Option<PartyId>,
+    /// What the location evidence says.
+    pub outside: Outside,
+    /// Custody of the unit.
+    pub custody: &'a CustodyFacts,
+    /// The parties.
+    pub tree: &'a PartyTree,
+}
+
+/// What an activation amounts to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Activation {
+    /// First of its life.
+    pub first: bool,
+    /// What does not fit.
+    pub findings: Vec<Finding>,
+}
+
+/// Judges an activation. It cannot fail: there is no way to refuse a device its first start.
+pub fn decide(facts: &ActivationFacts<'_>) -> Activation {
+    use FindingGrade::{Likely, Observe, Suspect};
+    use FindingKind as Kind;
+    let mut findings = Vec::new();
+    let mut when = |holds: bool, kind, grade, reason: &str| {
+        if holds {
+            findings.push(Finding::new(kind, grade, reason));
+        }
+    };
+    when(facts.stolen, Kind::Stolen, Likely, "reported_stolen");
+    when(facts.recalled, Kind::Recalled, Suspect, "under_recall");
+    when(facts.decommissioned, Kind::Decommissioned, Likely, "decommissioned");
+    when(!facts.produced, Kind::NotProduced, Suspect, "no_production_record");
+    if let Some((grade, reason)) = again(facts) {
+        when(true, Kind::ActivatedAgain, grade, reason);
+    }
+    when(never_shipped(facts), Kind::NeverShipped, Suspect, "no_shipment_left_the_maker");
+    when(other_channel(facts), Kind::OtherChannel, Observe, "store_outside_bound_subtree");
+    if let Some(grade) = facts.outside.grade {
+        findings.push(Finding {
+            kind: Kind::OutsideTerritory,
+            grade,
+            nature: facts.outside.nature,
+            reasons: facts.outside.reasons.clone(),
+        });
+    }
+    Activation { first: facts.earlier.is_none(), findings }
+}
+
+/// A second start by the same device says nothing; by another it is suspect; where a side sent no
+/// fingerprint nobody can tell, which is worth counting.
+fn again(facts: &ActivationFacts<'_>) -> Option<(FindingGrade, &'static str)> {
+    let earlier = facts.earlier.as_ref()?;
+    match (&earlier.fingerprint, &facts.fingerprint) {
+        (Some(a), Some(b)) if a == b => None,
+        (Some(_), Some(_)) => Some((FindingGrade::Suspect, "another_device")),
+        _ => Some((FindingGrade::Observe, "fingerprint_missing")),
+    }
+}
+
+/// No shipment moved the unit, or a pack around it, out of the hands of its maker by then.
+fn never_shipped(facts: &ActivationFacts<'_>) -> bool {
+    let is_origin = |p| facts.tree.get(p).is_some_and(|p| p.kind.is_origin());
+    facts.produced && facts.custody.left_origin(facts.unit, facts.at, is_origin).is_none()
+}
+
+fn other_channel(facts: &ActivationFacts<'_>) -> bool {
+    match (facts.store, facts.bound_to) {
+        (Some(store), Some(bound)) => !facts.tree.is_within(store, bound),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::custody::tests::{hold, journey, n, t};
+    use crate::party::tests::tree;
+
+    fn facts<'a>(custody: &'a CustodyFacts, tree: &'a PartyTree) -> ActivationFacts<'a> {
+        ActivationFacts {
+            unit: n(1),
+            at: t(500),
+            produced: true,
+            recalled: false,
+            stolen: false,
+            decommissioned: false,
+            earlier: None,
+            fingerprint: Some(vec![1]),
+            store: None,
+            bound_to: Some(PartyId(4)),
+            outside: Outside::default(),
+            custody,
+            tree,
+        }
+    }
+
+    fn kinds(facts: &ActivationFacts<'_>) -> Vec<FindingKind> {
+        decide(facts).findings.iter().map(|f| f.kind).collect()
+    }
+
+    #[test]
+    fn a_plain_first_start_finds_nothing() {
+        let (custody, tree) = (journey(), tree());
+        assert_eq!(
+            decide(&facts(&custody, &tree)),
+            Activation { first: true, findings: vec![] }
+        );
+    }
+
+    #[test]
+    fn clocks() {
+        let at = |happened, produced: Option<i64>| {
+            let when = activated_at(t(happened), t(10_000), produced.map(t));
+            (when.at.as_second(), when.clock_believed)
+        };
+        assert_eq!(at(9_000, Some(5_000)), (9_000, true));
+        assert_eq!(at(10_600, Some(5_000)), (10_600, true));
+        assert_eq!(at(10_601, Some(5_000)), (10_000, false));
+        assert_eq!(at(4_999, Some(5_000)), (10_000, false));
+        assert_eq!(at(1, None), (1, true));
+    }
+
+    #[test]
+    fn second_starts() {
+        let (custody, tree) = (journey(), tree());
+        let again = |before: Option<Vec<u8>>, now: Option<Vec<u8>>| {
+            let earlier = Some(Earlier { fingerprint: before });
+            let decided = decide(&ActivationFacts {
+                earlier,
+                fingerprint: now,
+                ..facts(&custody, &tree)
+            });
+            assert!(!decided.first);
+            decided.findings.first().map(|f| (f.kind, f.grade))
+        };
+        let kind = FindingKind::ActivatedAgain;
+        assert_eq!(again(Some(vec![1]), Some(vec![1])), None);
+        assert_eq!(again(Some(vec![1]), Some(vec![2])), Some((kind, FindingGrade::Suspect)));
+        assert_eq!(again(None, Some(vec![2])), Some((kind, FindingGrade::Observe)));
+        assert_eq!(again(Some(vec![1]), None), Some((kind, FindingGrade::Observe)));
+    }
+
+    #[test]
+    fn never_shipped_looks_through_packs_as_of_then() {
+        let (custody, tree) = (journey(), tree());
+        let before = ActivationFacts { at: t(99), ..facts(&custody, &tree) };
+        assert_eq!(kinds(&before), [FindingKind::NeverShipped]);
+        let bare = CustodyFacts::new([hold(1, 10, 2, None)], []);
+        assert_eq!(kinds(&facts(&bare, &tree)), [FindingKind::NeverShipped]);
+        let unmade = ActivationFacts { produced: false, ..facts(&bare, &tree) };
+        assert_eq!(kinds(&unmade), [FindingKind::NotProduced]);
+    }
+
+    #[test]
+    fn the_shop_must_stand_under_the_bound_party() {
+        let (custody, tree) = (journey(), tree());
+        let own = ActivationFacts { store: Some(PartyId(5)), ..facts(&custody, &tree) };
+        assert_eq!(kinds(&own), []);
+        let other = ActivationFacts { store: Some(PartyId(7)), ..facts(&custody, &tree) };
+        assert_eq!(kinds(&other), [FindingKind::OtherChannel]);
+    }
+}

@@ -1,0 +1,303 @@
+//! Custody: who holds a unit, and the chain before. Custody is recorded on the **outermost** pack
+//! that moved; a unit's own chain is its holds, woven with those of each pack it was in while it
+//! was in it. So a pallet ships with one hold however many units stand on it, and a fact that
+//! arrives late falls into its place by its time.
+//!
+//! Deliberately absent: any write. These are questions about facts already loaded.
+
+use crate::code::UnitNumber;
+use crate::id::{EventId, PartyId};
+use jiff::Timestamp;
+use std::collections::HashMap;
+
+/// Deepest nesting of packs: unit, box, carton, pallet, container leaves room to spare.
+pub const PACK_DEPTH_MAX: usize = 8;
+
+/// Why a hold exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HoldKind {
+    /// Made here: the goods start with the party of the production site.
+    Produced,
+    /// A pack was opened for filling by the party that held its first child.
+    Packed,
+    /// Handed to the receiver, in transit.
+    Shipped,
+    /// Accepted by the receiver.
+    Received,
+    /// Handed back up the tree, in transit.
+    Returned,
+    /// A shipment was voided: the sender holds again.
+    Voided,
+}
+
+impl HoldKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [
+        Self::Produced,
+        Self::Packed,
+        Self::Shipped,
+        Self::Received,
+        Self::Returned,
+        Self::Voided,
+    ];
+
+    /// The word in API and store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Produced => "produced",
+            Self::Packed => "packed",
+            Self::Shipped => "shipped",
+            Self::Received => "received",
+            Self::Returned => "returned",
+            Self::Voided => "voided",
+        }
+    }
+
+    /// Reads the word back.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|k| k.as_str() == word)
+    }
+
+    /// Whether the goods are on their way rather than in the holder's hands.
+    pub fn in_transit(self) -> bool {
+        matches!(self, Self::Shipped | Self::Returned)
+    }
+}
+
+/// One party holding one subject from an instant on, until the next hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hold {
+    /// The unit or pack that moved.
+    pub subject: UnitNumber,
+    /// From when.
+    pub at: Timestamp,
+    /// Who holds.
+    pub party: PartyId,
+    /// Who held before, when it was handed over.
+    pub from: Option<PartyId>,
+    /// Why.
+    pub kind: HoldKind,
+    /// The sender never confirmed its own receipt: shipping onward implied it.
+    pub presumed: bool,
+    /// The sender's paper, when there is one.
+    pub shipment_no: Option<String>,
+    /// The event that says so.
+    pub event: EventId,
+    /// Order among holds of the same instant.
+    pub recorded_at: Timestamp,
+}
+
+/// One child inside one parent, over a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Containment {
+    /// What is inside: a unit or a pack.
+    pub child: UnitNumber,
+    /// What it is inside.
+    pub parent: UnitNumber,
+    /// From when.
+    pub from: Timestamp,
+    /// Until when, exclusive; none while it lasts.
+    pub to: Option<Timestamp>,
+}
+
+impl Containment {
+    /// Whether the child is inside at `t`.
+    pub fn covers(&self, t: Timestamp) -> bool {
+        self.from <= t && self.to.is_none_or(|to| t < to)
+    }
+}
+
+/// The holds and containments of a subject and of every pack it was ever in.
+#[derive(Clone, Debug, Default)]
+pub struct CustodyFacts {
+    holds: HashMap<UnitNumber, Vec<Hold>>,
+    parents: HashMap<UnitNumber, Vec<Containment>>,
+}
+
+impl CustodyFacts {
+    /// Gathers facts in any order.
+    pub fn new(
+        holds: impl IntoIterator<Item = Hold>,
+        containments: impl IntoIterator<Item = Containment>,
+    ) -> Self {
+        let mut facts = Self::default();
+        facts.extend(holds, containments);
+        facts
+    }
+
+    /// Adds facts of further subjects. A subject's facts are added once, all together.
+    pub fn extend(
+        &mut self,
+        holds: impl IntoIterator<Item = Hold>,
+        containments: impl IntoIterator<Item = Containment>,
+    ) {
+        for hold in holds {
+            self.holds.entry(hold.subject).or_default().push(hold);
+        }
+        for one in containments {
+            self.parents.entry(one.child).or_default().push(one);
+        }
+        for holds in self.holds.values_mut() {
+            holds.sort_by_key(|h| (h.at, h.recorded_at));
+        }
+    }
+
+    /// The containments of a subject, any order.
+    pub fn containments(&self, child: UnitNumber) -> &[Containment] {
+        self.parents.get(&child).map_or(&[], Vec::as_slice)
+    }
+
+    /// A subject's own holds, oldest first: what moved it by itself, not inside a pack.
+    pub fn own_holds(&self, subject: UnitNumber) -> &[Hold] {
+        self.holds.get(&subject).map_or(&[], Vec::as_slice)
+    }
+
+    /// The pack the subject is directly inside at `t`.
+    pub fn parent_at(&self, child: UnitNumber, t: Timestamp) -> Option<UnitNumber> {
+        self.containments(child).iter().find(|c| c.covers(t)).map(|c| c.parent)
+    }
+
+    /// The subject, its pack, that pack's pack … at `t`, outermost last.
+    pub fn upward(&self, subject: UnitNumber, t: Timestamp) -> Vec<UnitNumber> {
+        std::iter::successors(Some(subject), |n| self.parent_at(*n, t))
+            .take(PACK_DEPTH_MAX)
+            .collect()
+    }
+
+    /// Everything that ever held the subject, oldest first, by itself or inside a pack.
+    pub fn chain(&self, subject: UnitNumber) -> Vec<&Hold> {
+        let mut chain = Vec::new();
+        self.weave(subject, Timestamp::MIN, Timestamp::MAX, PACK_DEPTH_MAX, &mut chain);
+        chain.sort_by_key(|h| (h.at, h.recorded_at));
+        chain
+    }
+
+    /// Who holds the subject at `t`.
+    pub fn at(&self, subject: UnitNumber, t: Timestamp) -> Option<&Hold> {
+        self.chain(subject).into_iter().rev().find(|h| h.at <= t)
+    }
+
+    /// When the goods first left the hands of a brand or factory: the first hold by a party that
+    /// `is_origin` says is none. `None` while they have not, by `until`.
+    pub fn left_origin(
+        &self,
+        subject: UnitNumber,
+        until: Timestamp,
+        is_origin: impl Fn(PartyId) -> bool,
+    ) -> Option<Timestamp> {
+        let chain = self.chain(subject);
+        chain.iter().find(|h| h.at <= until && !is_origin(h.party)).map(|h| h.at)
+    }
+
+    fn weave<'a>(
+        &'a self,
+        subject: UnitNumber,
+        from: Timestamp,
+        to: Timestamp,
+        depth: usize,
+        chain: &mut Vec<&'a Hold>,
+    ) {
+        let own = self.own_holds(subject);
+        chain.extend(own.iter().filter(|h| from <= h.at && h.at < to));
+        if depth == 0 {
+            return;
+        }
+        for inside in self.containments(subject) {
+            let start = from.max(inside.from);
+            let end = inside.to.map_or(to, |until| until.min(to));
+            if start < end {
+                self.weave(inside.parent, start, end, depth - 1, chain);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn n(number: u64) -> UnitNumber {
+        UnitNumber::new(number).unwrap()
+    }
+
+    pub(crate) fn t(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    pub(crate) fn hold(subject: u64, at: i64, party: i64, from: Option<i64>) -> Hold {
+        Hold {
+            subject: n(subject),
+            at: t(at),
+            party: PartyId(party),
+            from: from.map(PartyId),
+            kind: if from.is_some() { HoldKind::Shipped } else { HoldKind::Produced },
+            presumed: false,
+            shipment_no: None,
+            event: EventId([0; 16]),
+            recorded_at: t(at),
+        }
+    }
+
+    pub(crate) fn inside(child: u64, parent: u64, from: i64, to: Option<i64>) -> Containment {
+        Containment { child: n(child), parent: n(parent), from: t(from), to: to.map(t) }
+    }
+
+    /// Unit 1 in carton 10 in pallet 20; pallet ships 2→3 at 100, carton leaves it 3→4 at 200,
+    /// the unit leaves the carton 4→5 at 300.
+    pub(crate) fn journey() -> CustodyFacts {
+        CustodyFacts::new(
+            [
+                hold(1, 10, 2, None),
+                hold(10, 20, 2, None),
+                hold(20, 30, 2, None),
+                hold(20, 100, 3, Some(2)),
+                hold(10, 200, 4, Some(3)),
+                hold(1, 300, 5, Some(4)),
+            ],
+            [inside(1, 10, 20, Some(300)), inside(10, 20, 30, Some(200))],
+        )
+    }
+
+    #[test]
+    fn a_unit_is_where_its_packs_were() {
+        let facts = journey();
+        for (at, party) in [(15, 2), (50, 2), (100, 3), (199, 3), (200, 4), (299, 4), (300, 5)] {
+            assert_eq!(facts.at(n(1), t(at)).unwrap().party, PartyId(party), "at {at}");
+        }
+        assert!(facts.at(n(1), t(9)).is_none());
+    }
+
+    #[test]
+    fn what_a_pack_did_without_the_child_is_not_the_childs() {
+        let mut facts = journey();
+        facts.extend([hold(20, 250, 9, Some(3))], []);
+        assert_eq!(facts.at(n(1), t(260)).unwrap().party, PartyId(4));
+        assert_eq!(facts.at(n(20), t(260)).unwrap().party, PartyId(9));
+    }
+
+    #[test]
+    fn leaving_the_maker_is_seen_through_packs() {
+        let facts = journey();
+        let origin = |p: PartyId| p == PartyId(2);
+        assert_eq!(facts.left_origin(n(1), t(99), origin), None);
+        assert_eq!(facts.left_origin(n(1), t(500), origin), Some(t(100)));
+    }
+
+    #[test]
+    fn upward_follows_the_time() {
+        let facts = journey();
+        assert_eq!(facts.upward(n(1), t(50)), vec![n(1), n(10), n(20)]);
+        assert_eq!(facts.upward(n(1), t(250)), vec![n(1), n(10)]);
+        assert_eq!(facts.upward(n(1), t(300)), vec![n(1)]);
+    }
+
+    #[test]
+    fn a_circle_of_packs_ends() {
+        let facts = CustodyFacts::new(
+            [hold(1, 1, 2, None)],
+            [inside(1, 2, 0, None), inside(2, 1, 0, None)],
+        );
+        assert!(facts.at(n(1), t(5)).is_some());
+        assert_eq!(facts.upward(n(1), t(5)).len(), PACK_DEPTH_MAX);
+    }
+}

@@ -1,0 +1,102 @@
+//! What a text field may hold: a named maximum, no control characters, no surrounding space.
+//! Formulas are refused only where an identifier is meant; elsewhere `+86…` is a legal phone, and
+//! the export neutralises what a spreadsheet would run.
+
+/// Longest party, site or product code, in characters.
+pub const CODE_CHARS_MAX: usize = 64;
+/// Longest name of a party, product or maker.
+pub const NAME_CHARS_MAX: usize = 200;
+/// Longest free text: addresses, standards, reasons, reports.
+pub const NOTE_CHARS_MAX: usize = 1_000;
+/// Longest device fingerprint a caller may send.
+pub const FINGERPRINT_CHARS_MAX: usize = 256;
+/// Longest production line, lot or shipment number.
+pub const LABEL_CHARS_MAX: usize = 64;
+
+/// Why a text was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TextProblem {
+    /// Nothing but space.
+    #[error("must not be empty")]
+    Empty,
+    /// More characters than the field's maximum.
+    #[error("has {found} characters, at most {max} are allowed")]
+    TooLong {
+        /// Characters found.
+        found: usize,
+        /// Characters allowed.
+        max: usize,
+    },
+    /// A control or bidirectional-format character.
+    #[error("has a control character (U+{0:04X}) at position {1}")]
+    Control(u32, usize),
+    /// A character outside the field's alphabet.
+    #[error("may hold only letters, digits and . / _ - (found {0:?})")]
+    Alphabet(char),
+}
+
+/// A required text: trimmed, not empty, at most `max` characters, no control characters.
+pub fn required(raw: &str, max: usize) -> Result<String, TextProblem> {
+    let text = optional(raw, max)?;
+    if text.is_empty() { Err(TextProblem::Empty) } else { Ok(text) }
+}
+
+/// An optional text: as [`required`], but may be empty.
+pub fn optional(raw: &str, max: usize) -> Result<String, TextProblem> {
+    let text = raw.trim();
+    let found = text.chars().count();
+    if found > max {
+        return Err(TextProblem::TooLong { found, max });
+    }
+    match text.chars().enumerate().find(|(_, c)| is_control(*c)) {
+        Some((at, c)) => Err(TextProblem::Control(c as u32, at + 1)),
+        None => Ok(text.to_owned()),
+    }
+}
+
+/// A code of our own (party, site, shipment, lot): letters and digits of any script, `. / _ -`;
+/// the first character is a letter or digit, so no cell of it is ever read as a formula.
+pub fn code(raw: &str, max: usize) -> Result<String, TextProblem> {
+    let text = required(raw, max)?;
+    let bad = text
+        .chars()
+        .enumerate()
+        .find(|(i, c)| !(c.is_alphanumeric() || (*i > 0 && matches!(c, '.' | '/' | '_' | '-'))));
+    match bad {
+        Some((_, c)) => Err(TextProblem::Alphabet(c)),
+        None => Ok(text),
+    }
+}
+
+/// Control characters, and the bidirectional marks that make a text read other than it is.
+fn is_control(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(c, '\u{feff}' | '\u{2028}' | '\u{2029}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_trimmed_and_bounded() {
+        assert_eq!(required(" 深圳工厂 ", 10).unwrap(), "深圳工厂");
+        assert_eq!(required("  ", 10), Err(TextProblem::Empty));
+        assert_eq!(optional("  ", 10).unwrap(), "");
+        assert_eq!(optional("abcd", 3), Err(TextProblem::TooLong { found: 4, max: 3 }));
+        assert_eq!(optional("a\u{0}b", 9), Err(TextProblem::Control(0, 2)));
+        assert!(optional("a\u{202e}b", 9).is_err());
+        assert_eq!(optional("+86 755 1234", 20).unwrap(), "+86 755 1234");
+    }
+
+    #[test]
+    fn codes_never_start_a_formula() {
+        for bad in ["=1+1", "+1", "-x", "@a", "a b", "a;b"] {
+            assert!(code(bad, 64).is_err(), "{bad}");
+        }
+        for good in ["T1-53", "SO-00001", "FAC_SZ.1", "L1/2", "深圳-1"] {
+            assert!(code(good, 64).is_ok(), "{good}");
+        }
+    }
+}

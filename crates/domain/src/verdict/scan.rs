@@ -1,0 +1,121 @@
+//! When the scans of one code look like those of many copies.
+//!
+//! Scans prove nothing: a shelf sample is scanned all day in one shop, and a photographed code
+//! travels. So what speaks is the spread over cities, and a mere count only together with some
+//! spread. Both lead to *check*, which asks for a look at the thing itself, never to a finding.
+//!
+//! Only consumers' scans count: a warehouse, a shop's staff or an official never spoils a
+//! consumer's first scan. Counting and telling cities apart is the caller's.
+
+use jiff::Timestamp;
+
+/// The consumers' scans of one code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScanSummary {
+    /// Consumers' scans over all time.
+    pub consumer_count: u64,
+    /// The first of them.
+    pub first_at: Option<Timestamp>,
+    /// The last of them.
+    pub last_at: Option<Timestamp>,
+    /// Consumers' scans within the 24 hours up to the last one.
+    pub day_count: u32,
+    /// Distinct cities among those; a scan of unknown city counts for none.
+    pub day_city_count: u32,
+}
+
+/// From where on scans are an anomaly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScanPolicy {
+    /// Names the thresholds; stored with what rested on them.
+    pub version: &'static str,
+    /// This many distinct cities within 24 hours are too many.
+    pub day_city_count_min: u32,
+    /// More scans than this within 24 hours are too many…
+    pub day_count_max: u32,
+    /// …when they come from at least this many cities.
+    pub day_count_city_count_min: u32,
+}
+
+impl ScanPolicy {
+    /// The thresholds shipped; our own choice, no rule asks for them. Buyer, family, a friend asked
+    /// by message and a mobile carrier that exits elsewhere make four cities in a day, so five are
+    /// one too many. Thirty is more than one household scans in a day, and shelf samples, scanned
+    /// up to some sixty times, stay in one city.
+    pub const SHIPPED: Self = Self {
+        version: "scan-1",
+        day_city_count_min: 5,
+        day_count_max: 30,
+        day_count_city_count_min: 2,
+    };
+
+    /// What is wrong with the scans, if anything; the spread is the stronger evidence and is named
+    /// first.
+    pub const fn anomaly(&self, scans: &ScanSummary) -> Option<ScanAnomaly> {
+        if scans.day_city_count >= self.day_city_count_min {
+            Some(ScanAnomaly::ManyCities)
+        } else if scans.day_count > self.day_count_max
+            && scans.day_city_count >= self.day_count_city_count_min
+        {
+            Some(ScanAnomaly::ManyScans)
+        } else {
+            None
+        }
+    }
+}
+
+impl Default for ScanPolicy {
+    fn default() -> Self {
+        Self::SHIPPED
+    }
+}
+
+/// What is wrong with the scans of one code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ScanAnomaly {
+    /// Too many cities in a day.
+    ManyCities,
+    /// Too many scans in a day, from more than one city.
+    ManyScans,
+}
+
+impl ScanAnomaly {
+    /// The stable name used in replies.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ManyCities => "many_cities",
+            Self::ManyScans => "many_scans",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thresholds() {
+        let cases = [
+            (0, 0, None),
+            (4, 4, None),
+            (5, 5, Some(ScanAnomaly::ManyCities)),
+            (30, 4, None),
+            (31, 4, Some(ScanAnomaly::ManyScans)),
+            (31, 2, Some(ScanAnomaly::ManyScans)),
+            (60, 1, None), // a shelf sample
+            (31, 0, None), // no city is known
+            (800, 40, Some(ScanAnomaly::ManyCities)),
+        ];
+        for (day_count, day_city_count, expected) in cases {
+            let scans = ScanSummary { day_count, day_city_count, ..ScanSummary::default() };
+            let found = ScanPolicy::default().anomaly(&scans);
+            assert_eq!(found, expected, "{day_count} in {day_city_count}");
+        }
+    }
+
+    #[test]
+    fn a_long_life_is_no_anomaly() {
+        let scans = ScanSummary { consumer_count: 10_000, ..ScanSummary::default() };
+        assert_eq!(ScanPolicy::default().anomaly(&scans), None);
+    }
+}

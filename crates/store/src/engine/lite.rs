@@ -1,0 +1,313 @@
+//! SQLite inside the process.
+//!
+//! Reads run inline on pooled connections: a point read takes a few microseconds, a hop to another
+//! thread ten times that. Writes go through one thread, see [`super::writer`].
+//!
+//! Memory: the file is mapped, and mapped pages belong to the kernel's page cache; what a
+//! connection allocates for itself is its page cache, kept small by [`SqliteOptions`].
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::available_parallelism;
+
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Semaphore;
+
+use super::error::{EngineError, Fault, WriteError};
+use super::migrate::{self, Migration};
+use super::plan::Plan;
+use super::session::{Failure, Role, Session};
+use super::stream::{CHUNK_ROWS, ChunkSender, RowStream, row_stream};
+use super::value::{DecodeError, Row, Value};
+use super::writer::Writer;
+
+/// The database's file in its folder.
+pub const FILE_NAME: &str = "dossier.db";
+/// Streams that read at the same time; each keeps a blocking thread and a snapshot.
+const STREAMS_MAX: usize = 8;
+
+/// Limits and cache sizes.
+#[derive(Clone, Debug)]
+pub struct SqliteOptions {
+    /// Bytes of the file that are read through a memory map; 0 reads through system calls.
+    /// SQLite takes at most 2 GiB, its own compiled limit; the rest of a larger file is read.
+    pub mmap_bytes: i64,
+    /// Page cache of each reading connection, in KiB of anonymous memory.
+    pub reader_cache_kib: u32,
+    /// Page cache of the writing connection, in KiB: the pages one group of plans touches.
+    pub writer_cache_kib: u32,
+    /// The file may not grow beyond so many pages of 4 KiB: then writes are answered `Full`.
+    pub page_count_max: Option<u32>,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self {
+            mmap_bytes: 2 << 30,
+            reader_cache_kib: 2 << 10,
+            writer_cache_kib: 16 << 10,
+            page_count_max: None,
+        }
+    }
+}
+
+/// A SQLite database.
+#[derive(Clone)]
+pub struct Lite {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    path: PathBuf,
+    options: SqliteOptions,
+    /// Idle reading connections, the most recently used last.
+    idle: Mutex<Vec<Session>>,
+    idle_max: usize,
+    streams: Arc<Semaphore>,
+    writer: Writer,
+}
+
+impl std::fmt::Debug for Lite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lite").field("path", &self.shared.path).finish_non_exhaustive()
+    }
+}
+
+impl Lite {
+    pub(super) async fn open(
+        dir: PathBuf,
+        options: SqliteOptions,
+        migrations: Vec<Migration>,
+    ) -> Result<Self, EngineError> {
+        off_thread(move || Self::open_blocking(&dir, options, &migrations)).await
+    }
+
+    fn open_blocking(
+        dir: &Path,
+        options: SqliteOptions,
+        migrations: &[Migration],
+    ) -> Result<Self, EngineError> {
+        let cannot = |cause: &dyn std::fmt::Display| {
+            EngineError::Open(format!("cannot open the database in {}: {cause}", dir.display()))
+        };
+        std::fs::create_dir_all(dir).map_err(|error| cannot(&error))?;
+        let path = dir.join(FILE_NAME);
+        let mut founder =
+            Session::open(&path, &options, Role::Founder).map_err(|error| cannot(&error))?;
+        migrate::run_lite(&mut founder.conn, migrations)?;
+        drop(founder);
+        let writer =
+            Writer::start(path.clone(), options.clone()).map_err(|error| cannot(&error))?;
+        // No more connections than threads can be reading inline at once, plus the streams.
+        let idle_max = available_parallelism().map_or(4, usize::from) + STREAMS_MAX;
+        let streams = Arc::new(Semaphore::new(STREAMS_MAX));
+        let idle = Mutex::new(Vec::new());
+        let shared = Shared { path, options, idle, idle_max, streams, writer };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Runs a SELECT on this thread.
+    ///
+    /// # Errors
+    /// As [`super::Engine::query`].
+    pub fn query<T>(
+        &self,
+        sql: &'static str,
+        params: &[Value],
+        map: impl Fn(&Row<'_>) -> Result<T, DecodeError>,
+    ) -> Result<Vec<T>, EngineError> {
+        let mut found = Vec::new();
+        self.shared.with_reader(|session| {
+            session.select(sql, params, |row| {
+                found.push(map(row).map_err(Failure::Decode)?);
+                Ok(true)
+            })
+        })?;
+        Ok(found)
+    }
+
+    /// The first row of a SELECT, on this thread, without reading further.
+    ///
+    /// # Errors
+    /// As [`super::Engine::query`].
+    pub fn query_first<T>(
+        &self,
+        sql: &'static str,
+        params: &[Value],
+        map: impl Fn(&Row<'_>) -> Result<T, DecodeError>,
+    ) -> Result<Option<T>, EngineError> {
+        let mut found = None;
+        self.shared.with_reader(|session| {
+            session.select(sql, params, |row| {
+                found = Some(map(row).map_err(Failure::Decode)?);
+                Ok(false)
+            })
+        })?;
+        Ok(found)
+    }
+
+    pub(super) fn stream<T: Send + 'static>(
+        &self,
+        sql: &'static str,
+        params: Vec<Value>,
+        map: impl Fn(&Row<'_>) -> Result<T, DecodeError> + Send + 'static,
+    ) -> RowStream<T> {
+        let (sender, stream) = row_stream();
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            let permit = Arc::clone(&shared.streams).acquire_owned().await;
+            let reading = move || {
+                let _permit = permit;
+                let last = match shared.send_chunks(sql, &params, map, &sender) {
+                    Ok(rest) => rest,
+                    Err(failure) => {
+                        let _ = sender.blocking_send(Err(failure.into()));
+                        return;
+                    }
+                };
+                // The rest, and then the empty chunk that says: that was all.
+                if last.is_empty() || sender.blocking_send(Ok(last)).is_ok() {
+                    let _ = sender.blocking_send(Ok(Vec::new()));
+                }
+            };
+            // A panic in it is told by the stream itself: its end mark never comes.
+            let _ = tokio::task::spawn_blocking(reading).await;
+        });
+        stream
+    }
+
+    pub(super) async fn write(&self, plan: Plan) -> Result<(), WriteError> {
+        self.shared.writer.write(plan).await
+    }
+
+    pub(super) fn check(&self, sql: &'static str) -> Result<usize, EngineError> {
+        let text = super::sql::numbered(sql);
+        let count = self.shared.with_reader(|session| {
+            Ok(session.conn.prepare(&text).map(|statement| statement.parameter_count())?)
+        })?;
+        Ok(count)
+    }
+
+    /// Refuses (or accepts again) every write with `ReadOnly`, as a file system does that the
+    /// kernel has turned read-only: the same error from the same statement.
+    #[doc(hidden)]
+    pub fn set_read_only(&self, read_only: bool) {
+        self.shared.writer.set_read_only(read_only);
+    }
+
+    pub(super) async fn close(&self) {
+        self.shared.writer.close().await;
+    }
+
+    /// A copy as of one instant: all pages in one step under one read snapshot, which in WAL mode
+    /// makes no writer wait. Written beside `path` and renamed, so that `path` is always complete.
+    pub(super) async fn backup_to(&self, path: &Path) -> Result<(), EngineError> {
+        let (shared, path) = (Arc::clone(&self.shared), path.to_owned());
+        off_thread(move || shared.backup(&path)).await
+    }
+
+    pub(super) async fn integrity_check(&self) -> Result<Vec<String>, EngineError> {
+        let lite = self.clone();
+        off_thread(move || {
+            let mut problems = lite.query("PRAGMA integrity_check", &[], |row| row.text(0))?;
+            problems.retain(|line| line != "ok");
+            Ok(problems)
+        })
+        .await
+    }
+}
+
+impl Shared {
+    /// Lends a connection. After a failure of the database it is closed rather than lent again.
+    fn with_reader<R>(
+        &self,
+        work: impl FnOnce(&mut Session) -> Result<R, Failure>,
+    ) -> Result<R, Failure> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut session = match idle {
+            Some(session) => session,
+            None => Session::open(&self.path, &self.options, Role::Reader)?,
+        };
+        let result = work(&mut session);
+        if !matches!(result, Err(Failure::Sqlite(_))) {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            if idle.len() < self.idle_max {
+                idle.push(session);
+            }
+        }
+        result
+    }
+
+    /// Sends full chunks and returns the rows of the last one; stops when nobody listens.
+    fn send_chunks<T>(
+        &self,
+        sql: &'static str,
+        params: &[Value],
+        map: impl Fn(&Row<'_>) -> Result<T, DecodeError>,
+        sender: &ChunkSender<T>,
+    ) -> Result<Vec<T>, Failure> {
+        let mut chunk = Vec::with_capacity(CHUNK_ROWS);
+        self.with_reader(|session| {
+            session.select(sql, params, |row| {
+                chunk.push(map(row).map_err(Failure::Decode)?);
+                if chunk.len() < CHUNK_ROWS {
+                    return Ok::<_, Failure>(true);
+                }
+                let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK_ROWS));
+                Ok(sender.blocking_send(Ok(full)).is_ok())
+            })
+        })?;
+        Ok(chunk)
+    }
+
+    fn backup(&self, path: &Path) -> Result<(), EngineError> {
+        let cannot = |cause: &dyn std::fmt::Display| {
+            EngineError::Open(format!("cannot back up to {}: {cause}", path.display()))
+        };
+        if path.exists() {
+            return Err(cannot(&"the file exists"));
+        }
+        let mut partial = path.as_os_str().to_owned();
+        partial.push(".partial");
+        let partial = PathBuf::from(partial);
+        let copied = self.copy_pages(&partial).and_then(|()| {
+            std::fs::File::open(&partial)?.sync_all()?;
+            std::fs::rename(&partial, path)?;
+            match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+                Some(parent) => std::fs::File::open(parent)?.sync_all(),
+                None => Ok(()),
+            }
+        });
+        copied.map_err(|error| {
+            let _ = std::fs::remove_file(&partial);
+            cannot(&error)
+        })
+    }
+
+    fn copy_pages(&self, to: &Path) -> std::io::Result<()> {
+        match std::fs::remove_file(to) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let mut copy = Connection::open_with_flags(to, flags).map_err(std::io::Error::other)?;
+        let mut step =
+            || self.with_reader(|session| Ok(Backup::new(&session.conn, &mut copy)?.step(-1)?));
+        match step() {
+            Ok(StepResult::Done) => Ok(()),
+            Ok(_) => Err(std::io::Error::other("the database is locked")),
+            Err(failure) => Err(std::io::Error::other(failure.to_string())),
+        }
+    }
+}
+
+/// Runs blocking work on tokio's blocking threads.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
+) -> Result<T, EngineError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(EngineError::Unavailable(Fault::log("blocking work", error))),
+    }
+}

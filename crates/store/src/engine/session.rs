@@ -1,0 +1,206 @@
+//! One SQLite connection with its settings and its prepared statements.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, Rows};
+
+use super::error::{EngineError, Fault, WriteError};
+use super::lite::SqliteOptions;
+use super::sql::{SqlKey, key_of, numbered};
+use super::value::{DecodeError, Row, Value};
+
+/// Prepared statements kept by one connection: more than the crate has constants.
+const STATEMENTS_MAX: usize = 512;
+/// Between two attempts to get a lock that another process holds. Short and constant, so that a
+/// command line tool gets its turn beside a server that commits without pause.
+const LOCK_POLL: Duration = Duration::from_millis(1);
+/// A writer waits about ten seconds: longer than any plan of another process should take.
+pub(super) const WRITER_LOCK_POLLS: i32 = 10_000;
+/// A reader meets a lock only while a log is created or recovered; it runs on an async thread.
+const READER_LOCK_POLLS: i32 = 500;
+
+/// What a connection is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Reader,
+    Writer,
+    /// Opens the database first: sets the journal mode, runs migrations.
+    Founder,
+}
+
+pub(super) struct Session {
+    pub conn: Connection,
+    /// Statements that were rewritten from `$n` to `?n`.
+    numbered: HashMap<SqlKey, Box<str>>,
+}
+
+/// Why a statement failed, before it is known whether a reader or a writer asked.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Sqlite(rusqlite::Error),
+    Decode(DecodeError),
+    /// The number of parameters differs from the number of values.
+    Arity {
+        sql: &'static str,
+        wanted: usize,
+        given: usize,
+    },
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl Session {
+    pub fn open(path: &Path, options: &SqliteOptions, role: Role) -> rusqlite::Result<Self> {
+        let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        if role == Role::Founder {
+            flags |= OpenFlags::SQLITE_OPEN_CREATE;
+        }
+        let mut conn = Connection::open_with_flags(path, flags)?;
+        let polls = if role == Role::Reader { READER_LOCK_POLLS } else { WRITER_LOCK_POLLS };
+        wait_for_locks(&mut conn, polls)?;
+        conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        if role == Role::Founder {
+            found(&conn)?;
+        }
+        let cache_kib = match role {
+            Role::Reader => options.reader_cache_kib,
+            Role::Writer | Role::Founder => options.writer_cache_kib,
+        };
+        conn.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
+        conn.pragma_update(None, "mmap_size", options.mmap_bytes)?;
+        // The bundled library switches them on; the constraints here are unique keys.
+        conn.pragma_update(None, "foreign_keys", false)?;
+        conn.pragma_update(None, "synchronous", "FULL")?;
+        // Folding the log back is the checkpoint thread's work, off the way to an answer.
+        conn.pragma_update(None, "wal_autocheckpoint", 0)?;
+        if role == Role::Reader {
+            conn.pragma_update(None, "query_only", true)?;
+        } else if let Some(pages) = options.page_count_max {
+            conn.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
+        }
+        Ok(Self { conn, numbered: HashMap::new() })
+    }
+
+    /// The prepared statement with its parameters bound.
+    pub fn bound(
+        &mut self,
+        sql: &'static str,
+        params: &[Value],
+    ) -> Result<CachedStatement<'_>, Failure> {
+        let Self { conn, numbered: texts } = self;
+        let text = texts.entry(key_of(sql)).or_insert_with(|| numbered(sql).into());
+        let mut statement = conn.prepare_cached(text)?;
+        let wanted = statement.parameter_count();
+        if wanted != params.len() {
+            return Err(Failure::Arity { sql, wanted, given: params.len() });
+        }
+        for (i, value) in params.iter().enumerate() {
+            statement.raw_bind_parameter(i + 1, value)?;
+        }
+        Ok(statement)
+    }
+
+    /// Runs a SELECT and gives each row to `each`, until that returns false.
+    pub fn select<E: From<Failure>>(
+        &mut self,
+        sql: &'static str,
+        params: &[Value],
+        mut each: impl FnMut(&Row<'_>) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        let mut statement = self.bound(sql, params)?;
+        let mut rows: Rows<'_> = statement.raw_query();
+        while let Some(row) = rows.next().map_err(Failure::from)? {
+            if !each(&Row::Lite(row))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How often the connection asks again for a lock before it gives up with `SQLITE_BUSY`.
+pub(super) fn wait_for_locks(conn: &mut Connection, polls: i32) -> rusqlite::Result<()> {
+    conn.busy_handler(Some(move |tries: i32| {
+        std::thread::sleep(LOCK_POLL);
+        tries < polls
+    }))
+}
+
+/// The journal mode is a property of the file. Another process may be creating it at this moment,
+/// and SQLite does not call the busy handler for this statement, so the waiting is done here.
+fn found(conn: &Connection) -> rusqlite::Result<()> {
+    let mut polls = 0;
+    loop {
+        match conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())) {
+            Err(error) if is_busy(&error) && polls < WRITER_LOCK_POLLS => {
+                polls += 1;
+                std::thread::sleep(LOCK_POLL);
+            }
+            done => return done,
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+/// Whether the fault lies with the file or the machine rather than with one statement: the
+/// transaction around it cannot be trusted any more.
+pub(super) fn is_storage(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DiskFull
+                | ErrorCode::ReadOnly
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::CannotOpen
+                | ErrorCode::FileLockingProtocolFailed
+                | ErrorCode::OutOfMemory
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::PermissionDenied
+        )
+    )
+}
+
+/// What a storage failure is to whoever wanted to write.
+pub(super) fn storage_error(error: &rusqlite::Error, outcome_unknown: bool) -> WriteError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => WriteError::Full,
+        Some(ErrorCode::ReadOnly) => WriteError::ReadOnly,
+        _ => WriteError::Unavailable { outcome_unknown, fault: Fault::log("writing", error) },
+    }
+}
+
+impl From<Failure> for EngineError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Decode(error) => Self::Decode(error),
+            Failure::Sqlite(error) if is_storage(&error) => {
+                Self::Unavailable(Fault::log("reading", error))
+            }
+            other => Self::Internal(Fault::log("reading", other)),
+        }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(error) => error.fmt(f),
+            Self::Decode(error) => error.fmt(f),
+            Self::Arity { sql, wanted, given } => {
+                write!(f, "{given} values for {wanted} parameters of: {sql}")
+            }
+        }
+    }
+}

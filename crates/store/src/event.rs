@@ -1,0 +1,381 @@
+//! Stored events: the ledger's own record types. What is written here is written for ever, so a
+//! field is only ever added, never renamed; numbers are integers, instants are microseconds, and
+//! nothing that a person could ask to have erased may stand in any of them.
+//!
+//! Fields are declared in alphabetical order: compact JSON of such a record is its canonical form
+//! (RFC 8785), which a test checks.
+
+use domain::id::{BrandId, EventId, PartyId, SiteId};
+use serde::{Deserialize, Serialize};
+
+/// One fact, by an authorised party, about one home subject and possibly many rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// The unit, pack or batch it is filed under: for a bulk event the first subject's.
+    pub home: i64,
+    /// Its name.
+    pub id: EventId,
+    /// The tenant.
+    pub brand: BrandId,
+    /// The party that says so, when one does.
+    pub party: Option<PartyId>,
+    /// Where, when known.
+    pub site: Option<SiteId>,
+    /// Who acted: an API key, `cli`, `device`, `visitor`, `system`.
+    pub actor: String,
+    /// When it happened, microseconds since 1970 UTC.
+    pub happened_at: i64,
+    /// The sender's offset from UTC, in minutes.
+    pub offset_minutes: i32,
+    /// When it was recorded, microseconds since 1970 UTC.
+    pub recorded_at: i64,
+    /// What happened.
+    pub body: Body,
+    /// The rows of a bulk event; empty when it is about its home alone.
+    pub subjects: Vec<Subject>,
+}
+
+/// One row of a bulk event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Subject {
+    /// The unit or pack the row is about.
+    pub number: i64,
+    /// What the event says of it.
+    pub row: Row,
+}
+
+/// What a bulk event says of one subject.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Row {
+    /// A unit came off the line.
+    Commissioned(Box<CommissionedRow>),
+    /// The subject is one of those the event is about, and nothing more is said.
+    Member {},
+}
+
+/// A unit's production record.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CommissionedRow {
+    /// The batch its code comes from.
+    pub batch: i64,
+    /// `sale`, `demo`, `gift`, `staff`, `export`, `duty_free`, `spare`, `refurbished`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub disposition: Option<String>,
+    /// Its other identifiers, canonical.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub identifiers: Vec<IdentifierRow>,
+    /// `pass`, `fail`, `hold`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub inspection: Option<String>,
+    /// Production line.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub line: Option<String>,
+    /// Production lot.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub lot: Option<String>,
+    /// Microseconds since 1970 UTC.
+    pub produced_at: i64,
+    /// What it is.
+    pub product: i64,
+    /// Where it was made.
+    pub site: i64,
+    /// Brand serial number as given.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sn: Option<String>,
+}
+
+/// An identifier of a unit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentifierRow {
+    /// `imei`, `meid`, `eid`, `mac`, `part`.
+    pub scheme: String,
+    /// Canonical value.
+    pub value: String,
+}
+
+/// A finding as stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FindingRow {
+    /// `observe`, `suspect`, `likely`, `confirmed`.
+    pub grade: String,
+    /// What is suspected.
+    pub kind: String,
+    /// `cross_region` or `cross_border`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub nature: Option<String>,
+    /// Stable reason codes.
+    pub reasons: Vec<String>,
+}
+
+/// What one family of evidence said, kept whatever the grade.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FamilyRow {
+    /// `ip`, `device`, `retail`, `order`.
+    pub family: String,
+    /// In, out, or not usable.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub inside: Option<bool>,
+    /// `country`, `province`, `city`, `district`, `none`.
+    pub level: String,
+    /// Where it says the device is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub region: Option<String>,
+    /// Log-likelihood in thousandths; positive is outside.
+    pub score_milli: i64,
+}
+
+/// The decision an activation event holds. Raw signals are not here: they live encrypted in an
+/// observation and are forgotten after their retention.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ActivatedBody {
+    /// When it is held to have happened, microseconds.
+    pub activated_at: i64,
+    /// `attested`, `brand_server`, `app`, `public`.
+    pub assurance: String,
+    /// The party the goods were bound to then.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub bound_to: Option<i64>,
+    /// False: the sender's clock was not believed.
+    pub clock_believed: bool,
+    /// Per-family readings.
+    pub families: Vec<FamilyRow>,
+    /// What does not fit.
+    pub findings: Vec<FindingRow>,
+    /// Keyed hash of the device fingerprint, hex.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fingerprint: Option<String>,
+    /// First of its life.
+    pub first: bool,
+    /// `consistent`, `unknown`, `observe`, `suspect`, `likely`.
+    pub grade: String,
+    /// Which life.
+    pub life: i64,
+    /// The level the grade speaks at.
+    pub level: String,
+    /// Best believed region.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub region: Option<String>,
+    /// SHA-256 of the canonical signals and a blind, hex.
+    pub signals_digest: String,
+    /// Databases and policies used.
+    pub versions: String,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Body {
+    /// A range of codes was minted.
+    Minted {
+        /// The batch.
+        batch: i64,
+        /// How many.
+        count: i64,
+        /// First number.
+        first: i64,
+        /// `printed`, `unprinted`, `pack`.
+        purpose: String,
+    },
+    /// Units came off the line; one row each.
+    Commissioned {
+        /// The site's main product line of the chunk, for readers.
+        count: i64,
+    },
+    /// A quality inspection.
+    Inspected {
+        /// `pass`, `fail`, `hold`.
+        inspection: String,
+        /// What was seen.
+        note: String,
+    },
+    /// Children went into a pack; one row each.
+    Packed {
+        /// Who holds it.
+        holder: i64,
+        /// True when this event opens the pack.
+        opens: bool,
+        /// Products now inside, all of them.
+        products: Vec<i64>,
+        /// The pack's SSCC.
+        sscc: String,
+    },
+    /// Children left a pack; one row each.
+    Unpacked {},
+    /// Handed to a party, in transit.
+    Shipped {
+        /// Sold to one buyer as a group: explains activations far away.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        declared_group_purchase: Option<bool>,
+        /// Receiver.
+        to: i64,
+        /// True when the sender never confirmed receipt.
+        presumed: bool,
+        /// Why goods go where no grant binds them.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        reason: Option<String>,
+        /// The sender's paper.
+        shipment_no: String,
+        /// The pack it left by being shipped alone.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        unpacked_from: Option<i64>,
+    },
+    /// Accepted.
+    Received {
+        /// Differences the receiver noted.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        note: Option<String>,
+        /// The pack it left by being received alone.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        unpacked_from: Option<i64>,
+    },
+    /// Handed back up the tree, in transit.
+    Returned {
+        /// True when the sender never confirmed receipt.
+        presumed: bool,
+        /// Why.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        reason: Option<String>,
+        /// The sender's paper.
+        shipment_no: String,
+        /// Receiver.
+        to: i64,
+        /// The pack it left by being returned alone.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        unpacked_from: Option<i64>,
+    },
+    /// A shipment was taken back before it arrived.
+    ShipmentVoided {
+        /// Who holds again.
+        holder: i64,
+        /// The paper.
+        shipment_no: String,
+    },
+    /// First or further start of a life.
+    Activated(Box<ActivatedBody>),
+    /// A late fact took a finding back.
+    FindingWithdrawn {
+        /// The event that wrote it, hex.
+        finding: String,
+        /// What was suspected.
+        finding_kind: String,
+        /// The fact that explains it, hex.
+        because: String,
+    },
+    /// A recall opened over these units; one row each.
+    Recalled {
+        /// Why.
+        reason: String,
+    },
+    /// A recall ended for these units.
+    RecallLifted {
+        /// Why.
+        reason: String,
+    },
+    /// Taken out of use for ever.
+    Decommissioned {
+        /// Why.
+        reason: String,
+    },
+    /// Reported stolen.
+    StolenReported {
+        /// By whom, in words.
+        reason: String,
+    },
+    /// Found again.
+    StolenCleared {
+        /// Why.
+        reason: String,
+    },
+    /// Codes that may no longer be used.
+    CodesVoided {
+        /// First number.
+        first: i64,
+        /// Last number, inclusive.
+        last: i64,
+        /// Why.
+        reason: String,
+    },
+    /// A batch was handed over.
+    BatchDelivered {
+        /// To whom, in words.
+        to: String,
+    },
+    /// Another code became a further name of the unit.
+    AliasBound {
+        /// The code's number.
+        alias: i64,
+    },
+    /// An identifier moved away from or onto the unit.
+    IdentifierMoved {
+        /// True: onto the unit; false: away from it.
+        onto: bool,
+        /// Why.
+        reason: String,
+        /// Which scheme.
+        scheme: String,
+        /// Scope number: the brand for SNs, 0 for the deployment.
+        scope: i64,
+        /// Canonical value.
+        value: String,
+    },
+    /// A consumer bound the unit to a person; the person is an opaque reference.
+    Registered {
+        /// Opaque.
+        person: String,
+        /// `scratch`, `imei4`, `invoice`.
+        proof: String,
+        /// Day of purchase as stated, civil date.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        sold_on: Option<String>,
+    },
+    /// A physical proof succeeded for the first time.
+    ProofPassed {
+        /// `scratch`.
+        proof: String,
+    },
+    /// Someone found the unit suspicious; their words are kept apart.
+    SuspicionReported {
+        /// The observation that holds the words, hex.
+        observation: String,
+    },
+    /// The unit starts over: a return, a refurbishment, a replacement.
+    LifeOpened {
+        /// The new life.
+        life: i64,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Body {
+    /// The word the event's kind is stored under.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Minted { .. } => "minted",
+            Self::Commissioned { .. } => "commissioned",
+            Self::Inspected { .. } => "inspected",
+            Self::Packed { .. } => "packed",
+            Self::Unpacked {} => "unpacked",
+            Self::Shipped { .. } => "shipped",
+            Self::Received { .. } => "received",
+            Self::Returned { .. } => "returned",
+            Self::ShipmentVoided { .. } => "shipment_voided",
+            Self::Activated(_) => "activated",
+            Self::FindingWithdrawn { .. } => "finding_withdrawn",
+            Self::Recalled { .. } => "recalled",
+            Self::RecallLifted { .. } => "recall_lifted",
+            Self::Decommissioned { .. } => "decommissioned",
+            Self::StolenReported { .. } => "stolen_reported",
+            Self::StolenCleared { .. } => "stolen_cleared",
+            Self::CodesVoided { .. } => "codes_voided",
+            Self::BatchDelivered { .. } => "batch_delivered",
+            Self::AliasBound { .. } => "alias_bound",
+            Self::IdentifierMoved { .. } => "identifier_moved",
+            Self::Registered { .. } => "registered",
+            Self::ProofPassed { .. } => "proof_passed",
+            Self::SuspicionReported { .. } => "suspicion_reported",
+            Self::LifeOpened { .. } => "life_opened",
+        }
+    }
+}

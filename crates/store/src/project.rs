@@ -1,0 +1,436 @@
+//! Projections: what an event does to the tables that answer questions. A projection is a function
+//! of the event alone, so writing and rebuilding are the same code, and a rebuild that differs
+//! from the live tables means one of them lied.
+//!
+//! Units are inserted by whoever first says something of them: an activation may come before the
+//! production record, so the production record is laid over what stands there.
+
+use crate::canonical::unhex;
+use crate::engine::{Step, Value};
+use crate::event::{ActivatedBody, Body, CommissionedRow, Event, Row};
+use sha2::{Digest, Sha256};
+
+/// Which units of a commissioning already stand in the table (activated before they were made).
+pub type Known<'a> = &'a dyn Fn(i64) -> bool;
+
+/// A unit that exists because it was activated before its production record came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unborn {
+    /// Product of the batch its code comes from.
+    pub product: i64,
+    /// That batch.
+    pub batch: i64,
+}
+
+const UNIT_COLUMNS: &[&str] = &[
+    "number",
+    "brand_id",
+    "product_id",
+    "batch_id",
+    "sn",
+    "identifiers",
+    "born_hash",
+    "produced_at",
+    "site_id",
+    "line",
+    "lot",
+    "inspection",
+    "disposition",
+    "life",
+    "suspect",
+    "recorded_at",
+    "revision",
+];
+const IDENTIFIER_COLUMNS: &[&str] = &["value", "scheme", "scope", "unit", "from_at"];
+const CONTAINMENT_COLUMNS: &[&str] = &["child", "from_at", "parent", "event_id"];
+
+const UNIT_BIRTH: &str = "UPDATE unit SET sn = $2, identifiers = $3, born_hash = $4, \
+    produced_at = $5, site_id = $6, line = $7, lot = $8, inspection = $9, disposition = $10 \
+    WHERE number = $1";
+const UNIT_UNBORN: &str = "INSERT INTO unit (number, brand_id, product_id, batch_id, life, \
+    suspect, recorded_at, revision) VALUES ($1, $2, $3, $4, 0, 0, $5, 0)";
+const UNIT_INSPECTION: &str = "UPDATE unit SET inspection = $2 WHERE number = $1";
+const UNIT_ACTIVATED: &str = "UPDATE unit SET activated_at = $2, region = $3, fingerprint = $4 \
+    WHERE number = $1";
+const UNIT_SUSPECT: &str = "UPDATE unit SET suspect = 1 WHERE number = $1";
+const UNIT_RECALLED: &str = "UPDATE unit SET recalled_at = $2 WHERE number = $1";
+const UNIT_STOLEN: &str = "UPDATE unit SET stolen_at = $2 WHERE number = $1";
+const UNIT_RETIRED: &str = "UPDATE unit SET retired_at = $2 WHERE number = $1";
+const UNIT_PROVED: &str = "UPDATE unit SET proof_at = $2 WHERE number = $1 AND proof_at IS NULL";
+const UNIT_SOLD: &str = "UPDATE unit SET sold_on = $2 WHERE number = $1";
+const UNIT_LIFE: &str = "UPDATE unit SET life = $2, activated_at = NULL, region = NULL, \
+    fingerprint = NULL, suspect = 0, sold_on = NULL WHERE number = $1";
+const PACK_OPEN: &str = "INSERT INTO pack (number, brand_id, sscc, products, recorded_at, \
+    revision) VALUES ($1, $2, $3, $4, $5, 0)";
+const PACK_PRODUCTS: &str = "UPDATE pack SET products = $2 WHERE number = $1";
+const CONTAINMENT_END: &str = "UPDATE containment SET to_at = $3 WHERE child = $1 AND \
+    parent = $2 AND from_at <= $3 AND (to_at IS NULL OR to_at > $3)";
+const HOLD_ADD: &str = "INSERT INTO hold (subject, at, event_id, party_id, from_party, kind, \
+    presumed, shipment_no, recorded_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+const SHIPMENT_ADD: &str = "INSERT INTO shipment (subject, brand_id, shipment_no, from_party, \
+    to_party, happened_at) VALUES ($1, $2, $3, $4, $5, $6)";
+const SHIPMENT_VOID: &str = "UPDATE shipment SET voided_at = $4 WHERE subject = $1 AND \
+    brand_id = $2 AND shipment_no = $3";
+const ACTIVATION_ADD: &str = "INSERT INTO activation (unit, life, event_id, activated_at) \
+    VALUES ($1, $2, $3, $4)";
+const FINDING_ADD: &str = "INSERT INTO finding (unit, event_id, kind, grade, nature, reasons, \
+    activated_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+const FINDING_WITHDRAW: &str = "UPDATE finding SET withdrawn_by = $4 WHERE unit = $1 AND \
+    event_id = $2 AND kind = $3";
+const IDENTIFIER_ADD: &str = "INSERT INTO identifier (value, scheme, scope, unit, from_at) \
+    VALUES ($1, $2, $3, $4, $5)";
+const IDENTIFIER_END: &str = "INSERT INTO identifier_past (value, scheme, scope, unit, from_at, \
+    to_at) SELECT value, scheme, scope, unit, from_at, $4 FROM identifier WHERE value = $1 AND \
+    scheme = $2 AND scope = $3";
+const IDENTIFIER_DROP: &str =
+    "DELETE FROM identifier WHERE value = $1 AND scheme = $2 AND scope = $3";
+
+/// The statements of this file, for the test that prepares every one on both engines.
+pub(crate) const STATEMENTS: &[&str] = &[
+    UNIT_BIRTH,
+    UNIT_UNBORN,
+    UNIT_INSPECTION,
+    UNIT_ACTIVATED,
+    UNIT_SUSPECT,
+    UNIT_RECALLED,
+    UNIT_STOLEN,
+    UNIT_RETIRED,
+    UNIT_PROVED,
+    UNIT_SOLD,
+    UNIT_LIFE,
+    PACK_OPEN,
+    PACK_PRODUCTS,
+    CONTAINMENT_END,
+    HOLD_ADD,
+    SHIPMENT_ADD,
+    SHIPMENT_VOID,
+    ACTIVATION_ADD,
+    FINDING_ADD,
+    FINDING_WITHDRAW,
+    IDENTIFIER_ADD,
+    IDENTIFIER_END,
+    IDENTIFIER_DROP,
+];
+
+/// Who hands what to whom.
+struct HandOver<'a> {
+    to: i64,
+    from: Option<i64>,
+    kind: &'static str,
+    presumed: bool,
+    shipment_no: Option<&'a str>,
+}
+
+/// Adds the statements by which an event changes the projections.
+pub fn project(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
+    let home = event.home;
+    let at = event.happened_at;
+    let from = event.party.map(|p| p.0);
+    match &event.body {
+        Body::Commissioned { .. } => commissioned(event, known, steps),
+        Body::Inspected { inspection, .. } => {
+            steps.push(run(UNIT_INSPECTION, [home.into(), inspection.into()]));
+        }
+        Body::Packed { holder, opens, products, sscc } => {
+            packed(event, *holder, *opens, products, sscc, steps);
+        }
+        Body::Unpacked {} => {
+            for subject in &event.subjects {
+                steps.push(run(CONTAINMENT_END, [subject.number.into(), home.into(), at.into()]));
+            }
+        }
+        Body::Shipped { to, presumed, shipment_no, unpacked_from, .. }
+        | Body::Returned { to, presumed, shipment_no, unpacked_from, .. } => {
+            let returned = matches!(event.body, Body::Returned { .. });
+            let kind = if returned { "returned" } else { "shipped" };
+            leave(home, *unpacked_from, at, steps);
+            steps.push(run(
+                SHIPMENT_ADD,
+                [
+                    home.into(),
+                    event.brand.0.into(),
+                    shipment_no.into(),
+                    from.into(),
+                    (*to).into(),
+                    at.into(),
+                ],
+            ));
+            let paper = Some(shipment_no.as_str());
+            let hand = HandOver { to: *to, from, kind, presumed: *presumed, shipment_no: paper };
+            hold(event, &hand, steps);
+        }
+        Body::Received { unpacked_from, .. } => {
+            leave(home, *unpacked_from, at, steps);
+            let hand = HandOver {
+                to: from.unwrap_or_default(),
+                from: None,
+                kind: "received",
+                presumed: false,
+                shipment_no: None,
+            };
+            hold(event, &hand, steps);
+        }
+        Body::ShipmentVoided { holder, shipment_no } => {
+            steps.push(run(
+                SHIPMENT_VOID,
+                [home.into(), event.brand.0.into(), shipment_no.into(), at.into()],
+            ));
+            let hand = HandOver {
+                to: *holder,
+                from,
+                kind: "voided",
+                presumed: false,
+                shipment_no: Some(shipment_no),
+            };
+            hold(event, &hand, steps);
+        }
+        Body::Activated(body) => activated(event, body, steps),
+        Body::FindingWithdrawn { finding, finding_kind, because } => {
+            let finding = unhex(finding).unwrap_or_default();
+            let because = unhex(because).unwrap_or_default();
+            steps.push(run(
+                FINDING_WITHDRAW,
+                [home.into(), finding.into(), finding_kind.into(), because.into()],
+            ));
+        }
+        Body::Recalled { .. } => each(event, UNIT_RECALLED, Some(at), steps),
+        Body::RecallLifted { .. } => each(event, UNIT_RECALLED, None, steps),
+        Body::Decommissioned { .. } => each(event, UNIT_RETIRED, Some(at), steps),
+        Body::StolenReported { .. } => each(event, UNIT_STOLEN, Some(at), steps),
+        Body::StolenCleared { .. } => each(event, UNIT_STOLEN, None, steps),
+        Body::AliasBound { alias } => steps.push(run(
+            IDENTIFIER_ADD,
+            [alias.to_string().into(), "code".into(), 0.into(), home.into(), at.into()],
+        )),
+        Body::IdentifierMoved { onto, scheme, scope, value, .. } => {
+            let key = [value.into(), scheme.into(), (*scope).into()];
+            if *onto {
+                let [value, scheme, scope] = key;
+                steps.push(run(IDENTIFIER_ADD, [value, scheme, scope, home.into(), at.into()]));
+            } else {
+                let [value, scheme, scope] = key.clone();
+                steps.push(run(IDENTIFIER_END, [value, scheme, scope, at.into()]));
+                steps.push(run(IDENTIFIER_DROP, key));
+            }
+        }
+        Body::Registered { sold_on, .. } => {
+            if let Some(day) = sold_on {
+                steps.push(run(UNIT_SOLD, [home.into(), day.into()]));
+            }
+        }
+        Body::ProofPassed { .. } => steps.push(run(UNIT_PROVED, [home.into(), at.into()])),
+        Body::LifeOpened { life, .. } => {
+            steps.push(run(UNIT_LIFE, [home.into(), (*life).into()]));
+        }
+        Body::Minted { .. }
+        | Body::CodesVoided { .. }
+        | Body::BatchDelivered { .. }
+        | Body::SuspicionReported { .. } => {}
+    }
+}
+
+/// The unit row of a code that is activated before its production record came.
+pub fn unborn(event: &Event, unborn: Unborn, steps: &mut Vec<Step>) {
+    steps.push(run(
+        UNIT_UNBORN,
+        [
+            event.home.into(),
+            event.brand.0.into(),
+            unborn.product.into(),
+            unborn.batch.into(),
+            event.recorded_at.into(),
+        ],
+    ));
+}
+
+/// A short hash of a production record, by which an equal row in a later file is recognised. Which
+/// batch the code came from is left out: a file without codes cannot know it.
+pub fn born_hash(row: &CommissionedRow) -> i64 {
+    let row = CommissionedRow { batch: 0, ..row.clone() };
+    let text = serde_json::to_string(&row).unwrap_or_default();
+    let digest = Sha256::digest(text.as_bytes());
+    let mut head = [0; 8];
+    head.copy_from_slice(&digest[..8]);
+    i64::from_be_bytes(head)
+}
+
+fn run<const N: usize>(sql: &'static str, params: [Value; N]) -> Step {
+    Step::run(sql, params.to_vec())
+}
+
+fn commissioned(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
+    let mut units = Vec::with_capacity(event.subjects.len() * UNIT_COLUMNS.len());
+    let mut identifiers = Vec::new();
+    for subject in &event.subjects {
+        let Row::Commissioned(row) = &subject.row else { continue };
+        let number = subject.number;
+        let birth = birth(row);
+        if known(number) {
+            let mut params = vec![number.into()];
+            params.extend(birth);
+            steps.push(Step::run(UNIT_BIRTH, params));
+        } else {
+            units.extend([
+                number.into(),
+                event.brand.0.into(),
+                row.product.into(),
+                row.batch.into(),
+            ]);
+            units.extend(birth);
+            units.extend([0.into(), 0.into(), event.recorded_at.into(), 0.into()]);
+        }
+        let from: Value = row.produced_at.into();
+        if let Some(sn) = &row.sn {
+            let value = sn.to_ascii_uppercase();
+            identifiers.extend([
+                value.into(),
+                "sn".into(),
+                event.brand.0.into(),
+                number.into(),
+                from.clone(),
+            ]);
+        }
+        for one in &row.identifiers {
+            let scope = if one.scheme == "part" { event.brand.0 } else { 0 };
+            identifiers.extend([
+                (&one.value).into(),
+                (&one.scheme).into(),
+                scope.into(),
+                number.into(),
+                from.clone(),
+            ]);
+        }
+    }
+    bulk("unit", UNIT_COLUMNS, units, steps);
+    bulk("identifier", IDENTIFIER_COLUMNS, identifiers, steps);
+}
+
+/// The columns of a production record, `sn` to `disposition`.
+fn birth(row: &CommissionedRow) -> [Value; 9] {
+    let identifiers = (!row.identifiers.is_empty())
+        .then(|| serde_json::to_string(&row.identifiers).unwrap_or_default());
+    [
+        row.sn.clone().into(),
+        identifiers.into(),
+        born_hash(row).into(),
+        row.produced_at.into(),
+        row.site.into(),
+        row.line.clone().into(),
+        row.lot.clone().into(),
+        row.inspection.clone().into(),
+        row.disposition.clone().into(),
+    ]
+}
+
+fn packed(
+    event: &Event,
+    holder: i64,
+    opens: bool,
+    products: &[i64],
+    sscc: &str,
+    steps: &mut Vec<Step>,
+) {
+    let products = serde_json::to_string(products).unwrap_or_default();
+    if opens {
+        steps.push(run(
+            PACK_OPEN,
+            [
+                event.home.into(),
+                event.brand.0.into(),
+                sscc.into(),
+                products.into(),
+                event.recorded_at.into(),
+            ],
+        ));
+        steps.push(run(
+            IDENTIFIER_ADD,
+            [sscc.into(), "sscc".into(), 0.into(), event.home.into(), event.happened_at.into()],
+        ));
+        let hand =
+            HandOver { to: holder, from: None, kind: "packed", presumed: false, shipment_no: None };
+        hold(event, &hand, steps);
+    } else {
+        steps.push(run(PACK_PRODUCTS, [event.home.into(), products.into()]));
+    }
+    let values = event.subjects.iter().flat_map(|s| {
+        [s.number.into(), event.happened_at.into(), event.home.into(), event.id.0.into()]
+    });
+    bulk("containment", CONTAINMENT_COLUMNS, values.collect(), steps);
+}
+
+fn activated(event: &Event, body: &ActivatedBody, steps: &mut Vec<Step>) {
+    let home: Value = event.home.into();
+    let at: Value = body.activated_at.into();
+    if body.first {
+        steps.push(run(
+            ACTIVATION_ADD,
+            [home.clone(), body.life.into(), event.id.0.into(), at.clone()],
+        ));
+        let fingerprint = body.fingerprint.as_deref().and_then(unhex);
+        steps.push(run(
+            UNIT_ACTIVATED,
+            [home.clone(), at.clone(), body.region.clone().into(), fingerprint.into()],
+        ));
+    }
+    for finding in &body.findings {
+        steps.push(run(
+            FINDING_ADD,
+            [
+                home.clone(),
+                event.id.0.into(),
+                (&finding.kind).into(),
+                (&finding.grade).into(),
+                finding.nature.clone().into(),
+                finding.reasons.join(" ").into(),
+                at.clone(),
+            ],
+        ));
+        if finding.kind == "activated_again" && finding.grade != "observe" {
+            steps.push(run(UNIT_SUSPECT, [home.clone()]));
+        }
+    }
+}
+
+fn hold(event: &Event, hand: &HandOver<'_>, steps: &mut Vec<Step>) {
+    steps.push(run(
+        HOLD_ADD,
+        [
+            event.home.into(),
+            event.happened_at.into(),
+            event.id.0.into(),
+            hand.to.into(),
+            hand.from.into(),
+            hand.kind.into(),
+            hand.presumed.into(),
+            hand.shipment_no.map(str::to_owned).into(),
+            event.recorded_at.into(),
+        ],
+    ));
+}
+
+fn leave(home: i64, unpacked_from: Option<i64>, at: i64, steps: &mut Vec<Step>) {
+    if let Some(parent) = unpacked_from {
+        steps.push(run(CONTAINMENT_END, [home.into(), parent.into(), at.into()]));
+    }
+}
+
+/// One statement for each unit the event names: its rows, or its home alone.
+fn each(event: &Event, sql: &'static str, at: Option<i64>, steps: &mut Vec<Step>) {
+    if event.subjects.is_empty() {
+        steps.push(run(sql, [event.home.into(), at.into()]));
+    }
+    for subject in &event.subjects {
+        steps.push(run(sql, [subject.number.into(), at.into()]));
+    }
+}
+
+fn bulk(
+    table: &'static str,
+    columns: &'static [&'static str],
+    values: Vec<Value>,
+    steps: &mut Vec<Step>,
+) {
+    if !values.is_empty() {
+        steps.push(Step::Bulk { table, columns, values });
+    }
+}

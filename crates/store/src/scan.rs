@@ -1,0 +1,71 @@
+//! Scans: observations by anyone. They prove nothing, are aggregated per unit and audience, written
+//! in batches, and never delay anybody.
+
+use crate::engine::{Plan, Step};
+use crate::{Store, StoreError};
+
+/// Looks at one unit by one audience, gathered since the last flush.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScanDelta {
+    /// The unit.
+    pub unit: i64,
+    /// `consumer`, `trade`, `staff`, `official`.
+    pub audience: &'static str,
+    /// How many looks.
+    pub count: i64,
+    /// The earliest of them, microseconds.
+    pub first_at: i64,
+    /// The latest of them.
+    pub last_at: i64,
+    /// Where the earliest was.
+    pub first_place: Option<String>,
+    /// Where the latest was.
+    pub last_place: Option<String>,
+    /// `microseconds place` lines of these looks, newest last.
+    pub recent: String,
+}
+
+/// Characters of recent looks kept per unit and audience; the oldest go first.
+pub const RECENT_CHARS_MAX: i64 = 2_000;
+
+const SCAN_ADD: &str = "INSERT INTO scan (unit, audience, count, first_at, last_at, first_place, \
+    last_place, recent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+    ON CONFLICT (unit, audience) DO UPDATE SET \
+    count = scan.count + excluded.count, \
+    last_at = CASE WHEN excluded.last_at > scan.last_at THEN excluded.last_at \
+        ELSE scan.last_at END, \
+    last_place = CASE WHEN excluded.last_at > scan.last_at THEN excluded.last_place \
+        ELSE scan.last_place END, \
+    recent = substr(scan.recent || excluded.recent, \
+        CASE WHEN length(scan.recent || excluded.recent) > $9 \
+        THEN length(scan.recent || excluded.recent) - $9 + 1 ELSE 1 END)";
+
+/// The statements of this file, for the test that prepares every one on both engines.
+pub(crate) const STATEMENTS: &[&str] = &[SCAN_ADD];
+
+impl Store {
+    /// Adds gathered looks, all or none.
+    ///
+    /// # Errors
+    /// The store cannot be written; the looks are lost, which harms nobody.
+    pub async fn scans_add(&self, deltas: Vec<ScanDelta>) -> Result<(), StoreError> {
+        let step = |d: ScanDelta| {
+            Step::run(
+                SCAN_ADD,
+                vec![
+                    d.unit.into(),
+                    d.audience.into(),
+                    d.count.into(),
+                    d.first_at.into(),
+                    d.last_at.into(),
+                    d.first_place.into(),
+                    d.last_place.into(),
+                    d.recent.into(),
+                    RECENT_CHARS_MAX.into(),
+                ],
+            )
+        };
+        let plan = Plan::new(deltas.into_iter().map(step).collect());
+        self.engine.write(plan).await.map_err(StoreError::Write)
+    }
+}

@@ -1,0 +1,602 @@
+//! Reading units, packs, what moved them, and what is recorded of them.
+
+use crate::canonical::unseal;
+use crate::commit::Outbox;
+use crate::engine::{DecodeError, Plan, Row, Step, Value, WriteError};
+use crate::event::{Event, IdentifierRow};
+use crate::{Store, StoreError};
+use domain::code::UnitNumber;
+use domain::custody::{Containment, CustodyFacts, Hold, HoldKind, PACK_DEPTH_MAX};
+use domain::id::{EventId, PartyId};
+use jiff::Timestamp;
+
+/// A unit's current state: a projection of its events.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UnitRecord {
+    /// Unit number.
+    pub number: i64,
+    /// Tenant.
+    pub brand: i64,
+    /// Product.
+    pub product: i64,
+    /// The batch its code comes from.
+    pub batch: i64,
+    /// Brand serial number as given.
+    pub sn: Option<String>,
+    /// Its other identifiers.
+    pub identifiers: Vec<IdentifierRow>,
+    /// Hash of its production record.
+    pub born_hash: Option<i64>,
+    /// Microseconds; none before its production record.
+    pub produced_at: Option<i64>,
+    /// Where it was made.
+    pub site: Option<i64>,
+    /// Production line.
+    pub line: Option<String>,
+    /// Production lot.
+    pub lot: Option<String>,
+    /// `pass`, `fail`, `hold`.
+    pub inspection: Option<String>,
+    /// What it is meant for.
+    pub disposition: Option<String>,
+    /// Which life it is in.
+    pub life: i64,
+    /// First activation of this life, microseconds.
+    pub activated_at: Option<i64>,
+    /// Where that was.
+    pub region: Option<String>,
+    /// Keyed hash of that device's fingerprint.
+    pub fingerprint: Option<Vec<u8>>,
+    /// Another device was activated under its name.
+    pub suspect: bool,
+    /// Under recall since.
+    pub recalled_at: Option<i64>,
+    /// Reported stolen since.
+    pub stolen_at: Option<i64>,
+    /// Decommissioned since.
+    pub retired_at: Option<i64>,
+    /// First successful scratch code.
+    pub proof_at: Option<i64>,
+    /// Day of sale as proven or stated.
+    pub sold_on: Option<String>,
+    /// When its last event was recorded.
+    pub recorded_at: i64,
+    /// Counts its commits.
+    pub revision: i64,
+}
+
+/// A pack's current state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PackRecord {
+    /// Pack number.
+    pub number: i64,
+    /// Tenant.
+    pub brand: i64,
+    /// 18 digits.
+    pub sscc: String,
+    /// Products it holds or held.
+    pub products: Vec<i64>,
+    /// When its last event was recorded.
+    pub recorded_at: i64,
+    /// Counts its commits.
+    pub revision: i64,
+}
+
+/// How often and where a code was looked at by one audience.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ScanRecord {
+    /// `consumer`, `trade`, `staff`, `official`.
+    pub audience: String,
+    /// How often.
+    pub count: i64,
+    /// First time, microseconds.
+    pub first_at: i64,
+    /// Last time, microseconds.
+    pub last_at: i64,
+    /// Place of the first, region code.
+    pub first_place: Option<String>,
+    /// Place of the last.
+    pub last_place: Option<String>,
+    /// The last day's looks: `microseconds place` lines, newest last, bounded.
+    pub recent: String,
+}
+
+/// A finding as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FindingRecord {
+    /// The unit.
+    pub unit: i64,
+    /// The event that wrote it.
+    pub event: EventId,
+    /// What is suspected.
+    pub kind: String,
+    /// How sure.
+    pub grade: String,
+    /// Reason codes, separated by spaces.
+    pub reasons: String,
+    /// When the activation happened.
+    pub activated_at: i64,
+    /// The fact that took it back.
+    pub withdrawn: bool,
+}
+
+const UNIT: &str = "SELECT number, brand_id, product_id, batch_id, sn, identifiers, born_hash, \
+    produced_at, site_id, line, lot, inspection, disposition, life, activated_at, region, \
+    fingerprint, suspect, recalled_at, stolen_at, retired_at, proof_at, sold_on, recorded_at, \
+    revision FROM unit WHERE number = $1";
+const PACK: &str = "SELECT number, brand_id, sscc, products, recorded_at, revision FROM pack \
+    WHERE number = $1";
+const IDENTIFIER: &str =
+    "SELECT unit FROM identifier WHERE value = $1 AND scheme = $2 AND scope = $3";
+const IDENTIFIER_EVER: &str = "SELECT unit FROM identifier_past WHERE value = $1 AND \
+    scheme = $2 AND scope = $3 LIMIT 1";
+const HOLDS: &str = "SELECT subject, at, event_id, party_id, from_party, kind, presumed, \
+    shipment_no, recorded_at FROM hold WHERE subject = $1";
+const PARENTS: &str = "SELECT child, parent, from_at, to_at FROM containment WHERE child = $1";
+const CHILDREN: &str = "SELECT child, parent, from_at, to_at FROM containment \
+    WHERE parent = $1 ORDER BY child";
+const SHIPMENT: &str = "SELECT from_party, to_party, happened_at FROM shipment \
+    WHERE subject = $1 AND brand_id = $2 AND shipment_no = $3 AND voided_at IS NULL";
+const SHIPMENT_SUBJECTS: &str = "SELECT subject FROM shipment WHERE brand_id = $1 AND \
+    shipment_no = $2 AND voided_at IS NULL ORDER BY subject";
+const SCAN: &str = "SELECT audience, count, first_at, last_at, first_place, last_place, recent \
+    FROM scan WHERE unit = $1";
+const FINDINGS: &str = "SELECT unit, event_id, kind, grade, reasons, activated_at, withdrawn_by \
+    FROM finding WHERE unit = $1 ORDER BY activated_at, kind";
+const EVENTS_OF_HOME: &str =
+    "SELECT id, canonical FROM event WHERE home = $1 ORDER BY recorded_at, id";
+const EVENTS_OF_SUBJECT: &str = "SELECT e.id, e.canonical, s.content FROM event_subject s \
+    JOIN event e ON e.home = s.home AND e.id = s.event_id WHERE s.subject = $1 \
+    ORDER BY e.recorded_at, e.id";
+const DRAW: &str = "SELECT next_number FROM draw WHERE batch_id = $1";
+const IDEMPOTENCY: &str =
+    "SELECT content, status, reply, expires_at FROM idempotency WHERE scope = $1";
+const WAITING: &str = "SELECT id, sealed, received_at FROM waiting WHERE value = $1";
+const UNITS_OF_LOT: &str = "SELECT number FROM unit WHERE brand_id = $1 AND product_id = $2 AND \
+    lot = $3 ORDER BY number";
+const UNITS_IN_RANGE: &str =
+    "SELECT number FROM unit WHERE number >= $1 AND number < $2 ORDER BY number";
+const PROOF_TRIES: &str = "SELECT visitor, tried_at, succeeded FROM proof_try WHERE unit = $1 \
+    AND tried_at >= $2";
+const BATCH_TRIES: &str = "SELECT COUNT(*) FROM proof_try WHERE batch_id = $1 AND \
+    tried_at >= $2 AND succeeded = 0";
+const ALERTS: &str = "SELECT home, dedup_key, kind, grade, due_at FROM alert WHERE \
+    brand_id = $1 AND withdrawn_at IS NULL AND due_at <= $2 ORDER BY due_at DESC LIMIT $3";
+const OBSERVATION: &str = "SELECT sealed FROM observation WHERE home = $1 AND id = $2";
+const OUTBOX_DUE: &str = "SELECT home, id, topic, content, due_at FROM outbox WHERE topic = $1 \
+    AND due_at <= $2 ORDER BY due_at LIMIT $3";
+const OUTBOX_LEASE: &str =
+    "UPDATE outbox SET due_at = $4 WHERE home = $1 AND id = $2 AND due_at = $3";
+const OUTBOX_DONE: &str = "DELETE FROM outbox WHERE home = $1 AND id = $2";
+const UNIT_COUNT: &str = "SELECT COUNT(*) FROM unit WHERE brand_id = $1";
+
+/// The statements of this file, for the test that prepares every one on both engines.
+pub(crate) const STATEMENTS: &[&str] = &[
+    UNIT,
+    PACK,
+    IDENTIFIER,
+    IDENTIFIER_EVER,
+    HOLDS,
+    PARENTS,
+    CHILDREN,
+    SHIPMENT,
+    SHIPMENT_SUBJECTS,
+    SCAN,
+    FINDINGS,
+    EVENTS_OF_HOME,
+    EVENTS_OF_SUBJECT,
+    DRAW,
+    IDEMPOTENCY,
+    WAITING,
+    UNITS_OF_LOT,
+    UNITS_IN_RANGE,
+    PROOF_TRIES,
+    BATCH_TRIES,
+    ALERTS,
+    UNIT_COUNT,
+];
+
+/// The stored answer to an earlier command with the same key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replay {
+    /// Hash of the canonical body it answered.
+    pub content: Vec<u8>,
+    /// HTTP status.
+    pub status: i64,
+    /// Reply body.
+    pub reply: String,
+    /// When it may be forgotten.
+    pub expires_at: i64,
+}
+
+/// A command that waits for its unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitingRecord {
+    /// Row identity.
+    pub id: Vec<u8>,
+    /// Ciphertext.
+    pub sealed: Vec<u8>,
+    /// When it came.
+    pub received_at: i64,
+}
+
+/// An alert as listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertRecord {
+    /// The unit.
+    pub unit: i64,
+    /// Its key.
+    pub dedup_key: String,
+    /// What is suspected.
+    pub kind: String,
+    /// How sure.
+    pub grade: String,
+    /// Since when it is shown.
+    pub due_at: i64,
+}
+
+impl Store {
+    /// One unit.
+    pub async fn unit_fetch(&self, number: i64) -> Result<Option<UnitRecord>, StoreError> {
+        Ok(self.engine.query_first(UNIT, &[number.into()], unit).await?)
+    }
+
+    /// One pack.
+    pub async fn pack_fetch(&self, number: i64) -> Result<Option<PackRecord>, StoreError> {
+        Ok(self.engine.query_first(PACK, &[number.into()], pack).await?)
+    }
+
+    /// The unit or pack a live identifier names.
+    pub async fn identifier_fetch(
+        &self,
+        scheme: &str,
+        scope: i64,
+        value: &str,
+    ) -> Result<Option<i64>, StoreError> {
+        let params = [value.into(), scheme.into(), scope.into()];
+        Ok(self.engine.query_first(IDENTIFIER, &params, |r| r.int(0)).await?)
+    }
+
+    /// Whether an identifier was ever on a unit, though it is no longer.
+    pub async fn identifier_was(
+        &self,
+        scheme: &str,
+        scope: i64,
+        value: &str,
+    ) -> Result<Option<i64>, StoreError> {
+        let params = [value.into(), scheme.into(), scope.into()];
+        Ok(self.engine.query_first(IDENTIFIER_EVER, &params, |r| r.int(0)).await?)
+    }
+
+    /// Adds to `facts` what moved these subjects and every pack they were ever in.
+    pub async fn custody_fetch(
+        &self,
+        subjects: &[i64],
+        facts: &mut CustodyFacts,
+    ) -> Result<(), StoreError> {
+        let mut seen = std::collections::HashSet::new();
+        let mut frontier: Vec<i64> = subjects.iter().copied().filter(|n| seen.insert(*n)).collect();
+        for _ in 0..=PACK_DEPTH_MAX {
+            let mut above = Vec::new();
+            for number in frontier {
+                let params = [Value::from(number)];
+                let parents = self.engine.query(PARENTS, &params, containment).await?;
+                let holds = self.engine.query(HOLDS, &params, hold).await?;
+                let fresh = parents.iter().map(|c| c.parent.get() as i64);
+                above.extend(fresh.filter(|n| seen.insert(*n)));
+                facts.extend(holds, parents);
+            }
+            if above.is_empty() {
+                return Ok(());
+            }
+            frontier = above;
+        }
+        Ok(())
+    }
+
+    /// What is or was directly inside a pack.
+    pub async fn children_fetch(&self, parent: i64) -> Result<Vec<Containment>, StoreError> {
+        Ok(self.engine.query(CHILDREN, &[parent.into()], containment).await?)
+    }
+
+    /// A shipment of a subject under a paper: sender, receiver, time.
+    pub async fn shipment_fetch(
+        &self,
+        brand: i64,
+        shipment_no: &str,
+        subject: i64,
+    ) -> Result<Option<(i64, i64, i64)>, StoreError> {
+        let params = [subject.into(), brand.into(), shipment_no.into()];
+        let map = |r: &Row<'_>| Ok((r.int(0)?, r.int(1)?, r.int(2)?));
+        Ok(self.engine.query_first(SHIPMENT, &params, map).await?)
+    }
+
+    /// The subjects of a paper.
+    pub async fn shipment_subjects(
+        &self,
+        brand: i64,
+        shipment_no: &str,
+    ) -> Result<Vec<i64>, StoreError> {
+        let params = [brand.into(), shipment_no.into()];
+        Ok(self.engine.query(SHIPMENT_SUBJECTS, &params, |r| r.int(0)).await?)
+    }
+
+    /// Looks at a unit, by audience.
+    pub async fn scans_fetch(&self, unit: i64) -> Result<Vec<ScanRecord>, StoreError> {
+        Ok(self.engine.query(SCAN, &[unit.into()], scan).await?)
+    }
+
+    /// Findings of a unit, withdrawn ones too.
+    pub async fn findings_fetch(&self, unit: i64) -> Result<Vec<FindingRecord>, StoreError> {
+        Ok(self.engine.query(FINDINGS, &[unit.into()], finding).await?)
+    }
+
+    /// Every event filed under a subject or naming it in a row, oldest first.
+    pub async fn events_fetch(&self, subject: i64) -> Result<Vec<Event>, StoreError> {
+        let params = [Value::from(subject)];
+        let own = |r: &Row<'_>| Ok((r.text(1)?, Vec::new()));
+        let named = |r: &Row<'_>| Ok((r.text(1)?, vec![(subject, r.text(2)?)]));
+        let mut texts = self.engine.query(EVENTS_OF_HOME, &params, own).await?;
+        let rows = self.engine.query(EVENTS_OF_SUBJECT, &params, named).await?;
+        // A bulk event is filed under its first subject: its own row says more than its home.
+        texts.retain(|(text, _)| !rows.iter().any(|(other, _)| other == text));
+        texts.extend(rows);
+        let mut events = texts
+            .iter()
+            .map(|(text, rows)| unseal(text, rows))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|e| StoreError::Record(e.to_string()))?;
+        events.sort_by_key(|e| (e.recorded_at, e.id));
+        Ok(events)
+    }
+
+    /// The next number a batch hands out.
+    pub async fn draw_fetch(&self, batch: i64) -> Result<Option<i64>, StoreError> {
+        Ok(self.engine.query_first(DRAW, &[batch.into()], |r| r.int(0)).await?)
+    }
+
+    /// The stored answer to an earlier command.
+    pub async fn replay_fetch(&self, scope: &[u8; 32]) -> Result<Option<Replay>, StoreError> {
+        let map = |r: &Row<'_>| {
+            Ok(Replay {
+                content: r.bytes(0)?,
+                status: r.int(1)?,
+                reply: r.text(2)?,
+                expires_at: r.int(3)?,
+            })
+        };
+        Ok(self.engine.query_first(IDEMPOTENCY, &[(*scope).into()], map).await?)
+    }
+
+    /// Commands that wait for what this value names.
+    pub async fn waiting_fetch(&self, value: &str) -> Result<Vec<WaitingRecord>, StoreError> {
+        let map = |r: &Row<'_>| {
+            Ok(WaitingRecord { id: r.bytes(0)?, sealed: r.bytes(1)?, received_at: r.int(2)? })
+        };
+        Ok(self.engine.query(WAITING, &[value.into()], map).await?)
+    }
+
+    /// Units of a production lot.
+    pub async fn units_of_lot(
+        &self,
+        brand: i64,
+        product: i64,
+        lot: &str,
+    ) -> Result<Vec<i64>, StoreError> {
+        let params = [brand.into(), product.into(), lot.into()];
+        Ok(self.engine.query(UNITS_OF_LOT, &params, |r| r.int(0)).await?)
+    }
+
+    /// Units whose numbers lie in `first..end`.
+    pub async fn units_in_range(&self, first: i64, end: i64) -> Result<Vec<i64>, StoreError> {
+        let params = [first.into(), end.into()];
+        Ok(self.engine.query(UNITS_IN_RANGE, &params, |r| r.int(0)).await?)
+    }
+
+    /// Physical-proof tries on a unit since an instant: visitor, when, right.
+    pub async fn proof_tries(
+        &self,
+        unit: i64,
+        since: i64,
+    ) -> Result<Vec<(Vec<u8>, i64, bool)>, StoreError> {
+        let map = |r: &Row<'_>| Ok((r.bytes(0)?, r.int(1)?, r.flag(2)?));
+        Ok(self.engine.query(PROOF_TRIES, &[unit.into(), since.into()], map).await?)
+    }
+
+    /// Wrong physical-proof tries over a whole batch since an instant.
+    pub async fn proof_misses(&self, batch: i64, since: i64) -> Result<i64, StoreError> {
+        let params = [batch.into(), since.into()];
+        let count = self.engine.query_first(BATCH_TRIES, &params, |r| r.int(0)).await?;
+        Ok(count.unwrap_or(0))
+    }
+
+    /// Alerts due by `now`, newest first.
+    pub async fn alerts_fetch(
+        &self,
+        brand: i64,
+        now: i64,
+        most: i64,
+    ) -> Result<Vec<AlertRecord>, StoreError> {
+        let params = [brand.into(), now.into(), most.into()];
+        let map = |r: &Row<'_>| {
+            Ok(AlertRecord {
+                unit: r.int(0)?,
+                dedup_key: r.text(1)?,
+                kind: r.text(2)?,
+                grade: r.text(3)?,
+                due_at: r.int(4)?,
+            })
+        };
+        Ok(self.engine.query(ALERTS, &params, map).await?)
+    }
+
+    /// A sealed side row.
+    pub async fn observation_fetch(
+        &self,
+        home: i64,
+        id: &[u8; 16],
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let params = [home.into(), (*id).into()];
+        Ok(self.engine.query_first(OBSERVATION, &params, |r| r.bytes(0)).await?)
+    }
+
+    /// Jobs of a topic that are due.
+    pub async fn outbox_due(
+        &self,
+        topic: &'static str,
+        now: i64,
+        most: i64,
+    ) -> Result<Vec<Outbox>, StoreError> {
+        let params = [topic.into(), now.into(), most.into()];
+        let map = |r: &Row<'_>| {
+            Ok(Outbox {
+                home: r.int(0)?,
+                id: event_id(r.bytes(1)?, 1)?.0,
+                topic,
+                content: r.text(3)?,
+                due_at: r.int(4)?,
+            })
+        };
+        Ok(self.engine.query(OUTBOX_DUE, &params, map).await?)
+    }
+
+    /// Takes a job until `until`; false when another took it first.
+    pub async fn outbox_lease(&self, job: &Outbox, until: i64) -> Result<bool, StoreError> {
+        let params = vec![job.home.into(), job.id.into(), job.due_at.into(), until.into()];
+        let step = Step::change_one(OUTBOX_LEASE, params, "job");
+        match self.engine.write(Plan::new(vec![step])).await {
+            Ok(()) => Ok(true),
+            Err(WriteError::Conflict { .. }) => Ok(false),
+            Err(other) => Err(StoreError::Write(other)),
+        }
+    }
+
+    /// Strikes a job off.
+    pub async fn outbox_done(&self, job: &Outbox) -> Result<(), StoreError> {
+        let step = Step::run(OUTBOX_DONE, vec![job.home.into(), job.id.into()]);
+        self.engine.write(Plan::new(vec![step])).await.map_err(StoreError::Write)
+    }
+
+    /// How many units a brand has. A full count: for reports, not for pages.
+    pub async fn unit_count(&self, brand: i64) -> Result<i64, StoreError> {
+        let count = self.engine.query_first(UNIT_COUNT, &[brand.into()], |r| r.int(0)).await?;
+        Ok(count.unwrap_or(0))
+    }
+}
+
+fn unit(r: &Row<'_>) -> Result<UnitRecord, DecodeError> {
+    let identifiers = match r.opt_text(5)? {
+        Some(text) => {
+            serde_json::from_str(&text).map_err(|e| DecodeError::new(5, "identifiers", e))?
+        }
+        None => Vec::new(),
+    };
+    Ok(UnitRecord {
+        number: r.int(0)?,
+        brand: r.int(1)?,
+        product: r.int(2)?,
+        batch: r.int(3)?,
+        sn: r.opt_text(4)?,
+        identifiers,
+        born_hash: r.opt_int(6)?,
+        produced_at: r.opt_int(7)?,
+        site: r.opt_int(8)?,
+        line: r.opt_text(9)?,
+        lot: r.opt_text(10)?,
+        inspection: r.opt_text(11)?,
+        disposition: r.opt_text(12)?,
+        life: r.int(13)?,
+        activated_at: r.opt_int(14)?,
+        region: r.opt_text(15)?,
+        fingerprint: r.opt_bytes(16)?,
+        suspect: r.flag(17)?,
+        recalled_at: r.opt_int(18)?,
+        stolen_at: r.opt_int(19)?,
+        retired_at: r.opt_int(20)?,
+        proof_at: r.opt_int(21)?,
+        sold_on: r.opt_text(22)?,
+        recorded_at: r.int(23)?,
+        revision: r.int(24)?,
+    })
+}
+
+fn pack(r: &Row<'_>) -> Result<PackRecord, DecodeError> {
+    let products = r.text(3)?;
+    Ok(PackRecord {
+        number: r.int(0)?,
+        brand: r.int(1)?,
+        sscc: r.text(2)?,
+        products: serde_json::from_str(&products)
+            .map_err(|e| DecodeError::new(3, "products", e))?,
+        recorded_at: r.int(4)?,
+        revision: r.int(5)?,
+    })
+}
+
+fn number(r: &Row<'_>, i: usize) -> Result<UnitNumber, DecodeError> {
+    let raw = r.int(i)?;
+    u64::try_from(raw)
+        .ok()
+        .and_then(UnitNumber::new)
+        .ok_or_else(|| DecodeError::new(i, "a unit number", raw))
+}
+
+fn instant(micros: i64, i: usize) -> Result<Timestamp, DecodeError> {
+    Timestamp::from_microsecond(micros).map_err(|e| DecodeError::new(i, "an instant", e))
+}
+
+fn containment(r: &Row<'_>) -> Result<Containment, DecodeError> {
+    Ok(Containment {
+        child: number(r, 0)?,
+        parent: number(r, 1)?,
+        from: instant(r.int(2)?, 2)?,
+        to: r.opt_int(3)?.map(|t| instant(t, 3)).transpose()?,
+    })
+}
+
+fn hold(r: &Row<'_>) -> Result<Hold, DecodeError> {
+    let event = r.bytes(2)?;
+    let kind = r.text(5)?;
+    Ok(Hold {
+        subject: number(r, 0)?,
+        at: instant(r.int(1)?, 1)?,
+        party: PartyId(r.int(3)?),
+        from: r.opt_int(4)?.map(PartyId),
+        kind: HoldKind::parse(&kind).ok_or_else(|| DecodeError::new(5, "a hold kind", &kind))?,
+        presumed: r.flag(6)?,
+        shipment_no: r.opt_text(7)?,
+        event: event_id(event, 2)?,
+        recorded_at: instant(r.int(8)?, 8)?,
+    })
+}
+
+fn event_id(bytes: Vec<u8>, i: usize) -> Result<EventId, DecodeError> {
+    let found = bytes.len();
+    <[u8; 16]>::try_from(bytes)
+        .map(EventId)
+        .map_err(|_| DecodeError::new(i, "an event id", format!("{found} bytes")))
+}
+
+fn scan(r: &Row<'_>) -> Result<ScanRecord, DecodeError> {
+    Ok(ScanRecord {
+        audience: r.text(0)?,
+        count: r.int(1)?,
+        first_at: r.int(2)?,
+        last_at: r.int(3)?,
+        first_place: r.opt_text(4)?,
+        last_place: r.opt_text(5)?,
+        recent: r.text(6)?,
+    })
+}
+
+fn finding(r: &Row<'_>) -> Result<FindingRecord, DecodeError> {
+    Ok(FindingRecord {
+        unit: r.int(0)?,
+        event: event_id(r.bytes(1)?, 1)?,
+        kind: r.text(2)?,
+        grade: r.text(3)?,
+        reasons: r.text(4)?,
+        activated_at: r.int(5)?,
+        withdrawn: r.opt_bytes(6)?.is_some(),
+    })
+}

@@ -1,0 +1,206 @@
+// A real browser over the public pages of a running `dossier`.
+//
+//   BASE_URL        where it listens, e.g. http://127.0.0.1:8080
+//   DOSSIER_LINKS   JSON: state -> path, e.g. {"genuine":"/d/…","register":"/d/…/register"}
+//   DOSSIER_SHOTS   folder for screenshots (optional)
+//   CHROMIUM        the browser (default /usr/bin/chromium)
+//
+// A state with a name below must show that heading; any other is only held to the general rules.
+
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { chromium } from 'playwright-core';
+
+const base = process.env.BASE_URL ?? 'http://127.0.0.1:8080';
+const links = JSON.parse(process.env.DOSSIER_LINKS ?? '{}');
+const shots = process.env.DOSSIER_SHOTS;
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+const headings = {
+  genuine: { 'zh-CN': '正品', en: 'Genuine' },
+  not_activated: { 'zh-CN': '正品，待激活', en: 'Genuine, not activated' },
+  check: { 'zh-CN': '请核对', en: 'Please check' },
+  not_released: { 'zh-CN': '尚未出厂', en: 'Not released' },
+  recalled: { 'zh-CN': '召回', en: 'Recalled' },
+  stolen: { 'zh-CN': '已挂失', en: 'Reported lost' },
+  retired: { 'zh-CN': '已停用', en: 'Out of use' },
+  forged: { 'zh-CN': '无法确认为正品', en: 'Cannot confirm as genuine' },
+  unknown: { 'zh-CN': '无法确认为正品', en: 'Cannot confirm as genuine' },
+  unavailable: { 'zh-CN': '暂时无法验证', en: 'Cannot check right now' },
+  register: { 'zh-CN': '保修登记', en: 'Register' },
+  report: { 'zh-CN': '举报可疑', en: 'Report a suspicion' },
+  centres: { 'zh-CN': '服务网点', en: 'Service centres' },
+  privacy: { 'zh-CN': '我们记录了什么', en: 'What we record' },
+  not_found: { 'zh-CN': '没有这个页面', en: 'No such page' },
+};
+// Pages that are meant to answer with an error status: the browser logs that one line itself.
+const refused = { not_found: 404, unavailable: 503 };
+
+let context;
+let profile;
+
+before(async () => {
+  assert.ok(Object.keys(links).length > 0, 'DOSSIER_LINKS names no page');
+  if (shots) mkdirSync(shots, { recursive: true });
+  profile = mkdtempSync(join(tmpdir(), 'dossier-browser-'));
+  context = await open({});
+});
+
+after(async () => {
+  await context?.close();
+  if (profile) rmSync(profile, { recursive: true, force: true });
+});
+
+function open(options) {
+  return chromium.launchPersistentContext(mkdtempSync(join(profile, 'p-')), {
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    headless: true,
+    args: [
+      '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+      '--disable-background-networking', '--disable-component-update', '--disable-sync',
+    ],
+    ...options,
+  });
+}
+
+function address(path, lang) {
+  const url = new URL(path, base);
+  url.searchParams.set('lang', lang);
+  return url.href;
+}
+
+async function visit(page, state, lang) {
+  const complaints = [];
+  page.on('console', (message) => {
+    const expected = refused[state] && message.text().includes(`status of ${refused[state]}`);
+    if (message.type() === 'error' && !expected) complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  const foreign = [];
+  page.on('request', (request) => {
+    const url = request.url();
+    if (!url.startsWith(base) && !url.startsWith('data:')) foreign.push(url);
+  });
+  const reply = await page.goto(address(links[state], lang), { waitUntil: 'load' });
+  return { reply, complaints, foreign };
+}
+
+async function violations(page) {
+  await page.evaluate(axe);
+  const found = await page.evaluate(() => globalThis.axe.run(document, {
+    runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa'],
+  }));
+  return found.violations.map((rule) => `${rule.id}: ${rule.nodes.map((n) => n.html).join(' | ')}`);
+}
+
+const overflow = (page) => page.evaluate(() =>
+  document.documentElement.scrollWidth - document.documentElement.clientWidth);
+
+for (const state of Object.keys(links)) {
+  for (const lang of ['zh-CN', 'en']) {
+    test(`${state}, ${lang}`, async () => {
+      for (const [width, height] of [[390, 844], [1280, 900]]) {
+        const page = await context.newPage();
+        await page.setViewportSize({ width, height });
+        const { reply, complaints, foreign } = await visit(page, state, lang);
+        const policy = reply.headers()['content-security-policy'] ?? '';
+        assert.match(policy, /default-src 'none'/, 'a content security policy');
+        assert.doesNotMatch(policy, /unsafe-/, 'no loop-hole in it');
+        assert.equal(await page.locator('html').getAttribute('lang'), lang);
+        assert.equal(await page.locator('h1').count(), 1);
+        const heading = (await page.locator('h1').innerText()).trim();
+        if (headings[state]) assert.equal(heading, headings[state][lang]);
+        if (shots) {
+          await page.screenshot({ path: join(shots, `${state}-${lang}-${width}.png`) });
+          await page.screenshot({
+            path: join(shots, `${state}-${lang}-${width}-whole.png`), fullPage: true,
+          });
+        }
+        await page.locator('details').evaluateAll((all) => all.forEach((d) => { d.open = true; }));
+        assert.deepEqual(await violations(page), [], `axe at ${width}`);
+        assert.equal(await overflow(page), 0, `sideways scrolling at ${width}`);
+        // 320 px is also a 1280 px window at 400 % (WCAG 1.4.10); 640 px is one at 200 %.
+        for (const narrow of [320, 640]) {
+          await page.setViewportSize({ width: narrow, height: 640 });
+          assert.equal(await overflow(page), 0, `sideways scrolling at ${narrow}`);
+        }
+        assert.deepEqual(complaints, [], 'the console is quiet');
+        assert.deepEqual(foreign, [], 'nothing is loaded from elsewhere');
+        await page.close();
+      }
+    });
+  }
+}
+
+test('the keyboard reaches the main action first and focus is never hidden', async (t) => {
+  if (!links.genuine) return t.skip('no such link');
+  const page = await context.newPage();
+  await page.setViewportSize({ width: 390, height: 844 });
+  await visit(page, 'genuine', 'zh-CN');
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement.className), 'skip');
+  const stops = await page.locator('main a, main button, main summary').count();
+  for (let stop = 0; stop < stops + 1; stop += 1) {
+    await page.keyboard.press('Tab');
+    const hidden = await page.evaluate(() => {
+      const focused = document.activeElement;
+      if (focused.closest('.dock, footer, header')) return null;
+      const box = focused.getBoundingClientRect();
+      const dock = document.querySelector('.dock')?.getBoundingClientRect();
+      return dock && box.bottom > dock.top ? focused.outerHTML : null;
+    });
+    assert.equal(hidden, null, 'behind the dock');
+  }
+  await page.close();
+});
+
+test('the code can be copied', async (t) => {
+  if (!links.genuine) return t.skip('no such link');
+  await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: base });
+  const page = await context.newPage();
+  await visit(page, 'genuine', 'zh-CN');
+  await page.locator('[data-copy]').click();
+  await page.locator('#copied', { hasText: '已复制' }).waitFor({ state: 'attached' });
+  const copied = await page.evaluate(() => navigator.clipboard.readText());
+  assert.match(copied, /^[2-9A-HJ-NP-Z]{13}$/);
+  await page.close();
+});
+
+test('without a script, registering and reporting work', async (t) => {
+  if (!links.register || !links.report) return t.skip('no such link');
+  const plain = await open({ javaScriptEnabled: false, viewport: { width: 390, height: 844 } });
+  try {
+    const page = await plain.newPage();
+    await page.goto(address(links.register, 'zh-CN'));
+    await page.locator('#phone').fill('1380013800');
+    await page.locator('#purchased_on').fill('2026-01-02');
+    const last = page.locator('input[name=proof]').last();
+    await last.check();
+    const named = await last.getAttribute('value');
+    await page.locator(`#${named}`).fill('0000');
+    for (const box of ['#consent', '#news']) {
+      assert.equal(await page.locator(box).isChecked(), false, 'nothing is ticked beforehand');
+    }
+    await page.locator('#consent').check();
+    await page.locator('main button[type=submit]').click();
+    // Ten digits are no phone number: the form comes back, says so, and has lost nothing.
+    await page.locator('[role=alert]').waitFor();
+    assert.equal(await page.locator('#phone').inputValue(), '1380013800');
+    assert.equal(await page.locator('#phone').getAttribute('aria-invalid'), 'true');
+    if (shots) await page.screenshot({ path: join(shots, 'register-refused.png'), fullPage: true });
+
+    await page.goto(address(links.report, 'zh-CN'));
+    await page.locator('#text').fill('价格只有官方的一半，标签边缘有重复粘贴的痕迹。');
+    await page.locator('#shop').fill('数码优品专营店');
+    await page.locator('#place').fill('江苏省苏州市');
+    await page.locator('main button[type=submit]').click();
+    assert.equal((await page.locator('h1').innerText()).trim(), '举报已收到');
+  } finally {
+    await plain.close();
+  }
+});
