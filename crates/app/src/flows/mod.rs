@@ -9,6 +9,7 @@ pub mod dossier;
 pub mod find;
 pub mod house;
 pub mod idempotency;
+pub mod import;
 pub mod keys;
 pub mod lifecycle;
 pub mod masterdata;

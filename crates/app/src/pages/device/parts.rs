@@ -86,7 +86,7 @@ pub(super) fn size(title: &str) -> &'static str {
     let letters: usize = title.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum();
     match letters {
         0..=TITLE_LETTERS_LARGE_MAX => "t1",
-        ..=TITLE_LETTERS_MIDDLE_MAX => "t2",
+        n if n <= TITLE_LETTERS_MIDDLE_MAX => "t2",
         _ => "t3",
     }
 }

@@ -1,0 +1,208 @@
+//! Importing a table of rows, whatever it came from: good rows are kept, the others refused one by
+//! one with every reason. Memory stays constant: rows are read, judged and forgotten in chunks.
+
+use super::caller::Caller;
+use super::house::House;
+use super::masterdata::{self, Taking};
+use super::outcome::{FlowError, RowOutcome};
+use super::ship::Way;
+use super::{pack, produce, ship};
+use crate::files::{Draft, FileError, Kind, PartyDraft, RawRow, Table, parse_row};
+use domain::id::BrandId;
+use domain::refusal::Refusal;
+use jiff::tz::TimeZone;
+
+/// Rows handed to a flow at a time.
+const CHUNK_ROWS: usize = 2_000;
+/// Rows of products, parties and territories: they are judged together, so they are bounded.
+pub const REFERENCE_ROWS_MAX: usize = 100_000;
+
+/// Why an import stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A flow could not go on.
+    #[error(transparent)]
+    Flow(#[from] FlowError),
+    /// Too many rows of a kind that is judged together.
+    #[error("at most {REFERENCE_ROWS_MAX} rows of this kind in one file; split it")]
+    TooManyRows,
+}
+
+/// How an import went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ImportReport {
+    /// Rows recorded.
+    pub taken: u64,
+    /// Rows that were recorded before.
+    pub unchanged: u64,
+    /// Rows refused.
+    pub refused: u64,
+}
+
+impl ImportReport {
+    /// All rows looked at.
+    pub fn rows(&self) -> u64 {
+        self.taken + self.unchanged + self.refused
+    }
+
+    fn count(&mut self, outcome: &RowOutcome) {
+        match outcome {
+            RowOutcome::Taken => self.taken += 1,
+            RowOutcome::Unchanged => self.unchanged += 1,
+            RowOutcome::Refused(_) => self.refused += 1,
+        }
+    }
+}
+
+/// Who imports: a caller, or the operator in the tenant of that code (or the only one).
+#[derive(Clone, Copy, Debug)]
+pub enum Importer<'a> {
+    /// Somebody with a key.
+    Caller(&'a Caller),
+    /// The command line.
+    Operator(Option<&'a str>),
+}
+
+/// Sees every row with its outcome, in order.
+pub type OnRow<'a> = &'a mut (dyn FnMut(&RawRow, &RowOutcome) + Send);
+
+/// The operator acting for a brand.
+///
+/// # Errors
+/// [`Refusal::NoBrand`] when there is none; a refusal when there are several and none was chosen.
+pub async fn operator(house: &House, chosen: Option<&str>) -> Result<Caller, FlowError> {
+    let reference = house.reference_now().await?;
+    let brand = match chosen {
+        Some(code) => reference.brand_by_code(code),
+        None => reference.sole_brand(),
+    };
+    let Some(brand) = brand else {
+        if chosen.is_none() && !reference.brands.is_empty() {
+            let several = "there are several brands; say --brand CODE";
+            return Err(domain::refusal::Refused::invalid("brand", several).into());
+        }
+        return Err(Refusal::NoBrand.into());
+    };
+    let party = reference.root(brand).map_or(domain::id::PartyId(0), |p| p.id);
+    Ok(Caller::operator(brand, party))
+}
+
+/// Imports a table.
+///
+/// # Errors
+/// The file breaks off, or the store does not answer; rows seen by `on_row` are decided.
+pub async fn import(
+    house: &House,
+    importer: Importer<'_>,
+    table: &mut Table,
+    taking: Taking,
+    on_row: OnRow<'_>,
+) -> Result<ImportReport, ImportError> {
+    let kind = table.kind();
+    let together = matches!(kind, Kind::Products | Kind::Parties | Kind::Territories);
+    let caller = match (importer, kind) {
+        (Importer::Caller(caller), _) => caller.clone(),
+        // Parties may claim an empty store: who imports them is known once they are read.
+        (Importer::Operator(_), Kind::Parties) => Caller::operator(BrandId(0), domain::id::PartyId(0)),
+        (Importer::Operator(brand), _) => operator(house, brand).await?,
+    };
+    let zone = house.zone(&*house.reference().await?, caller.brand);
+    let mut report = ImportReport::default();
+    let mut chunk = Chunk { house, importer, caller, taking, zone, rows: Vec::new() };
+    let most = if together || taking.all_or_nothing { REFERENCE_ROWS_MAX } else { CHUNK_ROWS };
+    for row in table.rows() {
+        if chunk.rows.len() == most {
+            if together || taking.all_or_nothing {
+                return Err(ImportError::TooManyRows);
+            }
+            chunk.judge(kind, &mut report, on_row).await?;
+        }
+        chunk.rows.push(row?);
+    }
+    chunk.judge(kind, &mut report, on_row).await?;
+    Ok(report)
+}
+
+struct Chunk<'a> {
+    house: &'a House,
+    importer: Importer<'a>,
+    caller: Caller,
+    taking: Taking,
+    zone: TimeZone,
+    rows: Vec<RawRow>,
+}
+
+impl Chunk<'_> {
+    /// Judges the rows read so far and forgets them.
+    async fn judge(
+        &mut self,
+        kind: Kind,
+        report: &mut ImportReport,
+        on_row: OnRow<'_>,
+    ) -> Result<(), ImportError> {
+        let rows = std::mem::take(&mut self.rows);
+        let mut outcomes: Vec<Option<RowOutcome>> = Vec::with_capacity(rows.len());
+        let mut drafts = Vec::with_capacity(rows.len());
+        for row in &rows {
+            match parse_row(row, &self.zone) {
+                Ok(draft) => {
+                    drafts.push(draft);
+                    outcomes.push(None);
+                }
+                Err(refused) => outcomes.push(Some(RowOutcome::Refused(refused))),
+            }
+        }
+        let broken = outcomes.iter().any(Option::is_some);
+        let judged = if self.taking.all_or_nothing && broken {
+            vec![RowOutcome::Unchanged; drafts.len()]
+        } else {
+            self.take(kind, drafts).await?
+        };
+        let mut judged = judged.into_iter();
+        for (row, outcome) in rows.iter().zip(outcomes) {
+            let outcome = outcome.or_else(|| judged.next()).unwrap_or(RowOutcome::Unchanged);
+            report.count(&outcome);
+            on_row(row, &outcome);
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, kind: Kind, drafts: Vec<Draft>) -> Result<Vec<RowOutcome>, FlowError> {
+        macro_rules! of {
+            ($variant:ident) => {
+                drafts
+                    .into_iter()
+                    .filter_map(|d| if let Draft::$variant(d) = d { Some(d) } else { None })
+                    .collect::<Vec<_>>()
+            };
+        }
+        let (house, taking) = (self.house, self.taking);
+        match kind {
+            Kind::Products => {
+                masterdata::products(house, &self.caller, &of!(Product), taking).await
+            }
+            Kind::Parties => {
+                let drafts: Vec<PartyDraft> = of!(Party);
+                if let Importer::Operator(chosen) = self.importer {
+                    let brand = masterdata::claim_brand(house, &drafts, chosen).await?;
+                    self.caller = Caller::operator(brand, domain::id::PartyId(0));
+                }
+                masterdata::parties(house, &self.caller, &drafts, taking).await
+            }
+            Kind::Territories => {
+                masterdata::territories(house, &self.caller, &of!(Territory), taking).await
+            }
+            Kind::Production => {
+                produce::commission(house, &self.caller, &of!(Production), taking).await
+            }
+            Kind::Packs => pack::pack(house, &self.caller, &of!(Pack), taking).await,
+            Kind::Shipments => {
+                let drafts: Vec<_> = of!(Shipment);
+                ship::ship(house, &self.caller, &drafts, Way::Forward, taking).await
+            }
+        }
+    }
+}
