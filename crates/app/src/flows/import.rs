@@ -8,7 +8,7 @@ use super::outcome::{FlowError, RowOutcome};
 use super::ship::Way;
 use super::{pack, produce, ship};
 use crate::files::{Draft, FileError, Kind, PartyDraft, RawRow, Table, parse_row};
-use domain::id::BrandId;
+use domain::id::{BrandId, PartyId};
 use domain::refusal::Refusal;
 use jiff::tz::TimeZone;
 
@@ -86,7 +86,7 @@ pub async fn operator(house: &House, chosen: Option<&str>) -> Result<Caller, Flo
         }
         return Err(Refusal::NoBrand.into());
     };
-    let party = reference.root(brand).map_or(domain::id::PartyId(0), |p| p.id);
+    let party = reference.root(brand).map_or(PartyId(0), |p| p.id);
     Ok(Caller::operator(brand, party))
 }
 
@@ -106,7 +106,7 @@ pub async fn import(
     let caller = match (importer, kind) {
         (Importer::Caller(caller), _) => caller.clone(),
         // Parties may claim an empty store: who imports them is known once they are read.
-        (Importer::Operator(_), Kind::Parties) => Caller::operator(BrandId(0), domain::id::PartyId(0)),
+        (Importer::Operator(_), Kind::Parties) => Caller::operator(BrandId(0), PartyId(0)),
         (Importer::Operator(brand), _) => operator(house, brand).await?,
     };
     let zone = house.zone(&*house.reference().await?, caller.brand);
@@ -188,7 +188,7 @@ impl Chunk<'_> {
                 let drafts: Vec<PartyDraft> = of!(Party);
                 if let Importer::Operator(chosen) = self.importer {
                     let brand = masterdata::claim_brand(house, &drafts, chosen).await?;
-                    self.caller = Caller::operator(brand, domain::id::PartyId(0));
+                    self.caller = Caller::operator(brand, PartyId(0));
                 }
                 masterdata::parties(house, &self.caller, &drafts, taking).await
             }

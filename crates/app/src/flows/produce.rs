@@ -297,7 +297,7 @@ fn commissioned(
     rows: Vec<Made<'_>>,
     commit: &mut Commit,
 ) -> Option<Event> {
-    let last = rows.iter().max_by_key(|m| m.draft.produced_at.at)?.draft.produced_at.clone();
+    let last = rows.iter().max_by_key(|m| m.draft.produced_at.at)?.draft.produced_at;
     let site = domain::id::SiteId(rows.first()?.row.site);
     let mut after = 0;
     for one in &rows {

@@ -254,7 +254,7 @@ pub fn warranty(
 }
 
 /// Who holds a unit now.
-pub fn holder<'a>(known: &'a Known, now: jiff::Timestamp) -> Option<&'a Hold> {
+pub fn holder(known: &Known, now: jiff::Timestamp) -> Option<&Hold> {
     known.custody.as_ref()?.at(unit_number(known.record.number), now)
 }
 

@@ -1,3 +1,5 @@
+//! Each sentence of the scoring model, as a case.
+
 use std::sync::Arc;
 
 use domain::region::{Datum, DivisionRow, GeoPoint, Polygon};

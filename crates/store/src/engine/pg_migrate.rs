@@ -1,6 +1,8 @@
 //! PostgreSQL: the schema steps under a lease, see [`super::migrate`].
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
+#[allow(clippy::disallowed_types, reason = "a lease between processes needs wall-clock time")]
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error};
@@ -133,6 +135,7 @@ fn lease_end() -> i64 {
 
 /// Microseconds since 1970, by this machine's clock: between machines whose clocks differ by more
 /// than the lease a live holder could be taken for dead, and then fails at its next renewal.
+#[allow(clippy::disallowed_types, reason = "a lease between processes needs wall-clock time")]
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
