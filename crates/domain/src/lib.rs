@@ -5,6 +5,7 @@ pub mod activation;
 pub mod calendar;
 pub mod code;
 pub mod custody;
+pub mod disposition;
 pub mod finding;
 pub mod gs1;
 pub mod id;

@@ -4,9 +4,10 @@ use super::field::Fields;
 use super::kind::Kind;
 use super::row::RawRow;
 use super::subject::SubjectRef;
+use super::when;
 use super::when::Instant;
-use super::{fence, when};
 use domain::code::TraceCode;
+use domain::disposition::Disposition;
 use domain::gs1::{Gtin, Sscc};
 use domain::identifier::{Identifier, Scheme};
 use domain::party::PartyKind;
@@ -91,62 +92,8 @@ pub struct TerritoryDraft {
     pub to_on: Option<Date>,
     /// Through which channel.
     pub channel: Channel,
-    /// GeoJSON text that [`super::fences`] can read.
+    /// GeoJSON text that [`crate::geo::read_fences`] can read.
     pub polygons: Option<String>,
-}
-
-/// What became of a unit other than plain sale: it explains most false alarms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Disposition {
-    /// For sale.
-    Sale,
-    /// Shown in a shop.
-    Demo,
-    /// Given away.
-    Gift,
-    /// For employees.
-    Staff,
-    /// Sold abroad.
-    Export,
-    /// Sold duty-free.
-    DutyFree,
-    /// Kept as a replacement.
-    Spare,
-    /// Mended and sold again.
-    Refurbished,
-}
-
-impl Disposition {
-    /// Every disposition.
-    pub const ALL: [Self; 8] = [
-        Self::Sale,
-        Self::Demo,
-        Self::Gift,
-        Self::Staff,
-        Self::Export,
-        Self::DutyFree,
-        Self::Spare,
-        Self::Refurbished,
-    ];
-
-    /// The word in files, API and store.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Sale => "sale",
-            Self::Demo => "demo",
-            Self::Gift => "gift",
-            Self::Staff => "staff",
-            Self::Export => "export",
-            Self::DutyFree => "duty_free",
-            Self::Spare => "spare",
-            Self::Refurbished => "refurbished",
-        }
-    }
-
-    /// Reads the word back.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|disposition| disposition.as_str() == word)
-    }
 }
 
 /// A row of `production`.
@@ -322,7 +269,8 @@ impl TerritoryDraft {
         let from_on = f.date("from_on");
         let to_on = f.may("to_on", when::read_date);
         let channel = f.word("channel", "online, offline, both", Channel::parse);
-        let polygons = f.may("polygons", |cell| fence::fences(cell).map(|_| cell.to_owned()));
+        let read = |cell: &str| crate::geo::read_fences(cell).map_err(|e| e.to_string());
+        let polygons = f.may("polygons", |cell| read(cell).map(|_| cell.to_owned()));
         if row.cell("regions").is_empty() && row.cell("polygons").is_empty() {
             f.refuse("regions", "must not be empty without polygons");
         }

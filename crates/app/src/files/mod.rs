@@ -16,7 +16,6 @@
 mod decode;
 mod draft;
 mod export;
-mod fence;
 mod field;
 mod json;
 mod kind;
@@ -30,11 +29,10 @@ mod xlsx;
 mod tests;
 
 pub use draft::{
-    Disposition, Draft, PackDraft, PartyDraft, ProductDraft, ProductionDraft, ShipmentDraft,
-    TerritoryDraft, parse_row,
+    Draft, PackDraft, PartyDraft, ProductDraft, ProductionDraft, ShipmentDraft, TerritoryDraft,
+    parse_row,
 };
 pub use export::{ErrorFile, neutralised};
-pub use fence::fences;
 pub use json::JsonLines;
 pub use kind::{Column, Kind, UnknownKind};
 pub use row::{Header, RawRow};

@@ -1,6 +1,7 @@
 //! Whole files of every kind and format, and what must not break the reader.
 
 use super::*;
+use domain::disposition::Disposition;
 use domain::refusal::Refused;
 use domain::territory::Channel;
 use domain::verdict::Inspection;

@@ -128,7 +128,10 @@ pub async fn activate(
     let number = match locate(house, brand, report).await? {
         Some(number) => number,
         None => {
-            wait_for(house, report, received_at).await?;
+            // A code that was never issued is no unit that might still arrive.
+            if report.scheme != Scheme::Code.as_str() {
+                wait_for(house, report, received_at).await?;
+            }
             return Err(Refused::new(Refusal::UnknownSubject, "identifier.value").into());
         }
     };

@@ -3,7 +3,7 @@
 use super::house::House;
 use super::outcome::FlowError;
 use super::reference::Reference;
-use domain::code::{TraceCode, UnitNumber};
+use domain::code::{CodeProblem, TraceCode, UnitNumber};
 use domain::id::BrandId;
 use domain::identifier::{Identifier, Scheme};
 use domain::refusal::{Refusal, Refused};
@@ -11,9 +11,9 @@ use domain::refusal::{Refusal, Refused};
 /// What a trace code turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodeFound {
-    /// Not in the form of a code, or its check character is wrong.
+    /// Not in the form of a code.
     NotACode,
-    /// Well-formed, but no key of ours made it.
+    /// In the form of a code, but its check character is wrong or no key of ours made it.
     Forged,
     /// Ours, but outside every issued range.
     Unissued,
@@ -29,7 +29,12 @@ pub enum CodeFound {
 /// # Errors
 /// The version row cannot be read.
 pub async fn code(house: &House, raw: &str) -> Result<CodeFound, FlowError> {
-    let Ok(code) = TraceCode::parse(raw) else { return Ok(CodeFound::NotACode) };
+    let code = match TraceCode::parse(raw) {
+        Ok(code) => code,
+        // The shape of a code with a check character that does not fit: nobody printed that.
+        Err(CodeProblem::CheckCharacter) => return Ok(CodeFound::Forged),
+        Err(_) => return Ok(CodeFound::NotACode),
+    };
     let reference = house.reference().await?;
     let found = issued(house, &reference, &code);
     if !matches!(found, CodeFound::Unissued | CodeFound::Forged) {

@@ -3,13 +3,13 @@
 //! `gcj02` where the coordinates are of a Chinese map; without it they are WGS-84, as RFC 7946
 //! wants.
 
-use domain::region::{Datum, Polygon};
+use domain::region::{Datum, POLYGON_VERTICES_MAX, Polygon};
 use geojson::{Feature, GeoJson, Geometry, GeometryValue};
 
 use super::GeoError;
 
 /// Most fences of one document.
-pub const FENCES_MAX: usize = 1_000;
+pub const FENCES_MAX: usize = 64;
 
 /// Every polygon of a document.
 ///
@@ -79,6 +79,12 @@ fn take(
         let fence = Polygon::new(name, &rings, datum)
             .map_err(|error| GeoError::Format(format!("fence {name}: {error}")))?;
         out.push(fence);
+        // Looking for crossing edges takes the square of the corners, so they are bounded together.
+        let corners: usize = out.iter().map(|f| f.vertices().count()).sum();
+        if corners > POLYGON_VERTICES_MAX {
+            let reason = format!("more than {POLYGON_VERTICES_MAX} corners together");
+            return Err(GeoError::Format(reason));
+        }
     }
     Ok(())
 }

@@ -1,0 +1,156 @@
+//! Durable activations by 64 clients on SQLite, against a bare group-committing writer that
+//! inserts the very same rows into a copy of the same store.
+
+use super::{BenchError, Measured, brand, per_second, rate, scratch};
+use crate::clock::Stopwatch;
+use crate::flows::activate::{Activated, Report, Signals, activate};
+use crate::flows::idempotency::{Answer, Keyed};
+use futures_util::stream::{self, StreamExt};
+use std::path::Path;
+use store::engine::{Engine, Plan, Row, SqliteOptions, Step, Target, Value};
+
+const UNITS: u64 = 60_000;
+const CLIENTS: usize = 64;
+
+const UNIT_AFTER: &str = "SELECT number, activated_at, region, fingerprint, revision, recorded_at \
+    FROM unit WHERE activated_at IS NOT NULL";
+const EVENTS: &str = "SELECT e.home, e.id, e.brand_id, e.kind, e.happened_at, e.recorded_at, \
+    e.canonical FROM event e WHERE e.kind = 'activated'";
+const LEAVES: &str = "SELECT home, event_id, leaf FROM unsealed";
+const ACTIVATIONS: &str = "SELECT unit, life, event_id, activated_at FROM activation";
+const FINDINGS: &str =
+    "SELECT unit, event_id, kind, grade, reasons, activated_at FROM finding";
+const ALERTS: &str =
+    "SELECT home, dedup_key, brand_id, kind, grade, event_id, due_at FROM alert";
+const SIDES: &str = "SELECT home, id, sealed, expires_at FROM observation";
+const ANSWERS: &str =
+    "SELECT home, scope, content, status, reply, expires_at FROM idempotency";
+
+const UNIT_PUT: &str = "UPDATE unit SET activated_at = $2, region = $3, fingerprint = $4, \
+    revision = $5, recorded_at = $6 WHERE number = $1";
+const EVENT_PUT: &str = "INSERT INTO event (home, id, brand_id, kind, happened_at, recorded_at, \
+    canonical) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+const LEAF_PUT: &str = "INSERT INTO unsealed (home, event_id, leaf) VALUES ($1, $2, $3)";
+const ACTIVATION_PUT: &str =
+    "INSERT INTO activation (unit, life, event_id, activated_at) VALUES ($1, $2, $3, $4)";
+const FINDING_PUT: &str = "INSERT INTO finding (unit, event_id, kind, grade, reasons, \
+    activated_at) VALUES ($1, $2, $3, $4, $5, $6)";
+const ALERT_PUT: &str = "INSERT INTO alert (home, dedup_key, brand_id, kind, grade, event_id, \
+    due_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+const SIDE_PUT: &str =
+    "INSERT INTO observation (home, id, sealed, expires_at) VALUES ($1, $2, $3, $4)";
+const ANSWER_PUT: &str = "INSERT INTO idempotency (home, scope, content, status, reply, \
+    expires_at) VALUES ($1, $2, $3, $4, $5, $6)";
+
+/// Measures ours, then replays the rows it wrote.
+pub async fn measure(dir: &Path) -> Result<Measured, BenchError> {
+    let ours_dir = scratch(dir, "activation")?;
+    let bare_dir = scratch(dir, "activation-bare")?;
+    let (house, caller) = brand::open(&ours_dir).await?;
+    brand::make_units(&house, &caller, 0..UNITS).await?;
+    house.store.engine().backup_to(&bare_dir.join(store::engine::FILE_NAME)).await.map_err(machine)?;
+    let watch = Stopwatch::start();
+    let reports: Vec<_> = (0..UNITS).map(report).collect();
+    stream::iter(reports.iter().enumerate())
+        .for_each_concurrent(CLIENTS, |(number, report)| {
+            let (house, caller) = (&house, &caller);
+            async move {
+                let key = Keyed::new("bench", "activations", &format!("k{number}"), "{}").ok();
+                let done = activate(house, Some(caller), report, key.as_ref(), &answer).await;
+                if let Err(error) = done {
+                    tracing::error!(%error, "an activation failed");
+                }
+            }
+        })
+        .await;
+    let ours = rate(UNITS, watch.elapsed());
+    let plans = plans(house.store.engine()).await?;
+    house.store.close().await;
+    let bare = replay(&bare_dir, plans).await?;
+    Ok(Measured {
+        path: "activation: durable, 64 clients, SQLite",
+        ours: per_second(ours, "activations"),
+        baseline: format!("{} (same rows, bare group commit)", per_second(bare, "plans")),
+        ratio: ours / bare,
+        wanted: "≥ 0.5",
+    })
+}
+
+fn machine(error: impl std::fmt::Display) -> BenchError {
+    BenchError::Machine(error.to_string())
+}
+
+fn report(number: u64) -> Report {
+    let line = brand::production_line(number);
+    let sn = line.split(',').next().unwrap_or_default().to_owned();
+    Report {
+        scheme: "sn".to_owned(),
+        value: sn,
+        happened_at: 1_770_000_000_000_000,
+        offset_minutes: 480,
+        fingerprint: Some(format!("fp-{number}")),
+        signals: Signals { ip: "202.96.128.86".parse().ok(), ..Signals::default() },
+    }
+}
+
+fn answer(outcome: &Activated) -> Answer {
+    let reply = format!("{{\"first\":{},\"grade\":\"-\"}}", outcome.first);
+    Answer { status: 201, reply }
+}
+
+/// The rows ours wrote, one plan for each unit.
+async fn plans(engine: &Engine) -> Result<Vec<Plan>, BenchError> {
+    let mut by_unit: std::collections::BTreeMap<i64, Vec<Step>> = Default::default();
+    type Kinds = &'static [char];
+    let tables: [(&'static str, &'static str, Kinds); 8] = [
+        (UNIT_AFTER, UNIT_PUT, &['i', 'i', 't', 'b', 'i', 'i']),
+        (EVENTS, EVENT_PUT, &['i', 'b', 'i', 't', 'i', 'i', 't']),
+        (LEAVES, LEAF_PUT, &['i', 'b', 'b']),
+        (ACTIVATIONS, ACTIVATION_PUT, &['i', 'i', 'b', 'i']),
+        (FINDINGS, FINDING_PUT, &['i', 'b', 't', 't', 't', 'i']),
+        (ALERTS, ALERT_PUT, &['i', 't', 'i', 't', 't', 'b', 'i']),
+        (SIDES, SIDE_PUT, &['i', 'b', 'b', 'i']),
+        (ANSWERS, ANSWER_PUT, &['i', 'b', 'b', 'i', 't', 'i']),
+    ];
+    for (select, put, kinds) in tables {
+        let read = |row: &Row<'_>| {
+            kinds
+                .iter()
+                .enumerate()
+                .map(|(i, kind)| match kind {
+                    'i' => row.opt_int(i).map(Value::from),
+                    't' => row.opt_text(i).map(Value::from),
+                    _ => row.opt_bytes(i).map(Value::from),
+                })
+                .collect::<Result<Vec<Value>, _>>()
+        };
+        for values in engine.query(select, &[], read).await.map_err(machine)? {
+            let Some(Value::Int(home)) = values.first() else { continue };
+            if let Some(steps) = by_unit.get_mut(home) {
+                steps.push(Step::run(put, values));
+            } else if put == UNIT_PUT {
+                by_unit.insert(*home, vec![Step::run(put, values)]);
+            }
+        }
+    }
+    Ok(by_unit.into_values().map(Plan::new).collect())
+}
+
+async fn replay(dir: &Path, plans: Vec<Plan>) -> Result<f64, BenchError> {
+    let target = Target::Sqlite { dir: dir.to_owned(), options: SqliteOptions::default() };
+    let engine = store::Store::open(&target).await?;
+    let engine = engine.engine();
+    let count = plans.len() as u64;
+    // Ours came in no particular order of unit numbers: neither do these.
+    let watch = Stopwatch::start();
+    stream::iter(plans)
+        .for_each_concurrent(CLIENTS, |plan| async move {
+            if let Err(error) = engine.write(plan).await {
+                tracing::error!(%error, "a bare plan failed");
+            }
+        })
+        .await;
+    let took = watch.elapsed();
+    engine.close().await;
+    Ok(rate(count, took))
+}

@@ -1,0 +1,273 @@
+//! Verify over HTTP: requests a second against a bare handler that returns the same bytes, the tail
+//! at seven tenths of the load, the same on a hundredth of the units; then cold start and memory of
+//! a server in a process of its own. Server and load share the machine, as they do in the baseline.
+
+use super::process::Server;
+use super::{BenchError, BenchOptions, Measured, Say, brand, median, per_second, rate, scratch};
+use crate::clock::Stopwatch;
+use crate::flows::House;
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::get;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+const CONNECTIONS: usize = 32;
+const REQUESTS: usize = 200_000;
+const SAMPLES: usize = 100_000;
+const SMALL_UNITS: u64 = 100_000;
+const ROUNDS: usize = 3;
+
+/// Measures all that needs a served store.
+pub async fn measure(options: &BenchOptions, say: Say<'_>) -> Result<Vec<Measured>, BenchError> {
+    let large = store_with(options, options.unit_count, say).await?;
+    let small = store_with(options, SMALL_UNITS.min(options.unit_count), say).await?;
+    say("verify: warming and measuring");
+    let (large_rates, tail, bare_rates) = serve_and_load(&large, options.unit_count).await?;
+    let (small_rates, _, _) =
+        serve_and_load(&small, SMALL_UNITS.min(options.unit_count)).await?;
+    let (ours, bare, little) = (median(large_rates), median(bare_rates), median(small_rates));
+    say("cold start and memory of a server in a process of its own");
+    let path = format!("/api/v1/verify/{}", sample_codes(&large, options.unit_count).await?[0]);
+    let mut starts = Vec::new();
+    let mut memory = f64::NAN;
+    for _ in 0..5 {
+        let server = Server::start(&large, &path).await?;
+        starts.push(server.first_answer.as_secs_f64() * 1e3);
+        let codes = sample_codes(&large, options.unit_count).await?;
+        load(server.address, &requests(&codes), REQUESTS, None).await?;
+        memory = server.anonymous_mib();
+        server.stop().await;
+    }
+    let start = median(starts);
+    Ok(vec![
+        Measured {
+            path: "verify: over HTTP",
+            ours: per_second(ours, "requests"),
+            baseline: format!("{} (bare handler, same bytes)", per_second(bare, "requests")),
+            ratio: ours / bare,
+            wanted: "≥ 0.5",
+        },
+        Measured {
+            path: "verify: p99 at 70 % load",
+            ours: format!("{tail:.2} ms"),
+            baseline: "5 ms".to_owned(),
+            ratio: tail / 5.0,
+            wanted: "≤ 1",
+        },
+        Measured {
+            path: "verify: many units against few",
+            ours: format!("{} at {} units", per_second(ours, "requests"), options.unit_count),
+            baseline: format!("{} at {SMALL_UNITS} units", per_second(little, "requests")),
+            ratio: little / ours,
+            wanted: "≤ 1.3",
+        },
+        Measured {
+            path: "start: cold to first answer",
+            ours: format!("{start:.0} ms"),
+            baseline: "150 ms".to_owned(),
+            ratio: start / 150.0,
+            wanted: "≤ 1",
+        },
+        Measured {
+            path: "memory: serving",
+            ours: format!("{memory:.0} MiB anonymous"),
+            baseline: "300 MB".to_owned(),
+            ratio: memory * 1.048_576 / 300.0,
+            wanted: "≤ 1",
+        },
+    ])
+}
+
+/// A store with so many units, made now or kept from before.
+async fn store_with(
+    options: &BenchOptions,
+    units: u64,
+    say: Say<'_>,
+) -> Result<PathBuf, BenchError> {
+    let name = format!("verify-{units}");
+    let dir = match &options.keep {
+        Some(keep) => keep.join(&name),
+        None => scratch(&options.dir, &name)?,
+    };
+    std::fs::create_dir_all(&dir)?;
+    let done = dir.join("made");
+    if !done.exists() {
+        say(&format!("verify: making {units} units"));
+        let (house, caller) = brand::open(&dir).await?;
+        brand::make_units(&house, &caller, 0..units).await?;
+        house.store.close().await;
+        std::fs::write(&done, "")?;
+    }
+    Ok(dir)
+}
+
+/// Requests a second of ours and of the bare handler in turn, and the tail of ours.
+async fn serve_and_load(
+    dir: &Path,
+    units: u64,
+) -> Result<(Vec<f64>, f64, Vec<f64>), BenchError> {
+    let (house, _) = brand::open(dir).await?;
+    let codes = codes_of(&house, units);
+    let requests = requests(&codes);
+    let ours = spawn(crate::api::router(Arc::clone(&house), &Default::default())).await?;
+    let body = one_body(ours, &requests[0]).await?;
+    let bare = spawn(bare_router(body)).await?;
+    load(ours, &requests, REQUESTS / 4, None).await?;
+    let (mut ours_rates, mut bare_rates) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        ours_rates.push(load(ours, &requests, REQUESTS, None).await?.0);
+        bare_rates.push(load(bare, &requests, REQUESTS, None).await?.0);
+    }
+    let pace = median(ours_rates.clone()) * 0.7;
+    let (_, tail) = load(ours, &requests, REQUESTS / 2, Some(pace)).await?;
+    house.store.close().await;
+    Ok((ours_rates, tail, bare_rates))
+}
+
+async fn sample_codes(dir: &Path, units: u64) -> Result<Vec<String>, BenchError> {
+    let (house, _) = brand::open(dir).await?;
+    let codes = codes_of(&house, units);
+    house.store.close().await;
+    Ok(codes)
+}
+
+/// Codes all over the store, in no order.
+fn codes_of(house: &House, units: u64) -> Vec<String> {
+    let mut at = 0x2545_F491_4F6C_DD1D_u64;
+    let mut next = || {
+        at ^= at << 13;
+        at ^= at >> 7;
+        at ^= at << 17;
+        1 + at % units
+    };
+    let ring = house.ring();
+    let code = |n: u64| ring.encode(crate::flows::find::unit_number(n as i64)).to_string();
+    (0..SAMPLES).map(|_| code(next())).collect()
+}
+
+fn requests(codes: &[String]) -> Vec<Vec<u8>> {
+    let request = |code: &String| {
+        format!("GET /api/v1/verify/{code} HTTP/1.1\r\nhost: bench\r\n\r\n").into_bytes()
+    };
+    codes.iter().map(request).collect()
+}
+
+fn bare_router(body: Vec<u8>) -> Router {
+    let body = axum::body::Bytes::from(body);
+    let answer = move || {
+        let body = body.clone();
+        async move { ([(CONTENT_TYPE, "application/json")], body) }
+    };
+    Router::new().route("/api/v1/verify/{code}", get(answer))
+}
+
+async fn spawn(router: Router) -> Result<SocketAddr, BenchError> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, service).await {
+            tracing::error!(%error, "the measured server ended");
+        }
+    });
+    Ok(address)
+}
+
+async fn one_body(address: SocketAddr, request: &[u8]) -> Result<Vec<u8>, BenchError> {
+    let mut client = Client::connect(address).await?;
+    client.ask(request).await?;
+    Ok(client.last_body().to_vec())
+}
+
+/// Sends requests over keep-alive connections. Returns requests a second and the 99th percentile in
+/// milliseconds; with a pace, each request is sent at its appointed time and timed from it.
+async fn load(
+    address: SocketAddr,
+    requests: &[Vec<u8>],
+    count: usize,
+    pace: Option<f64>,
+) -> Result<(f64, f64), BenchError> {
+    let requests: Arc<[Vec<u8>]> = requests.into();
+    let watch = Stopwatch::start();
+    let mut tasks = tokio::task::JoinSet::new();
+    for lane in 0..CONNECTIONS {
+        let requests = Arc::clone(&requests);
+        tasks.spawn(async move {
+            let mut client = Client::connect(address).await?;
+            let mut waits = Vec::with_capacity(count / CONNECTIONS + 1);
+            for number in (lane..count).step_by(CONNECTIONS) {
+                let due = pace.map(|p| Duration::from_secs_f64(number as f64 / p));
+                if let Some(wait) = due.and_then(|d| d.checked_sub(watch.elapsed())) {
+                    tokio::time::sleep(wait).await;
+                }
+                let sent = due.unwrap_or_else(|| watch.elapsed());
+                client.ask(&requests[number % requests.len()]).await?;
+                waits.push(watch.elapsed().saturating_sub(sent).as_secs_f64() * 1e3);
+            }
+            Ok::<_, BenchError>(waits)
+        });
+    }
+    let mut waits = Vec::with_capacity(count);
+    while let Some(done) = tasks.join_next().await {
+        waits.extend(done.map_err(|e| BenchError::Machine(e.to_string()))??);
+    }
+    let rate = rate(waits.len() as u64, watch.elapsed());
+    waits.sort_by(f64::total_cmp);
+    let p99 = waits.get(waits.len() * 99 / 100).copied().unwrap_or(f64::NAN);
+    Ok((rate, p99))
+}
+
+/// One keep-alive connection that reads just enough HTTP to know where an answer ends.
+struct Client {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+    body_at: usize,
+    end: usize,
+}
+
+impl Client {
+    async fn connect(address: SocketAddr) -> Result<Self, BenchError> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, buffer: vec![0; 64 * 1024], body_at: 0, end: 0 })
+    }
+
+    async fn ask(&mut self, request: &[u8]) -> Result<(), BenchError> {
+        let broken = || BenchError::Machine("an answer is not one".to_owned());
+        self.stream.write_all(request).await?;
+        let mut filled = 0;
+        loop {
+            let more = self.stream.read(&mut self.buffer[filled..]).await?;
+            if more == 0 {
+                return Err(broken());
+            }
+            filled += more;
+            let seen = &self.buffer[..filled];
+            let Some(head) = seen.windows(4).position(|w| w == b"\r\n\r\n") else { continue };
+            let text = std::str::from_utf8(&seen[..head]).map_err(|_| broken())?;
+            if !text.starts_with("HTTP/1.1 200") {
+                return Err(BenchError::Machine(text.lines().next().unwrap_or_default().to_owned()));
+            }
+            let length = text
+                .lines()
+                .filter_map(|l| l.split_once(": "))
+                .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+                .and_then(|(_, value)| value.trim().parse::<usize>().ok())
+                .ok_or_else(broken)?;
+            self.body_at = head + 4;
+            self.end = self.body_at + length;
+            if filled >= self.end {
+                return Ok(());
+            }
+        }
+    }
+
+    fn last_body(&self) -> &[u8] {
+        &self.buffer[self.body_at..self.end]
+    }
+}
