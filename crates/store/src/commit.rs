@@ -282,7 +282,8 @@ fn guards(commit: &Commit, recorded_at: i64, steps: &mut Vec<Step>) {
     for relied in &commit.relies_on {
         steps.push(match *relied {
             Relied::Reference(version) if commit.reference.is_empty() => {
-                Step::found(REFERENCE_SAME, vec![version.into()], "reference")
+                // No lock: a change committed right after simply comes later.
+                Step::seen(REFERENCE_SAME, vec![version.into()], "reference")
             }
             Relied::Reference(version) => {
                 Step::change_one(REFERENCE_BUMP, vec![version.into()], "reference")

@@ -126,7 +126,7 @@ impl Link {
                 let key = StatementKey::Locking(key_of(sql));
                 self.statement(key, || format!("{sql} FOR SHARE")).await
             }
-            Expect::Any | Expect::Changes(..) => self.plain(sql).await,
+            Expect::Any | Expect::Changes(..) | Expect::Seen(_) => self.plain(sql).await,
         }
     }
 
@@ -172,7 +172,9 @@ impl Link {
         for act in runs {
             if let Act::Run { statement, params, expect } = act {
                 sent.push(match expect {
-                    Expect::Found(_) => Box::pin(self.count_rows(statement, params)),
+                    Expect::Found(_) | Expect::Seen(_) => {
+                        Box::pin(self.count_rows(statement, params))
+                    }
                     _ => Box::pin(self.client.execute_raw(statement, *params)),
                 });
             }
@@ -186,7 +188,9 @@ impl Link {
             let disappointed = match *expect {
                 Expect::Any => None,
                 Expect::Changes(wanted, relied_on) => (count != wanted).then_some(relied_on),
-                Expect::Found(relied_on) => (count == 0).then_some(relied_on),
+                Expect::Found(relied_on) | Expect::Seen(relied_on) => {
+                    (count == 0).then_some(relied_on)
+                }
             };
             if let Some(relied_on) = disappointed {
                 return Err(Ended::With(WriteError::Conflict { relied_on }));

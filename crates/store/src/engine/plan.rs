@@ -44,6 +44,9 @@ pub enum Expect {
     /// the engine appends `FOR SHARE`. That a row is *absent* cannot be relied on this way; use a
     /// unique constraint.
     Found(&'static str),
+    /// As `Found`, but without a lock: the rows may change right after. For what a plan may precede
+    /// in any order, such as a version row that hot plans would otherwise all queue up on.
+    Seen(&'static str),
 }
 
 impl Plan {
@@ -72,6 +75,11 @@ impl Step {
     /// A SELECT that must find something, or the plan conflicts over `relied_on`.
     pub fn found(sql: &'static str, params: Vec<Value>, relied_on: &'static str) -> Self {
         Self::Run { sql, params, expect: Expect::Found(relied_on) }
+    }
+
+    /// A SELECT that must see something now, without locking it.
+    pub fn seen(sql: &'static str, params: Vec<Value>, relied_on: &'static str) -> Self {
+        Self::Run { sql, params, expect: Expect::Seen(relied_on) }
     }
 
     fn weight(&self) -> usize {

@@ -268,7 +268,7 @@ fn try_plan(session: &mut Session, plan: &Plan) -> rusqlite::Result<Answer> {
 fn do_step(session: &mut Session, step: &Step) -> Result<(), Verdict> {
     match step {
         Step::Run { sql, params, expect } => match *expect {
-            Expect::Found(relied_on) => {
+            Expect::Found(relied_on) | Expect::Seen(relied_on) => {
                 let mut found = false;
                 session.select(sql, params, |_| {
                     found = true;
