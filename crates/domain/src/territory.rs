@@ -160,3 +160,106 @@ impl Territories {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::party::tests::tree;
+    use crate::region::{DivisionRow, Divisions, RegionCode};
+    use jiff::civil::date;
+
+    fn divisions() -> Divisions {
+        let row = |code| DivisionRow {
+            code,
+            zh: code,
+            en: "",
+            lon_lat: None,
+            valid_to: None,
+            successor: None,
+        };
+        let codes = ["CN", "42", "4201", "420106", "44", "4401", "53"];
+        Divisions::from_rows(codes.map(row), []).unwrap()
+    }
+
+    fn grant(party: i64, product: Option<i64>, regions: &[&str]) -> Territory {
+        let codes: Vec<_> = regions.iter().map(|r| RegionCode::parse(r).unwrap()).collect();
+        Territory {
+            id: TerritoryId(0),
+            brand: BrandId(1),
+            party: PartyId(party),
+            product: product.map(ProductId),
+            regions: RegionSet::new(&codes, &[], vec![], &divisions()).unwrap(),
+            from_on: date(2026, 1, 1),
+            to_on: None,
+            channel: Channel::Both,
+        }
+    }
+
+    fn bound(grants: Vec<Territory>, holder: i64, product: i64) -> Option<i64> {
+        let territories = Territories::new(grants);
+        let on = date(2026, 6, 1);
+        let binding = territories.binding(&tree(), PartyId(holder), ProductId(product), on);
+        binding.map(|b| b.party.0)
+    }
+
+    #[test]
+    fn the_nearest_grant_up_the_tree_binds() {
+        let grants = vec![grant(3, None, &["42"]), grant(4, Some(7), &["4201"])];
+        assert_eq!(bound(grants.clone(), 5, 7), Some(4), "the shop is bound by its tier 2");
+        assert_eq!(bound(grants.clone(), 5, 8), Some(3), "another product by its tier 1");
+        assert_eq!(bound(grants.clone(), 7, 7), Some(3), "the other tier 2 has none of its own");
+        assert_eq!(bound(grants.clone(), 8, 7), None, "another tier 1 has nothing");
+        assert_eq!(bound(grants, 2, 7), None, "a factory sells nothing");
+    }
+
+    #[test]
+    fn a_grant_speaks_only_of_its_days() {
+        let ended = Territory { to_on: Some(date(2026, 5, 31)), ..grant(3, None, &["42"]) };
+        assert!(ended.applies(ProductId(1), date(2026, 5, 31)));
+        assert!(!ended.applies(ProductId(1), date(2026, 6, 1)));
+        assert!(!ended.applies(ProductId(1), date(2025, 12, 31)));
+        assert_eq!(bound(vec![ended], 5, 7), None);
+    }
+
+    #[test]
+    fn tier_two_lies_inside_tier_one_on_the_same_days() {
+        let territories = Territories::new([Territory {
+            to_on: Some(date(2026, 12, 31)),
+            channel: Channel::Offline,
+            ..grant(3, Some(7), &["42"])
+        }]);
+        let inner = Territory {
+            to_on: Some(date(2026, 6, 30)),
+            channel: Channel::Offline,
+            ..grant(4, Some(7), &["4201"])
+        };
+        let admit = |t: &Territory| territories.admit(&tree(), t).map_err(|r| r.refusal);
+        assert_eq!(admit(&inner), Ok(()));
+        let outside = Err(Refusal::OutsideTier1);
+        assert_eq!(admit(&Territory { to_on: None, ..inner.clone() }), outside, "longer");
+        assert_eq!(admit(&Territory { from_on: date(2025, 1, 1), ..inner.clone() }), outside);
+        assert_eq!(admit(&Territory { product: None, ..inner.clone() }), outside, "wider");
+        assert_eq!(admit(&Territory { channel: Channel::Online, ..inner.clone() }), outside);
+        let elsewhere = grant(4, Some(7), &["44"]).regions;
+        assert_eq!(admit(&Territory { regions: elsewhere, ..inner.clone() }), outside);
+        let reversed = Territory { to_on: Some(date(2025, 12, 1)), ..inner.clone() };
+        assert_eq!(admit(&reversed), Err(Refusal::PeriodReversed));
+        let factory = Territory { party: PartyId(2), ..reversed };
+        assert_eq!(admit(&factory), Err(Refusal::NotASeller), "the earlier refusal is said");
+    }
+
+    #[test]
+    fn online_only_is_said_of_all_grants_or_none() {
+        let online = Territory { channel: Channel::Online, ..grant(3, None, &["CN"]) };
+        let offline = grant(3, None, &["42"]);
+        let only = |grants: Vec<Territory>| {
+            let territories = Territories::new(grants);
+            let tree = tree();
+            territories
+                .binding(&tree, PartyId(3), ProductId(1), date(2026, 6, 1))
+                .is_some_and(|b| b.online_only())
+        };
+        assert!(only(vec![online.clone()]));
+        assert!(!only(vec![online, offline]));
+    }
+}
