@@ -77,10 +77,7 @@ pub async fn read(
         Some(_) => CodeFound::NotACode,
     };
     let code = match as_code {
-        CodeFound::Issued(number) => {
-            let number = find::unit_of_code(house, number).await?;
-            Reading::Number(number, CodeReading::Issued)
-        }
+        CodeFound::Issued(number) => Reading::Number(number, CodeReading::Issued),
         CodeFound::Void(number) => Reading::Number(number, CodeReading::Void),
         CodeFound::Forged => Reading::Nothing(CodeReading::Forged),
         CodeFound::Unissued => Reading::Nothing(CodeReading::Unissued),
@@ -91,7 +88,11 @@ pub async fn read(
     }
     let named = named(house, brand, raw, scheme).await?;
     Ok(match (code, named) {
-        (Reading::Number(a, _), Some(b)) if a != b => Reading::Ambiguous(a, b),
+        (Reading::Number(a, reading), Some(b)) if a != b => {
+            // An alias and its unit's serial number name the same thing.
+            let a = find::unit_of_code(house, a).await?;
+            if a == b { Reading::Number(b, reading) } else { Reading::Ambiguous(a, b) }
+        }
         (Reading::Nothing(_), Some(number)) => Reading::Number(number, CodeReading::Issued),
         (code, _) => code,
     })
@@ -124,7 +125,8 @@ async fn named(
     Ok(None)
 }
 
-/// Verifies a number. `with_custody` loads who holds it.
+/// Verifies a number: a unit's, or a code's that is an alias of one. `with_custody` loads who
+/// holds it.
 ///
 /// # Errors
 /// The store does not answer: the caller says `unavailable`, never genuine.
@@ -136,10 +138,15 @@ pub async fn verify(
 ) -> Result<Verified, FlowError> {
     let Some(number) = number else { return Ok(nothing(reading)) };
     let reference = house.reference().await?;
-    let record = house.store.unit_fetch(number).await?;
-    let Some(record) = record.or_else(|| unborn(&reference, number)) else {
-        return Ok(nothing(reading));
+    let record = match house.store.unit_fetch(number).await? {
+        Some(record) => Some(record),
+        None => match find::unit_of_code(house, number).await? {
+            unit if unit != number => house.store.unit_fetch(unit).await?,
+            _ => unborn(&reference, number),
+        },
     };
+    let Some(record) = record else { return Ok(nothing(reading)) };
+    let number = record.number;
     let Some(product) = reference.product_by_id(ProductId(record.product)) else {
         return Ok(nothing(reading));
     };
