@@ -2,7 +2,9 @@
 //!
 //! `main -> cli -> {api, pages, jobs} -> flows -> {store, domain, detect}`; see `ARCHITECTURE.md`.
 
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod files;
 pub mod flows;
 pub mod geo;

@@ -109,6 +109,33 @@ pub async fn new_epoch(house: &House) -> Result<u8, FlowError> {
     Err(FlowError::Busy)
 }
 
+/// An epoch of the key ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EpochStatus {
+    /// 0 to 31.
+    pub epoch: u8,
+    /// When its key was made, microseconds.
+    pub created_at: i64,
+    /// Whether codes are minted with it now.
+    pub current: bool,
+}
+
+/// The epochs of the key ring, oldest first.
+///
+/// # Errors
+/// The store does not answer.
+pub async fn epochs(house: &House) -> Result<Vec<EpochStatus>, FlowError> {
+    let rows = house.store.reference_load().await?;
+    let current = house.ring().current().epoch().get();
+    let keys = rows.code_keys.iter().filter(|k| domain::code::Epoch::new(k.epoch).is_some());
+    let status = |k: &CodeKeyRow| EpochStatus {
+        epoch: k.epoch,
+        created_at: k.created_at,
+        current: k.epoch == current,
+    };
+    Ok(keys.map(status).collect())
+}
+
 /// Seals every key anew under another master key. No code or hash changes.
 ///
 /// # Errors

@@ -1,0 +1,150 @@
+//! How a command ends: the exit codes, and the one line that says what went wrong.
+
+use crate::config::ConfigError;
+use crate::files::FileError;
+use crate::flows::FlowError;
+use crate::flows::import::ImportError;
+use crate::geo::GeoError;
+use crate::secrets::SecretsError;
+use domain::refusal::Refused;
+use std::io;
+use std::process::ExitCode;
+use store::StoreError;
+
+/// Exit codes; `docs/cli.md` has a row for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Not done: refused, or a file or setting cannot be used.
+    Failed = 1,
+    /// The command line cannot be understood.
+    Usage = 2,
+    /// An import took the good rows and refused others.
+    SomeRefused = 3,
+    /// Done, and the answer is no: not genuine, not equal.
+    No = 4,
+    /// The store did not answer or failed; later it may work.
+    Unavailable = 5,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// Refused, or a file or setting cannot be used.
+    #[error("{0}")]
+    Failed(String),
+    /// The command line makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// The store did not answer.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Whoever read our output went away: nothing is wrong.
+    #[error("nobody reads any more")]
+    NobodyReads,
+}
+
+impl Fault {
+    /// A failure in words.
+    pub fn failed(why: impl Into<String>) -> Self {
+        Self::Failed(why.into())
+    }
+
+    /// The code to end with.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Failed(_) => Exit::Failed,
+            Self::Usage(_) => Exit::Usage,
+            Self::Unavailable(_) => Exit::Unavailable,
+            Self::NobodyReads => Exit::Done,
+        }
+    }
+
+    /// A file that could not be read or written.
+    pub fn file(path: &std::path::Path, cause: &io::Error) -> Self {
+        Self::Failed(format!("{}: {cause}", path.display()))
+    }
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::NobodyReads,
+            _ => Self::Failed(format!("cannot write the output: {error}")),
+        }
+    }
+}
+
+impl From<ConfigError> for Fault {
+    fn from(error: ConfigError) -> Self {
+        Self::Failed(error.0)
+    }
+}
+
+impl From<GeoError> for Fault {
+    fn from(error: GeoError) -> Self {
+        Self::Failed(format!("geodata: {error}"))
+    }
+}
+
+impl From<SecretsError> for Fault {
+    fn from(error: SecretsError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<Refused> for Fault {
+    fn from(refused: Refused) -> Self {
+        Self::Failed(refused.to_string())
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        use store::engine::WriteError;
+        let next = match &error {
+            StoreError::Write(WriteError::Full) => "; make room on the disk and run it again",
+            StoreError::Write(WriteError::ReadOnly) => "; make it writable and run it again",
+            StoreError::Write(WriteError::Unavailable { outcome_unknown: true, .. }) => {
+                "; look whether it was recorded before you run it again"
+            }
+            StoreError::Write(WriteError::Unavailable { .. }) => "; run it again in a moment",
+            _ => "",
+        };
+        Self::Unavailable(format!("{error}{next}"))
+    }
+}
+
+impl From<FlowError> for Fault {
+    fn from(error: FlowError) -> Self {
+        match error {
+            FlowError::Refused(refused) => refused.into(),
+            FlowError::Secrets(error) => error.into(),
+            FlowError::Store(error) => error.into(),
+            FlowError::Busy => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<FileError> for Fault {
+    fn from(error: FileError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<ImportError> for Fault {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::Flow(error) => error.into(),
+            ImportError::File(error) => error.into(),
+            ImportError::TooManyRows => Self::Failed(error.to_string()),
+        }
+    }
+}

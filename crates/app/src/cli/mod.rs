@@ -1,0 +1,143 @@
+//! The command line: one file per command, each a thin layer over the flows.
+//!
+//! What a command prints to standard output is its answer and nothing else; progress, hints and
+//! the one line of an error go to standard error. Exit codes are in [`fault`].
+
+mod activate;
+mod batch;
+mod codes;
+mod fault;
+mod geo;
+mod import;
+mod key;
+mod keys;
+mod mint;
+mod open;
+mod party;
+mod serve;
+mod show;
+mod symbol;
+mod term;
+mod verify;
+mod words;
+
+use crate::config::{self, Global};
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+pub use fault::{Exit, Fault};
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 done; 1 refused, or a file or setting cannot be used; 2 wrong usage; \
+3 import: some rows refused; 4 the answer is no (not genuine, not found, not equal); \
+5 the store did not answer.";
+
+/// Dossier (一机一档): from factory to hand, every device has a dossier.
+#[derive(Debug, Parser)]
+#[command(name = "dossier", version, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(arg_required_else_help = true, propagate_version = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer over HTTP: pages for the public, the API for systems
+    Serve(serve::Args),
+    /// Mint codes and write them as CSV (code,url) to standard output
+    Mint(mint::Args),
+    /// Write the codes of a batch again, or one code as a symbol (SVG)
+    Codes(codes::Args),
+    /// Take a file of products, parties, territories, production, packs or shipments
+    Import(import::Args),
+    /// Show the whole dossier of a unit
+    Show(show::Args),
+    /// Verify codes or identifiers
+    Verify(verify::Args),
+    /// Record an activation and print the decision
+    Activate(activate::Args),
+    /// Explain where an address is
+    Geo(geo::Args),
+    /// API keys
+    #[command(subcommand)]
+    Key(key::Command),
+    /// The code key ring
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Batches of codes
+    #[command(subcommand)]
+    Batch(batch::Command),
+    /// Parties
+    #[command(subcommand)]
+    Party(party::Command),
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            // Where help cannot be printed there is nobody to tell.
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    log();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let ended = match runtime {
+        Ok(runtime) => runtime.block_on(dispatch(cli)),
+        Err(error) => Err(Fault::failed(format!("cannot start threads: {error}"))),
+    };
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(Fault::NobodyReads) => Exit::Done.into(),
+        Err(fault) => {
+            eprintln!("dossier: {}", term::plain(&fault.to_string()));
+            fault.exit().into()
+        }
+    }
+}
+
+async fn dispatch(cli: Cli) -> Result<Exit, Fault> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Serve(args) => serve::run(global, args).await,
+        Command::Mint(args) => mint::run(global, args).await,
+        Command::Codes(args) => codes::run(global, args).await,
+        Command::Import(args) => import::run(global, args).await,
+        Command::Show(args) => show::run(global, args).await,
+        Command::Verify(args) => verify::run(global, args).await,
+        Command::Activate(args) => activate::run(global, args).await,
+        Command::Geo(args) => geo::run(args),
+        Command::Key(command) => key::run(global, command).await,
+        Command::Keys(command) => keys::run(global, command).await,
+        Command::Batch(command) => batch::run(global, command).await,
+        Command::Party(command) => party::run(global, command).await,
+    }
+}
+
+fn log() {
+    use tracing_subscriber::EnvFilter;
+    let wanted = config::log_filter();
+    let filter = EnvFilter::try_new(&wanted).unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(term::is_watched() && !config::no_color())
+        .init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,126 @@
+//! Opening the house for a command: the folder, the master key, the store.
+//!
+//! `keys rewrap` replaces `DIR/master.key` in three steps (see [`super::keys`]); whoever opens the
+//! folder after a crash between them finds the key that fits and finishes the step.
+
+use super::Fault;
+use crate::clock::Clock;
+use crate::config::{self, Global, KeySource, MASTER_KEY_FILE};
+use crate::flows::house::Settings;
+use crate::flows::import::operator;
+use crate::flows::{Caller, FlowError, House};
+use crate::geo::Geo;
+use crate::secrets::{MasterKey, SecretsError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use store::engine::Target;
+
+/// The key that takes over from [`MASTER_KEY_FILE`] while a rewrap is under way.
+pub const NEXT_KEY_FILE: &str = "master.key.next";
+
+/// Opens the house without address databases: most commands need none.
+pub async fn house(global: &Global) -> Result<House, Fault> {
+    let geo = Geo::tables_only()?;
+    house_with(global, geo, global.settings(None)?).await
+}
+
+/// Opens the house with these geodata and settings.
+pub async fn house_with(global: &Global, geo: Geo, settings: Settings) -> Result<House, Fault> {
+    let target = global.target()?;
+    let source = global.key_source(&target)?;
+    if let Target::Sqlite { dir, .. } = &target {
+        make_folder(dir)?;
+    }
+    let key = read_key(&source)?;
+    let geo = Arc::new(geo);
+    let opened = House::open(&target, key, Clock::System, Arc::clone(&geo), settings.clone()).await;
+    match (opened, &source) {
+        (Err(FlowError::Secrets(SecretsError::Wrong)), KeySource::Folder(dir)) => {
+            with_next_key(&target, dir, geo, settings).await
+        }
+        (opened, _) => Ok(opened?),
+    }
+}
+
+/// The operator of the chosen brand, or of the only one.
+pub async fn caller(house: &House, global: &Global) -> Result<Caller, Fault> {
+    let chosen = global.brand();
+    let reference = house.reference_now().await?;
+    if let Some(code) = &chosen
+        && reference.brand_by_code(code).is_none()
+        && !reference.brands.is_empty()
+    {
+        let mut known: Vec<_> = reference.brands.values().map(|b| b.code.as_str()).collect();
+        known.sort_unstable();
+        let known = known.join(", ");
+        return Err(Fault::failed(format!("--brand {code}: no such brand; there is {known}")));
+    }
+    Ok(operator(house, chosen.as_deref()).await?)
+}
+
+/// Makes the folder, closed to others: it holds the key and people's data.
+fn make_folder(dir: &Path) -> Result<(), Fault> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|e| Fault::failed(format!("cannot make the folder {}: {e}", dir.display())))
+}
+
+fn read_key(source: &KeySource) -> Result<MasterKey, Fault> {
+    match source {
+        KeySource::File(path) => Ok(MasterKey::from_file(path)?),
+        KeySource::Variable(digits) => Ok(MasterKey::from_hex(digits)?),
+        KeySource::Folder(dir) => {
+            let path = dir.join(MASTER_KEY_FILE);
+            if config::holds_records(dir) && !path.exists() {
+                return Err(Fault::failed(format!(
+                    "{} is missing, and without it the records cannot be opened: \
+                     put it back from where you keep it, or say --master-key FILE",
+                    path.display()
+                )));
+            }
+            Ok(MasterKey::from_file_or_new(&path)?)
+        }
+    }
+}
+
+/// A rewrap was cut off after the store took the new seal: the next key fits, so it takes its place.
+async fn with_next_key(
+    target: &Target,
+    dir: &Path,
+    geo: Arc<Geo>,
+    settings: Settings,
+) -> Result<House, Fault> {
+    let next = dir.join(NEXT_KEY_FILE);
+    if !next.exists() {
+        return Err(SecretsError::Wrong.into());
+    }
+    let key = MasterKey::from_file(&next)?;
+    let house = House::open(target, key, Clock::System, geo, settings).await?;
+    put_next_key(dir)?;
+    Ok(house)
+}
+
+/// Puts the next master key in the place of the present one, durably.
+pub fn put_next_key(dir: &Path) -> Result<(), Fault> {
+    let (next, path) = (dir.join(NEXT_KEY_FILE), dir.join(MASTER_KEY_FILE));
+    match std::fs::rename(&next, &path) {
+        Ok(()) => sync_folder(dir),
+        // Another process that opened the store just now has done it.
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(Fault::file(&path, &e)),
+    }
+}
+
+/// Makes a rename or a new file in a folder survive a power cut.
+pub fn sync_folder(dir: &Path) -> Result<(), Fault> {
+    let synced = std::fs::File::open(dir).and_then(|d| d.sync_all());
+    synced.map_err(|e| Fault::file(dir, &e))
+}
+
+/// The data folder, when the master key lives in it.
+pub fn key_folder(global: &Global) -> Result<Option<PathBuf>, Fault> {
+    match global.key_source(&global.target()?)? {
+        KeySource::Folder(dir) => Ok(Some(dir)),
+        KeySource::File(_) | KeySource::Variable(_) => Ok(None),
+    }
+}

@@ -1,0 +1,159 @@
+//! `serve`: answers over HTTP until it is told to stop.
+
+use super::{Exit, Fault, open};
+use crate::config::{GeoArgs, Global};
+use crate::flows::{House, scans};
+use crate::geo::Geo;
+use clap::ValueEnum;
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// Requests under way may take this long after the signal; the rest of ten seconds is for the
+/// store.
+const DRAIN: Duration = Duration::from_secs(7);
+/// Folding the log into the file may take this long.
+const CLOSE: Duration = Duration::from_secs(2);
+
+/// Rate limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Limits {
+    /// Per address and key
+    On,
+    /// None: for tests and benchmarks
+    Off,
+}
+
+/// Answers over HTTP.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Where to listen
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    listen: String,
+    /// Rate limits
+    #[arg(long, value_enum, default_value_t = Limits::On)]
+    limits: Limits,
+    /// A proxy whose X-Forwarded-For is believed; may be given several times
+    #[arg(long, value_name = "CIDR", value_parser = cidr)]
+    trusted_proxy: Vec<String>,
+    /// Support telephone on the public page [env: DOSSIER_HOTLINE]
+    #[arg(long, value_name = "TEL")]
+    hotline: Option<String>,
+    #[command(flatten)]
+    geo: GeoArgs,
+}
+
+/// An address or a range of them.
+fn cidr(text: &str) -> Result<String, String> {
+    let form = || "an address or a range such as 10.0.0.0/8".to_owned();
+    let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
+    let address: IpAddr = address.parse().map_err(|_| form())?;
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    let bits: u8 =
+        bits.unwrap_or(if address.is_ipv4() { "32" } else { "128" }).parse().map_err(|_| form())?;
+    if bits <= most { Ok(format!("{address}/{bits}")) } else { Err(form()) }
+}
+
+/// Runs the command.
+pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
+    let stop = stop_signal()?;
+    let geo = Geo::load(&args.geo.paths())?;
+    let settings = global.settings(args.hotline.as_deref())?;
+    let house = Arc::new(open::house_with(global, geo, settings).await?);
+    let listener = bind(&args.listen).await?;
+    let address = listener.local_addr()?;
+    announce(address)?;
+    let ended = until_stopped(Arc::clone(&house), listener, &args, stop).await;
+    if let Err(error) = scans::flush(&house).await {
+        tracing::warn!(%error, "looks of the last moments were not written");
+    }
+    if tokio::time::timeout(CLOSE, house.store.close()).await.is_err() {
+        tracing::warn!("the store was still busy; it will tidy up at the next start");
+    }
+    ended.map(|()| Exit::Done)
+}
+
+async fn bind(listen: &str) -> Result<TcpListener, Fault> {
+    TcpListener::bind(listen).await.map_err(|e| {
+        let next = match e.kind() {
+            std::io::ErrorKind::AddrInUse => "; stop what listens there or choose another --listen",
+            std::io::ErrorKind::PermissionDenied => "; take a port from 1024 up",
+            _ => "; --listen takes an address and a port such as 127.0.0.1:8080",
+        };
+        Fault::failed(format!("cannot listen on {listen}: {e}{next}"))
+    })
+}
+
+/// The one line that says the server is ready. Nobody may be reading it.
+fn announce(address: SocketAddr) -> Result<(), Fault> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "listening on http://{address}").and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Turns true at SIGTERM or SIGINT.
+fn stop_signal() -> Result<watch::Receiver<bool>, Fault> {
+    let failed = |e: std::io::Error| Fault::failed(format!("cannot listen for signals: {e}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let (tell, stop) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        // When nobody listens any more, the server has already ended.
+        let _ = tell.send(true);
+    });
+    Ok(stop)
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // An error means the sender is gone, which it is only after it has told.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Serves until the signal, and then as long as requests under way may take.
+async fn until_stopped(
+    house: Arc<House>,
+    listener: TcpListener,
+    args: &Args,
+    stop: watch::Receiver<bool>,
+) -> Result<(), Fault> {
+    let patience = async {
+        stopped(stop.clone()).await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        ended = door(house, listener, args, stopped(stop.clone())) => {
+            ended.map_err(|e| Fault::Unavailable(format!("the server ended: {e}")))
+        }
+        () = patience => Ok(()),
+    }
+}
+
+/// WIRE: the one place that meets `crate::api`. On merge the body becomes
+///
+/// ```text
+/// let options = api::ServeOptions {
+///     limits: args.limits == Limits::On,
+///     trusted_proxies: args.trusted_proxy.clone(), // checked CIDR texts, always with /bits
+///     extra: Some(pages::routes::routes()),
+/// };
+/// api::serve(house, listener, options, stop).await
+/// ```
+async fn door(
+    house: Arc<House>,
+    listener: TcpListener,
+    args: &Args,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let _ = (house, args.limits == Limits::On, &args.trusted_proxy);
+    axum::serve(listener, axum::Router::new()).with_graceful_shutdown(stop).await
+}

@@ -1,0 +1,341 @@
+//! `show`: the whole dossier of a unit on one screen.
+
+mod story;
+
+use super::term::{Paint, Tone, clip, pad, plain};
+use super::{Exit, Fault, open, term, words};
+use crate::config::Global;
+use crate::flows::custody::instant;
+use crate::flows::dossier::{Dossier, dossier};
+use crate::flows::find::unit_number;
+use crate::flows::reference::Reference;
+use crate::flows::verify::{self, Known, Reading, Verified};
+use crate::flows::{Caller, House};
+use crate::pages::i18n::Lang;
+use domain::custody::CustodyFacts;
+use domain::id::{BrandId, PartyId, SiteId};
+use domain::identifier::Scheme;
+use domain::verdict::{CodeReading, Verdict};
+use domain::warranty::WarrantyReading;
+use jiff::tz::TimeZone;
+
+/// Columns of the labels on the left.
+const LABEL_COLUMNS: usize = 10;
+/// Columns of the longest name shown.
+const NAME_COLUMNS: usize = 48;
+
+/// Shows a dossier.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// A trace code, an SN or an IMEI
+    #[arg(value_name = "CODE|SN|IMEI")]
+    what: String,
+    /// Read it only as: code, sn, imei, meid, eid, mac
+    #[arg(long, value_parser = words::scheme)]
+    scheme: Option<Scheme>,
+    /// Language: zh or en
+    #[arg(long, default_value = "zh", value_parser = words::lang)]
+    lang: Lang,
+}
+
+/// Runs the command: exit 4 when nothing answers to it.
+pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
+    let house = open::house(global).await?;
+    let caller = open::caller(&house, global).await?;
+    let reading = verify::read(&house, Some(caller.brand), &args.what, args.scheme).await?;
+    let shown = match reading {
+        Reading::Number(number, code) => show(&house, &caller, &args, number, code).await?,
+        Reading::Nothing(code) => {
+            let verified = verify::verify(&house, code, None, false).await?;
+            (nothing(args.lang, &args.what, &verified), Exit::No)
+        }
+        Reading::Ambiguous(..) => {
+            let why = "both a trace code and another unit's identifier: say --scheme code or sn";
+            return Err(Fault::failed(format!("{} is {why}", args.what)));
+        }
+    };
+    house.store.close().await;
+    let (text, exit) = shown;
+    term::print(&text)?;
+    Ok(exit)
+}
+
+fn nothing(lang: Lang, what: &str, verified: &Verified) -> String {
+    let paint = Paint::for_stdout();
+    let decision = &verified.decision;
+    let title = words::verdict(lang, decision.verdict);
+    let title = paint.tone(words::verdict_tone(decision.verdict), &format!("● {title}"));
+    format!("{title}  {}  {}\n", plain(what), words::reason(lang, decision.reason))
+}
+
+async fn show(
+    house: &House,
+    caller: &Caller,
+    args: &Args,
+    number: i64,
+    code: CodeReading,
+) -> Result<(String, Exit), Fault> {
+    let verified = verify::verify(house, code, Some(number), true).await?;
+    let verified = super::verify::of_brand(verified, code, caller);
+    let Some(known) = &verified.unit else {
+        return Ok((nothing(args.lang, &args.what, &verified), Exit::No));
+    };
+    let reference = house.reference().await?;
+    let empty = CustodyFacts::default();
+    let custody = known.custody.as_ref().unwrap_or(&empty);
+    let dossier = dossier(house, &known.record, custody).await?;
+    let zone = house.zone(&reference, BrandId(known.record.brand));
+    let sheet = Sheet {
+        house,
+        reference: &reference,
+        known,
+        custody,
+        dossier: &dossier,
+        zone,
+        lang: args.lang,
+        paint: Paint::for_stdout(),
+    };
+    let exit = match verified.decision.verdict {
+        Verdict::Forged | Verdict::Unknown => Exit::No,
+        _ => Exit::Done,
+    };
+    Ok((sheet.text(&verified), exit))
+}
+
+/// Everything a dossier is told from.
+struct Sheet<'a> {
+    house: &'a House,
+    reference: &'a Reference,
+    known: &'a Known,
+    custody: &'a CustodyFacts,
+    dossier: &'a Dossier,
+    zone: TimeZone,
+    lang: Lang,
+    paint: Paint,
+}
+
+impl Sheet<'_> {
+    fn text(&self, verified: &Verified) -> String {
+        let parts = [
+            self.head(verified),
+            self.product(),
+            self.identifiers(),
+            self.state(),
+            self.chain(),
+            self.timeline(),
+            self.findings(),
+        ];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+    }
+
+    fn head(&self, verified: &Verified) -> String {
+        let decision = &verified.decision;
+        let title = format!("● {}", words::verdict(self.lang, decision.verdict));
+        let title = self.paint.tone(words::verdict_tone(decision.verdict), &title);
+        let code = self.paint.tone(Tone::Bold, &self.known.code.printed());
+        let reason = words::reason(self.lang, decision.reason);
+        let checks = decision.checks.iter().map(|(check, state)| {
+            let (sign, tone) = words::check_sign(*state);
+            format!("{} {}", self.paint.tone(tone, sign), words::check(self.lang, *check))
+        });
+        let checks = checks.collect::<Vec<_>>().join("  ");
+        format!("{title}  {code}  {reason}\n  {checks}\n")
+    }
+
+    fn product(&self) -> String {
+        let product = &self.known.product;
+        let name = match product.name_en.is_empty() {
+            true => product.name_zh.clone(),
+            false => format!("{} ({})", product.name_zh, product.name_en),
+        };
+        let model = [product.model.as_str(), product.spec.as_str()];
+        let model = model.into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join(" · ");
+        let gtin = product.gtin.strip_prefix('0').unwrap_or(&product.gtin);
+        self.heading("产品", "Product")
+            + &self.line("名称", "name", &name)
+            + &self.line("型号", "model", &model)
+            + &self.line("69 码", "GTIN", gtin)
+            + &self.line("生产者", "maker", &product.maker)
+            + &self.line("受托生产", "made by", &product.contract_maker)
+            + &self.line("执行标准", "standards", &product.standards.join(", "))
+            + &self.line("CCC 证书", "CCC", &product.ccc_certificate)
+    }
+
+    fn identifiers(&self) -> String {
+        let unit = &self.known.record;
+        let mut text = self.heading("标识", "Identifiers");
+        text += &self.line("追溯码", "code", self.known.code.as_str());
+        text += &self.line("SN", "SN", unit.sn.as_deref().unwrap_or_default());
+        for row in &unit.identifiers {
+            let scheme = row.scheme.to_uppercase();
+            text += &self.row(&scheme, &plain(&row.value));
+        }
+        text
+    }
+
+    fn state(&self) -> String {
+        let unit = &self.known.record;
+        let mut text = self.heading("状态", "State");
+        let at = |at: Option<i64>| at.map(|at| words::minute(&self.zone, instant(at)));
+        let site = unit.site.map(|site| self.site(site)).unwrap_or_default();
+        let produced = at(unit.produced_at).map(|when| {
+            let parts = [Some(when), Some(site), unit.line.clone(), unit.lot.clone()];
+            parts.into_iter().flatten().collect::<Vec<_>>().join("  ")
+        });
+        let nowhere = self.pick("没有生产记录", "no production record").to_owned();
+        text += &self.line("生产", "produced", &produced.unwrap_or(nowhere));
+        text += &self.line("检验", "inspection", self.inspection());
+        let activated = at(unit.activated_at).map(|when| match &unit.region {
+            Some(region) => format!("{when}  {}", self.region(region)),
+            None => when,
+        });
+        let never = self.pick("尚未激活", "not yet").to_owned();
+        text += &self.line("激活", "activated", &activated.unwrap_or(never));
+        if unit.life > 0 {
+            text += &self.line("生命", "life", &(unit.life + 1).to_string());
+        }
+        let holder = verify::holder(self.known, self.house.clock.now());
+        let holder = holder.map(|hold| {
+            let transit = match hold.kind.in_transit() {
+                true => self.pick("（在途）", " (in transit)"),
+                false => "",
+            };
+            format!("{}{transit}", self.party(hold.party))
+        });
+        text += &self.line("持有", "held by", &holder.unwrap_or_default());
+        text += &self.line("保修", "warranty", &self.warranty());
+        for (zh, en, when) in [
+            ("召回", "recalled", unit.recalled_at),
+            ("挂失", "stolen", unit.stolen_at),
+            ("停用", "retired", unit.retired_at),
+            ("实物验证", "proved", unit.proof_at),
+        ] {
+            text += &self.line(zh, en, &at(when).unwrap_or_default());
+        }
+        text + &self.line("查询", "scans", &self.scans())
+    }
+
+    fn warranty(&self) -> String {
+        let unit = &self.known.record;
+        match verify::warranty(self.house, self.reference, unit, self.custody) {
+            WarrantyReading::Unknown(gap) => words::gap(self.lang, gap).to_owned(),
+            WarrantyReading::Known(coverage) => {
+                use domain::warranty::CoverageState::{Ended, InForce, NotStarted};
+                let now = self.house.clock.now();
+                let today = self.house.day(self.reference, BrandId(unit.brand), now);
+                let state = match coverage.state_on(today) {
+                    NotStarted => self.pick("未开始", "not started").to_owned(),
+                    InForce { days_left } => match self.lang {
+                        Lang::Zh => format!("还剩 {days_left} 天"),
+                        Lang::En => format!("{days_left} days left"),
+                    },
+                    Ended => self.pick("已过保", "ended").to_owned(),
+                };
+                let promise = match coverage.promise {
+                    domain::policy::Promise::Statutory => self.pick("国家三包", "statutory"),
+                    domain::policy::Promise::MakerDefault => {
+                        self.pick("厂家承诺", "maker's promise")
+                    }
+                };
+                let basis = words::basis(self.lang, coverage.basis);
+                let (from, to) = (coverage.starts_on, coverage.ends_on);
+                format!("{from} → {to}  {state}  {promise}  {basis}")
+            }
+        }
+    }
+
+    fn scans(&self) -> String {
+        let Some(scans) = &self.known.scans else { return String::new() };
+        let first = words::minute(&self.zone, instant(scans.first_at));
+        let last = words::minute(&self.zone, instant(scans.last_at));
+        match self.lang {
+            Lang::Zh => format!("{} 次，首次 {first}，最近 {last}", scans.count),
+            Lang::En => format!("{}, first {first}, last {last}", scans.count),
+        }
+    }
+
+    fn chain(&self) -> String {
+        let chain = self.custody.chain(unit_number(self.known.record.number));
+        if chain.is_empty() {
+            return String::new();
+        }
+        let mut text = self.heading("流转", "Custody");
+        for hold in chain {
+            let mut way = match hold.from {
+                Some(from) if from != hold.party => {
+                    format!("{} → {}", self.party(from), self.party(hold.party))
+                }
+                _ => self.party(hold.party),
+            };
+            if let Some(paper) = &hold.shipment_no {
+                way += &format!("  {}", plain(paper));
+            }
+            if hold.presumed {
+                way += self.pick("  （推定前手已签收）", "  (receipt before it presumed)");
+            }
+            let when = words::minute(&self.zone, hold.at);
+            let what = pad(words::hold(self.lang, hold.kind), LABEL_COLUMNS);
+            text += &format!("  {when}  {what}{way}\n");
+        }
+        text
+    }
+
+    fn findings(&self) -> String {
+        if self.dossier.findings.is_empty() {
+            return String::new();
+        }
+        let mut text = self.heading("发现", "Findings");
+        for finding in &self.dossier.findings {
+            let grade = pad(words::grade(self.lang, &finding.grade), LABEL_COLUMNS);
+            let kind = words::finding(self.lang, &finding.kind);
+            let when = words::minute(&self.zone, instant(finding.activated_at));
+            let (tone, gone) = match finding.withdrawn {
+                true => (Tone::Dim, self.pick("  （已撤回）", "  (withdrawn)")),
+                false => (words::grade_tone(&finding.grade), ""),
+            };
+            let reasons = self.paint.tone(Tone::Dim, &plain(&finding.reasons));
+            text +=
+                &format!("  {when}  {}{kind}  {reasons}{gone}\n", self.paint.tone(tone, &grade));
+        }
+        text
+    }
+
+    fn pick(&self, zh: &'static str, en: &'static str) -> &'static str {
+        words::pick(self.lang, zh, en)
+    }
+
+    fn heading(&self, zh: &'static str, en: &'static str) -> String {
+        self.paint.tone(Tone::Bold, self.pick(zh, en)) + "\n"
+    }
+
+    /// A labelled line; nothing when there is nothing to say.
+    fn line(&self, zh: &'static str, en: &'static str, text: &str) -> String {
+        if text.is_empty() { String::new() } else { self.row(self.pick(zh, en), &plain(text)) }
+    }
+
+    fn row(&self, label: &str, text: &str) -> String {
+        format!("  {}{text}\n", self.paint.tone(Tone::Dim, &pad(label, LABEL_COLUMNS + 1)))
+    }
+
+    fn inspection(&self) -> &'static str {
+        words::inspection(self.lang, self.known.record.inspection.as_deref())
+    }
+
+    fn region(&self, text: &str) -> String {
+        words::region(self.lang, self.house.geo.divisions(), text)
+    }
+
+    fn party(&self, id: PartyId) -> String {
+        match self.reference.tree.get(id) {
+            Some(party) => format!("{} {}", clip(&plain(&party.name), NAME_COLUMNS), party.code),
+            None => "-".to_owned(),
+        }
+    }
+
+    fn site(&self, id: i64) -> String {
+        match self.reference.site_by_id(SiteId(id)) {
+            Some(site) => format!("{} {}", clip(&plain(&site.name), NAME_COLUMNS), site.code),
+            None => String::new(),
+        }
+    }
+}

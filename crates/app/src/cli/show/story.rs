@@ -1,0 +1,138 @@
+//! The timeline of a dossier: each event as one line.
+
+use super::{LABEL_COLUMNS, Sheet};
+use crate::cli::term::{Tone, pad, plain};
+use crate::cli::words;
+use crate::flows::custody::instant;
+use domain::id::PartyId;
+use store::event::{ActivatedBody, Body, Event};
+
+impl Sheet<'_> {
+    pub(super) fn timeline(&self) -> String {
+        if self.dossier.events.is_empty() {
+            return String::new();
+        }
+        let mut text = self.heading("档案", "Timeline");
+        for event in &self.dossier.events {
+            let when = words::minute(&self.zone, instant(event.happened_at));
+            let (zh, en) = kind(&event.body);
+            let what = pad(self.pick(zh, en), LABEL_COLUMNS);
+            let who = self.paint.tone(Tone::Dim, &self.who(event));
+            let told = self.told(&event.body);
+            let gap = if told.is_empty() { "" } else { "  " };
+            text += &format!("  {when}  {what}{told}{gap}{who}\n");
+        }
+        text
+    }
+
+    /// Who said so, unless it is the operator of the brand.
+    fn who(&self, event: &Event) -> String {
+        let party = event.party.and_then(|id| self.reference.tree.get(id));
+        let actor = plain(&event.actor);
+        match party {
+            Some(party) => format!("[{} {actor}]", party.code),
+            None => format!("[{actor}]"),
+        }
+    }
+
+    fn told(&self, body: &Body) -> String {
+        let party = |id: &i64| self.party(PartyId(*id));
+        match body {
+            Body::Inspected { inspection, note } => {
+                let word = words::inspection(self.lang, Some(inspection));
+                join([word.to_owned(), plain(note)])
+            }
+            Body::Packed { sscc, .. } => format!("SSCC {}", plain(sscc)),
+            Body::Shipped { to, shipment_no, reason, declared_group_purchase, .. } => {
+                let group = match declared_group_purchase {
+                    Some(true) => self.pick("团购", "group purchase"),
+                    _ => "",
+                };
+                let reason = reason.as_deref().map(plain).unwrap_or_default();
+                join([format!("→ {}", party(to)), plain(shipment_no), reason, group.to_owned()])
+            }
+            Body::Returned { to, shipment_no, reason, .. } => {
+                let reason = reason.as_deref().map(plain).unwrap_or_default();
+                join([format!("→ {}", party(to)), plain(shipment_no), reason])
+            }
+            Body::Received { note, .. } => note.as_deref().map(plain).unwrap_or_default(),
+            Body::ShipmentVoided { holder, shipment_no } => {
+                join([plain(shipment_no), party(holder)])
+            }
+            Body::Activated(body) => self.activated(body),
+            Body::FindingWithdrawn { finding_kind, .. } => words::finding(self.lang, finding_kind),
+            Body::Recalled { reason }
+            | Body::RecallLifted { reason }
+            | Body::Decommissioned { reason }
+            | Body::StolenReported { reason }
+            | Body::StolenCleared { reason }
+            | Body::CodesVoided { reason, .. } => plain(reason),
+            Body::BatchDelivered { to } => format!("→ {}", plain(to)),
+            Body::IdentifierMoved { onto, reason, scheme, value, .. } => {
+                let sign = if *onto { "+" } else { "-" };
+                join([format!("{sign} {} {}", scheme.to_uppercase(), plain(value)), plain(reason)])
+            }
+            Body::Registered { proof, sold_on, .. } => {
+                join([plain(proof), sold_on.clone().unwrap_or_default()])
+            }
+            Body::ProofPassed { proof } => plain(proof),
+            Body::LifeOpened { life, reason } => join([(life + 1).to_string(), plain(reason)]),
+            Body::Minted { .. }
+            | Body::Commissioned { .. }
+            | Body::Unpacked {}
+            | Body::AliasBound { .. }
+            | Body::SuspicionReported { .. } => String::new(),
+        }
+    }
+
+    fn activated(&self, body: &ActivatedBody) -> String {
+        let again = if body.first { "" } else { self.pick("再次", "again") };
+        let region = body.region.as_deref().map(|r| self.region(r)).unwrap_or_default();
+        let grade = words::grade(self.lang, &body.grade);
+        let place = self.pick("位置", "place");
+        let grade = self.paint.tone(words::grade_tone(&body.grade), &format!("{place}{grade}"));
+        let bound = body.bound_to.map(|id| match self.lang {
+            crate::pages::i18n::Lang::Zh => format!("授权 {}", self.party(PartyId(id))),
+            crate::pages::i18n::Lang::En => format!("bound to {}", self.party(PartyId(id))),
+        });
+        let clock = match body.clock_believed {
+            true => "",
+            false => self.pick("时钟不可信", "clock not believed"),
+        };
+        join([again.to_owned(), region, grade, bound.unwrap_or_default(), clock.to_owned()])
+    }
+}
+
+/// What is there, two spaces apart.
+fn join<const N: usize>(parts: [String; N]) -> String {
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ")
+}
+
+fn kind(body: &Body) -> (&'static str, &'static str) {
+    match body {
+        Body::Minted { .. } => ("发码", "minted"),
+        Body::Commissioned { .. } => ("生产", "produced"),
+        Body::Inspected { .. } => ("检验", "inspected"),
+        Body::Packed { .. } => ("装箱", "packed"),
+        Body::Unpacked {} => ("拆箱", "unpacked"),
+        Body::Shipped { .. } => ("发运", "shipped"),
+        Body::Received { .. } => ("签收", "received"),
+        Body::Returned { .. } => ("退回", "returned"),
+        Body::ShipmentVoided { .. } => ("发运作废", "ship void"),
+        Body::Activated(_) => ("激活", "activated"),
+        Body::FindingWithdrawn { .. } => ("撤回发现", "withdrawn"),
+        Body::Recalled { .. } => ("召回", "recalled"),
+        Body::RecallLifted { .. } => ("召回结束", "recall end"),
+        Body::Decommissioned { .. } => ("停用", "retired"),
+        Body::StolenReported { .. } => ("挂失", "stolen"),
+        Body::StolenCleared { .. } => ("解除挂失", "found"),
+        Body::CodesVoided { .. } => ("作废", "void"),
+        Body::BatchDelivered { .. } => ("交付", "delivered"),
+        Body::AliasBound { .. } => ("补码", "relabelled"),
+        Body::IdentifierMoved { .. } => ("标识变更", "identifier"),
+        Body::Registered { .. } => ("保修登记", "registered"),
+        Body::ProofPassed { .. } => ("实物验证", "proved"),
+        Body::SuspicionReported { .. } => ("举报", "reported"),
+        Body::LifeOpened { .. } => ("新生命", "new life"),
+    }
+}

@@ -1,0 +1,133 @@
+//! `verify CODE…`: the verdict on codes or identifiers. A look from here is not counted as a scan.
+
+use super::term::{Paint, Tone};
+use super::{Exit, Fault, open, term, words};
+use crate::config::Global;
+use crate::flows::verify::{self, Reading, Verified};
+use crate::flows::{Caller, House};
+use crate::pages::i18n::Lang;
+use domain::identifier::Scheme;
+use domain::verdict::{CheckState, Verdict};
+use serde_json::{Value, json};
+
+/// Verifies.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Trace codes, SNs or IMEIs
+    #[arg(required = true, value_name = "CODE")]
+    codes: Vec<String>,
+    /// One JSON object per line
+    #[arg(long)]
+    json: bool,
+    /// Whether this party may sell it today
+    #[arg(long, value_name = "PARTY")]
+    seller: Option<String>,
+    /// Read them only as: code, sn, imei, meid, eid, mac
+    #[arg(long, value_parser = words::scheme)]
+    scheme: Option<Scheme>,
+    /// Language: zh or en
+    #[arg(long, default_value = "zh", value_parser = words::lang)]
+    lang: Lang,
+}
+
+/// Runs the command: exit 0 when every answer is genuine or not_activated, 4 otherwise.
+pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
+    let house = open::house(global).await?;
+    let caller = open::caller(&house, global).await?;
+    let mut all_good = true;
+    let mut text = String::new();
+    for raw in &args.codes {
+        let reading = verify::read(&house, Some(caller.brand), raw, args.scheme).await?;
+        let numbers = match reading {
+            Reading::Number(number, code) => vec![(Some(number), code)],
+            Reading::Nothing(code) => vec![(None, code)],
+            // Both are shown: which was meant only the person can say.
+            Reading::Ambiguous(a, b) => {
+                let issued = domain::verdict::CodeReading::Issued;
+                all_good = false;
+                vec![(Some(a), issued), (Some(b), issued)]
+            }
+        };
+        for (number, code) in numbers {
+            let verified = verify::verify(&house, code, number, true).await?;
+            let verified = of_brand(verified, code, &caller);
+            all_good &=
+                matches!(verified.decision.verdict, Verdict::Genuine | Verdict::NotActivated);
+            text += &answer(&house, &caller, &args, raw, &verified).await?;
+        }
+    }
+    house.store.close().await;
+    term::print(&text)?;
+    Ok(if all_good { Exit::Done } else { Exit::No })
+}
+
+/// Another tenant's unit answers as one that is not there.
+pub fn of_brand(
+    verified: Verified,
+    code: domain::verdict::CodeReading,
+    caller: &Caller,
+) -> Verified {
+    let other = verified.unit.as_ref().is_some_and(|k| k.record.brand != caller.brand.0);
+    if !other {
+        return verified;
+    }
+    let facts = domain::verdict::VerdictFacts { code, store_available: true, unit: None };
+    Verified { decision: domain::verdict::decide(&facts), unit: None }
+}
+
+async fn answer(
+    house: &House,
+    caller: &Caller,
+    args: &Args,
+    raw: &str,
+    verified: &Verified,
+) -> Result<String, Fault> {
+    let reference = house.reference().await?;
+    let seller = match &args.seller {
+        Some(code) => Some(verify::seller(house, &reference, verified, caller, code)?),
+        None => None,
+    };
+    if args.json {
+        let seller = seller.map(verify::SellerAnswer::as_str);
+        return Ok(format!("{}\n", json_of(raw, verified, seller)));
+    }
+    let lang = args.lang;
+    let paint = Paint::for_stdout();
+    let decision = &verified.decision;
+    let title = words::verdict(lang, decision.verdict);
+    let mut line = paint.tone(words::verdict_tone(decision.verdict), &term::pad(title, 16));
+    line += &format!("  {}", term::pad(&term::plain(raw), 18));
+    if let Some(known) = &verified.unit {
+        line += &format!("  {}", words::product_name(lang, &known.product));
+    }
+    line += &paint.tone(Tone::Dim, &format!("  {}", decision.reason.as_str()));
+    if let Some(seller) = seller {
+        let label = words::pick(lang, "卖家", "seller");
+        line += &format!("  {label}: {}", words::seller(lang, seller));
+    }
+    Ok(line + "\n")
+}
+
+fn json_of(raw: &str, verified: &Verified, seller: Option<&str>) -> Value {
+    let decision = &verified.decision;
+    let check = |(check, state): &(domain::verdict::Check, CheckState)| json!({ "check": check.as_str(), "state": state.as_str() });
+    let mut value = json!({
+        "query": raw,
+        "verdict": decision.verdict.as_str(),
+        "reason": decision.reason.as_str(),
+        "checks": decision.checks.iter().map(check).collect::<Vec<_>>(),
+    });
+    if let Some(known) = &verified.unit {
+        value["code"] = json!(known.code.as_str());
+        value["sn"] = json!(known.record.sn);
+        value["product"] = json!({
+            "gtin": known.product.gtin,
+            "name_zh": known.product.name_zh,
+            "name_en": known.product.name_en,
+        });
+    }
+    if let Some(seller) = seller {
+        value["seller"] = json!(seller);
+    }
+    value
+}

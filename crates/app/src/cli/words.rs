@@ -1,0 +1,223 @@
+//! Words of the terminal in Chinese and English, and how records are told in them.
+
+use super::term::{Tone, plain};
+use crate::flows::verify::SellerAnswer;
+use crate::pages::i18n::Lang;
+use domain::custody::HoldKind;
+use domain::finding::FindingKind;
+use domain::identifier::Scheme;
+use domain::product::Product;
+use domain::region::Divisions;
+use domain::verdict::{Check, CheckState, Reason, Verdict};
+use domain::warranty::{Gap, StartBasis};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// The text in the language chosen.
+pub fn pick(lang: Lang, zh: &'static str, en: &'static str) -> &'static str {
+    match lang {
+        Lang::Zh => zh,
+        Lang::En => en,
+    }
+}
+
+/// Reads `--lang`.
+pub fn lang(tag: &str) -> Result<Lang, String> {
+    Lang::from_tag(tag).ok_or_else(|| "zh or en".to_owned())
+}
+
+/// Reads `--scheme`.
+pub fn scheme(word: &str) -> Result<Scheme, String> {
+    word.parse().map_err(|_| "one of code, sn, imei, meid, eid, mac, part".to_owned())
+}
+
+/// A minute in a zone.
+pub fn minute(zone: &TimeZone, at: Timestamp) -> String {
+    zone.to_datetime(at).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// What a verdict is called.
+pub fn verdict(lang: Lang, verdict: Verdict) -> &'static str {
+    let (zh, en) = match verdict {
+        Verdict::Genuine => ("正品", "Genuine"),
+        Verdict::NotActivated => ("正品，待激活", "Not activated"),
+        Verdict::Check => ("请核对", "Please check"),
+        Verdict::NotReleased => ("尚未出厂", "Not released"),
+        Verdict::Recalled => ("召回", "Recalled"),
+        Verdict::Stolen => ("已挂失", "Stolen"),
+        Verdict::Retired => ("已停用", "Retired"),
+        Verdict::Forged => ("无法确认：伪码", "Forged"),
+        Verdict::Unknown => ("无法确认：查无", "Unknown"),
+        Verdict::Unavailable => ("暂时无法验证", "Unavailable"),
+    };
+    pick(lang, zh, en)
+}
+
+/// How a verdict is coloured.
+pub fn verdict_tone(verdict: Verdict) -> Tone {
+    match verdict {
+        Verdict::Genuine | Verdict::NotActivated => Tone::Good,
+        Verdict::Check | Verdict::NotReleased | Verdict::Unavailable => Tone::Warn,
+        _ => Tone::Bad,
+    }
+}
+
+/// Why a verdict was given.
+pub fn reason(lang: Lang, reason: Reason) -> &'static str {
+    let (zh, en) = match reason {
+        Reason::NeverIssued => ("这个码从未发放", "this code was never issued"),
+        Reason::StoreUnavailable => ("数据库没有应答", "the store did not answer"),
+        Reason::NotFound => {
+            ("既不是追溯码，也没有这个标识", "neither a code nor a known identifier")
+        }
+        Reason::Recalled => ("正在召回", "under recall"),
+        Reason::ReportedStolen => ("已挂失", "reported stolen"),
+        Reason::Decommissioned => ("设备已停用", "taken out of use"),
+        Reason::CodeVoid => ("追溯码已作废", "the code was voided"),
+        Reason::NotCommissioned => ("没有生产记录", "no production record"),
+        Reason::InspectionFailed => ("检验不合格", "failed its inspection"),
+        Reason::InspectionHeld => ("检验待定", "inspection on hold"),
+        Reason::ActivatedAgain => ("被另一台设备重复激活", "activated again by another device"),
+        Reason::ScanAnomaly => ("扫码异常，可能被复制", "scanned as only a copied code is"),
+        Reason::AwaitingActivation => {
+            ("一切正常，等待首次激活", "in order, awaiting its first start")
+        }
+        Reason::InOrder => ("一切正常", "everything is in order"),
+    };
+    pick(lang, zh, en)
+}
+
+/// What was checked.
+pub fn check(lang: Lang, check: Check) -> &'static str {
+    let (zh, en) = match check {
+        Check::CodeValid => ("编码有效", "code valid"),
+        Check::ActivationUnique => ("激活唯一", "activation unique"),
+        Check::ScansNormal => ("查询正常", "scans normal"),
+        Check::InspectionPassed => ("检验合格", "inspection passed"),
+        Check::NotRecalled => ("未被召回", "not recalled"),
+        Check::NotStolen => ("未挂失", "not stolen"),
+        Check::InService => ("在用", "in service"),
+        Check::PhysicalProof => ("实物验证", "physical proof"),
+        Check::OfficialRefurbished => ("官方翻新", "officially refurbished"),
+    };
+    pick(lang, zh, en)
+}
+
+/// The sign before a check.
+pub fn check_sign(state: CheckState) -> (&'static str, Tone) {
+    match state {
+        CheckState::Ok => ("✓", Tone::Good),
+        CheckState::Warn => ("!", Tone::Bad),
+        CheckState::NotApplicable => ("·", Tone::Dim),
+    }
+}
+
+/// Whether a party may sell.
+pub fn seller(lang: Lang, answer: SellerAnswer) -> &'static str {
+    let zh = match answer {
+        SellerAnswer::Authorised => "有权销售",
+        SellerAnswer::OtherHands => "货不在其手中",
+        SellerAnswer::NoGrant => "没有授权区域",
+        SellerAnswer::AlreadyActivated => "已激活，不是新机",
+        SellerAnswer::NotSaleable => "不可销售",
+    };
+    pick(lang, zh, answer.as_str())
+}
+
+/// How goods came to somebody.
+pub fn hold(lang: Lang, kind: HoldKind) -> &'static str {
+    let zh = match kind {
+        HoldKind::Produced => "生产",
+        HoldKind::Packed => "装箱",
+        HoldKind::Shipped => "发运",
+        HoldKind::Received => "签收",
+        HoldKind::Returned => "退回",
+        HoldKind::Voided => "发运作废",
+    };
+    pick(lang, zh, kind.as_str())
+}
+
+/// What is suspected.
+pub fn finding(lang: Lang, kind: &str) -> String {
+    match (lang, FindingKind::parse(kind)) {
+        (Lang::Zh, Some(kind)) => kind.zh().to_owned(),
+        _ => plain(kind).replace('_', " "),
+    }
+}
+
+/// How sure: of a finding or of a place.
+pub fn grade(lang: Lang, grade: &str) -> &'static str {
+    let (zh, en) = match grade {
+        "consistent" => ("相符", "consistent"),
+        "observe" => ("观察", "observe"),
+        "suspect" => ("可疑", "suspect"),
+        "likely" => ("很可能", "likely"),
+        "confirmed" => ("已确认", "confirmed"),
+        _ => ("无法判断", "unknown"),
+    };
+    pick(lang, zh, en)
+}
+
+/// How a grade is coloured.
+pub fn grade_tone(grade: &str) -> Tone {
+    match grade {
+        "consistent" => Tone::Good,
+        "suspect" | "likely" | "confirmed" => Tone::Bad,
+        "observe" => Tone::Warn,
+        _ => Tone::Dim,
+    }
+}
+
+/// What a guarantee starts from.
+pub fn basis(lang: Lang, basis: StartBasis) -> &'static str {
+    let (zh, en) = match basis {
+        StartBasis::Invoice => ("从发票日期算起", "from the invoice"),
+        StartBasis::Sale => ("从购买日算起", "from the sale"),
+        StartBasis::Activation => ("从激活日算起", "from the activation"),
+        StartBasis::ExFactoryPlus90 => ("从出厂后第 90 天算起", "from day 90 after the factory"),
+    };
+    pick(lang, zh, en)
+}
+
+/// Why nothing is known of a guarantee.
+pub fn gap(lang: Lang, gap: Gap) -> &'static str {
+    match gap {
+        Gap::NoStart => pick(lang, "尚无起算依据", "no start is known yet"),
+        Gap::NoPolicy => pick(lang, "该类别当日没有政策", "no policy for the category then"),
+    }
+}
+
+/// The word of an inspection.
+pub fn inspection(lang: Lang, word: Option<&str>) -> &'static str {
+    let (zh, en) = match word {
+        Some("pass") => ("合格", "pass"),
+        Some("fail") => ("不合格", "fail"),
+        Some("hold") => ("待定", "hold"),
+        _ => ("-", "-"),
+    };
+    pick(lang, zh, en)
+}
+
+/// The name of a product.
+pub fn product_name(lang: Lang, product: &Product) -> String {
+    match lang {
+        Lang::En if !product.name_en.is_empty() => plain(&product.name_en),
+        _ => plain(&product.name_zh),
+    }
+}
+
+/// A region as its names, province first: `云南省 昆明市 530100`.
+pub fn region(lang: Lang, divisions: &Divisions, text: &str) -> String {
+    let Ok(code) = divisions.parse(text) else { return plain(text) };
+    let name = divisions.get(code).map(|d| match lang {
+        Lang::En if !d.en.is_empty() => d.en.clone(),
+        _ => d.zh.clone(),
+    });
+    let province = divisions.province_of(code).filter(|p| p.code != code);
+    let province = province.map(|p| match lang {
+        Lang::En if !p.en.is_empty() => p.en.clone(),
+        _ => p.zh.clone(),
+    });
+    let parts = [province, name, Some(code.to_string().into())];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}

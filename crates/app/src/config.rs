@@ -1,0 +1,196 @@
+//! The one file that reads the environment: where the records are, with which key, for which brand.
+//!
+//! A word on the command line counts more than a variable. Deliberately absent: a configuration
+//! file, which would be a second place to look.
+
+use crate::flows::house::Settings;
+use crate::geo::GeoPaths;
+use clap::Args;
+use std::path::{Path, PathBuf};
+use store::engine::{FILE_NAME, SqliteOptions, Target};
+
+/// Where records are kept when nothing else is said.
+pub const DATA_DIR: &str = "dossier-data";
+/// The master key's file inside a data folder.
+pub const MASTER_KEY_FILE: &str = "master.key";
+
+const DATA: &str = "DOSSIER_DATA";
+const DATABASE: &str = "DOSSIER_DATABASE";
+const MASTER_KEY: &str = "DOSSIER_MASTER_KEY";
+const BRAND: &str = "DOSSIER_BRAND";
+const HOST: &str = "DOSSIER_HOST";
+const HOTLINE: &str = "DOSSIER_HOTLINE";
+const LOG: &str = "DOSSIER_LOG";
+const GEO_XDB: &str = "DOSSIER_GEO_XDB";
+const GEO_XDB_LAYOUT: &str = "DOSSIER_GEO_XDB_LAYOUT";
+const GEO_MMDB: &str = "DOSSIER_GEO_MMDB";
+const GEO_RANGES: &str = "DOSSIER_GEO_RANGES";
+/// <https://no-color.org>: set to anything but nothing, it turns colour off.
+const NO_COLOR: &str = "NO_COLOR";
+
+/// What every command takes.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Where the records are")]
+pub struct Global {
+    /// Folder of the records (SQLite), made when missing [env: DOSSIER_DATA; else dossier-data]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// PostgreSQL instead: postgres://user:password@host/name [env: DOSSIER_DATABASE]
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "data")]
+    pub database: Option<String>,
+    /// File of 64 hex digits that seals every other key [env: DOSSIER_MASTER_KEY holds the digits]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub master_key: Option<PathBuf>,
+    /// The brand to act for; may be left out while there is only one [env: DOSSIER_BRAND]
+    #[arg(long, global = true, value_name = "CODE")]
+    pub brand: Option<String>,
+    /// Host name in printed links, without https:// [env: DOSSIER_HOST; else localhost]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub host: Option<String>,
+}
+
+/// Geodata files of the operator.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Own geodata")]
+pub struct GeoArgs {
+    /// An IPv4 xdb instead of the shipped one [env: DOSSIER_GEO_XDB]
+    #[arg(long, value_name = "FILE")]
+    pub geo_xdb: Option<PathBuf>,
+    /// The fields of its texts, as in country|province|city|isp|iso2 [env: DOSSIER_GEO_XDB_LAYOUT]
+    #[arg(long, value_name = "FIELDS")]
+    pub geo_xdb_layout: Option<String>,
+    /// An mmdb of countries instead of the shipped one [env: DOSSIER_GEO_MMDB]
+    #[arg(long, value_name = "FILE")]
+    pub geo_mmdb: Option<PathBuf>,
+    /// Your own address ranges: CSV cidr,region,network,note [env: DOSSIER_GEO_RANGES]
+    #[arg(long, value_name = "FILE")]
+    pub geo_ranges: Option<PathBuf>,
+}
+
+/// Why a setting cannot be used: one sentence that says what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub String);
+
+/// Where the master key comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// `--master-key FILE`.
+    File(PathBuf),
+    /// The digits in `DOSSIER_MASTER_KEY`.
+    Variable(String),
+    /// `DIR/master.key`, made at the first start.
+    Folder(PathBuf),
+}
+
+impl Global {
+    /// Where the records are.
+    ///
+    /// # Errors
+    /// Two places at once, or a URL of another kind.
+    pub fn target(&self) -> Result<Target, ConfigError> {
+        let (data, url) = match (&self.data, &self.database) {
+            (None, None) => (variable(DATA).map(PathBuf::from), variable(DATABASE)),
+            (data, url) => (data.clone(), url.clone()),
+        };
+        match (data, url) {
+            (Some(_), Some(_)) => {
+                Err(ConfigError(format!("{DATA} and {DATABASE} are both set; unset one of them")))
+            }
+            (_, Some(url))
+                if url.starts_with("postgres://") || url.starts_with("postgresql://") =>
+            {
+                Ok(Target::Postgres { url })
+            }
+            (_, Some(_)) => Err(ConfigError(
+                "--database takes postgres://user:password@host/name; for SQLite say --data DIR"
+                    .to_owned(),
+            )),
+            (data, None) => {
+                let dir = data.unwrap_or_else(|| PathBuf::from(DATA_DIR));
+                Ok(Target::Sqlite { dir, options: SqliteOptions::default() })
+            }
+        }
+    }
+
+    /// Where the master key comes from.
+    ///
+    /// # Errors
+    /// A PostgreSQL database without one: it must never lie beside what it seals.
+    pub fn key_source(&self, target: &Target) -> Result<KeySource, ConfigError> {
+        if let Some(path) = &self.master_key {
+            return Ok(KeySource::File(path.clone()));
+        }
+        if let Some(digits) = variable(MASTER_KEY) {
+            return Ok(KeySource::Variable(digits));
+        }
+        match target {
+            Target::Sqlite { dir, .. } => Ok(KeySource::Folder(dir.clone())),
+            Target::Postgres { .. } => Err(ConfigError(format!(
+                "--database needs the master key as well: give --master-key FILE or {MASTER_KEY} \
+                 (64 hex digits, made once with: openssl rand -hex 32)"
+            ))),
+        }
+    }
+
+    /// The brand chosen, if any.
+    pub fn brand(&self) -> Option<String> {
+        self.brand.clone().or_else(|| variable(BRAND))
+    }
+
+    /// What the deployment says of itself.
+    ///
+    /// # Errors
+    /// A host that is no host name.
+    pub fn settings(&self, hotline: Option<&str>) -> Result<Settings, ConfigError> {
+        let default = Settings::default();
+        let host = self.host.clone().or_else(|| variable(HOST)).unwrap_or(default.host);
+        let legal = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
+        if host.is_empty() || host.len() > 253 || !host.chars().all(legal) {
+            let form = "a host name such as id.example.com, without https:// and without a path";
+            return Err(ConfigError(format!("--host takes {form}")));
+        }
+        let hotline = hotline.map(str::to_owned).or_else(|| variable(HOTLINE));
+        let hotline = domain::text::optional(&hotline.unwrap_or_default(), HOTLINE_CHARS_MAX)
+            .map_err(|e| ConfigError(format!("--hotline {e}")))?;
+        Ok(Settings { host, hotline })
+    }
+}
+
+/// Longest telephone shown on the public page, in characters.
+const HOTLINE_CHARS_MAX: usize = 32;
+
+impl GeoArgs {
+    /// The files to use instead of the shipped ones.
+    pub fn paths(&self) -> GeoPaths {
+        let file = |given: &Option<PathBuf>, name| {
+            given.clone().or_else(|| variable(name).map(PathBuf::from))
+        };
+        GeoPaths {
+            xdb: file(&self.geo_xdb, GEO_XDB),
+            xdb_layout: self.geo_xdb_layout.clone().or_else(|| variable(GEO_XDB_LAYOUT)),
+            mmdb: file(&self.geo_mmdb, GEO_MMDB),
+            ranges: file(&self.geo_ranges, GEO_RANGES),
+        }
+    }
+}
+
+/// What is logged to standard error, in the form of `tracing`: `warn`, `info`, `store=debug`.
+pub fn log_filter() -> String {
+    variable(LOG).unwrap_or_else(|| "warn".to_owned())
+}
+
+/// Whether the person asked for no colour.
+pub fn no_color() -> bool {
+    variable(NO_COLOR).is_some()
+}
+
+/// Whether a folder already holds records.
+pub fn holds_records(dir: &Path) -> bool {
+    dir.join(FILE_NAME).exists()
+}
+
+/// A variable that is set to something.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
+}
