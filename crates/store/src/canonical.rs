@@ -78,13 +78,53 @@ pub fn canonical_text(form: &Value) -> Result<String, serde_json::Error> {
 }
 
 fn subjects_root(event: &Event, rows: &[String], key: &BlindKey) -> [u8; 32] {
-    let leaf = |(subject, row): (&Subject, &String)| {
+    let mut numbered: Vec<_> =
+        event.subjects.iter().map(|s| s.number).zip(rows.iter().map(String::as_str)).collect();
+    // The order of the tree is that of the unit numbers: the store keeps no other.
+    numbered.sort_unstable();
+    root_of(event.id, &numbered, key)
+}
+
+fn root_of(event: EventId, rows: &[(i64, &str)], key: &BlindKey) -> [u8; 32] {
+    let leaf = |(number, row): &(i64, &str)| {
         let mut bytes = Vec::with_capacity(row.len() + 16);
         bytes.extend_from_slice(row.as_bytes());
-        bytes.extend_from_slice(&key.blind(event.id, subject.number));
+        bytes.extend_from_slice(&key.blind(event, *number));
         leaf_hash(&bytes)
     };
-    tree_root(event.subjects.iter().zip(rows).map(leaf).collect())
+    tree_root(rows.iter().map(leaf).collect())
+}
+
+/// Whether a stored event still is what was recorded: its leaf is the hash of its text, and its
+/// rows, in the order of their unit numbers, have the count and root that the text names. Returns
+/// what is wrong.
+pub fn audit(
+    canonical: &str,
+    rows: &[(i64, String)],
+    leaf: Option<&[u8]>,
+    key: &BlindKey,
+) -> Option<&'static str> {
+    if leaf.is_some_and(|leaf| leaf != leaf_hash(canonical.as_bytes())) {
+        return Some("its text is not the text that was recorded");
+    }
+    let Ok(form) = serde_json::from_str::<Value>(canonical) else {
+        return Some("its text cannot be read");
+    };
+    let count = form["subjects_count"].as_u64().unwrap_or(0);
+    if count != rows.len() as u64 {
+        return Some("rows are missing or were added");
+    }
+    if rows.is_empty() {
+        return None;
+    }
+    let id = form["id"].as_str().unwrap_or_default().replace('-', "");
+    let Some(id) = unhex(&id).and_then(|b| <[u8; 16]>::try_from(b).ok()) else {
+        return Some("it has no name");
+    };
+    let rows: Vec<_> = rows.iter().map(|(number, row)| (*number, row.as_str())).collect();
+    let root = hex(&root_of(EventId(id), &rows, key));
+    (form["subjects_root"].as_str() != Some(root.as_str()))
+        .then_some("a row is not the row that was recorded")
 }
 
 /// RFC 6962 §2.1 leaf hash.
@@ -220,6 +260,8 @@ mod tests {
         let before = seal(&event(), &key).unwrap();
         let mut other = event();
         other.subjects.swap(0, 1);
+        assert_eq!(before.leaf, seal(&other, &key).unwrap().leaf, "the order is the numbers'");
+        other.subjects.pop();
         assert_ne!(before.leaf, seal(&other, &key).unwrap().leaf);
         assert_ne!(before.leaf, seal(&event(), &BlindKey::new(&[2; 32])).unwrap().leaf);
     }

@@ -5,7 +5,7 @@
 use crate::canonical::{BlindKey, Sealed, seal};
 use crate::engine::{Plan, Step, Value, WriteError};
 use crate::event::Event;
-use crate::project::{self, Unborn, project};
+use crate::project::project;
 use crate::reference::ReferenceChange;
 use crate::{Store, StoreError};
 use std::collections::HashSet;
@@ -17,8 +17,6 @@ pub struct Commit {
     pub relies_on: Vec<Relied>,
     /// Facts, with their projections.
     pub events: Vec<Event>,
-    /// Units that exist before their production record: by number, in the order of their events.
-    pub unborn: Vec<(i64, Unborn)>,
     /// Units in a commissioning that already stand in the table.
     pub known: HashSet<i64>,
     /// Changes of reference rows; they bump the version everybody polls.
@@ -255,13 +253,11 @@ impl Store {
 /// The statements of a commit, in order.
 pub(crate) fn plan(commit: &Commit, blind: &BlindKey) -> Result<Plan, StoreError> {
     let mut steps = Vec::with_capacity(16);
-    let recorded_at = commit.events.first().map_or(0, |e| e.recorded_at);
+    // The latest, so that whatever is said next of these units is recorded after all of it.
+    let recorded_at = commit.events.iter().map(|e| e.recorded_at).max().unwrap_or(0);
     guards(commit, recorded_at, &mut steps);
     for event in &commit.events {
         let sealed = seal(event, blind).map_err(|e| StoreError::Record(e.to_string()))?;
-        if let Some((_, unborn)) = commit.unborn.iter().find(|(n, _)| *n == event.home) {
-            project::unborn(event, *unborn, &mut steps);
-        }
         ledger(event, sealed, &mut steps);
         project(event, &|n| commit.known.contains(&n), &mut steps);
         if let crate::event::Body::FindingWithdrawn { finding, finding_kind, .. } = &event.body {

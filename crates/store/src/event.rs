@@ -133,6 +133,10 @@ pub struct ActivatedBody {
     pub activated_at: i64,
     /// `attested`, `brand_server`, `app`, `public`.
     pub assurance: String,
+    /// The batch its code comes from, when this event is the first ever said of the unit: it was
+    /// activated before its production record came.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub batch: Option<i64>,
     /// The party the goods were bound to then.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub bound_to: Option<i64>,
@@ -153,6 +157,9 @@ pub struct ActivatedBody {
     pub life: i64,
     /// The level the grade speaks at.
     pub level: String,
+    /// Product of that batch, given together with it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub product: Option<i64>,
     /// Best believed region.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub region: Option<String>,

@@ -8,7 +8,9 @@ pub mod canonical;
 pub mod commit;
 pub mod engine;
 pub mod event;
+pub mod ledger;
 pub mod project;
+pub mod rebuild;
 pub mod reference;
 pub mod scan;
 pub mod unit;
@@ -83,7 +85,9 @@ impl Store {
     pub fn statements() -> Vec<&'static str> {
         [
             commit::STATEMENTS,
+            ledger::STATEMENTS,
             project::STATEMENTS,
+            rebuild::STATEMENTS,
             reference::STATEMENTS,
             scan::STATEMENTS,
             unit::STATEMENTS,

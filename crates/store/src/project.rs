@@ -13,15 +13,6 @@ use sha2::{Digest, Sha256};
 /// Which units of a commissioning already stand in the table (activated before they were made).
 pub type Known<'a> = &'a dyn Fn(i64) -> bool;
 
-/// A unit that exists because it was activated before its production record came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unborn {
-    /// Product of the batch its code comes from.
-    pub product: i64,
-    /// That batch.
-    pub batch: i64,
-}
-
 const UNIT_COLUMNS: &[&str] = &[
     "number",
     "brand_id",
@@ -229,20 +220,6 @@ pub fn project(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
     }
 }
 
-/// The unit row of a code that is activated before its production record came.
-pub fn unborn(event: &Event, unborn: Unborn, steps: &mut Vec<Step>) {
-    steps.push(run(
-        UNIT_UNBORN,
-        [
-            event.home.into(),
-            event.brand.0.into(),
-            unborn.product.into(),
-            unborn.batch.into(),
-            event.recorded_at.into(),
-        ],
-    ));
-}
-
 /// A short hash of a production record, by which an equal row in a later file is recognised. Which
 /// batch the code came from is left out: a file without codes cannot know it.
 pub fn born_hash(row: &CommissionedRow) -> i64 {
@@ -361,6 +338,18 @@ fn packed(
 fn activated(event: &Event, body: &ActivatedBody, steps: &mut Vec<Step>) {
     let home: Value = event.home.into();
     let at: Value = body.activated_at.into();
+    if let (Some(product), Some(batch)) = (body.product, body.batch) {
+        steps.push(run(
+            UNIT_UNBORN,
+            [
+                home.clone(),
+                event.brand.0.into(),
+                product.into(),
+                batch.into(),
+                event.recorded_at.into(),
+            ],
+        ));
+    }
     if body.first {
         steps.push(run(
             ACTIVATION_ADD,

@@ -27,7 +27,6 @@ use std::net::IpAddr;
 use store::canonical::hex;
 use store::commit::{Alert, Commit, Observation, Outbox, Relied, Side};
 use store::event::{ActivatedBody, Body, Event, FamilyRow, FindingRow};
-use store::project::Unborn;
 use store::unit::UnitRecord;
 
 /// Label under which raw signals are sealed.
@@ -371,14 +370,10 @@ fn commit(
         expires_at: recorded_at + OBSERVATION_KEPT.as_micros() as i64,
     };
     let relied = unit.map(|u| Relied::Unit { number: u.number, revision: u.revision });
-    let unborn = unit
-        .is_none()
-        .then_some((loaded.number, Unborn { product: loaded.product.0, batch: loaded.batch }));
     Ok(Commit {
         relies_on: relied.into_iter().collect(),
         alerts: alerts(&event, &decided.activation.findings, unit.map_or(0, |u| u.life)),
         events: vec![event],
-        unborn: unborn.into_iter().collect(),
         observations: vec![observation],
         ..Commit::default()
     })
@@ -431,6 +426,7 @@ fn body(house: &House, loaded: &Loaded, decided: &Decided, digest: String) -> Ac
     ActivatedBody {
         activated_at: decided.at.at.as_microsecond(),
         assurance: decided.assurance.as_str().to_owned(),
+        batch: loaded.unit.is_none().then_some(loaded.batch),
         bound_to: decided.bound_to.map(|p| p.0),
         clock_believed: decided.at.clock_believed,
         families: assessment.families.iter().map(family).collect(),
@@ -440,6 +436,7 @@ fn body(house: &House, loaded: &Loaded, decided: &Decided, digest: String) -> Ac
         grade: assessment.grade.as_str().to_owned(),
         life: loaded.unit.as_ref().map_or(0, |u| u.life),
         level: assessment.level.as_str().to_owned(),
+        product: loaded.unit.is_none().then_some(loaded.product.0),
         region: assessment.region.map(|r| r.to_string()),
         signals_digest: digest,
         versions: house.geo.versions().to_string(),

@@ -41,7 +41,7 @@ CREATE TABLE activation (
   PRIMARY KEY (unit, life)
 );
 CREATE TABLE finding (
-  unit BIGINT NOT NULL, event_id BYTEA NOT NULL, kind TEXT NOT NULL, grade TEXT NOT NULL,
+  unit BIGINT NOT NULL, event_id BYTEA NOT NULL, kind TEXT COLLATE "C" NOT NULL, grade TEXT NOT NULL,
   nature TEXT, reasons TEXT NOT NULL, activated_at BIGINT NOT NULL, withdrawn_by BYTEA,
   PRIMARY KEY (unit, event_id, kind)
 );

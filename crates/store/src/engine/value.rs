@@ -197,6 +197,20 @@ impl Row<'_> {
         bytes, opt_bytes, Vec<u8>, "bytes", Field::Bytes(b) => b.to_vec();
     }
 
+    /// Column `i`, whatever it holds: for comparing rows of one table on two databases.
+    ///
+    /// # Errors
+    /// There is no such column, or it holds none of the five kinds.
+    pub fn value(&self, i: usize) -> Result<Value, DecodeError> {
+        Ok(match self.field(i)? {
+            Field::Null => Value::Null,
+            Field::Int(n) => Value::Int(n),
+            Field::Real(x) => Value::Real(x),
+            Field::Text(s) => s.into(),
+            Field::Bytes(b) => b.into(),
+        })
+    }
+
     /// Column `i`, which must hold 0 or 1.
     ///
     /// # Errors

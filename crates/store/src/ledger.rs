@@ -1,0 +1,160 @@
+//! Reading the whole ledger, oldest first, in constant memory: for rebuilding and auditing.
+//!
+//! Two streams run side by side in the same order, one of the events, one of their rows; merging
+//! them costs no look-up for each event. The streams are two snapshots: rows that are recorded
+//! between them are found by [`Store::events_count`] before and after.
+
+use crate::canonical::unseal;
+use crate::engine::{DecodeError, Row, RowStream};
+use crate::event::Event;
+use crate::{Store, StoreError};
+use std::collections::VecDeque;
+
+const EVENTS: &str = "SELECT e.recorded_at, e.id, e.canonical, u.leaf FROM event e \
+    LEFT JOIN unsealed u ON u.event_id = e.id AND u.home = e.home ORDER BY e.recorded_at, e.id";
+/// Walks the rows and looks each row's event up: the rows have no index by event.
+const ROWS: &str = "SELECT e.recorded_at, s.event_id, s.subject, s.content \
+    FROM event_subject s CROSS JOIN event e WHERE e.home = s.home AND e.id = s.event_id \
+    ORDER BY e.recorded_at, s.event_id, s.subject";
+const COUNT: &str = "SELECT COUNT(*) FROM event";
+
+/// The statements of this file, for the test that prepares every one on both engines.
+pub(crate) const STATEMENTS: &[&str] = &[EVENTS, ROWS, COUNT];
+
+/// An event as it stands in the ledger.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// Its name.
+    pub id: Vec<u8>,
+    /// Its text.
+    pub canonical: String,
+    /// Its rows, by unit number.
+    pub rows: Vec<(i64, String)>,
+    /// The hash recorded with it, until the sealer takes it.
+    pub leaf: Option<Vec<u8>>,
+    recorded_at: i64,
+}
+
+impl Entry {
+    /// Reads it as an event.
+    ///
+    /// # Errors
+    /// The text or a row cannot be read.
+    pub fn event(&self) -> Result<Event, String> {
+        unseal(&self.canonical, &self.rows).map_err(|e| e.to_string())
+    }
+
+    /// Its name in hexadecimal.
+    pub fn name(&self) -> String {
+        crate::canonical::hex(&self.id)
+    }
+
+    fn key(&self) -> (i64, &[u8]) {
+        (self.recorded_at, &self.id)
+    }
+}
+
+struct EntryRow {
+    recorded_at: i64,
+    event: Vec<u8>,
+    subject: i64,
+    content: String,
+}
+
+/// The ledger from its first event to its last.
+pub struct Ledger {
+    events: Ahead<Entry>,
+    rows: Ahead<EntryRow>,
+}
+
+/// A stream with its next item in view.
+pub(crate) struct Ahead<T> {
+    stream: RowStream<T>,
+    ready: VecDeque<T>,
+}
+
+impl<T> Ahead<T> {
+    pub(crate) fn new(stream: RowStream<T>) -> Self {
+        Self { stream, ready: VecDeque::new() }
+    }
+
+    /// The next item, left in place.
+    pub(crate) async fn peek(&mut self) -> Result<Option<&T>, StoreError> {
+        if self.ready.is_empty()
+            && let Some(chunk) = self.stream.next().await
+        {
+            self.ready = chunk?.into();
+        }
+        Ok(self.ready.front())
+    }
+
+    /// Takes the item last seen by [`Ahead::peek`].
+    pub(crate) fn take(&mut self) -> Option<T> {
+        self.ready.pop_front()
+    }
+}
+
+impl Ledger {
+    /// The next event with all its rows.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn next(&mut self) -> Result<Option<Entry>, StoreError> {
+        if self.events.peek().await?.is_none() {
+            return Ok(None);
+        }
+        let Some(mut entry) = self.events.take() else { return Ok(None) };
+        while let Some(row) = self.rows.peek().await? {
+            let order = (row.recorded_at, row.event.as_slice()).cmp(&entry.key());
+            if order.is_gt() {
+                break;
+            }
+            let row = self.rows.take();
+            entry.rows.extend(row.filter(|_| order.is_eq()).map(|r| (r.subject, r.content)));
+        }
+        Ok(Some(entry))
+    }
+}
+
+impl Store {
+    /// Reads the ledger from its first event on.
+    ///
+    /// Must be called within a tokio runtime.
+    pub fn ledger(&self) -> Ledger {
+        Ledger {
+            events: Ahead::new(self.engine.stream_query(EVENTS, Vec::new(), entry)),
+            rows: Ahead::new(self.engine.stream_query(ROWS, Vec::new(), entry_row)),
+        }
+    }
+
+    /// How many events are recorded. A full count.
+    pub async fn events_count(&self) -> Result<i64, StoreError> {
+        let count = self.engine.query_first(COUNT, &[], |r| r.int(0)).await?;
+        Ok(count.unwrap_or(0))
+    }
+
+    /// What is wrong with a stored event, if anything: see [`crate::canonical::audit`].
+    pub fn audit(&self, entry: &Entry) -> Option<&'static str> {
+        let leaf = entry.leaf.as_deref();
+        crate::canonical::audit(&entry.canonical, &entry.rows, leaf, &self.blind)
+    }
+}
+
+fn entry(r: &Row<'_>) -> Result<Entry, DecodeError> {
+    Ok(Entry {
+        recorded_at: r.int(0)?,
+        id: r.bytes(1)?,
+        canonical: r.text(2)?,
+        leaf: r.opt_bytes(3)?,
+        rows: Vec::new(),
+    })
+}
+
+fn entry_row(r: &Row<'_>) -> Result<EntryRow, DecodeError> {
+    Ok(EntryRow {
+        recorded_at: r.int(0)?,
+        event: r.bytes(1)?,
+        subject: r.int(2)?,
+        content: r.text(3)?,
+    })
+}
