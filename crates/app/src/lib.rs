@@ -3,6 +3,7 @@
 //! `main -> cli -> {api, pages, jobs} -> flows -> {store, domain, detect}`; see `ARCHITECTURE.md`.
 
 pub mod clock;
+pub mod faults;
 pub mod files;
 pub mod flows;
 pub mod geo;

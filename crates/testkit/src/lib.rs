@@ -2,4 +2,4 @@
 
 mod postgres;
 
-pub use postgres::Postgres;
+pub use postgres::{Postgres, execute};
