@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod faults;
 pub mod files;
 pub mod flows;
 pub mod geo;

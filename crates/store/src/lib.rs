@@ -8,6 +8,7 @@ pub mod canonical;
 pub mod commit;
 pub mod engine;
 pub mod event;
+pub mod health;
 pub mod ledger;
 pub mod project;
 pub mod rebuild;
@@ -85,6 +86,7 @@ impl Store {
     pub fn statements() -> Vec<&'static str> {
         [
             commit::STATEMENTS,
+            health::STATEMENTS,
             ledger::STATEMENTS,
             project::STATEMENTS,
             rebuild::STATEMENTS,

@@ -193,6 +193,10 @@ pub(crate) const STATEMENTS: &[&str] = &[
     PROOF_TRIES,
     BATCH_TRIES,
     ALERTS,
+    OBSERVATION,
+    OUTBOX_DUE,
+    OUTBOX_LEASE,
+    OUTBOX_DONE,
     UNIT_COUNT,
 ];
 

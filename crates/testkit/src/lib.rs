@@ -3,4 +3,4 @@
 
 mod postgres;
 
-pub use postgres::Postgres;
+pub use postgres::{Postgres, execute};

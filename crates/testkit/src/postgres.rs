@@ -160,6 +160,17 @@ impl Postgres {
     }
 }
 
+/// Runs statements on a database, outside every engine: for preparing what a test starts from.
+pub async fn execute(url: &str, sql: &str) {
+    let (client, connection) = tokio_postgres::connect(url, NoTls)
+        .await
+        .unwrap_or_else(|error| panic!("cannot connect to the test server: {error:?}"));
+    let connection = tokio::spawn(connection);
+    client.batch_execute(sql).await.unwrap_or_else(|error| panic!("{error:?} of: {sql}"));
+    drop(client);
+    let _ = connection.await;
+}
+
 impl Drop for Own {
     fn drop(&mut self) {
         // The end of its input is what the watcher waits for.

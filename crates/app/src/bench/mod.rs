@@ -61,6 +61,19 @@ impl From<std::io::Error> for BenchError {
     }
 }
 
+/// The plain brand's product.
+pub const GTIN: &str = "06900000000014";
+/// The plain brand's factory.
+pub const SITE: &str = "F";
+
+/// A store with the plain brand in it.
+///
+/// # Errors
+/// It cannot be made.
+pub async fn plain_brand(dir: &Path) -> Result<std::sync::Arc<crate::flows::House>, BenchError> {
+    Ok(brand::open(dir).await?.0)
+}
+
 /// Tells the reader what is being measured.
 pub type Say<'a> = &'a (dyn Fn(&str) + Send + Sync);
 

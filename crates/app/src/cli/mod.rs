@@ -4,6 +4,7 @@
 //! the one line of an error go to standard error. Exit codes are in [`fault`].
 
 mod activate;
+mod backup;
 mod batch;
 mod codes;
 mod fault;
@@ -14,6 +15,7 @@ mod keys;
 mod mint;
 mod open;
 mod party;
+mod rebuild;
 mod serve;
 mod show;
 mod symbol;
@@ -73,6 +75,14 @@ enum Command {
     /// Parties
     #[command(subcommand)]
     Party(party::Command),
+    /// Replay the whole ledger and compare (exit 0 equal, 4 different)
+    Rebuild(rebuild::Args),
+    /// Write a backup while work goes on, its keys sealed under a passphrase
+    Backup(backup::BackupArgs),
+    /// Bring a backup back into an empty folder
+    Restore(backup::RestoreArgs),
+    /// Look at everything that can be wrong with a store
+    Doctor(backup::DoctorArgs),
 }
 
 /// Runs the command line of this process.
@@ -117,6 +127,10 @@ async fn dispatch(cli: Cli) -> Result<Exit, Fault> {
         Command::Keys(command) => keys::run(global, command).await,
         Command::Batch(command) => batch::run(global, command).await,
         Command::Party(command) => party::run(global, command).await,
+        Command::Rebuild(args) => rebuild::run(global, args).await,
+        Command::Backup(args) => backup::backup(global, args).await,
+        Command::Restore(args) => backup::restore(global, args).await,
+        Command::Doctor(args) => backup::doctor(global, args).await,
     }
 }
 

@@ -60,14 +60,36 @@ fn cidr(text: &str) -> Result<String, String> {
 
 /// Runs the command.
 pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
-    let stop = stop_signal()?;
     let geo = Geo::load(&args.geo.paths())?;
     let settings = global.settings(args.hotline.as_deref())?;
     let house = Arc::new(open::house_with(global, geo, settings).await?);
-    let listener = bind(&args.listen).await?;
+    let door =
+        Door { listen: &args.listen, limits: args.limits, trusted_proxy: &args.trusted_proxy };
+    serve(house, door, |_| Ok(())).await
+}
+
+/// How the world comes in.
+pub struct Door<'a> {
+    /// Address and port.
+    pub listen: &'a str,
+    /// Rate limits.
+    pub limits: Limits,
+    /// Proxies whose `X-Forwarded-For` is believed, checked CIDR texts.
+    pub trusted_proxy: &'a [String],
+}
+
+/// Serves an open house until it is told to stop. `ready` is called once it listens.
+pub async fn serve(
+    house: Arc<House>,
+    door: Door<'_>,
+    ready: impl FnOnce(&str) -> Result<(), Fault>,
+) -> Result<Exit, Fault> {
+    let stop = stop_signal()?;
+    let listener = bind(door.listen).await?;
     let address = listener.local_addr()?;
     announce(address)?;
-    let ended = until_stopped(Arc::clone(&house), listener, &args, stop).await;
+    ready(&format!("http://{address}"))?;
+    let ended = until_stopped(Arc::clone(&house), listener, &door, stop).await;
     if let Err(error) = scans::flush(&house).await {
         tracing::warn!(%error, "looks of the last moments were not written");
     }
@@ -123,7 +145,7 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 async fn until_stopped(
     house: Arc<House>,
     listener: TcpListener,
-    args: &Args,
+    args: &Door<'_>,
     stop: watch::Receiver<bool>,
 ) -> Result<(), Fault> {
     let patience = async {
@@ -131,7 +153,7 @@ async fn until_stopped(
         tokio::time::sleep(DRAIN).await;
     };
     tokio::select! {
-        ended = door(house, listener, args, stopped(stop.clone())) => {
+        ended = answer(house, listener, args, stopped(stop.clone())) => {
             ended.map_err(|e| Fault::Unavailable(format!("the server ended: {e}")))
         }
         () = patience => Ok(()),
@@ -148,10 +170,10 @@ async fn until_stopped(
 /// };
 /// api::serve(house, listener, options, stop).await
 /// ```
-async fn door(
+async fn answer(
     house: Arc<House>,
     listener: TcpListener,
-    args: &Args,
+    args: &Door<'_>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let _ = (house, args.limits == Limits::On, &args.trusted_proxy);

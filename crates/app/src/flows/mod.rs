@@ -2,9 +2,11 @@
 //! It knows no web type and no SQL; `api`, `pages`, `cli` and `jobs` call it and nothing below it.
 
 pub mod activate;
+pub mod backup;
 pub mod batches;
 pub mod caller;
 pub mod custody;
+pub mod doctor;
 pub mod dossier;
 pub mod find;
 pub mod house;

@@ -1,0 +1,115 @@
+//! `backup`, `restore`, `doctor`: keeping a store and seeing that it is well.
+
+use super::{Exit, Fault, open, term};
+use crate::config::{self, Global, MASTER_KEY_FILE};
+use crate::flows::{backup, doctor};
+use crate::secrets::MasterKey;
+use std::io::BufRead;
+use std::path::PathBuf;
+use store::engine::Target;
+
+/// What `backup` takes.
+#[derive(Debug, clap::Args)]
+pub struct BackupArgs {
+    /// A folder that does not exist yet
+    path: PathBuf,
+    /// File with the passphrase that seals the keys; without it the first line of standard input
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// The sealed keys alone, for stores that are backed up by other tools
+    #[arg(long)]
+    keys_only: bool,
+}
+
+/// What `restore` takes.
+#[derive(Debug, clap::Args)]
+pub struct RestoreArgs {
+    /// The folder a backup was written to
+    path: PathBuf,
+    /// File with the passphrase; without it the first line of standard input
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+/// What `doctor` takes.
+#[derive(Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// Check the hash of every event, not only of the first thousands
+    #[arg(long)]
+    all_events: bool,
+}
+
+/// Writes a backup while work goes on.
+pub async fn backup(global: &Global, args: BackupArgs) -> Result<Exit, Fault> {
+    let passphrase = passphrase(args.passphrase_file.as_ref())?;
+    let house = open::house(global).await?;
+    let written = if args.keys_only {
+        backup::export_keys(&house, &args.path, &passphrase).await
+    } else {
+        backup::backup(&house, &args.path, &passphrase).await
+    };
+    house.store.close().await;
+    written.map_err(|e| Fault::failed(e.to_string()))?;
+    term::print(&format!("written to {}\n", args.path.display()))?;
+    Ok(Exit::Done)
+}
+
+/// Brings a backup back into a folder without a store.
+pub async fn restore(global: &Global, args: RestoreArgs) -> Result<Exit, Fault> {
+    let Target::Sqlite { dir, .. } = global.target()? else {
+        let how = "restore a PostgreSQL store with its own tools, then the keys with restore";
+        return Err(Fault::failed(how));
+    };
+    if config::holds_records(&dir) {
+        let there = format!("{} already holds a store; restore into another folder", dir.display());
+        return Err(Fault::failed(there));
+    }
+    let passphrase = passphrase(args.passphrase_file.as_ref())?;
+    std::fs::create_dir_all(&dir).map_err(|e| Fault::file(&dir, &e))?;
+    let master = MasterKey::from_file_or_new(&dir.join(MASTER_KEY_FILE))?;
+    let restored = backup::restore(&args.path, &passphrase, &dir, &master)
+        .await
+        .map_err(|e| Fault::failed(e.to_string()))?;
+    let agrees = restored.rebuild.agrees();
+    let verdict = if agrees { "agree" } else { "do NOT agree" };
+    term::print(&format!(
+        "restored into {}: {} keys sealed anew, {} events; tables and ledger {verdict}\n",
+        dir.display(),
+        restored.keys,
+        restored.rebuild.events
+    ))?;
+    Ok(if agrees { Exit::Done } else { Exit::No })
+}
+
+/// Looks at everything that can be wrong with a store.
+pub async fn doctor(global: &Global, args: DoctorArgs) -> Result<Exit, Fault> {
+    let dir = match global.target()? {
+        Target::Sqlite { dir, .. } => Some(dir),
+        Target::Postgres { .. } => None,
+    };
+    let house = open::house(global).await?;
+    let extent = doctor::Extent { data_dir: dir.as_deref(), all_events: args.all_events };
+    let checks = doctor::examine(&house, extent).await?;
+    house.store.close().await;
+    let line = |c: &doctor::Check| {
+        let mark = if c.ok { "✓" } else { "✗" };
+        format!("{mark} {:<12} {}\n", c.name, c.detail)
+    };
+    term::print(&checks.iter().map(line).collect::<String>())?;
+    Ok(if checks.iter().all(|c| c.ok) { Exit::Done } else { Exit::No })
+}
+
+fn passphrase(file: Option<&PathBuf>) -> Result<String, Fault> {
+    let text = match file {
+        Some(path) => std::fs::read_to_string(path).map_err(|e| Fault::file(path, &e))?,
+        None => {
+            if term::is_watched() {
+                eprint!("passphrase: ");
+            }
+            let mut line = String::new();
+            std::io::stdin().lock().read_line(&mut line)?;
+            line
+        }
+    };
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}

@@ -1,0 +1,138 @@
+//! `demo`: makes a believable brand, serves it, and prints links that are ready to open.
+
+use super::serve::{self, Limits};
+use super::{Exit, Fault, term};
+use crate::clock::{Clock, Stopwatch};
+use crate::config::{DATA_DIR, Global, MASTER_KEY_FILE};
+use crate::flows::House;
+use crate::flows::house::Settings;
+use crate::geo::{Geo, GeoPaths};
+use crate::secrets::MasterKey;
+use crate::world::{self, World, WorldOptions, demo_links_text};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use store::engine::{SqliteOptions, Target};
+
+/// What the demo's folder is called when none is given.
+const FOLDER: &str = "demo";
+/// Written last: a folder with it holds a whole brand and can be shown again.
+const LINKS_FILE: &str = "demo-links.txt";
+
+/// What `demo` takes.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// How many units the brand has made
+    #[arg(long, default_value_t = 50_000)]
+    units: u32,
+    /// Another seed makes another brand of the same kind
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Where to listen
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    listen: String,
+    /// Rate limits
+    #[arg(long, value_enum, default_value_t = Limits::On)]
+    limits: Limits,
+    /// Write base address and links as JSON once they can be opened
+    #[arg(long, value_name = "FILE")]
+    links_json: Option<PathBuf>,
+    /// Make the brand and stop
+    #[arg(long)]
+    no_serve: bool,
+}
+
+/// Makes the brand in a fresh folder (an earlier demo there is replaced) and serves it.
+pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
+    let dir = global.data.clone().unwrap_or_else(|| Path::new(DATA_DIR).join(FOLDER));
+    make_room(&dir)?;
+    let geo = Arc::new(Geo::load(&GeoPaths::default())?);
+    let watch = Stopwatch::start();
+    let world = make(&dir, &geo, &args).await?;
+    let seconds = watch.elapsed().as_secs_f64();
+    eprintln!(
+        "{} units, {} activations, {} parties in {seconds:.1} s, kept in {}",
+        world.unit_count,
+        world.activated_count,
+        world.party_count,
+        dir.display()
+    );
+    if args.no_serve {
+        let text = demo_links_text(&world, "http://127.0.0.1:8080");
+        std::fs::write(dir.join(LINKS_FILE), &text).map_err(|e| Fault::file(&dir, &e))?;
+        term::print(&text)?;
+        return Ok(Exit::Done);
+    }
+    let house = open(&dir, &geo, Clock::System).await?;
+    let ready = |base: &str| {
+        let text = demo_links_text(&world, base);
+        std::fs::write(dir.join(LINKS_FILE), &text).map_err(|e| Fault::file(&dir, &e))?;
+        if let Some(path) = &args.links_json {
+            write_json(path, &world, base)?;
+        }
+        term::print(&text).map_err(Fault::from)
+    };
+    let door = serve::Door { listen: &args.listen, limits: args.limits, trusted_proxy: &[] };
+    serve::serve(Arc::new(house), door, ready).await
+}
+
+/// An empty folder, or one that holds an earlier demo and nothing else of value.
+fn make_room(dir: &Path) -> Result<(), Fault> {
+    let failed = |e: std::io::Error| Fault::file(dir, &e);
+    if dir.join(LINKS_FILE).exists() {
+        std::fs::remove_dir_all(dir).map_err(failed)?;
+    }
+    std::fs::create_dir_all(dir).map_err(failed)?;
+    let taken = std::fs::read_dir(dir).map_err(failed)?.next().is_some();
+    if taken {
+        let there = format!(
+            "{} is not empty and holds no finished demo; give another --data, or remove it",
+            dir.display()
+        );
+        return Err(Fault::failed(there));
+    }
+    Ok(())
+}
+
+async fn open(dir: &Path, geo: &Arc<Geo>, clock: Clock) -> Result<House, Fault> {
+    let master = MasterKey::from_file_or_new(&dir.join(MASTER_KEY_FILE))?;
+    let target = Target::Sqlite { dir: dir.to_owned(), options: SqliteOptions::default() };
+    let settings = Settings { hotline: "400-000-0000".to_owned(), ..Settings::default() };
+    Ok(House::open(&target, master, clock, Arc::clone(geo), settings).await?)
+}
+
+async fn make(dir: &Path, geo: &Arc<Geo>, args: &Args) -> Result<World, Fault> {
+    let now = Clock::System.now();
+    let clock = Clock::simulated(now);
+    let house = Arc::new(open(dir, geo, clock.clone()).await?);
+    let options = WorldOptions { seed: args.seed, unit_count: args.units, now };
+    let bar = term::bar(0, "steps");
+    let mut progress = |stage: world::Stage, done: u64, total: u64| {
+        bar.set_length(total);
+        bar.set_position(done);
+        bar.set_message(stage.as_str());
+    };
+    let world = world::build(&house, &clock, options, &mut progress).await;
+    bar.finish_and_clear();
+    house.store.close().await;
+    Ok(world?)
+}
+
+fn write_json(path: &Path, world: &World, base: &str) -> Result<(), Fault> {
+    let mut links = serde_json::Map::new();
+    for link in &world.links {
+        links.insert(link.state.key().to_owned(), link.path().into());
+    }
+    if let Some(genuine) = world.link(world::State::Genuine) {
+        for page in ["register", "report", "centres"] {
+            links.insert(page.to_owned(), format!("{}/{page}", genuine.path()).into());
+        }
+    }
+    links.insert("privacy".to_owned(), "/privacy".into());
+    links.insert("not_found".to_owned(), "/no-such-page".into());
+    let text = serde_json::json!({ "base": base, "links": links }).to_string();
+    // Renamed into place, so whoever waits for it never reads half of it.
+    let half = path.with_extension("half");
+    std::fs::write(&half, text)
+        .and_then(|()| std::fs::rename(&half, path))
+        .map_err(|e| Fault::file(path, &e))
+}

@@ -1,0 +1,186 @@
+//! The doctor: looks at everything that can be wrong without anybody having noticed, and says of
+//! each in one line whether it is well. It changes nothing.
+
+use super::house::House;
+use super::outcome::FlowError;
+use super::reference::code_key_label;
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+use std::path::Path;
+use store::engine::Engine;
+
+/// Events audited unless all are asked for.
+pub const AUDIT_EVENTS: u64 = 100_000;
+/// Damaged events named; the rest is only counted.
+const NAMED_MAX: usize = 5;
+/// Less free room than this is too little for a day's work: 1 GiB.
+const FREE_BYTES_MIN: u64 = 1 << 30;
+/// No clock that is right shows an earlier year than this program was written in.
+const YEAR_MIN: i16 = 2026;
+
+/// One thing looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// What.
+    pub name: &'static str,
+    /// Whether it is well.
+    pub ok: bool,
+    /// What was seen.
+    pub detail: String,
+}
+
+/// How far to look.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Extent<'a> {
+    /// The folder of the store, where it is one, to see how much room it has.
+    pub data_dir: Option<&'a Path>,
+    /// Audit every event instead of the first [`AUDIT_EVENTS`].
+    pub all_events: bool,
+}
+
+/// Looks at everything.
+///
+/// # Errors
+/// The store cannot be read at all.
+pub async fn examine(house: &House, extent: Extent<'_>) -> Result<Vec<Check>, FlowError> {
+    let mut checks = vec![schema(house).await?];
+    checks.extend(pages(house).await);
+    checks.push(keys(house).await?);
+    checks.push(leaning(house).await?);
+    checks.push(ledger(house, extent.all_events).await?);
+    checks.push(clock(house).await?);
+    checks.push(grants(house).await?);
+    checks.push(geodata(house));
+    checks.push(scans(house));
+    checks.extend(extent.data_dir.map(room));
+    Ok(checks)
+}
+
+async fn schema(house: &House) -> Result<Check, FlowError> {
+    let version = house.store.schema_version().await?;
+    let detail = format!("the schema stands at version {version}");
+    Ok(Check { name: "schema", ok: version > 0, detail })
+}
+
+/// PostgreSQL looks after its own pages.
+async fn pages(house: &House) -> Option<Check> {
+    if matches!(house.store.engine(), Engine::Pg(_)) {
+        return None;
+    }
+    let (ok, detail) = match house.store.engine().integrity_check().await {
+        Ok(problems) if problems.is_empty() => (true, "every page and index is sound".to_owned()),
+        Ok(problems) => (false, problems.join("; ")),
+        Err(error) => (false, error.to_string()),
+    };
+    Some(Check { name: "pages", ok, detail })
+}
+
+async fn keys(house: &House) -> Result<Check, FlowError> {
+    let rows = house.store.reference_load().await?;
+    let shut = rows
+        .code_keys
+        .iter()
+        .filter(|row| house.master().open(&code_key_label(row.epoch), &row.sealed).is_err());
+    let shut: Vec<_> = shut.map(|row| row.epoch.to_string()).collect();
+    let count = rows.code_keys.len();
+    let detail = if shut.is_empty() {
+        format!("the master key opens all {count} keys")
+    } else {
+        format!("the master key does not open the keys {}", shut.join(", "))
+    };
+    Ok(Check { name: "keys", ok: shut.is_empty() && count > 0, detail })
+}
+
+async fn leaning(house: &House) -> Result<Check, FlowError> {
+    let strays = house.store.strays().await?;
+    let found: Vec<_> = strays.iter().filter(|(_, count)| *count > 0).collect();
+    let detail = if found.is_empty() {
+        "no row leans on one that is missing".to_owned()
+    } else {
+        let told: Vec<_> = found.iter().map(|(name, count)| format!("{count} {name}")).collect();
+        told.join("; ")
+    };
+    Ok(Check { name: "rows", ok: found.is_empty(), detail })
+}
+
+/// Whether every event still is what was recorded, to the letter.
+async fn ledger(house: &House, all: bool) -> Result<Check, FlowError> {
+    let mut ledger = house.store.ledger();
+    let (mut audited, mut damaged) = (0, 0);
+    let mut named = Vec::new();
+    let mut whole = true;
+    while let Some(entry) = ledger.next().await? {
+        if !all && audited == AUDIT_EVENTS {
+            whole = false;
+            break;
+        }
+        audited += 1;
+        if let Some(why) = house.store.audit(&entry) {
+            damaged += 1;
+            if named.len() < NAMED_MAX {
+                named.push(format!("event {}: {why}", entry.name()));
+            }
+        }
+    }
+    let detail = match (damaged, whole) {
+        (0, true) => format!("all {audited} events are as they were recorded"),
+        (0, false) => format!("the first {audited} events are as they were recorded"),
+        _ => format!("{damaged} of {audited} events were changed: {}", named.join("; ")),
+    };
+    Ok(Check { name: "ledger", ok: damaged == 0, detail })
+}
+
+async fn clock(house: &House) -> Result<Check, FlowError> {
+    let now = house.clock.now();
+    let last = house.store.last_recorded().await?.unwrap_or(i64::MIN);
+    let leeway = SignedDuration::from_mins(10).as_micros() as i64;
+    let (ok, detail) = if TimeZone::UTC.to_datetime(now).year() < YEAR_MIN {
+        (false, format!("it is set to {now}"))
+    } else if last > now.as_microsecond() + leeway {
+        (false, format!("it shows {now}, but events were recorded later than that"))
+    } else {
+        (true, format!("it shows {now}"))
+    };
+    Ok(Check { name: "clock", ok, detail })
+}
+
+async fn grants(house: &House) -> Result<Check, FlowError> {
+    let reference = house.reference_now().await?;
+    let ok = reference.unread.is_empty();
+    let detail =
+        if ok { "every territory can be read".to_owned() } else { reference.unread.join("; ") };
+    Ok(Check { name: "territories", ok, detail })
+}
+
+fn geodata(house: &House) -> Check {
+    let today = TimeZone::UTC.to_datetime(house.clock.now()).date();
+    let databases = house.geo.databases();
+    let stale: Vec<_> = databases.iter().filter(|d| d.is_stale(today)).collect();
+    let ok = stale.is_empty() && !databases.is_empty();
+    let detail = if databases.is_empty() {
+        "there are no address databases: every address is unknown".to_owned()
+    } else if stale.is_empty() {
+        house.geo.versions().to_string()
+    } else {
+        let named: Vec<_> = stale.iter().map(|d| format!("{} ({})", d.role, d.source)).collect();
+        format!("too old: {}", named.join(", "))
+    };
+    Check { name: "geodata", ok, detail }
+}
+
+fn scans(house: &House) -> Check {
+    let dropped = house.scans.dropped();
+    let detail = format!("{dropped} looks were dropped since the start");
+    Check { name: "scans", ok: dropped == 0, detail }
+}
+
+fn room(dir: &Path) -> Check {
+    let (ok, detail) = match rustix::fs::statvfs(dir) {
+        Ok(stat) => {
+            let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+            (free >= FREE_BYTES_MIN, format!("{} MiB are free", free >> 20))
+        }
+        Err(error) => (false, format!("{}: {error}", dir.display())),
+    };
+    Check { name: "room", ok, detail }
+}

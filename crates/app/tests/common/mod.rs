@@ -1,0 +1,179 @@
+//! A small brand on either engine, told in files as a person would write them.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use dossier::clock::Clock;
+use dossier::files::{Format, Kind, Table};
+use dossier::flows::activate::{Activated, Report, Signals, activate};
+use dossier::flows::house::Settings;
+use dossier::flows::idempotency::Answer;
+use dossier::flows::import::{ImportReport, Importer, import, operator};
+use dossier::flows::masterdata::Taking;
+use dossier::flows::{Caller, House};
+use dossier::geo::Geo;
+use dossier::secrets::MasterKey;
+use std::io::Cursor;
+use std::sync::Arc;
+use store::engine::{SqliteOptions, Target};
+use store::rebuild;
+use tempfile::TempDir;
+use testkit::Postgres;
+
+pub const PHONE: &str = "6929141700010";
+pub const FACTORY: &str = "FAC-SZ";
+const PRODUCTS: &str = "gtin,name_zh,category,maker,network_start\n\
+    6929141700010,澄野 N3 Pro,phone,澄野电子,yes\n";
+const PARTIES: &str = "code,kind,name,parent_code,region\n\
+    BRAND,brand,澄野电子,,440305\nFAC-SZ,factory,深圳工厂,BRAND,440307\n\
+    T1-53,tier1,云南总代,BRAND,530102\nT1-42,tier1,湖北总代,BRAND,420102\n\
+    T2-53,tier2,昆明二级,T1-53,530102\nSHOP-53,shop,昆明店,T2-53,530102\n";
+const TERRITORIES: &str = "party_code,gtin,regions,from_on,channel\n\
+    T1-53,*,53,2026-01-01,both\nT1-42,*,42,2026-01-01,both\nT2-53,*,53,2026-01-01,offline\n";
+
+pub struct World {
+    pub house: Arc<House>,
+    pub target: Target,
+    pub clock: Clock,
+    pub scratch: TempDir,
+}
+
+pub fn master() -> MasterKey {
+    MasterKey::from_hex(&"5a".repeat(32)).expect("64 hexadecimal digits")
+}
+
+pub fn clock() -> Clock {
+    Clock::simulated("2026-06-10T02:00:00Z".parse().expect("an instant"))
+}
+
+pub async fn open(target: &Target, clock: Clock) -> Arc<House> {
+    let geo = Arc::new(Geo::tables_only().expect("the shipped tables are sound"));
+    let house = House::open(target, master(), clock, geo, Settings::default()).await;
+    Arc::new(house.expect("the house opens"))
+}
+
+impl World {
+    pub async fn sqlite() -> Self {
+        Self::sqlite_with(SqliteOptions::default()).await
+    }
+
+    pub async fn sqlite_with(options: SqliteOptions) -> Self {
+        let scratch = TempDir::new().expect("a temporary folder");
+        let target = Target::Sqlite { dir: scratch.path().join("data"), options };
+        Self::at(target, clock(), scratch).await
+    }
+
+    pub async fn postgres(server: &Postgres) -> Self {
+        let target = Target::Postgres { url: server.fresh_database().await };
+        Self::at(target, clock(), TempDir::new().expect("a temporary folder")).await
+    }
+
+    pub async fn at(target: Target, clock: Clock, scratch: TempDir) -> Self {
+        let house = open(&target, clock.clone()).await;
+        let world = Self { house, target, clock, scratch };
+        for (kind, text) in
+            [(Kind::Parties, PARTIES), (Kind::Products, PRODUCTS), (Kind::Territories, TERRITORIES)]
+        {
+            world.take(kind, text).await;
+        }
+        world
+    }
+
+    /// Another process's view of the same store.
+    pub async fn another(&self) -> Arc<House> {
+        open(&self.target, self.clock.clone()).await
+    }
+
+    pub async fn caller(&self) -> Caller {
+        operator(&self.house, None).await.expect("there is one brand")
+    }
+
+    /// Takes a file of which no row may be refused.
+    pub async fn take(&self, kind: Kind, text: &str) -> ImportReport {
+        let input = Box::new(Cursor::new(text.as_bytes().to_vec()));
+        let mut table = Table::from_reader(kind, Format::Csv, input).expect("a sound file");
+        let mut refused = Vec::new();
+        let report = import(
+            &self.house,
+            Importer::Operator(None),
+            &mut table,
+            Taking::default(),
+            &mut |_, outcome| {
+                if let dossier::flows::RowOutcome::Refused(why) = outcome {
+                    refused.push(format!("{why:?}"));
+                }
+            },
+        )
+        .await
+        .expect("the file is taken");
+        assert!(refused.is_empty(), "{refused:#?}");
+        report
+    }
+
+    pub async fn make(&self, sns: &[String]) {
+        let mut text = "sn,gtin,produced_at,site_code,lot,inspection\n".to_owned();
+        for sn in sns {
+            text.push_str(&format!("{sn},{PHONE},2026-05-20T08:00:00+08:00,{FACTORY},LOT1,pass\n"));
+        }
+        self.take(Kind::Production, &text).await;
+    }
+
+    pub async fn unit(&self, sn: &str) -> i64 {
+        let brand = self.caller().await.brand.0;
+        let found = self.house.store.identifier_fetch("sn", brand, sn).await.expect("it reads");
+        found.expect("the unit is known")
+    }
+
+    pub async fn agrees(&self) {
+        let report = rebuild::check(&self.house.store, self.scratch.path()).await;
+        let report = report.expect("the rebuild runs");
+        assert!(report.agrees() && report.events > 0, "{report:#?}");
+    }
+}
+
+pub fn sns(range: std::ops::Range<u32>) -> Vec<String> {
+    range.map(|n| format!("CY{n:06}")).collect()
+}
+
+pub fn sscc(serial: u64) -> String {
+    let sscc = domain::gs1::Sscc::build(0, "69291417", serial).expect("a company prefix");
+    sscc.as_str().to_owned()
+}
+
+pub fn report(scheme: &str, value: &str, fingerprint: &str) -> Report {
+    let at: jiff::Timestamp = "2026-06-09T00:00:00Z".parse().expect("an instant");
+    Report {
+        scheme: scheme.to_owned(),
+        value: value.to_owned(),
+        happened_at: at.as_microsecond(),
+        offset_minutes: 480,
+        fingerprint: Some(fingerprint.to_owned()),
+        signals: Signals::default(),
+    }
+}
+
+/// Whether the activation was the first.
+pub async fn start(house: &House, scheme: &str, value: &str, fingerprint: &str) -> bool {
+    let caller = operator(house, None).await.expect("there is one brand");
+    let render = |a: &Activated| Answer { status: 200, reply: a.first.to_string() };
+    let report = report(scheme, value, fingerprint);
+    let answer = activate(house, Some(&caller), &report, None, &render).await;
+    answer.expect("an activation is never refused").reply == "true"
+}
+
+#[macro_export]
+macro_rules! on_both {
+    ($($story:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $story() {
+                super::$story(&super::World::sqlite().await).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $story() {
+                let server = testkit::Postgres::shared();
+                super::$story(&super::World::postgres(server).await).await;
+            })*
+        }
+    };
+}

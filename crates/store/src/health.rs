@@ -1,0 +1,83 @@
+//! What a healthy store must look like: rows that lean on other rows find them there. There are no
+//! foreign keys, because the groups of tables may live on different machines.
+
+use crate::{Store, StoreError};
+
+const SCHEMA: &str = "SELECT MAX(version) FROM schema_history";
+const LAST_RECORDED: &str = "SELECT MAX(recorded_at) FROM event";
+
+const IDENTIFIERS: &str = "SELECT COUNT(*) FROM identifier i WHERE i.scheme <> 'sscc' AND \
+    NOT EXISTS (SELECT 1 FROM unit u WHERE u.number = i.unit)";
+const SSCCS: &str = "SELECT COUNT(*) FROM identifier i WHERE i.scheme = 'sscc' AND \
+    NOT EXISTS (SELECT 1 FROM pack p WHERE p.number = i.unit)";
+const ROWS: &str = "SELECT COUNT(*) FROM event_subject s WHERE \
+    NOT EXISTS (SELECT 1 FROM event e WHERE e.home = s.home AND e.id = s.event_id)";
+const ACTIVATIONS: &str = "SELECT COUNT(*) FROM activation a WHERE \
+    NOT EXISTS (SELECT 1 FROM event e WHERE e.home = a.unit AND e.id = a.event_id)";
+const FINDINGS: &str = "SELECT COUNT(*) FROM finding f WHERE \
+    NOT EXISTS (SELECT 1 FROM event e WHERE e.home = f.unit AND e.id = f.event_id)";
+const PARENTS: &str = "SELECT COUNT(*) FROM containment c WHERE \
+    NOT EXISTS (SELECT 1 FROM pack p WHERE p.number = c.parent)";
+const HOLDS: &str = "SELECT COUNT(*) FROM hold h WHERE \
+    NOT EXISTS (SELECT 1 FROM event e WHERE e.home = h.subject AND e.id = h.event_id)";
+const LEAVES: &str = "SELECT COUNT(*) FROM unsealed n WHERE \
+    NOT EXISTS (SELECT 1 FROM event e WHERE e.home = n.home AND e.id = n.event_id)";
+
+/// What leans on what, and the count of rows that find nothing to lean on.
+const LEANS: &[(&str, &str)] = &[
+    ("identifiers without their unit", IDENTIFIERS),
+    ("SSCCs without their pack", SSCCS),
+    ("event rows without their event", ROWS),
+    ("activations without their event", ACTIVATIONS),
+    ("findings without their event", FINDINGS),
+    ("packed things without their pack", PARENTS),
+    ("custody without its event", HOLDS),
+    ("unsealed leaves without their event", LEAVES),
+];
+
+/// The statements of this file, for the test that prepares every one on both engines.
+pub(crate) const STATEMENTS: &[&str] = &[
+    SCHEMA,
+    LAST_RECORDED,
+    IDENTIFIERS,
+    SSCCS,
+    ROWS,
+    ACTIVATIONS,
+    FINDINGS,
+    PARENTS,
+    HOLDS,
+    LEAVES,
+];
+
+impl Store {
+    /// The schema step the database stands at.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn schema_version(&self) -> Result<i64, StoreError> {
+        let version = self.engine.query_first(SCHEMA, &[], |r| r.opt_int(0)).await?;
+        Ok(version.flatten().unwrap_or(0))
+    }
+
+    /// When the latest event was recorded, microseconds. A full look.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn last_recorded(&self) -> Result<Option<i64>, StoreError> {
+        let last = self.engine.query_first(LAST_RECORDED, &[], |r| r.opt_int(0)).await?;
+        Ok(last.flatten())
+    }
+
+    /// Rows that lean on rows that are not there, by kind. Full scans.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn strays(&self) -> Result<Vec<(&'static str, i64)>, StoreError> {
+        let mut strays = Vec::with_capacity(LEANS.len());
+        for (name, sql) in LEANS {
+            let count = self.engine.query_first(sql, &[], |r| r.int(0)).await?;
+            strays.push((*name, count.unwrap_or(0)));
+        }
+        Ok(strays)
+    }
+}

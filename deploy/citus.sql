@@ -1,0 +1,52 @@
+-- How the tables are spread over a Citus cluster. Run once on the coordinator, after the first
+-- `dossier serve --database ...` made the schema and before anything is imported.
+--
+-- NOT TESTED on Citus unless the tests were run with DOSSIER_CITUS_URL. What every run tests: the
+-- same tables, split by the same columns with PostgreSQL's own hash partitions, accept every key
+-- and carry a whole journey.
+--
+-- The group rules: every PRIMARY KEY and UNIQUE constraint of a distributed table holds its
+-- distribution column; an activation or scan touches one home and so one worker; import, shipping
+-- and rebuilding touch several. An event's rows are filed under their own subjects while the event
+-- is filed under its home, so a dossier joins over two homes:
+SET citus.enable_repartition_joins = on;
+-- Make that the default: ALTER DATABASE ... SET citus.enable_repartition_joins = on;
+
+-- (a) unit home
+SELECT create_distributed_table('unit', 'number', colocate_with => 'none');
+SELECT create_distributed_table('event', 'home', colocate_with => 'unit');
+SELECT create_distributed_table('event_subject', 'subject', colocate_with => 'unit');
+SELECT create_distributed_table('unsealed', 'home', colocate_with => 'unit');
+SELECT create_distributed_table('activation', 'unit', colocate_with => 'unit');
+SELECT create_distributed_table('finding', 'unit', colocate_with => 'unit');
+SELECT create_distributed_table('alert', 'home', colocate_with => 'unit');
+SELECT create_distributed_table('outbox', 'home', colocate_with => 'unit');
+SELECT create_distributed_table('idempotency', 'home', colocate_with => 'unit');
+SELECT create_distributed_table('observation', 'home', colocate_with => 'unit');
+SELECT create_distributed_table('scan', 'unit', colocate_with => 'unit');
+SELECT create_distributed_table('registration', 'unit', colocate_with => 'unit');
+SELECT create_distributed_table('proof_try', 'unit', colocate_with => 'unit');
+
+-- (b) pack home: numbers of packs come from the same line as those of units
+SELECT create_distributed_table('pack', 'number', colocate_with => 'unit');
+SELECT create_distributed_table('containment', 'child', colocate_with => 'unit');
+SELECT create_distributed_table('hold', 'subject', colocate_with => 'unit');
+SELECT create_distributed_table('shipment', 'subject', colocate_with => 'unit');
+
+-- (c) directories, by the hash of the text
+SELECT create_distributed_table('identifier', 'value', colocate_with => 'none');
+SELECT create_distributed_table('identifier_past', 'value', colocate_with => 'identifier');
+SELECT create_distributed_table('waiting', 'value', colocate_with => 'identifier');
+
+-- (d) reference tables: small, on every worker
+SELECT create_reference_table('version');
+SELECT create_reference_table('brand');
+SELECT create_reference_table('party');
+SELECT create_reference_table('site');
+SELECT create_reference_table('product');
+SELECT create_reference_table('territory');
+SELECT create_reference_table('batch');
+SELECT create_reference_table('draw');
+SELECT create_reference_table('code_void');
+SELECT create_reference_table('code_key');
+SELECT create_reference_table('api_key');
