@@ -24,10 +24,10 @@ fn rounds() -> u64 {
     std::env::var("DOSSIER_FAULT_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(5)
 }
 
-/// 200 to 1,000 milliseconds, the same in every run.
+/// 100 to 500 milliseconds, the same in every run.
 fn lifetime(round: u64) -> Duration {
     let mixed = (round + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
-    Duration::from_millis(200 + mixed % 800)
+    Duration::from_millis(100 + mixed % 400)
 }
 
 /// Not a test by itself: what the killed process does.
@@ -115,7 +115,7 @@ async fn all_started(world: &World, sns: &[String]) {
 async fn a_full_disk_refuses_and_keeps() {
     let options = SqliteOptions { page_count_max: Some(260), ..SqliteOptions::default() };
     let world = World::sqlite_with(options).await;
-    let sns = sns(0..300);
+    let sns = sns(0..600);
     world.make(&sns).await;
     let (done, why) = start_until_refused(&world, &sns).await;
     assert!(matches!(why, FlowError::Store(StoreError::Write(WriteError::Full))), "{why:?}");

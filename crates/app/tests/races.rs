@@ -73,7 +73,8 @@ async fn one_shipment_is_taken(world: &World) {
             let draft = shipment(&format!("S{i}-{n}"), to, &pallet);
             racers.push(tokio::spawn(async move {
                 let caller = operator(&house, None).await.expect("there is one brand");
-                let done = ship::ship(&house, &caller, &[draft], Way::Forward, Taking::default());
+                let drafts = [draft];
+                let done = ship::ship(&house, &caller, &drafts, Way::Forward, Taking::default());
                 done.await.expect("the store answers").remove(0)
             }));
         }

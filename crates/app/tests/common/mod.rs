@@ -159,6 +159,7 @@ pub async fn start(house: &House, scheme: &str, value: &str, fingerprint: &str) 
     answer.expect("an activation is never refused").reply == "true"
 }
 
+/// Makes a test of each story on each engine.
 #[macro_export]
 macro_rules! on_both {
     ($($story:ident),* $(,)?) => {

@@ -1,0 +1,302 @@
+//! What the store promises to flows, told once and checked on both engines.
+
+use domain::id::{BatchId, BrandId, EventId, PartyId};
+use domain::party::{Party, PartyKind};
+use std::collections::{BTreeMap, HashSet};
+use store::commit::{Commit, Idempotency, Outbox, Relied};
+use store::engine::{SqliteOptions, Target, WriteError};
+use store::event::{ActivatedBody, Body, CommissionedRow, Event, Row, Subject};
+use store::reference::{BrandRow, ReferenceChange};
+use store::scan::{RECENT_CHARS_MAX, ScanDelta};
+use store::{Store, StoreError};
+use tempfile::TempDir;
+use testkit::Postgres;
+
+macro_rules! on_both {
+    ($($story:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $story() {
+                let dir = super::TempDir::new().expect("a temporary folder");
+                let options = super::SqliteOptions::default();
+                let target = super::Target::Sqlite { dir: dir.path().to_owned(), options };
+                super::$story(&super::open(&target).await).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $story() {
+                let url = super::Postgres::shared().fresh_database().await;
+                super::$story(&super::open(&super::Target::Postgres { url }).await).await;
+            })*
+        }
+    };
+}
+
+on_both! {
+    every_statement_prepares,
+    stale_reference_rows_conflict,
+    stale_units_conflict,
+    a_life_is_activated_once,
+    reference_rows_are_put_and_put_again,
+    looks_are_gathered_and_trimmed,
+    a_job_is_leased_once,
+    an_answer_is_kept_once,
+}
+
+async fn open(target: &Target) -> Store {
+    Store::open(target).await.expect("a fresh store opens").with_blind(&[7; 32])
+}
+
+async fn every_statement_prepares(store: &Store) {
+    let statements = Store::statements();
+    let unique: HashSet<_> = statements.iter().collect();
+    assert_eq!(unique.len(), statements.len(), "a statement is listed twice");
+    for sql in statements {
+        if let Err(error) = store.engine().check(sql).await {
+            panic!("{error:?} of: {sql}");
+        }
+    }
+}
+
+fn event(home: i64, id: u8, body: Body, subjects: Vec<Subject>) -> Event {
+    Event {
+        home,
+        id: EventId([id; 16]),
+        brand: BrandId(1),
+        party: None,
+        site: None,
+        actor: "test".into(),
+        happened_at: 10,
+        offset_minutes: 0,
+        recorded_at: i64::from(id),
+        body,
+        subjects,
+    }
+}
+
+/// Unit 5 comes off the line.
+async fn make(store: &Store) {
+    let row = CommissionedRow { batch: 1, product: 1, site: 1, ..CommissionedRow::default() };
+    let subject = Subject { number: 5, row: Row::Commissioned(Box::new(row)) };
+    let made = event(5, 1, Body::Commissioned { count: 1 }, vec![subject]);
+    let commit = Commit { events: vec![made], ..Commit::default() };
+    store.commit(&commit).await.expect("the unit is new");
+}
+
+async fn stale_reference_rows_conflict(store: &Store) {
+    let version = store.reference_version().await.expect("it reads");
+    let brand = |id: i64| BrandRow {
+        id,
+        code: format!("B{id}"),
+        name: "澄野".into(),
+        time_zone: "Asia/Shanghai".into(),
+    };
+    let put = |id, version| Commit {
+        relies_on: vec![Relied::Reference(version)],
+        reference: vec![ReferenceChange::Brand(brand(id))],
+        ..Commit::default()
+    };
+    store.commit(&put(1, version)).await.expect("the version is right");
+    assert_eq!(store.reference_version().await.expect("it reads"), version + 1);
+    let stale = store.commit(&put(2, version)).await;
+    assert!(matches!(stale, Err(StoreError::Conflict("reference"))), "{stale:?}");
+    let reading = Commit { relies_on: vec![Relied::Reference(version)], ..Commit::default() };
+    let stale = store.commit(&reading).await;
+    assert!(matches!(stale, Err(StoreError::Conflict("reference"))), "{stale:?}");
+    let twice = store.commit(&put(1, version + 1)).await;
+    assert!(matches!(&twice, Err(StoreError::Duplicate(t)) if t == "brand"), "{twice:?}");
+    let rows = store.reference_load().await.expect("it reads");
+    assert_eq!((rows.brands.len(), rows.version), (1, version + 1));
+}
+
+async fn stale_units_conflict(store: &Store) {
+    make(store).await;
+    let inspect = |id, revision| Commit {
+        relies_on: vec![Relied::Unit { number: 5, revision }],
+        events: vec![event(
+            5,
+            id,
+            Body::Inspected { inspection: "hold".into(), note: String::new() },
+            vec![],
+        )],
+        ..Commit::default()
+    };
+    store.commit(&inspect(2, 0)).await.expect("the revision is right");
+    let stale = store.commit(&inspect(3, 0)).await;
+    assert!(matches!(stale, Err(StoreError::Conflict("unit"))), "{stale:?}");
+    let unit = store.unit_fetch(5).await.expect("it reads").expect("it is there");
+    assert_eq!((unit.revision, unit.recorded_at), (1, 2));
+    assert_eq!(unit.inspection.as_deref(), Some("hold"));
+    assert_eq!(store.events_fetch(5).await.expect("it reads").len(), 2);
+}
+
+async fn a_life_is_activated_once(store: &Store) {
+    make(store).await;
+    let start = |id, life| {
+        let body = ActivatedBody { first: true, life, ..ActivatedBody::default() };
+        let events = vec![event(5, id, Body::Activated(Box::new(body)), vec![])];
+        Commit { events, ..Commit::default() }
+    };
+    store.commit(&start(2, 0)).await.expect("it is the first");
+    let again = store.commit(&start(3, 0)).await;
+    assert!(matches!(&again, Err(StoreError::Duplicate(t)) if t == "activation"), "{again:?}");
+    store.commit(&start(4, 1)).await.expect("another life");
+    assert_eq!(store.events_count().await.expect("it reads"), 3, "a refused commit left nothing");
+}
+
+async fn reference_rows_are_put_and_put_again(store: &Store) {
+    let party = |name: &str| Party {
+        id: PartyId(1),
+        brand: BrandId(1),
+        code: "P".into(),
+        kind: PartyKind::Shop,
+        name: name.into(),
+        parent: None,
+        region: None,
+        address: String::new(),
+        phone: String::new(),
+        point: Some((1.5, 2.5)),
+        public: true,
+    };
+    for name in ["before", "after"] {
+        let version = store.reference_version().await.expect("it reads");
+        let commit = Commit {
+            relies_on: vec![Relied::Reference(version)],
+            reference: vec![ReferenceChange::Party(party(name))],
+            ..Commit::default()
+        };
+        store.commit(&commit).await.expect("it is put");
+    }
+    let start = vec![ReferenceChange::DrawStart(BatchId(3), 70)];
+    store.commit(&Commit { reference: start, ..Commit::default() }).await.expect("it is put");
+    assert_eq!(store.draw_fetch(3).await.expect("it reads"), Some(70));
+    let rows = store.reference_load().await.expect("it reads");
+    assert_eq!(rows.parties, [party("after")]);
+}
+
+async fn looks_are_gathered_and_trimmed(store: &Store) {
+    let delta = |at: i64, place: Option<&str>, recent: String| ScanDelta {
+        unit: 5,
+        audience: "consumer",
+        count: 2,
+        first_at: at,
+        last_at: at + 1,
+        first_place: place.map(str::to_owned),
+        last_place: place.map(str::to_owned),
+        recent,
+    };
+    let first = delta(100, Some("31"), "100 31\n".into());
+    let earlier = delta(50, Some("44"), "50 44\n".into());
+    store.scans_add(vec![first, earlier]).await.expect("they are written");
+    let seen = store.scans_fetch(5).await.expect("it reads").remove(0);
+    assert_eq!((seen.count, seen.first_at, seen.last_at), (4, 100, 101));
+    assert_eq!(seen.last_place.as_deref(), Some("31"), "an earlier look moves nothing");
+    assert_eq!(seen.recent, "100 31\n50 44\n");
+    let long = "地".repeat(RECENT_CHARS_MAX as usize - 3);
+    store.scans_add(vec![delta(200, None, long.clone())]).await.expect("it is written");
+    let seen = store.scans_fetch(5).await.expect("it reads").remove(0);
+    assert_eq!(seen.recent.chars().count(), RECENT_CHARS_MAX as usize);
+    assert_eq!(seen.recent, format!("44\n{long}"), "characters, not bytes; the oldest go first");
+    assert_eq!(seen.last_place, None);
+}
+
+async fn a_job_is_leased_once(store: &Store) {
+    let job = Outbox { home: 5, id: [1; 16], topic: "work", content: "{}".into(), due_at: 10 };
+    let commit = Commit { outbox: vec![job.clone()], ..Commit::default() };
+    store.commit(&commit).await.expect("it is written");
+    assert!(store.outbox_due("work", 9, 10).await.expect("it reads").is_empty());
+    assert_eq!(store.outbox_due("work", 10, 10).await.expect("it reads"), [job.clone()]);
+    let leases = tokio::join!(
+        store.outbox_lease(&job, 100),
+        store.outbox_lease(&job, 100),
+        store.outbox_lease(&job, 100)
+    );
+    let won = [leases.0, leases.1, leases.2].map(|l| usize::from(l.expect("it answers")));
+    assert_eq!(won.iter().sum::<usize>(), 1);
+    store.outbox_done(&job).await.expect("it is struck off");
+    assert!(store.outbox_due("work", 1_000, 10).await.expect("it reads").is_empty());
+}
+
+async fn an_answer_is_kept_once(store: &Store) {
+    let answer = Idempotency {
+        home: 5,
+        scope: [1; 32],
+        content: [2; 32],
+        status: 201,
+        reply: "{\"first\":true}".into(),
+        expires_at: 99,
+    };
+    let commit = Commit { idempotency: Some(answer), ..Commit::default() };
+    store.commit(&commit).await.expect("it is new");
+    let again = store.commit(&commit).await;
+    assert!(matches!(&again, Err(StoreError::Duplicate(t)) if t == "idempotency"), "{again:?}");
+    let kept = store.replay_fetch(&[1; 32]).await.expect("it reads").expect("it is kept");
+    assert_eq!((kept.status, kept.content), (201, vec![2; 32]));
+    assert_eq!(store.replay_fetch(&[3; 32]).await.expect("it reads"), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_error_keeps_its_kind() {
+    let dir = TempDir::new().expect("a temporary folder");
+    let options = SqliteOptions::default();
+    let store = open(&Target::Sqlite { dir: dir.path().to_owned(), options }).await;
+    let store::engine::Engine::Lite(lite) = store.engine() else { panic!("it is SQLite") };
+    lite.set_read_only(true);
+    let job = Outbox { home: 5, id: [1; 16], topic: "work", content: "{}".into(), due_at: 10 };
+    let refused = store.commit(&Commit { outbox: vec![job], ..Commit::default() }).await;
+    assert!(matches!(refused, Err(StoreError::Write(WriteError::ReadOnly))), "{refused:?}");
+}
+
+type Tables = BTreeMap<String, Vec<String>>;
+
+/// Tables with their columns in order.
+fn tables(sql: &str) -> Tables {
+    let plain: Vec<_> = sql.lines().filter(|l| !l.trim_start().starts_with("--")).collect();
+    let plain = plain.join("\n");
+    let mut tables = Tables::new();
+    for text in plain.split("CREATE TABLE ").skip(1) {
+        let (name, rest) = text.split_once(" (").expect("a table has columns");
+        let mut depth = 1;
+        let end = rest.find(|c| {
+            depth += match c {
+                '(' => 1,
+                ')' => -1,
+                _ => 0,
+            };
+            depth == 0
+        });
+        let body = &rest[..end.expect("the columns end")];
+        let mut depth = 0;
+        let parts = body.split(|c| {
+            depth += i32::from(c == '(') - i32::from(c == ')');
+            c == ',' && depth == 0
+        });
+        let columns = parts.filter_map(|p| p.split_whitespace().next());
+        let columns = columns.filter(|c| !["PRIMARY", "UNIQUE"].contains(c));
+        tables.insert(name.to_owned(), columns.map(str::to_owned).collect());
+    }
+    tables
+}
+
+#[test]
+fn every_migration_has_its_twin() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let names = |engine: &str| {
+        let entries = std::fs::read_dir(root.join(engine)).expect("the folder is there");
+        let names = entries.map(|e| e.expect("an entry").file_name().into_string());
+        let mut names: Vec<_> = names.map(|n| n.expect("a plain name")).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names("sqlite"), names("postgres"));
+    for name in names("sqlite") {
+        let read = |engine: &str| {
+            let path = root.join(engine).join(&name);
+            tables(&std::fs::read_to_string(path).expect("it reads"))
+        };
+        let (sqlite, postgres) = (read("sqlite"), read("postgres"));
+        assert_eq!(sqlite, postgres, "{name}");
+        assert!(sqlite.values().all(|columns| !columns.is_empty()), "{name}");
+    }
+}
