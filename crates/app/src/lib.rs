@@ -2,10 +2,12 @@
 //!
 //! `main -> cli -> {api, pages, jobs} -> flows -> {store, domain, detect}`; see `ARCHITECTURE.md`.
 
+pub mod api;
 pub mod clock;
 pub mod files;
 pub mod flows;
 pub mod geo;
+pub mod jobs;
 pub mod pages;
 pub mod rules;
 pub mod secrets;
