@@ -2,6 +2,8 @@
 //!
 //! `main -> cli -> {api, pages, jobs} -> flows -> {store, domain, detect}`; see `ARCHITECTURE.md`.
 
+pub mod api;
+pub mod bench;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -9,6 +11,7 @@ pub mod faults;
 pub mod files;
 pub mod flows;
 pub mod geo;
+pub mod jobs;
 pub mod pages;
 pub mod rules;
 pub mod secrets;

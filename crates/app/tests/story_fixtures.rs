@@ -101,6 +101,7 @@ fn report(line: &Value) -> Report {
         offset_minutes: 480,
         fingerprint: text(&line["device_fingerprint"]),
         signals: Signals {
+            attestation: None,
             ip: signals["ip"].as_str().and_then(|ip| ip.parse().ok()),
             serving_mcc: text(&signals["serving_mcc"]),
             sim_mcc: text(&signals["sim_mcc"]),

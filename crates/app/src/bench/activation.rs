@@ -18,13 +18,10 @@ const EVENTS: &str = "SELECT e.home, e.id, e.brand_id, e.kind, e.happened_at, e.
     e.canonical FROM event e WHERE e.kind = 'activated'";
 const LEAVES: &str = "SELECT home, event_id, leaf FROM unsealed";
 const ACTIVATIONS: &str = "SELECT unit, life, event_id, activated_at FROM activation";
-const FINDINGS: &str =
-    "SELECT unit, event_id, kind, grade, reasons, activated_at FROM finding";
-const ALERTS: &str =
-    "SELECT home, dedup_key, brand_id, kind, grade, event_id, due_at FROM alert";
+const FINDINGS: &str = "SELECT unit, event_id, kind, grade, reasons, activated_at FROM finding";
+const ALERTS: &str = "SELECT home, dedup_key, brand_id, kind, grade, event_id, due_at FROM alert";
 const SIDES: &str = "SELECT home, id, sealed, expires_at FROM observation";
-const ANSWERS: &str =
-    "SELECT home, scope, content, status, reply, expires_at FROM idempotency";
+const ANSWERS: &str = "SELECT home, scope, content, status, reply, expires_at FROM idempotency";
 
 const UNIT_PUT: &str = "UPDATE unit SET activated_at = $2, region = $3, fingerprint = $4, \
     revision = $5, recorded_at = $6 WHERE number = $1";
@@ -48,7 +45,12 @@ pub async fn measure(dir: &Path) -> Result<Measured, BenchError> {
     let bare_dir = scratch(dir, "activation-bare")?;
     let (house, caller) = brand::open(&ours_dir).await?;
     brand::make_units(&house, &caller, 0..UNITS).await?;
-    house.store.engine().backup_to(&bare_dir.join(store::engine::FILE_NAME)).await.map_err(machine)?;
+    house
+        .store
+        .engine()
+        .backup_to(&bare_dir.join(store::engine::FILE_NAME))
+        .await
+        .map_err(machine)?;
     let watch = Stopwatch::start();
     let reports: Vec<_> = (0..UNITS).map(report).collect();
     stream::iter(reports.iter().enumerate())

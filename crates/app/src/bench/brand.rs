@@ -26,13 +26,10 @@ const PRODUCED_AT: &str = "2026-01-05T08:00:00+08:00";
 /// Opens (or makes) a store with the plain brand in it.
 pub async fn open(dir: &Path) -> Result<(Arc<House>, Caller), BenchError> {
     let machine = |e: &dyn std::fmt::Display| BenchError::Machine(e.to_string());
-    let master =
-        MasterKey::from_file_or_new(&dir.join("master.key")).map_err(|e| machine(&e))?;
+    let master = MasterKey::from_file_or_new(&dir.join("master.key")).map_err(|e| machine(&e))?;
     let geo = Arc::new(Geo::load(&GeoPaths::default()).map_err(|e| machine(&e))?);
-    let target =
-        Target::Sqlite { dir: dir.to_owned(), options: SqliteOptions::default() };
-    let house =
-        House::open(&target, master, Clock::System, geo, Settings::default()).await?;
+    let target = Target::Sqlite { dir: dir.to_owned(), options: SqliteOptions::default() };
+    let house = House::open(&target, master, Clock::System, geo, Settings::default()).await?;
     let tables =
         [(Kind::Parties, PARTIES), (Kind::Products, PRODUCTS), (Kind::Territories, TERRITORIES)];
     for (kind, text) in tables {
@@ -88,8 +85,9 @@ pub async fn make_units(
     let mut at = range.start;
     while at < range.end {
         let end = range.end.min(at + 20_000);
-        let text: String =
-            std::iter::once(PRODUCTION_HEADER.to_owned()).chain((at..end).map(production_line)).collect();
+        let text: String = std::iter::once(PRODUCTION_HEADER.to_owned())
+            .chain((at..end).map(production_line))
+            .collect();
         let mut table = table(Kind::Production, text)?;
         let mut drafts = Vec::with_capacity((end - at) as usize);
         for row in table.rows() {

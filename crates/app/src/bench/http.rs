@@ -28,8 +28,7 @@ pub async fn measure(options: &BenchOptions, say: Say<'_>) -> Result<Vec<Measure
     let small = store_with(options, SMALL_UNITS.min(options.unit_count), say).await?;
     say("verify: warming and measuring");
     let (large_rates, tail, bare_rates) = serve_and_load(&large, options.unit_count).await?;
-    let (small_rates, _, _) =
-        serve_and_load(&small, SMALL_UNITS.min(options.unit_count)).await?;
+    let (small_rates, _, _) = serve_and_load(&small, SMALL_UNITS.min(options.unit_count)).await?;
     let (ours, bare, little) = (median(large_rates), median(bare_rates), median(small_rates));
     say("cold start and memory of a server in a process of its own");
     let path = format!("/api/v1/verify/{}", sample_codes(&large, options.unit_count).await?[0]);
@@ -107,14 +106,11 @@ async fn store_with(
 }
 
 /// Requests a second of ours and of the bare handler in turn, and the tail of ours.
-async fn serve_and_load(
-    dir: &Path,
-    units: u64,
-) -> Result<(Vec<f64>, f64, Vec<f64>), BenchError> {
+async fn serve_and_load(dir: &Path, units: u64) -> Result<(Vec<f64>, f64, Vec<f64>), BenchError> {
     let (house, _) = brand::open(dir).await?;
     let codes = codes_of(&house, units);
     let requests = requests(&codes);
-    let ours = spawn(crate::api::router(Arc::clone(&house), &Default::default())).await?;
+    let ours = spawn_ours(Arc::clone(&house)).await?;
     let body = one_body(ours, &requests[0]).await?;
     let bare = spawn(bare_router(body)).await?;
     load(ours, &requests, REQUESTS / 4, None).await?;
@@ -166,10 +162,24 @@ fn bare_router(body: Vec<u8>) -> Router {
     Router::new().route("/api/v1/verify/{code}", get(answer))
 }
 
+/// The real server, without rate limits: one address sends all the load.
+async fn spawn_ours(house: Arc<House>) -> Result<SocketAddr, BenchError> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let options = crate::api::ServeOptions::default();
+    tokio::spawn(async move {
+        let never = std::future::pending();
+        if let Err(error) = crate::api::serve(house, listener, options, never).await {
+            tracing::error!(%error, "the measured server ended");
+        }
+    });
+    Ok(address)
+}
+
 async fn spawn(router: Router) -> Result<SocketAddr, BenchError> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let service = router.into_make_service();
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, service).await {
             tracing::error!(%error, "the measured server ended");
@@ -251,7 +261,9 @@ impl Client {
             let Some(head) = seen.windows(4).position(|w| w == b"\r\n\r\n") else { continue };
             let text = std::str::from_utf8(&seen[..head]).map_err(|_| broken())?;
             if !text.starts_with("HTTP/1.1 200") {
-                return Err(BenchError::Machine(text.lines().next().unwrap_or_default().to_owned()));
+                return Err(BenchError::Machine(
+                    text.lines().next().unwrap_or_default().to_owned(),
+                ));
             }
             let length = text
                 .lines()

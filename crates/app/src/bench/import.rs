@@ -19,9 +19,23 @@ const UNITS: &str = "SELECT number, brand_id, product_id, batch_id, sn, identifi
     produced_at, site_id, line, lot, inspection, disposition, life, suspect, recorded_at, \
     revision FROM unit ORDER BY number";
 const UNIT_COLUMNS: &[&str] = &[
-    "number", "brand_id", "product_id", "batch_id", "sn", "identifiers", "born_hash",
-    "produced_at", "site_id", "line", "lot", "inspection", "disposition", "life", "suspect",
-    "recorded_at", "revision",
+    "number",
+    "brand_id",
+    "product_id",
+    "batch_id",
+    "sn",
+    "identifiers",
+    "born_hash",
+    "produced_at",
+    "site_id",
+    "line",
+    "lot",
+    "inspection",
+    "disposition",
+    "life",
+    "suspect",
+    "recorded_at",
+    "revision",
 ];
 const SUBJECTS: &str =
     "SELECT subject, event_id, home, content FROM event_subject ORDER BY subject";
@@ -36,7 +50,12 @@ pub async fn measure(dir: &Path) -> Result<Vec<Measured>, BenchError> {
     let bare_dir = scratch(dir, "import-bare")?;
     let file = write_file(dir, ROWS)?;
     let (house, _) = brand::open(&ours_dir).await?;
-    house.store.engine().backup_to(&bare_dir.join(store::engine::FILE_NAME)).await.map_err(machine)?;
+    house
+        .store
+        .engine()
+        .backup_to(&bare_dir.join(store::engine::FILE_NAME))
+        .await
+        .map_err(machine)?;
     let mut table = Table::from_path(Kind::Production, &file).map_err(machine)?;
     let watch = Stopwatch::start();
     let report =
@@ -74,7 +93,12 @@ fn write_file(dir: &Path, rows: u64) -> Result<PathBuf, BenchError> {
 
 /// What the import wrote, in transactions as large as its own.
 async fn groups(engine: &Engine) -> Result<Vec<Plan>, BenchError> {
-    let units = rows(engine, UNITS, "iiiitti" .chars().chain("iitttt".chars()).chain("iiii".chars()).collect()).await?;
+    let units = rows(
+        engine,
+        UNITS,
+        "iiiitti".chars().chain("iitttt".chars()).chain("iiii".chars()).collect(),
+    )
+    .await?;
     let subjects = rows(engine, SUBJECTS, "ibit".chars().collect()).await?;
     let identifiers = rows(engine, IDENTIFIERS, "ttiii".chars().collect()).await?;
     let bulk = |table, columns: &'static [&'static str], rows: &[Vec<Value>]| Step::Bulk {

@@ -108,7 +108,8 @@ pub async fn run(options: &BenchOptions, say: Say<'_>) -> Result<Vec<Measured>, 
 
 /// The table as text.
 pub fn table_text(rows: &[Measured]) -> String {
-    let mut text = String::from("| path | ours | baseline | ratio | wanted |\n|---|---|---|---|---|\n");
+    let mut text =
+        String::from("| path | ours | baseline | ratio | wanted |\n|---|---|---|---|---|\n");
     for row in rows {
         let line = format!(
             "| {} | {} | {} | {:.2} | {} |\n",

@@ -49,8 +49,11 @@ async fn pack(house: &House) -> Result<(), BenchError> {
     let mut text = String::from("sscc,child,packed_at\n");
     for pallet in 0..PALLETS {
         for unit in 0..UNITS {
-            let line =
-                format!("{},{},2026-01-06T08:00:00+08:00\n", sscc(pallet), sn(pallet * UNITS + unit));
+            let line = format!(
+                "{},{},2026-01-06T08:00:00+08:00\n",
+                sscc(pallet),
+                sn(pallet * UNITS + unit)
+            );
             text.push_str(&line);
         }
     }

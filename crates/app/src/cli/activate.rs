@@ -124,6 +124,7 @@ fn report(house: &House, zone: &TimeZone, args: &Args) -> Result<Report, Fault> 
         offset_minutes: when.1,
         fingerprint: args.fingerprint.clone(),
         signals: Signals {
+            attestation: None,
             ip: args.ip,
             serving_mcc: args.serving_mcc.clone(),
             sim_mcc: args.sim_mcc.clone(),

@@ -62,12 +62,8 @@ pub async fn run(args: Args) -> Result<Exit, Fault> {
 async fn table(args: Args) -> Result<Exit, Fault> {
     let dir = std::env::temp_dir().join(format!("dossier-bench-{}", std::process::id()));
     std::fs::create_dir_all(&dir)?;
-    let options = BenchOptions {
-        unit_count: args.units,
-        only: args.only,
-        dir: dir.clone(),
-        keep: args.keep,
-    };
+    let options =
+        BenchOptions { unit_count: args.units, only: args.only, dir: dir.clone(), keep: args.keep };
     let rows = bench::run(&options, &|what| eprintln!("{what}")).await;
     let removed = std::fs::remove_dir_all(&dir);
     let rows = rows.map_err(|e| Fault::failed(e.to_string()))?;

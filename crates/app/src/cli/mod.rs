@@ -6,6 +6,7 @@
 mod activate;
 mod backup;
 mod batch;
+mod bench;
 mod codes;
 mod fault;
 mod geo;
@@ -75,6 +76,8 @@ enum Command {
     /// Parties
     #[command(subcommand)]
     Party(party::Command),
+    /// Measure every path that must be fast against a bare baseline
+    Bench(bench::Args),
     /// Replay the whole ledger and compare (exit 0 equal, 4 different)
     Rebuild(rebuild::Args),
     /// Write a backup while work goes on, its keys sealed under a passphrase
@@ -127,6 +130,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Fault> {
         Command::Keys(command) => keys::run(global, command).await,
         Command::Batch(command) => batch::run(global, command).await,
         Command::Party(command) => party::run(global, command).await,
+        Command::Bench(args) => bench::run(args).await,
         Command::Rebuild(args) => rebuild::run(global, args).await,
         Command::Backup(args) => backup::backup(global, args).await,
         Command::Restore(args) => backup::restore(global, args).await,

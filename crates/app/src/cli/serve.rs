@@ -1,6 +1,7 @@
 //! `serve`: answers over HTTP until it is told to stop.
 
 use super::{Exit, Fault, open};
+use crate::api::{self, ServeOptions};
 use crate::config::{GeoArgs, Global};
 use crate::flows::{House, scans};
 use crate::geo::Geo;
@@ -145,7 +146,7 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 async fn until_stopped(
     house: Arc<House>,
     listener: TcpListener,
-    args: &Door<'_>,
+    door: &Door<'_>,
     stop: watch::Receiver<bool>,
 ) -> Result<(), Fault> {
     let patience = async {
@@ -153,29 +154,25 @@ async fn until_stopped(
         tokio::time::sleep(DRAIN).await;
     };
     tokio::select! {
-        ended = answer(house, listener, args, stopped(stop.clone())) => {
+        ended = answer(house, listener, door, stopped(stop.clone())) => {
             ended.map_err(|e| Fault::Unavailable(format!("the server ended: {e}")))
         }
         () = patience => Ok(()),
     }
 }
 
-/// WIRE: the one place that meets `crate::api`. On merge the body becomes
-///
-/// ```text
-/// let options = api::ServeOptions {
-///     limits: args.limits == Limits::On,
-///     trusted_proxies: args.trusted_proxy.clone(), // checked CIDR texts, always with /bits
-///     extra: Some(pages::routes::routes()),
-/// };
-/// api::serve(house, listener, options, stop).await
-/// ```
+/// Opens the API and the pages to the world.
 async fn answer(
     house: Arc<House>,
     listener: TcpListener,
-    args: &Door<'_>,
+    door: &Door<'_>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let _ = (house, args.limits == Limits::On, &args.trusted_proxy);
-    axum::serve(listener, axum::Router::new()).with_graceful_shutdown(stop).await
+    let trusted = door.trusted_proxy.iter().map(|text| text.parse());
+    let options = ServeOptions {
+        limits: door.limits == Limits::On,
+        trusted_proxies: trusted.collect::<Result<_, String>>().map_err(std::io::Error::other)?,
+        extra: None,
+    };
+    api::serve(house, listener, options, stop).await
 }

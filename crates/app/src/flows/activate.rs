@@ -61,6 +61,9 @@ pub struct Signals {
     /// IANA zone of the device.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub time_zone: Option<String>,
+    /// A platform's attestation as sent; nothing here verifies it yet.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub attestation: Option<String>,
 }
 
 /// An activation as reported.

@@ -2,6 +2,7 @@
 //! It knows no web type and no SQL; `api`, `pages`, `cli` and `jobs` call it and nothing below it.
 
 pub mod activate;
+pub mod alerts;
 pub mod backup;
 pub mod batches;
 pub mod caller;
@@ -13,6 +14,7 @@ pub mod house;
 pub mod idempotency;
 pub mod import;
 pub mod keys;
+pub mod later;
 pub mod lifecycle;
 pub mod masterdata;
 pub mod outcome;

@@ -1,0 +1,404 @@
+//! Activations: a device, an app or a brand's server reports a first start.
+
+use super::error::Problem;
+use super::gate::{Asker, ClientAddress};
+use super::input::{Input, bounded, bounded_if};
+use crate::files::read_instant;
+use crate::flows::activate::{self, Activated, Report, Signals};
+use crate::flows::idempotency::{Answer, Keyed};
+use crate::flows::{Caller, House, Scope};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use domain::activation::Assurance;
+use domain::warranty::WarrantyReading;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::net::IpAddr;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// The name of the route in idempotency scopes; it never changes.
+const ROUTE: &str = "POST /api/v1/activations";
+/// Longest fingerprint and attestation, in characters.
+const FINGERPRINT_CHARS_MAX: usize = 512;
+const ATTESTATION_BYTES_MAX: usize = 16 * 1024;
+/// Longest short word: a store code, a zone, a region.
+const WORD_CHARS_MAX: usize = 64;
+
+/// What names a unit.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IdentifierBody {
+    /// `sn`, `imei`, `meid`, `eid`, `mac`, `part` or `code`.
+    pub scheme: String,
+    /// As printed or read.
+    #[schema(max_length = 128)]
+    pub value: String,
+}
+
+/// A position.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct GpsBody {
+    /// Degrees north, WGS-84.
+    pub lat: f64,
+    /// Degrees east, WGS-84.
+    pub lon: f64,
+    /// Uncertainty in metres.
+    #[serde(default)]
+    pub radius_m: f64,
+    /// Whether the platform vouches for it; counts only for keys with `activation:attested`.
+    #[serde(default)]
+    pub attested: bool,
+}
+
+/// Signs of the place. All optional; the more agree, the surer the answer.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(default)]
+pub struct SignalsBody {
+    /// The device's address as the sender saw it.
+    pub ip: Option<String>,
+    /// Country code of the serving mobile network, `460`.
+    pub serving_mcc: Option<String>,
+    /// Country code of the SIM's home network.
+    pub sim_mcc: Option<String>,
+    /// Position with consent.
+    pub gps: Option<GpsBody>,
+    /// Party code of the shop that sold it.
+    pub store_code: Option<String>,
+    /// Where the sale was shipped to, GB/T 2260 or ISO 3166-1.
+    pub shipping_region: Option<String>,
+    /// `fixed`, `wifi` or `cellular`.
+    pub access: Option<String>,
+    /// IANA zone of the device.
+    pub time_zone: Option<String>,
+    /// A platform's attestation; kept with the signals, not yet verified here.
+    #[schema(value_type = Object)]
+    pub attestation: Option<Value>,
+}
+
+/// A first start. Fields not named here are ignored: firmware outlives interfaces.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct ActivationBody {
+    /// Which unit.
+    pub identifier: IdentifierBody,
+    /// When, RFC 3339. Without an offset: in the brand's zone.
+    pub happened_at: String,
+    /// What tells this device from another.
+    #[schema(max_length = 512)]
+    pub device_fingerprint: Option<String>,
+    /// Where.
+    #[serde(default)]
+    pub signals: SignalsBody,
+}
+
+/// The unit that was activated.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UnitReply {
+    /// Its trace code; only for those who have a key or named it.
+    pub code: Option<String>,
+    /// Its serial number; as above.
+    pub sn: Option<String>,
+    /// GTIN, 14 digits.
+    pub gtin: Option<String>,
+    /// Which of its lives.
+    pub life: i64,
+}
+
+/// Where the evidence says the device is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LocationReply {
+    /// GB/T 2260 or ISO 3166-1; null when nobody can say.
+    pub region: Option<String>,
+    /// `country`, `province`, `city`, `district`, `none`.
+    pub level: &'static str,
+    /// `consistent`, `unknown`, `observe`, `suspect`, `likely`.
+    pub grade: &'static str,
+    /// Why, as stable codes.
+    pub reasons: Vec<&'static str>,
+}
+
+/// A suspicion with its evidence. It stops nothing.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FindingReply {
+    /// What is suspected.
+    pub kind: &'static str,
+    /// `observe`, `suspect`, `likely`.
+    pub grade: &'static str,
+    /// For `outside_territory`: `cross_region` or `cross_border`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nature: Option<&'static str>,
+    /// Stable codes, most telling first.
+    pub reasons: Vec<String>,
+}
+
+/// The guarantee.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WarrantyReply {
+    /// First day; null when unknown.
+    pub starts_on: Option<String>,
+    /// Last covered day.
+    pub ends_on: Option<String>,
+    /// `invoice`, `sale`, `activation`, `ex_factory_plus_90`; or why nothing is known.
+    pub basis: &'static str,
+    /// Whose word the length is.
+    pub promise: Option<&'static str>,
+    /// False while the last day may still move with a holiday schedule not yet published.
+    pub holidays_verified: Option<bool>,
+    /// The policy row used.
+    pub policy_version: Option<String>,
+}
+
+impl From<&WarrantyReading> for WarrantyReply {
+    fn from(reading: &WarrantyReading) -> Self {
+        match reading {
+            WarrantyReading::Known(coverage) => Self {
+                starts_on: Some(coverage.starts_on.to_string()),
+                ends_on: Some(coverage.ends_on.to_string()),
+                basis: coverage.basis.as_str(),
+                promise: Some(coverage.promise.as_str()),
+                holidays_verified: Some(coverage.holidays_verified),
+                policy_version: Some(coverage.policy_version.clone()),
+            },
+            WarrantyReading::Unknown(gap) => Self {
+                starts_on: None,
+                ends_on: None,
+                basis: gap.as_str(),
+                promise: None,
+                holidays_verified: None,
+                policy_version: None,
+            },
+        }
+    }
+}
+
+/// What became of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ActivationReply {
+    /// The unit.
+    pub unit: UnitReply,
+    /// The event recorded.
+    pub event: String,
+    /// First of its life.
+    pub first: bool,
+    /// First activation of this life.
+    pub activated_at: String,
+    /// Whether `happened_at` was believed; if not, receipt counts and `reasons` holds `clock`.
+    pub clock_believed: bool,
+    /// What else is to be said of the report as a whole.
+    pub reasons: Vec<&'static str>,
+    /// Where.
+    pub location: LocationReply,
+    /// What does not fit.
+    pub findings: Vec<FindingReply>,
+    /// `attested`, `brand_server`, `app`, `public`.
+    pub assurance: &'static str,
+    /// The guarantee as it stands now.
+    pub warranty: WarrantyReply,
+}
+
+/// Report a first start.
+///
+/// 201 when it is the first of the unit's life, 200 when it came again. Nothing is refused for its
+/// place or its clock. Without a key the caller is the device itself.
+#[utoipa::path(
+    post, path = "/activations", tag = "activations", request_body = ActivationBody,
+    params(("Idempotency-Key" = Option<String>, Header, description = "1–255 visible characters")),
+    responses(
+        (status = 201, description = "First of this life", body = ActivationReply),
+        (status = 200, description = "Recorded again", body = ActivationReply),
+        (status = 400, description = "Cannot be read", body = Problem),
+        (status = 404, description = "Unknown unit: kept and replayed", body = Problem),
+        (status = 409, description = "Idempotency-Key used otherwise", body = Problem),
+    ),
+    security((), ("key" = ["activation"]))
+)]
+pub(super) async fn create_activation(
+    State(house): State<Arc<House>>,
+    Asker(caller): Asker,
+    ClientAddress(client): ClientAddress,
+    headers: HeaderMap,
+    Input(body): Input<ActivationBody>,
+) -> Result<Response, Problem> {
+    may_report(caller.as_ref())?;
+    let report = report(&house, caller.as_ref(), client, &body).await?;
+    let key = keyed(&headers, caller.as_ref(), &body)?;
+    if let Some(key) = &key
+        && let Some(answer) = key.replay(&house).await?
+    {
+        return Ok(respond(&answer, true));
+    }
+    let reference = house.reference().await?;
+    let named = body.identifier.scheme == "code";
+    let render = |done: &Activated| {
+        let reply = reply(&house, &reference, done, caller.is_some() || named);
+        let status = if done.first { 201 } else { 200 };
+        Answer { status, reply: serde_json::to_string(&reply).unwrap_or_default() }
+    };
+    let answer =
+        activate::activate(&house, caller.as_ref(), &report, key.as_ref(), &render).await?;
+    Ok(respond(&answer, false))
+}
+
+fn respond(answer: &Answer, replayed: bool) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or_default();
+    let mut response = (status, answer.reply.clone()).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if replayed {
+        headers.insert("idempotency-replayed", HeaderValue::from_static("true"));
+    }
+    response
+}
+
+fn may_report(caller: Option<&Caller>) -> Result<(), Problem> {
+    let Some(caller) = caller else { return Ok(()) };
+    let any = [Scope::Activate, Scope::ActivateApp, Scope::ActivateAttested];
+    if any.into_iter().any(|scope| caller.may(scope)) {
+        return Ok(());
+    }
+    Ok(caller.need(Scope::Activate)?)
+}
+
+/// The idempotency key, in the scope of the API key, else of identifier and fingerprint.
+fn keyed(
+    headers: &HeaderMap,
+    caller: Option<&Caller>,
+    body: &ActivationBody,
+) -> Result<Option<Keyed>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = value
+        .to_str()
+        .map_err(|_| Problem::invalid("Idempotency-Key", "must be visible ASCII characters"))?;
+    let canonical = serde_json_canonicalizer::to_string(body).map_err(Problem::internal)?;
+    let owner = caller.map_or_else(
+        || {
+            let fingerprint = body.device_fingerprint.as_deref().unwrap_or("");
+            let IdentifierBody { scheme, value } = &body.identifier;
+            format!("{scheme}\n{value}\n{fingerprint}")
+        },
+        |caller| caller.actor.clone(),
+    );
+    Ok(Some(Keyed::new(&owner, ROUTE, key, &canonical)?))
+}
+
+/// Reads a body into a report, every field within its bounds.
+async fn report(
+    house: &House,
+    caller: Option<&Caller>,
+    client: IpAddr,
+    body: &ActivationBody,
+) -> Result<Report, Problem> {
+    let ActivationBody { identifier, happened_at, device_fingerprint, signals } = body;
+    bounded("identifier.value", &identifier.value, crate::flows::verify::QUERY_CHARS_MAX)?;
+    bounded_if("device_fingerprint", device_fingerprint.as_ref(), FINGERPRINT_CHARS_MAX)?;
+    let reference = house.reference().await?;
+    let brand = caller.map(|c| c.brand).or_else(|| reference.sole_brand());
+    let zone = house.zone(&reference, brand.unwrap_or(domain::id::BrandId(0)));
+    let happened_at =
+        read_instant(happened_at, &zone).map_err(|why| Problem::invalid("happened_at", why))?;
+    let device = caller.is_none_or(|c| c.assurance() == Assurance::App);
+    let mut signals = read_signals(signals)?;
+    let own_says_nothing = house.geo.lookup(client).reserved;
+    signals.ip = match (device, signals.ip) {
+        // A device's address is what we see; what it says of itself counts only behind a local
+        // hop, where we see nothing of it.
+        (true, said) if own_says_nothing => said.or(Some(client)),
+        (true, _) => Some(client),
+        (false, said) => said,
+    };
+    Ok(Report {
+        scheme: identifier.scheme.clone(),
+        value: identifier.value.clone(),
+        happened_at: happened_at.at.as_microsecond(),
+        offset_minutes: happened_at.offset_minutes,
+        fingerprint: device_fingerprint.clone().filter(|f| !f.is_empty()),
+        signals,
+    })
+}
+
+fn read_signals(body: &SignalsBody) -> Result<Signals, Problem> {
+    let ip = body.ip.as_deref().map(str::parse::<IpAddr>).transpose();
+    let ip = ip.map_err(|_| Problem::invalid("signals.ip", "must be an IPv4 or IPv6 address"))?;
+    let mcc = |field: &str, text: &Option<String>| {
+        let good = |t: &str| (3..=6).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_digit());
+        match text.as_deref() {
+            Some(text) if !good(text) => Err(Problem::invalid(field, "must be 3 to 6 digits")),
+            _ => Ok(()),
+        }
+    };
+    mcc("signals.serving_mcc", &body.serving_mcc)?;
+    mcc("signals.sim_mcc", &body.sim_mcc)?;
+    bounded_if("signals.store_code", body.store_code.as_ref(), WORD_CHARS_MAX)?;
+    bounded_if("signals.shipping_region", body.shipping_region.as_ref(), WORD_CHARS_MAX)?;
+    bounded_if("signals.time_zone", body.time_zone.as_ref(), WORD_CHARS_MAX)?;
+    if !matches!(body.access.as_deref(), None | Some("fixed" | "wifi" | "cellular")) {
+        return Err(Problem::invalid("signals.access", "must be fixed, wifi or cellular"));
+    }
+    let attestation = body.attestation.as_ref().map(ToString::to_string);
+    if attestation.as_ref().is_some_and(|text| text.len() > ATTESTATION_BYTES_MAX) {
+        let why = format!("at most {ATTESTATION_BYTES_MAX} bytes");
+        return Err(Problem::invalid("signals.attestation", why));
+    }
+    Ok(Signals {
+        ip,
+        serving_mcc: body.serving_mcc.clone(),
+        sim_mcc: body.sim_mcc.clone(),
+        gps: body.gps.as_ref().map(read_gps).transpose()?,
+        store_code: body.store_code.clone(),
+        shipping_region: body.shipping_region.clone(),
+        access: body.access.clone(),
+        time_zone: body.time_zone.clone(),
+        attestation,
+    })
+}
+
+fn read_gps(gps: &GpsBody) -> Result<(f64, f64, f64, bool), Problem> {
+    let within = |field: &str, value: f64, low: f64, high: f64| {
+        let inside = (low..=high).contains(&value);
+        let why = || Problem::invalid(field, format!("must be {low} to {high}"));
+        if inside { Ok(value) } else { Err(why()) }
+    };
+    let lat = within("signals.gps.lat", gps.lat, -90.0, 90.0)?;
+    let lon = within("signals.gps.lon", gps.lon, -180.0, 180.0)?;
+    let radius_m = within("signals.gps.radius_m", gps.radius_m, 0.0, 1e7)?;
+    Ok((lat, lon, radius_m, gps.attested))
+}
+
+fn reply(
+    house: &House,
+    reference: &crate::flows::reference::Reference,
+    done: &Activated,
+    named: bool,
+) -> ActivationReply {
+    let product = reference.product_by_id(domain::id::ProductId(done.unit.product));
+    let code = house.ring().encode(crate::flows::find::unit_number(done.unit.number));
+    let finding = |f: &domain::finding::Finding| FindingReply {
+        kind: f.kind.as_str(),
+        grade: f.grade.as_str(),
+        nature: f.nature.map(|n| n.as_str()),
+        reasons: f.reasons.clone(),
+    };
+    ActivationReply {
+        unit: UnitReply {
+            code: named.then(|| code.as_str().to_owned()),
+            sn: done.unit.sn.clone().filter(|_| named),
+            gtin: product.map(|p| p.gtin.clone()),
+            life: done.unit.life,
+        },
+        event: store::canonical::hex(&done.event.0),
+        first: done.first,
+        activated_at: super::instant_text(reference, house, done.unit.brand, done.activated_at),
+        clock_believed: done.clock_believed,
+        reasons: if done.clock_believed { vec![] } else { vec!["clock"] },
+        location: LocationReply {
+            region: done.assessment.region.map(|r| r.to_string()),
+            level: done.assessment.level.as_str(),
+            grade: done.assessment.grade.as_str(),
+            reasons: done.assessment.reasons.iter().map(|r| r.code()).collect(),
+        },
+        findings: done.findings.iter().map(finding).collect(),
+        assurance: done.assurance.as_str(),
+        warranty: (&done.warranty).into(),
+    }
+}

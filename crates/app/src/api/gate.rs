@@ -1,0 +1,195 @@
+//! The gate before every request: who asks, from where, and how often.
+
+use super::ServeOptions;
+use super::error::Problem;
+use super::limits::{Limits, Standing};
+use crate::flows::{Caller, House, Scope, keys};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+/// Entries of `X-Forwarded-For` looked at.
+const HOPS_MAX: usize = 16;
+
+/// The other end of the connection, as the server saw it.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub IpAddr);
+
+/// The gate of a process.
+pub struct Gate {
+    house: Arc<House>,
+    options: ServeOptions,
+    limits: Option<Limits>,
+}
+
+impl Gate {
+    /// A gate with nothing counted yet.
+    pub fn new(house: Arc<House>, options: &ServeOptions) -> Self {
+        let options = ServeOptions { extra: None, ..options.clone() };
+        let limits = options.limits.then(Limits::new);
+        Self { house, options, limits }
+    }
+
+    /// The client: the connection's other end, or behind trusted proxies what they say, read from
+    /// the right, where each proxy writes what it saw itself.
+    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let trusted = |ip: IpAddr| self.options.trusted_proxies.iter().any(|p| p.contains(ip));
+        let mut client = peer.to_canonical();
+        let lines = headers.get_all("x-forwarded-for").iter().rev();
+        let hops = lines.filter_map(|l| l.to_str().ok()).flat_map(|l| l.rsplit(','));
+        for hop in hops.take(HOPS_MAX) {
+            if !trusted(client) {
+                break;
+            }
+            let Ok(said) = hop.trim().parse::<IpAddr>() else { break };
+            client = said.to_canonical();
+        }
+        client
+    }
+
+    /// Who a request says it is: nobody without a key; a key that is not good is refused.
+    async fn asker(&self, headers: &HeaderMap) -> Result<Option<Caller>, Problem> {
+        let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+        let refused = || Problem::transport("unauthenticated");
+        let text = value.to_str().map_err(|_| refused())?;
+        let (kind, token) = text.split_once(' ').ok_or_else(refused)?;
+        if !kind.eq_ignore_ascii_case("bearer") {
+            return Err(refused());
+        }
+        let reference = self.house.reference().await?;
+        let caller = keys::authenticate(&reference, token.trim());
+        caller.map(Some).ok_or_else(refused)
+    }
+
+    /// Counts a public look at a unit.
+    ///
+    /// # Errors
+    /// There were too many.
+    pub fn look_at(&self, unit: i64) -> Result<(), Problem> {
+        match self.limits.as_ref().map(|l| l.unit(unit)) {
+            Some(standing) if !standing.passes => Err(too_many(&standing)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The middleware.
+pub async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<Peer>().map_or(Ipv4Addr::LOCALHOST.into(), |p| p.0);
+    let client = gate.client(peer, request.headers());
+    let asker = gate.asker(request.headers()).await;
+    let limits = gate.limits.as_ref();
+    let standing = limits.map(|limits| match &asker {
+        Ok(Some(caller)) => limits.key(&caller.actor),
+        // Wrong keys count against the address: guessing is slow.
+        Ok(None) | Err(_) => limits.address(client),
+    });
+    let mut response = match (asker, standing) {
+        (_, Some(standing)) if !standing.passes => too_many(&standing).into_response(),
+        (Err(problem), _) => problem.into_response(),
+        (Ok(caller), _) => {
+            let extensions = request.extensions_mut();
+            extensions.insert(ClientAddress(client));
+            extensions.insert(Asker(caller));
+            extensions.insert(Arc::clone(&gate));
+            next.run(request).await
+        }
+    };
+    if let Some(standing) = standing {
+        tell(&standing, response.headers_mut());
+    }
+    response
+}
+
+fn too_many(standing: &Standing) -> Problem {
+    Problem {
+        retry_after: Some(standing.wait_seconds.max(1)),
+        ..Problem::transport("too_many_requests")
+    }
+}
+
+/// The headers of draft-ietf-httpapi-ratelimit-headers.
+fn tell(standing: &Standing, headers: &mut HeaderMap) {
+    let rate = standing.rate;
+    let window = (f64::from(rate.burst) / rate.per_second).ceil();
+    let policy = format!("\"{}\";q={};w={window}", rate.name, rate.burst);
+    let now = format!("\"{}\";r={};t={}", rate.name, standing.left, standing.wait_seconds);
+    for (name, text) in [("ratelimit-policy", policy), ("ratelimit", now)] {
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            headers.insert(name, value);
+        }
+    }
+}
+
+/// Where the request comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);
+
+impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let found = parts.extensions.get::<Self>().copied();
+        Ok(found.unwrap_or(Self(Ipv4Addr::LOCALHOST.into())))
+    }
+}
+
+/// Who asks: somebody with a key, or anyone.
+#[derive(Clone, Debug)]
+pub struct Asker(pub Option<Caller>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Asker {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or(Self(None)))
+    }
+}
+
+/// Somebody with a key.
+pub struct Keyholder(pub Caller);
+
+impl<S: Send + Sync> FromRequestParts<S> for Keyholder {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let asker = parts.extensions.get::<Asker>().and_then(|a| a.0.clone());
+        asker.map(Self).ok_or_else(|| Problem::transport("unauthenticated"))
+    }
+}
+
+impl Keyholder {
+    /// The caller, when the key holds this scope.
+    ///
+    /// # Errors
+    /// 403, naming the scope.
+    pub fn with(self, scope: Scope) -> Result<Caller, Problem> {
+        self.0.need(scope)?;
+        Ok(self.0)
+    }
+}
+
+/// The gate itself, for limits that only a handler can count.
+pub struct Counted(pub Option<Arc<Gate>>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Counted {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self(parts.extensions.get::<Arc<Gate>>().cloned()))
+    }
+}
+
+impl Counted {
+    /// Counts a public look at a unit.
+    ///
+    /// # Errors
+    /// There were too many.
+    pub fn look_at(&self, unit: i64) -> Result<(), Problem> {
+        self.0.as_ref().map_or(Ok(()), |gate| gate.look_at(unit))
+    }
+}

@@ -1,0 +1,91 @@
+//! Physical proofs: what only the person who holds the unit can read.
+
+use super::error::Problem;
+use super::gate::{Asker, ClientAddress};
+use super::input::{At, Input, bounded};
+use super::verify::unit_of;
+use crate::flows::{House, proof};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// A proof that only who holds the unit can give.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProofBody {
+    /// `scratch` or `imei4`.
+    pub kind: String,
+    /// Six digits under the scratch layer, or the last four of an IMEI.
+    #[schema(max_length = 16)]
+    pub value: String,
+}
+
+/// How a proof came out.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProofReply {
+    /// `first`, `again`, `compare`, `wrong`, `wait`, `not_offered`.
+    pub outcome: &'static str,
+    /// With `again`: when it was right for the first time.
+    pub first_at: Option<String>,
+    /// With `wrong`: tries left before a wait.
+    pub tries_left: Option<usize>,
+    /// With `wait`: until when.
+    pub wait_until: Option<String>,
+}
+
+/// Prove that the unit is at hand.
+#[utoipa::path(
+    post, path = "/verify/{code}/proof", tag = "verify", request_body = ProofBody,
+    params(("code" = String, Path, description = "Trace code or identifier")),
+    responses(
+        (status = 200, description = "How it came out", body = ProofReply),
+        (status = 400, description = "Cannot be read", body = Problem),
+        (status = 404, description = "No such unit", body = Problem),
+        (status = 429, description = "Outcome `wait`", body = ProofReply),
+    ),
+    security((), ("key" = []))
+)]
+pub(super) async fn prove_unit(
+    State(house): State<Arc<House>>,
+    Asker(caller): Asker,
+    ClientAddress(client): ClientAddress,
+    At(code): At<String>,
+    Input(body): Input<ProofBody>,
+) -> Result<Response, Problem> {
+    let kind = match body.kind.as_str() {
+        "scratch" => proof::ProofKind::Scratch,
+        "imei4" => proof::ProofKind::Imei4,
+        _ => return Err(Problem::invalid("kind", "must be scratch or imei4")),
+    };
+    bounded("value", &body.value, 16)?;
+    let number = unit_of(&house, caller.as_ref(), &code, None).await?;
+    let visitor = client.to_string();
+    let outcome = proof::prove(&house, number, kind, &body.value, &visitor).await?;
+    let (status, reply) = proof_reply(&outcome);
+    Ok((status, Json(reply)).into_response())
+}
+
+fn proof_reply(outcome: &proof::ProofOutcome) -> (StatusCode, ProofReply) {
+    use proof::ProofOutcome as Out;
+    let reply =
+        |outcome| ProofReply { outcome, first_at: None, tries_left: None, wait_until: None };
+    match outcome {
+        Out::First => (StatusCode::OK, reply("first")),
+        Out::Again(at) => {
+            (StatusCode::OK, ProofReply { first_at: Some(at.to_string()), ..reply("again") })
+        }
+        Out::Compare => (StatusCode::OK, reply("compare")),
+        Out::Wrong { tries_left } => {
+            (StatusCode::OK, ProofReply { tries_left: Some(*tries_left), ..reply("wrong") })
+        }
+        Out::Wait(until) => (
+            StatusCode::TOO_MANY_REQUESTS,
+            ProofReply { wait_until: Some(until.to_string()), ..reply("wait") },
+        ),
+        Out::NotOffered => (StatusCode::OK, reply("not_offered")),
+    }
+}

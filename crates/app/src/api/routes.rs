@@ -1,0 +1,88 @@
+//! The table of contents.
+
+use super::error::Problem;
+use super::gate::{self, Gate};
+use super::{ServeOptions, activations, openapi, proofs, verify};
+use crate::flows::House;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Extension, Router};
+use std::sync::Arc;
+use std::time::Duration;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// Largest JSON body.
+pub const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Longest time until the head of an answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// Every route of version 1, with its description.
+fn version_1() -> OpenApiRouter<Arc<House>> {
+    OpenApiRouter::new()
+        .routes(routes!(activations::create_activation))
+        .routes(routes!(verify::verify_unit))
+        .routes(routes!(verify::verify_units))
+        .routes(routes!(proofs::prove_unit))
+}
+
+/// Everything a process answers.
+pub fn router(house: Arc<House>, options: ServeOptions) -> Router {
+    let gate = Arc::new(Gate::new(Arc::clone(&house), &options));
+    let described = openapi::Described::openapi();
+    let (api, document) =
+        OpenApiRouter::with_openapi(described).nest("/api/v1", version_1()).split_for_parts();
+    let rendered = openapi::render(document);
+    let meta = Router::new()
+        .route("/api/openapi.json", get(openapi::show_openapi))
+        .route("/api/docs", get(openapi::show_docs))
+        .layer(Extension(rendered));
+    let routes = api.merge(meta).merge(options.extra.unwrap_or_default());
+    let routes = routes
+        .method_not_allowed_fallback(|| async { Problem::transport("method_not_allowed") })
+        .fallback(|| async { Problem::transport("no_such_route") })
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn(in_time))
+        .layer(middleware::from_fn_with_state(gate, gate::pass));
+    // Whether the process lives must be answered to anyone, at any rate.
+    let health =
+        Router::new().route("/healthz", get(show_health)).route("/readyz", get(show_ready));
+    routes.merge(health).layer(middleware::from_fn(plainly)).with_state(house)
+}
+
+/// Ends what takes too long; a body that streams on after its head is not counted.
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::transport("timeout").into_response(),
+    }
+}
+
+/// Headers that every answer carries.
+async fn plainly(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The process lives.
+async fn show_health() -> &'static str {
+    "ok\n"
+}
+
+/// The store answers.
+async fn show_ready(State(house): State<Arc<House>>) -> Response {
+    match house.reference_now().await {
+        Ok(_) => "ready\n".into_response(),
+        Err(error) => {
+            tracing::warn!(%error, "not ready");
+            (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n").into_response()
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The listening side: connections, their limits, and a quiet end.
+
+use super::gate::Peer;
+use super::{ServeOptions, router};
+use crate::flows::House;
+use crate::jobs;
+use axum::http::Request;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tower::ServiceExt;
+
+/// Everything is over this long after the stop was asked for.
+pub const STOP_WITHIN: Duration = Duration::from_secs(10);
+/// What requests under way get of it; the rest is for the jobs.
+const DRAIN_WITHIN: Duration = Duration::from_secs(7);
+/// Connections at once; more wait in the system's queue.
+const CONNECTIONS_MAX: usize = 10_000;
+/// How long a client may take to send its head, also between two requests.
+const HEAD_WITHIN: Duration = Duration::from_secs(30);
+/// Longest head of a request.
+const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// Most header lines.
+const HEADERS_MAX: usize = 100;
+/// Pause after the system gave no connection (out of file descriptors).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves until `stop` is ready, then finishes what is under way and ends within
+/// [`STOP_WITHIN`].
+///
+/// # Errors
+/// The listener has no address.
+pub async fn serve(
+    house: Arc<House>,
+    listener: TcpListener,
+    options: ServeOptions,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    listener.local_addr()?;
+    let app = router(Arc::clone(&house), options);
+    let jobs = jobs::start(&house);
+    let (stopping, stopped) = watch::channel(false);
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut open = JoinSet::new();
+    tokio::pin!(stop);
+    loop {
+        while open.try_join_next().is_some() {}
+        tokio::select! {
+            () = &mut stop => break,
+            (stream, peer, permit) = accept(&listener, &room) => {
+                open.spawn(connection(stream, peer, app.clone(), stopped.clone(), permit));
+            }
+        }
+    }
+    drop(listener);
+    stopping.send_replace(true);
+    let drained = async { while open.join_next().await.is_some() {} };
+    if tokio::time::timeout(DRAIN_WITHIN, drained).await.is_err() {
+        tracing::warn!("connections were cut after {DRAIN_WITHIN:?}");
+    }
+    open.abort_all();
+    let rest = STOP_WITHIN.saturating_sub(DRAIN_WITHIN) - Duration::from_secs(1);
+    if tokio::time::timeout(rest, jobs.stop()).await.is_err() {
+        tracing::warn!("jobs were cut");
+    }
+    Ok(())
+}
+
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
+    let permit = Arc::clone(room).acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => return (stream, peer, permit),
+            Err(error) => {
+                tracing::warn!(%error, "no connection could be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    app: axum::Router,
+    mut stopped: watch::Receiver<bool>,
+    _room: Option<OwnedSemaphorePermit>,
+) {
+    // Small replies must not wait for more to come; where it cannot be set they are only slower.
+    let _ = stream.set_nodelay(true);
+    let peer = Peer(peer.ip());
+    let app = app.map_request(move |mut request: Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(peer);
+        request
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX);
+    let serving = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+    tokio::pin!(serving);
+    tokio::select! {
+        // A broken connection is the client's affair.
+        _ = serving.as_mut() => return,
+        _ = stopped.wait_for(|stop| *stop) => serving.as_mut().graceful_shutdown(),
+    }
+    let _ = serving.await;
+}

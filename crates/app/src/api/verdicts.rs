@@ -1,0 +1,178 @@
+//! What a verify request is told: every field is always there, so that the shape of an answer
+//! says nothing the verdict does not.
+
+use super::activations::WarrantyReply;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// One thing looked at.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CheckReply {
+    /// Which.
+    pub check: &'static str,
+    /// `ok`, `warn`, `not_applicable`.
+    pub state: &'static str,
+}
+
+/// What it is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProductReply {
+    /// 14 digits.
+    pub gtin: String,
+    /// Name in Chinese.
+    pub name_zh: String,
+    /// Name in English.
+    pub name_en: String,
+    /// Which warranty policy holds.
+    pub category: &'static str,
+    /// The maker's designation.
+    pub model: String,
+    /// Size, colour, memory.
+    pub spec: String,
+    /// Who answers for it.
+    pub maker: String,
+    /// Who made it, when another.
+    pub contract_maker: String,
+    /// Standards executed.
+    pub standards: Vec<String>,
+    /// CCC certificate.
+    pub ccc_certificate: String,
+    /// Address of a picture.
+    pub picture: String,
+}
+
+impl From<&domain::product::Product> for ProductReply {
+    fn from(p: &domain::product::Product) -> Self {
+        Self {
+            gtin: p.gtin.clone(),
+            name_zh: p.name_zh.clone(),
+            name_en: p.name_en.clone(),
+            category: p.category.as_str(),
+            model: p.model.clone(),
+            spec: p.spec.clone(),
+            maker: p.maker.clone(),
+            contract_maker: p.contract_maker.clone(),
+            standards: p.standards.clone(),
+            ccc_certificate: p.ccc_certificate.clone(),
+            picture: p.picture.clone(),
+        }
+    }
+}
+
+/// How the unit stands. What the caller may not see is null.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct StateReply {
+    /// Day of production, in the brand's zone.
+    pub produced_on: Option<String>,
+    /// Whether it was activated in its present life.
+    pub activated: Option<bool>,
+    /// On which day.
+    pub activated_on: Option<String>,
+    /// In which city (or province, when no more is known).
+    pub activated_in: Option<String>,
+    /// Which of its lives.
+    pub life: Option<i64>,
+    /// Trace code.
+    pub code: Option<String>,
+    /// Serial number.
+    pub sn: Option<String>,
+    /// Quality result.
+    pub inspection: Option<String>,
+    /// Looks by consumers, this one not counted.
+    pub scan_count: Option<i64>,
+    /// The first of them.
+    pub first_scanned_at: Option<String>,
+}
+
+/// One hand the unit went through.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HopReply {
+    /// Party code.
+    pub party: String,
+    /// Its name.
+    pub name: String,
+    /// Since when.
+    pub since: String,
+    /// `produced`, `shipped`, `received`, `returned`, …
+    pub kind: &'static str,
+    /// Whether it is on its way to that party.
+    pub in_transit: bool,
+    /// Whether receipt is presumed from a later shipment.
+    pub presumed: bool,
+}
+
+/// In whose hands it is, as far as the caller may know.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct CustodyReply {
+    /// Name of the channel, when its party is public.
+    pub channel: Option<String>,
+    /// The hands the caller may see, oldest first.
+    pub hops: Vec<HopReply>,
+}
+
+/// Whether a party may sell it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SellerReply {
+    /// The party asked about.
+    pub party: String,
+    /// Whether it may.
+    pub authorised: bool,
+    /// Why or why not.
+    pub answer: &'static str,
+}
+
+/// The answer. Every field is always there, whatever the verdict.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct VerifyReply {
+    /// `genuine`, `not_activated`, `check`, `not_released`, `recalled`, `stolen`, `retired`,
+    /// `forged`, `unknown`, `unavailable`.
+    pub verdict: &'static str,
+    /// Which rule gave it.
+    pub reason: &'static str,
+    /// What was looked at.
+    pub checks: Vec<CheckReply>,
+    /// What it is.
+    pub product: Option<ProductReply>,
+    /// How it stands.
+    pub state: StateReply,
+    /// In whose hands it is.
+    pub custody: CustodyReply,
+    /// The guarantee.
+    pub warranty: Option<WarrantyReply>,
+    /// The seller asked about.
+    pub seller: Option<SellerReply>,
+}
+
+/// One reading of a text that names two units.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChoiceReply {
+    /// The scheme that gives this reading.
+    pub scheme: &'static str,
+    /// Its answer.
+    #[serde(flatten)]
+    pub reply: VerifyReply,
+}
+
+/// A text that names two units: ask again with `?scheme=`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChoicesReply {
+    /// Both readings.
+    pub choices: Vec<ChoiceReply>,
+}
+
+/// One answer of many.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum ResultReply {
+    /// It names one thing or none.
+    One(Box<VerifyReply>),
+    /// It names two.
+    Two(ChoicesReply),
+}
+
+/// Many answers, in the order asked.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct VerifyManyReply {
+    /// One for each item.
+    pub results: Vec<ResultReply>,
+}

@@ -1,0 +1,402 @@
+//! Verify: the answer given to a person or a platform, and the proofs that support it.
+
+use super::access::{Fact, View, audience};
+use super::error::Problem;
+use super::gate::{Asker, ClientAddress, Counted, Keyholder};
+use super::input::{Asked, At, Input, bounded};
+use super::instant_text;
+use super::verdicts::{
+    CheckReply, ChoiceReply, ChoicesReply, CustodyReply, HopReply, ResultReply, SellerReply,
+    StateReply, VerifyManyReply, VerifyReply,
+};
+use crate::flows::custody::instant;
+use crate::flows::find::unit_number;
+use crate::flows::reference::Reference;
+use crate::flows::verify::{self, Known, QUERY_CHARS_MAX, Reading, Verified};
+use crate::flows::{Caller, FlowError, House, Scope};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use domain::code::TraceCode;
+use domain::id::BrandId;
+use domain::identifier::{Identifier, Scheme};
+use domain::verdict::CodeReading;
+use serde::Deserialize;
+use std::net::IpAddr;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// Items in one bulk request.
+const ITEMS_MAX: usize = 1_000;
+/// Longest party code.
+const PARTY_CHARS_MAX: usize = 64;
+
+/// How to read the text, and about whom.
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct VerifyQuery {
+    /// Forces the reading: `code`, `imei`, `sn`, `meid`, `eid`, `mac`, `part`.
+    pub scheme: Option<String>,
+    /// Code of a party: may it sell this unit? Needs a key.
+    pub seller: Option<String>,
+}
+
+/// One thing to verify.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyItemBody {
+    /// Trace code or identifier.
+    #[schema(max_length = 128)]
+    pub value: String,
+    /// Forces the reading.
+    pub scheme: Option<String>,
+}
+
+/// Many things to verify.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyBody {
+    /// 1 to 1,000.
+    #[schema(min_items = 1, max_items = 1000)]
+    pub items: Vec<VerifyItemBody>,
+    /// Code of a party: may it sell them?
+    pub seller: Option<String>,
+}
+
+/// Verify one code or identifier.
+///
+/// Public. Answers 200 with a verdict for anything a code or identifier could be.
+#[utoipa::path(
+    get, path = "/verify/{code}", tag = "verify", params(
+        ("code" = String, Path, description = "Trace code or identifier, at most 128 characters"),
+        VerifyQuery
+    ),
+    responses(
+        (status = 200, description = "The verdict, also for forged and unknown", body = VerifyReply),
+        (status = 300, description = "It names two units", body = ChoicesReply),
+        (status = 400, description = "Over-long or unreadable", body = Problem),
+        (status = 503, description = "Verdict `unavailable`", body = VerifyReply),
+    ),
+    security((), ("key" = ["verify"]))
+)]
+pub(super) async fn verify_unit(
+    State(house): State<Arc<House>>,
+    Asker(caller): Asker,
+    ClientAddress(client): ClientAddress,
+    counted: Counted,
+    At(code): At<String>,
+    Asked(query): Asked<VerifyQuery>,
+) -> Result<Response, Problem> {
+    let scheme = scheme_of("scheme", query.scheme.as_deref())?;
+    let asking = Asking { house: &house, caller: caller.as_ref(), client, seller: query.seller };
+    asking.check_seller()?;
+    let counted = caller.is_none().then_some(&counted);
+    match asking.answer(&code, scheme, counted).await? {
+        (status, ResultReply::One(reply)) => Ok((status, Json(reply)).into_response()),
+        (status, ResultReply::Two(reply)) => Ok((status, Json(reply)).into_response()),
+    }
+}
+
+/// Verify up to 1,000 codes or identifiers.
+#[utoipa::path(
+    post, path = "/verify", tag = "verify", request_body = VerifyBody,
+    responses(
+        (status = 200, description = "One answer for each item", body = VerifyManyReply),
+        (status = 400, description = "Cannot be read", body = Problem),
+        (status = 401, description = "Needs a key", body = Problem),
+        (status = 403, description = "Needs scope verify", body = Problem),
+    ),
+    security(("key" = ["verify"]))
+)]
+pub(super) async fn verify_units(
+    State(house): State<Arc<House>>,
+    keyholder: Keyholder,
+    ClientAddress(client): ClientAddress,
+    Input(body): Input<VerifyBody>,
+) -> Result<Json<VerifyManyReply>, Problem> {
+    let caller = keyholder.with(Scope::Verify)?;
+    if body.items.is_empty() || body.items.len() > ITEMS_MAX {
+        return Err(Problem::invalid("items", format!("1 to {ITEMS_MAX} items")));
+    }
+    let asking = Asking { house: &house, caller: Some(&caller), client, seller: body.seller };
+    asking.check_seller()?;
+    let mut results = Vec::with_capacity(body.items.len());
+    for (i, item) in body.items.iter().enumerate() {
+        bounded(&format!("items[{i}].value"), &item.value, QUERY_CHARS_MAX)?;
+        let scheme = scheme_of(&format!("items[{i}].scheme"), item.scheme.as_deref())?;
+        results.push(asking.answer(&item.value, scheme, None).await?.1);
+    }
+    Ok(Json(VerifyManyReply { results }))
+}
+
+fn scheme_of(field: &str, word: Option<&str>) -> Result<Option<Scheme>, Problem> {
+    word.map(|w| w.parse::<Scheme>().map_err(|why| Problem::invalid(field, why))).transpose()
+}
+
+/// One request's circumstances.
+struct Asking<'a> {
+    house: &'a House,
+    caller: Option<&'a Caller>,
+    client: IpAddr,
+    seller: Option<String>,
+}
+
+impl Asking<'_> {
+    fn check_seller(&self) -> Result<(), Problem> {
+        match (&self.seller, self.caller) {
+            (None, _) => Ok(()),
+            (Some(_), None) => Err(Problem::transport("unauthenticated").at("seller")),
+            (Some(code), Some(caller)) => {
+                caller.need(Scope::Verify)?;
+                bounded("seller", code, PARTY_CHARS_MAX)
+            }
+        }
+    }
+
+    async fn answer(
+        &self,
+        raw: &str,
+        scheme: Option<Scheme>,
+        counted: Option<&Counted>,
+    ) -> Result<(StatusCode, ResultReply), Problem> {
+        if raw.chars().count() > QUERY_CHARS_MAX {
+            let why = format!("at most {QUERY_CHARS_MAX} characters");
+            return Err(Problem::invalid("code", why));
+        }
+        match self.try_answer(raw, scheme, counted).await {
+            Err(Failed::Store) => {
+                let reading = reading_without_store(self.house, raw, scheme);
+                let verified = verify::unavailable(reading);
+                let reply = bare(&verified);
+                // What arithmetic alone tells stays true while the store is down.
+                let down = verified.decision.verdict == domain::verdict::Verdict::Unavailable;
+                let status = if down { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+                Ok((status, ResultReply::One(Box::new(reply))))
+            }
+            Err(Failed::Problem(problem)) => Err(*problem),
+            Ok(answer) => Ok(answer),
+        }
+    }
+
+    async fn try_answer(
+        &self,
+        raw: &str,
+        scheme: Option<Scheme>,
+        counted: Option<&Counted>,
+    ) -> Result<(StatusCode, ResultReply), Failed> {
+        let reference = self.house.reference().await?;
+        let brand = self.caller.map(|c| c.brand).or_else(|| reference.sole_brand());
+        Ok(match verify::read(self.house, brand, raw, scheme).await? {
+            Reading::Number(number, reading) => {
+                let reply = self.one(&reference, reading, Some(number), counted).await?;
+                (StatusCode::OK, ResultReply::One(Box::new(reply)))
+            }
+            Reading::Nothing(reading) => {
+                let reply = self.one(&reference, reading, None, counted).await?;
+                (StatusCode::OK, ResultReply::One(Box::new(reply)))
+            }
+            Reading::Ambiguous(code, other) => {
+                let imei = Identifier::parse(Scheme::Imei, raw).is_ok();
+                let second = if imei { "imei" } else { "sn" };
+                let mut choices = Vec::with_capacity(2);
+                for (scheme, number) in [("code", code), (second, other)] {
+                    let issued = CodeReading::Issued;
+                    let reply = self.one(&reference, issued, Some(number), counted).await?;
+                    choices.push(ChoiceReply { scheme, reply });
+                }
+                (StatusCode::MULTIPLE_CHOICES, ResultReply::Two(ChoicesReply { choices }))
+            }
+        })
+    }
+
+    async fn one(
+        &self,
+        reference: &Reference,
+        reading: CodeReading,
+        number: Option<i64>,
+        counted: Option<&Counted>,
+    ) -> Result<VerifyReply, Failed> {
+        if let (Some(counted), Some(number)) = (counted, number) {
+            counted.look_at(number)?;
+        }
+        let verified = verify::verify(self.house, reading, number, true).await?;
+        let mut reply = bare(&verified);
+        let Some(known) = &verified.unit else {
+            if let Some(seller) = &self.seller {
+                reply.seller = self.seller(reference, &verified, seller)?;
+            }
+            return Ok(reply);
+        };
+        let view = View::of(reference, self.caller, known.record.brand);
+        self.fill(&mut reply, reference, known, view);
+        if let Some(seller) = self.seller.as_ref().filter(|_| view.shows(Fact::Seller)) {
+            reply.seller = self.seller(reference, &verified, seller)?;
+        }
+        self.note(reference, known);
+        Ok(reply)
+    }
+
+    fn seller(
+        &self,
+        reference: &Reference,
+        verified: &Verified,
+        code: &str,
+    ) -> Result<Option<SellerReply>, Failed> {
+        let Some(caller) = self.caller else { return Ok(None) };
+        let answer = verify::seller(self.house, reference, verified, caller, code)?;
+        let authorised = answer == verify::SellerAnswer::Authorised;
+        Ok(Some(SellerReply { party: code.to_owned(), authorised, answer: answer.as_str() }))
+    }
+
+    /// Counts the look under the caller's audience, at the city the address is in.
+    fn note(&self, reference: &Reference, known: &Known) {
+        let now = self.house.clock.now().as_microsecond();
+        let place = place_of(self.house, self.client);
+        self.house.scans.note(known.record.number, audience(reference, self.caller), now, place);
+    }
+
+    fn fill(&self, reply: &mut VerifyReply, reference: &Reference, known: &Known, view: View) {
+        let record = &known.record;
+        reply.product = Some(known.product.as_ref().into());
+        let custody = known.custody.as_ref();
+        let reading = custody.map(|c| verify::warranty(self.house, reference, record, c));
+        reply.warranty = reading.as_ref().map(Into::into);
+        let brand = BrandId(record.brand);
+        let day = |at: i64| self.house.day(reference, brand, instant(at)).to_string();
+        let state = &mut reply.state;
+        if view.shows(Fact::Milestones) {
+            state.produced_on = record.produced_at.map(day);
+            state.activated = Some(record.activated_at.is_some());
+            state.activated_on = record.activated_at.map(day);
+            state.activated_in = record.region.as_deref().and_then(|r| city_name(self.house, r));
+            state.life = Some(record.life);
+        }
+        if view.shows(Fact::Identifiers) {
+            state.code = Some(known.code.as_str().to_owned());
+            state.sn.clone_from(&record.sn);
+        }
+        if view.shows(Fact::Production) {
+            state.inspection.clone_from(&record.inspection);
+        }
+        if view.shows(Fact::ScanCounts) {
+            let text = |at| instant_text(reference, self.house, record.brand, instant(at));
+            state.scan_count = Some(known.scans.as_ref().map_or(0, |s| s.count));
+            state.first_scanned_at = known.scans.as_ref().map(|s| text(s.first_at));
+        }
+        reply.custody = self.custody(reference, known, view);
+    }
+
+    fn custody(&self, reference: &Reference, known: &Known, view: View) -> CustodyReply {
+        let Some(custody) = &known.custody else { return CustodyReply::default() };
+        let now = self.house.clock.now();
+        let holder = verify::holder(known, now).and_then(|h| reference.tree.get(h.party));
+        let chain = custody.chain(unit_number(known.record.number));
+        let hop = |hold: &domain::custody::Hold| {
+            let party = reference.tree.get(hold.party)?;
+            view.shows_hop(reference, self.caller?, hold.party).then(|| HopReply {
+                party: party.code.clone(),
+                name: party.name.clone(),
+                since: instant_text(reference, self.house, known.record.brand, hold.at),
+                kind: hold.kind.as_str(),
+                in_transit: hold.kind.in_transit(),
+                presumed: hold.presumed,
+            })
+        };
+        CustodyReply {
+            channel: holder.and_then(|party| view.channel(party)),
+            hops: chain.into_iter().filter_map(hop).collect(),
+        }
+    }
+}
+
+/// The reply without anything about a unit: the shape of forged, unknown and unavailable.
+fn bare(verified: &Verified) -> VerifyReply {
+    let check = |(check, state): &(domain::verdict::Check, domain::verdict::CheckState)| {
+        CheckReply { check: check.as_str(), state: state.as_str() }
+    };
+    VerifyReply {
+        verdict: verified.decision.verdict.as_str(),
+        reason: verified.decision.reason.as_str(),
+        checks: verified.decision.checks.iter().map(check).collect(),
+        product: None,
+        state: StateReply::default(),
+        custody: CustodyReply::default(),
+        warranty: None,
+        seller: None,
+    }
+}
+
+fn reading_without_store(house: &House, raw: &str, scheme: Option<Scheme>) -> CodeReading {
+    let as_code = matches!(scheme, None | Some(Scheme::Code));
+    match TraceCode::parse(raw).ok().filter(|_| as_code) {
+        Some(code) if house.ring().decode(&code).is_err() => CodeReading::Forged,
+        _ => CodeReading::NotACode,
+    }
+}
+
+/// Why there is no answer: the store is silent, which is a verdict, or a problem.
+enum Failed {
+    Store,
+    Problem(Box<Problem>),
+}
+
+impl From<FlowError> for Failed {
+    fn from(error: FlowError) -> Self {
+        match error {
+            FlowError::Store(error) => {
+                tracing::warn!(%error, "a verdict was unavailable");
+                Self::Store
+            }
+            other => Self::Problem(Box::new(other.into())),
+        }
+    }
+}
+
+impl From<Problem> for Failed {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(Box::new(problem))
+    }
+}
+
+impl From<domain::refusal::Refused> for Failed {
+    fn from(refused: domain::refusal::Refused) -> Self {
+        Self::Problem(Box::new(refused.into()))
+    }
+}
+
+/// The city an address is in, else its province or country, as a region code.
+pub fn place_of(house: &House, client: IpAddr) -> Option<String> {
+    let reading = house.geo.lookup(client);
+    let china = reading.operator.or(reading.china);
+    let region = china.and_then(|r| r.city.or(r.region));
+    region.or_else(|| reading.world.and_then(|r| r.region)).map(|r| r.to_string())
+}
+
+/// The name of the city a region lies in, else of its province or country.
+fn city_name(house: &House, region: &str) -> Option<String> {
+    let divisions = house.geo.divisions();
+    let code = divisions.parse(region).ok()?;
+    let code = code.city().or(code.province()).unwrap_or(code);
+    divisions.get(code).map(|d| d.zh.to_string())
+}
+
+/// The unit a path names, for whoever asks.
+pub async fn unit_of(
+    house: &House,
+    caller: Option<&Caller>,
+    raw: &str,
+    scheme: Option<Scheme>,
+) -> Result<i64, Problem> {
+    let reference = house.reference().await?;
+    let brand = caller.map(|c| c.brand).or_else(|| reference.sole_brand());
+    let unknown = domain::refusal::Refused::new(domain::refusal::Refusal::UnknownSubject, "code");
+    match verify::read(house, brand, raw, scheme).await? {
+        Reading::Number(number, _) => Ok(number),
+        Reading::Ambiguous(..) => {
+            Err(Problem::invalid("scheme", "it names two units: say which with ?scheme="))
+        }
+        Reading::Nothing(_) => Err(unknown.into()),
+    }
+}

@@ -1,0 +1,86 @@
+//! What a serving process does beside answering: writes down scans, looks again at activations
+//! that late facts concern, and notices what other processes changed in the reference rows.
+//!
+//! Every job may be lost at any moment and run anywhere: nothing here holds state of its own.
+
+use crate::flows::{House, later, scans};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How often gathered scans are written.
+const SCANS_EVERY: Duration = Duration::from_secs(1);
+/// How often the outbox is looked into.
+const OUTBOX_EVERY: Duration = Duration::from_millis(500);
+/// How often the version of the reference rows is read. On SQLite it is read at every use anyway.
+const REFERENCE_EVERY: Duration = Duration::from_millis(100);
+
+/// Jobs at work.
+pub struct Jobs {
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+    house: Arc<House>,
+}
+
+/// Starts every job.
+pub fn start(house: &Arc<House>) -> Jobs {
+    let (stop, stopped) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+    let of = || (Arc::clone(house), stopped.clone());
+    let (house_1, stop_1) = of();
+    tasks.spawn(repeat(SCANS_EVERY, stop_1, "scans", house_1, |house| async move {
+        scans::flush(&house).await.map(|_| ())
+    }));
+    let (house_2, stop_2) = of();
+    tasks.spawn(repeat(OUTBOX_EVERY, stop_2, "outbox", house_2, |house| async move {
+        let most = usize::try_from(later::JOBS_MAX).unwrap_or(1);
+        while later::run_due(&house).await? == most {}
+        Ok(())
+    }));
+    let (house_3, stop_3) = of();
+    tasks.spawn(repeat(REFERENCE_EVERY, stop_3, "reference", house_3, |house| async move {
+        house.reference_now().await.map(|_| ())
+    }));
+    Jobs { stop, tasks, house: Arc::clone(house) }
+}
+
+impl Jobs {
+    /// Ends every job at its next pause and writes the scans that still wait.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        while self.tasks.join_next().await.is_some() {}
+        if let Err(error) = scans::flush(&self.house).await {
+            tracing::warn!(%error, "the last scans could not be written");
+        }
+    }
+}
+
+/// Does a job again and again. The first failure in a row is told, the others would only repeat it.
+async fn repeat<F, D>(
+    every: Duration,
+    mut stop: watch::Receiver<bool>,
+    name: &'static str,
+    house: Arc<House>,
+    job: F,
+) where
+    F: Fn(Arc<House>) -> D,
+    D: Future<Output = Result<(), crate::flows::FlowError>>,
+{
+    let mut failing = false;
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(every) => {}
+        }
+        match job(Arc::clone(&house)).await {
+            Ok(()) => failing = false,
+            Err(error) if !failing => {
+                failing = true;
+                tracing::warn!(job = name, %error, "a job failed and will be tried again");
+            }
+            Err(_) => {}
+        }
+    }
+}
