@@ -3,6 +3,7 @@
 use super::{Exit, Fault, open, term};
 use crate::config::{self, Global, MASTER_KEY_FILE};
 use crate::flows::{backup, doctor};
+use crate::geo::{Geo, GeoPaths};
 use crate::secrets::MasterKey;
 use std::io::BufRead;
 use std::path::PathBuf;
@@ -87,7 +88,8 @@ pub async fn doctor(global: &Global, args: DoctorArgs) -> Result<Exit, Fault> {
         Target::Sqlite { dir, .. } => Some(dir),
         Target::Postgres { .. } => None,
     };
-    let house = open::house(global).await?;
+    let geo = Geo::load(&GeoPaths::default())?;
+    let house = open::house_with(global, geo, global.settings(None)?).await?;
     let extent = doctor::Extent { data_dir: dir.as_deref(), all_events: args.all_events };
     let checks = doctor::examine(&house, extent).await?;
     house.store.close().await;
