@@ -9,3 +9,4 @@ pub mod geo;
 pub mod pages;
 pub mod rules;
 pub mod secrets;
+pub mod world;
