@@ -15,3 +15,4 @@ pub mod jobs;
 pub mod pages;
 pub mod rules;
 pub mod secrets;
+pub mod world;
