@@ -162,8 +162,8 @@ const FORGE_UNIT: &str = "UPDATE unit SET region = '110000' WHERE number = $1";
 const FORGE_HOLD: &str = "DELETE FROM hold WHERE subject = $1";
 const FORGE_NAME: &str = "INSERT INTO identifier (value, scheme, scope, unit, from_at) \
     VALUES ('FORGED', 'sn', 1, $1, 5)";
-const FORGE_EVENT: &str = "UPDATE event SET canonical = replace(canonical, '\"first\":true', '\"first\":false') \
-     WHERE home = $1";
+const FORGE_EVENT: &str = "UPDATE event SET \
+    canonical = replace(canonical, '\"first\":true', '\"first\":false') WHERE home = $1";
 const FORGE_ROW: &str = "UPDATE event_subject SET content = replace(content, 'LOT1', 'LOT2') \
     WHERE subject = $1";
 

@@ -5,6 +5,7 @@ use crate::{Store, StoreError};
 
 const SCHEMA: &str = "SELECT MAX(version) FROM schema_history";
 const LAST_RECORDED: &str = "SELECT MAX(recorded_at) FROM event";
+const UNIT_COUNT: &str = "SELECT COUNT(*) FROM unit WHERE brand_id = $1";
 
 const IDENTIFIERS: &str = "SELECT COUNT(*) FROM identifier i WHERE i.scheme <> 'sscc' AND \
     NOT EXISTS (SELECT 1 FROM unit u WHERE u.number = i.unit)";
@@ -39,6 +40,7 @@ const LEANS: &[(&str, &str)] = &[
 pub(crate) const STATEMENTS: &[&str] = &[
     SCHEMA,
     LAST_RECORDED,
+    UNIT_COUNT,
     IDENTIFIERS,
     SSCCS,
     ROWS,
@@ -66,6 +68,15 @@ impl Store {
     pub async fn last_recorded(&self) -> Result<Option<i64>, StoreError> {
         let last = self.engine.query_first(LAST_RECORDED, &[], |r| r.opt_int(0)).await?;
         Ok(last.flatten())
+    }
+
+    /// How many units a brand has. A full count: for reports, not for pages.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn unit_count(&self, brand: i64) -> Result<i64, StoreError> {
+        let count = self.engine.query_first(UNIT_COUNT, &[brand.into()], |r| r.int(0)).await?;
+        Ok(count.unwrap_or(0))
     }
 
     /// Rows that lean on rows that are not there, by kind. Full scans.

@@ -168,7 +168,6 @@ const OUTBOX_DUE: &str = "SELECT home, id, topic, content, due_at FROM outbox WH
 const OUTBOX_LEASE: &str =
     "UPDATE outbox SET due_at = $4 WHERE home = $1 AND id = $2 AND due_at = $3";
 const OUTBOX_DONE: &str = "DELETE FROM outbox WHERE home = $1 AND id = $2";
-const UNIT_COUNT: &str = "SELECT COUNT(*) FROM unit WHERE brand_id = $1";
 
 /// The statements of this file, for the test that prepares every one on both engines.
 pub(crate) const STATEMENTS: &[&str] = &[
@@ -197,7 +196,6 @@ pub(crate) const STATEMENTS: &[&str] = &[
     OUTBOX_DUE,
     OUTBOX_LEASE,
     OUTBOX_DONE,
-    UNIT_COUNT,
 ];
 
 /// The stored answer to an earlier command with the same key.
@@ -479,12 +477,6 @@ impl Store {
     pub async fn outbox_done(&self, job: &Outbox) -> Result<(), StoreError> {
         let step = Step::run(OUTBOX_DONE, vec![job.home.into(), job.id.into()]);
         self.engine.write(Plan::new(vec![step])).await.map_err(StoreError::Write)
-    }
-
-    /// How many units a brand has. A full count: for reports, not for pages.
-    pub async fn unit_count(&self, brand: i64) -> Result<i64, StoreError> {
-        let count = self.engine.query_first(UNIT_COUNT, &[brand.into()], |r| r.int(0)).await?;
-        Ok(count.unwrap_or(0))
     }
 }
 
