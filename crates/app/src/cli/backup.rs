@@ -1,12 +1,13 @@
 //! `backup`, `restore`, `doctor`: keeping a store and seeing that it is well.
 
 use super::{Exit, Fault, open, term};
-use crate::config::{self, Global, MASTER_KEY_FILE};
+use crate::config::{self, Global, KeySource, MASTER_KEY_FILE};
 use crate::flows::{backup, doctor};
 use crate::geo::{Geo, GeoPaths};
 use crate::secrets::MasterKey;
 use std::io::BufRead;
 use std::path::PathBuf;
+use store::Store;
 use store::engine::Target;
 
 /// What `backup` takes.
@@ -25,11 +26,14 @@ pub struct BackupArgs {
 /// What `restore` takes.
 #[derive(Debug, clap::Args)]
 pub struct RestoreArgs {
-    /// The folder a backup was written to
+    /// The folder (or key file) a backup was written to
     path: PathBuf,
     /// File with the passphrase; without it the first line of standard input
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
+    /// Only the keys, into a store whose master key is lost: they are sealed under the new one
+    #[arg(long)]
+    keys_only: bool,
 }
 
 /// What `doctor` takes.
@@ -57,6 +61,9 @@ pub async fn backup(global: &Global, args: BackupArgs) -> Result<Exit, Fault> {
 
 /// Brings a backup back into a folder without a store.
 pub async fn restore(global: &Global, args: RestoreArgs) -> Result<Exit, Fault> {
+    if args.keys_only {
+        return restore_keys(global, args).await;
+    }
     let Target::Sqlite { dir, .. } = global.target()? else {
         let how = "restore a PostgreSQL store with its own tools, then the keys with restore";
         return Err(Fault::failed(how));
@@ -80,6 +87,22 @@ pub async fn restore(global: &Global, args: RestoreArgs) -> Result<Exit, Fault> 
         restored.rebuild.events
     ))?;
     Ok(if agrees { Exit::Done } else { Exit::No })
+}
+
+async fn restore_keys(global: &Global, args: RestoreArgs) -> Result<Exit, Fault> {
+    let passphrase = passphrase(args.passphrase_file.as_ref())?;
+    let target = global.target()?;
+    let master = match global.key_source(&target)? {
+        KeySource::File(path) => MasterKey::from_file_or_new(&path)?,
+        KeySource::Variable(digits) => MasterKey::from_hex(&digits)?,
+        KeySource::Folder(dir) => MasterKey::from_file_or_new(&dir.join(MASTER_KEY_FILE))?,
+    };
+    let store = Store::open(&target).await?;
+    let sealed = backup::import_keys(&store, &args.path, &passphrase, &master).await;
+    store.close().await;
+    let count = sealed.map_err(|e| Fault::failed(e.to_string()))?;
+    term::print(&format!("{count} keys sealed under the new master key\n"))?;
+    Ok(Exit::Done)
 }
 
 /// Looks at everything that can be wrong with a store.

@@ -8,6 +8,7 @@ mod backup;
 mod batch;
 mod bench;
 mod codes;
+mod demo;
 mod fault;
 mod geo;
 mod import;
@@ -76,6 +77,8 @@ enum Command {
     /// Parties
     #[command(subcommand)]
     Party(party::Command),
+    /// Make a believable brand, serve it, and print links to look at
+    Demo(demo::Args),
     /// Measure every path that must be fast against a bare baseline
     Bench(bench::Args),
     /// Replay the whole ledger and compare (exit 0 equal, 4 different)
@@ -130,6 +133,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Fault> {
         Command::Keys(command) => keys::run(global, command).await,
         Command::Batch(command) => batch::run(global, command).await,
         Command::Party(command) => party::run(global, command).await,
+        Command::Demo(args) => demo::run(global, args).await,
         Command::Bench(args) => bench::run(args).await,
         Command::Rebuild(args) => rebuild::run(global, args).await,
         Command::Backup(args) => backup::backup(global, args).await,

@@ -93,10 +93,12 @@ pub async fn change(
     if numbers.is_empty() || numbers.len() > UNITS_MAX {
         return Err(Refused::invalid("units", format!("name 1 to {UNITS_MAX} units")).into());
     }
+    // A unit named twice is meant once.
+    let numbers: std::collections::BTreeSet<_> = numbers.iter().collect();
     for _ in 0..RACES_MAX {
         let mut units = Vec::with_capacity(numbers.len());
-        for number in numbers {
-            let unit = house.store.unit_fetch(*number).await?;
+        for number in &numbers {
+            let unit = house.store.unit_fetch(**number).await?;
             let unit = unit
                 .filter(|u| u.brand == caller.brand.0)
                 .ok_or(Refused::new(Refusal::UnknownSubject, "units"))?;

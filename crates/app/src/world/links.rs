@@ -45,6 +45,22 @@ impl State {
         Self::Voided,
     ];
 
+    /// The word machines know it by.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Genuine => "genuine",
+            Self::NotActivated => "not_activated",
+            Self::OutsideTerritory => "outside_territory",
+            Self::Copied => "check",
+            Self::Recalled => "recalled",
+            Self::Forged => "forged",
+            Self::Stolen => "stolen",
+            Self::Retired => "retired",
+            Self::NotReleased => "not_released",
+            Self::Voided => "voided",
+        }
+    }
+
     /// What it is called: in Chinese, in English.
     pub fn titles(self) -> (&'static str, &'static str) {
         match self {

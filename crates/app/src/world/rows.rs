@@ -3,9 +3,10 @@
 use super::catalogue::{FACTORIES, MODELS};
 use super::instant;
 use super::plan::Plan;
-use crate::files::{Disposition, Instant, ProductionDraft, ShipmentDraft, SubjectRef};
+use crate::files::{Instant, ProductionDraft, ShipmentDraft, SubjectRef};
 use crate::flows::FlowError;
 use domain::code::TraceCode;
+use domain::disposition::Disposition;
 use domain::identifier::{Identifier, Scheme, imei15};
 use domain::refusal::Refused;
 use domain::verdict::Inspection;
