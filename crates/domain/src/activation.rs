@@ -1,8 +1,8 @@
 //! Activation: a unit's first start, once per life. It is never refused for its clock, its place
 //! or its history; what does not fit becomes a finding.
 
-use crate::custody::CustodyFacts;
 use crate::code::UnitNumber;
+use crate::custody::CustodyFacts;
 use crate::finding::{Finding, FindingGrade, FindingKind, Nature};
 use crate::id::PartyId;
 use crate::party::PartyTree;
@@ -202,10 +202,7 @@ mod tests {
     #[test]
     fn a_plain_first_start_finds_nothing() {
         let (custody, tree) = (journey(), tree());
-        assert_eq!(
-            decide(&facts(&custody, &tree)),
-            Activation { first: true, findings: vec![] }
-        );
+        assert_eq!(decide(&facts(&custody, &tree)), Activation { first: true, findings: vec![] });
     }
 
     #[test]
@@ -226,11 +223,8 @@ mod tests {
         let (custody, tree) = (journey(), tree());
         let again = |before: Option<Vec<u8>>, now: Option<Vec<u8>>| {
             let earlier = Some(Earlier { fingerprint: before });
-            let decided = decide(&ActivationFacts {
-                earlier,
-                fingerprint: now,
-                ..facts(&custody, &tree)
-            });
+            let decided =
+                decide(&ActivationFacts { earlier, fingerprint: now, ..facts(&custody, &tree) });
             assert!(!decided.first);
             decided.findings.first().map(|f| (f.kind, f.grade))
         };

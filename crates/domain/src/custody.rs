@@ -32,14 +32,8 @@ pub enum HoldKind {
 
 impl HoldKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
-        Self::Produced,
-        Self::Packed,
-        Self::Shipped,
-        Self::Received,
-        Self::Returned,
-        Self::Voided,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Produced, Self::Packed, Self::Shipped, Self::Received, Self::Returned, Self::Voided];
 
     /// The word in API and store.
     pub fn as_str(self) -> &'static str {

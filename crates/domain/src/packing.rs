@@ -132,10 +132,7 @@ mod tests {
 
     #[test]
     fn one_parent_at_a_time_judged_as_of_then() {
-        let custody = CustodyFacts::new(
-            [hold(1, 10, 2, None)],
-            [inside(1, 10, 20, Some(40))],
-        );
+        let custody = CustodyFacts::new([hold(1, 10, 2, None)], [inside(1, 10, 20, Some(40))]);
         assert_eq!(decide(&facts(&custody, 1, 11, 30)), Err(Refusal::AlreadyPacked));
         assert_eq!(decide(&facts(&custody, 1, 11, 15)), Err(Refusal::AlreadyPacked));
         assert_eq!(decide(&facts(&custody, 1, 11, 40)), Ok(PartyId(2)));
@@ -149,8 +146,7 @@ mod tests {
 
     #[test]
     fn what_moved_by_itself_since_cannot_have_been_inside() {
-        let custody =
-            CustodyFacts::new([hold(1, 10, 2, None), hold(1, 50, 3, Some(2))], []);
+        let custody = CustodyFacts::new([hold(1, 10, 2, None), hold(1, 50, 3, Some(2))], []);
         assert_eq!(decide(&facts(&custody, 1, 10, 20)), Err(Refusal::ContradictsLater));
     }
 }

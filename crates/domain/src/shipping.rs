@@ -126,9 +126,7 @@ pub fn receive(
 ) -> Result<Option<UnitNumber>, Refusal> {
     let chain = custody.chain(subject);
     match chain.iter().rev().find(|h| h.at <= at) {
-        Some(h) if h.party == party && h.kind.in_transit() => {
-            Ok(custody.parent_at(subject, at))
-        }
+        Some(h) if h.party == party && h.kind.in_transit() => Ok(custody.parent_at(subject, at)),
         Some(h) if h.party == party => Err(Refusal::AlreadyReceived),
         _ => Err(Refusal::NotInTransit),
     }
@@ -206,8 +204,7 @@ mod tests {
     #[test]
     fn a_late_shipment_must_fit_what_came_after() {
         let (tree, none) = (tree(), Territories::default());
-        let custody =
-            CustodyFacts::new([hold(1, 10, 2, None), hold(1, 300, 4, Some(3))], []);
+        let custody = CustodyFacts::new([hold(1, 10, 2, None), hold(1, 300, 4, Some(3))], []);
         let fits = ship(&facts(&custody, &tree, &none, (1, 2, 3, 200)));
         assert!(fits.is_ok(), "{fits:?}");
         let not = ship(&facts(&custody, &tree, &none, (1, 2, 8, 200)));
@@ -219,10 +216,8 @@ mod tests {
         let (tree, none) = (tree(), Territories::default());
         let custody = CustodyFacts::new([hold(1, 10, 2, None)], []);
         let products = [ProductId(1)];
-        let bare = ShipFacts {
-            products: &products,
-            ..facts(&custody, &tree, &none, (1, 2, 3, 200))
-        };
+        let bare =
+            ShipFacts { products: &products, ..facts(&custody, &tree, &none, (1, 2, 3, 200)) };
         assert_eq!(ship(&bare), Err(Refusal::NoTerritory));
         assert!(ship(&ShipFacts { reason_given: true, ..bare.clone() }).is_ok());
         let recalled = ShipFacts { recalled: true, ..bare.clone() };

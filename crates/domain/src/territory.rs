@@ -135,8 +135,7 @@ impl Territories {
         on: Date,
     ) -> Option<Binding<'a>> {
         tree.upward(holder).take_while(|p| p.kind.sells()).find_map(|p| {
-            let grants: Vec<_> =
-                self.of(p.id).iter().filter(|g| g.applies(product, on)).collect();
+            let grants: Vec<_> = self.of(p.id).iter().filter(|g| g.applies(product, on)).collect();
             (!grants.is_empty()).then_some(Binding { party: p.id, grants })
         })
     }
@@ -144,8 +143,7 @@ impl Territories {
     /// Whether a new grant may stand: its period runs forward, its party sells, and below tier 1
     /// it lies inside one grant of the selling ancestor above it.
     pub fn admit(&self, tree: &PartyTree, new: &Territory) -> Result<(), Refused> {
-        let party =
-            tree.get(new.party).ok_or(Refused::new(Refusal::UnknownParty, "party_code"))?;
+        let party = tree.get(new.party).ok_or(Refused::new(Refusal::UnknownParty, "party_code"))?;
         if !party.kind.sells() {
             return Err(Refused::new(Refusal::NotASeller, "party_code"));
         }

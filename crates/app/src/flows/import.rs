@@ -106,7 +106,9 @@ pub async fn import(
     let caller = match (importer, kind) {
         (Importer::Caller(caller), _) => caller.clone(),
         // Parties may claim an empty store: who imports them is known once they are read.
-        (Importer::Operator(_), Kind::Parties) => Caller::operator(BrandId(0), domain::id::PartyId(0)),
+        (Importer::Operator(_), Kind::Parties) => {
+            Caller::operator(BrandId(0), domain::id::PartyId(0))
+        }
         (Importer::Operator(brand), _) => operator(house, brand).await?,
     };
     let zone = house.zone(&*house.reference().await?, caller.brand);
