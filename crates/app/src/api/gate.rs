@@ -94,6 +94,7 @@ pub async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Nex
         (Ok(caller), _) => {
             let extensions = request.extensions_mut();
             extensions.insert(ClientAddress(client));
+            extensions.insert(crate::pages::Visitor(client));
             extensions.insert(Asker(caller));
             extensions.insert(Arc::clone(&gate));
             next.run(request).await

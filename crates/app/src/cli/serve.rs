@@ -5,6 +5,7 @@ use crate::api::{self, ServeOptions};
 use crate::config::{GeoArgs, Global};
 use crate::flows::{House, scans};
 use crate::geo::Geo;
+use crate::pages;
 use clap::ValueEnum;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
@@ -172,7 +173,7 @@ async fn answer(
     let options = ServeOptions {
         limits: door.limits == Limits::On,
         trusted_proxies: trusted.collect::<Result<_, String>>().map_err(std::io::Error::other)?,
-        extra: None,
+        extra: Some(pages::routes()),
     };
     api::serve(house, listener, options, stop).await
 }

@@ -4,6 +4,7 @@
 use super::caller::{Caller, Scope};
 use super::find::{self, CodeFound, scope_of};
 use super::house::{EventDraft, House};
+use super::idempotency::{Answer, Keyed};
 use super::outcome::{FlowError, RACES_MAX};
 use domain::id::{BrandId, PartyId};
 use domain::identifier::Identifier;
@@ -11,7 +12,7 @@ use domain::refusal::{Refusal, Refused};
 use domain::text::{NOTE_CHARS_MAX, required};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use store::commit::{Commit, Observation, Relied, Side};
+use store::commit::{Commit, Idempotency, Observation, Relied, Side};
 use store::event::{Body, Row, Subject};
 use store::unit::UnitRecord;
 
@@ -173,7 +174,7 @@ pub async fn bind_alias(
             return Err(Refused::new(Refusal::CodeOtherProduct, "code").into());
         }
         let body = Body::AliasBound { alias };
-        if commit_one(house, caller, &record, body, Vec::new()).await? {
+        if commit_one(house, caller, &record, body, Beside::default()).await? {
             return Ok(());
         }
     }
@@ -213,7 +214,7 @@ pub async fn move_identifier(
             scope: scope_of(identifier.scheme(), caller.brand),
             value: identifier.value().to_owned(),
         };
-        if commit_one(house, caller, &record, body, Vec::new()).await? {
+        if commit_one(house, caller, &record, body, Beside::default()).await? {
             return Ok(());
         }
     }
@@ -243,7 +244,25 @@ pub async fn register(
     unit: i64,
     registration: &Registration,
 ) -> Result<(), FlowError> {
+    register_once(house, unit, registration, None).await
+}
+
+/// As [`register`]; a registration already recorded under the same key is not recorded again.
+///
+/// # Errors
+/// As [`register`].
+pub async fn register_once(
+    house: &House,
+    unit: i64,
+    registration: &Registration,
+    key: Option<&Keyed>,
+) -> Result<(), FlowError> {
     for _ in 0..RACES_MAX {
+        if let Some(key) = key
+            && key.replay(house).await?.is_some()
+        {
+            return Ok(());
+        }
         let record = house.store.unit_fetch(unit).await?;
         let record = record.ok_or(Refused::new(Refusal::UnknownSubject, "code"))?;
         let now = house.clock.now();
@@ -266,7 +285,10 @@ pub async fn register(
             proof: registration.proof.to_owned(),
             sold_on: registration.purchased_on.map(|d| d.to_string()),
         };
-        if commit_one(house, &visitor, &record, body, vec![side]).await? {
+        let answer = Answer { status: 200, reply: String::new() };
+        let idempotency = key.map(|k| k.keep(unit, &answer, now.as_microsecond()));
+        let beside = Beside { sides: vec![side], idempotency };
+        if commit_one(house, &visitor, &record, body, beside).await? {
             return Ok(());
         }
     }
@@ -283,23 +305,69 @@ pub async fn report_suspicion(
     brand: BrandId,
     words: &str,
 ) -> Result<(), FlowError> {
+    report_once(house, Some((unit, brand)), words, None).await.map(|_| ())
+}
+
+/// Records a suspicion once per key and gives the reference to quote. Without a unit (the code is
+/// none of ours) only the encrypted words are kept: the ledger holds facts about units and packs.
+///
+/// # Errors
+/// The words are too long; the store does not answer.
+pub async fn report_once(
+    house: &House,
+    about: Option<(i64, BrandId)>,
+    words: &str,
+    key: Option<&Keyed>,
+) -> Result<String, FlowError> {
     let words = reason_text(words)?;
-    let now = house.clock.now();
-    let id = house.event_id();
-    let observation = Observation {
-        home: unit,
-        id: id.0,
-        sealed: house.secrets.seal("suspicion v1", words.as_bytes())?,
-        expires_at: (now + crate::rules::OBSERVATION_KEPT).as_microsecond(),
-    };
-    let after = house.store.unit_fetch(unit).await?.map_or(0, |u| u.recorded_at);
-    let visitor = visitor(brand.0);
-    let body = Body::SuspicionReported { observation: store::canonical::hex(&id.0) };
-    let mut event = house.event(EventDraft::about(&visitor, unit, now, after, body));
-    event.party = None;
-    let commit =
-        Commit { events: vec![event], observations: vec![observation], ..Commit::default() };
-    Ok(house.store.commit(&commit).await?)
+    let home = about.map_or(NO_HOME, |(unit, _)| unit);
+    for _ in 0..RACES_MAX {
+        if let Some(key) = key
+            && let Some(answer) = key.replay(house).await?
+        {
+            return Ok(answer.reply);
+        }
+        let now = house.clock.now();
+        let id = house.event_id();
+        let hex = store::canonical::hex(&id.0);
+        let reply = report_reference(&hex);
+        let answer = Answer { status: 200, reply: reply.clone() };
+        let mut commit = Commit {
+            observations: vec![Observation {
+                home,
+                id: id.0,
+                sealed: house.secrets.seal("suspicion v1", words.as_bytes())?,
+                expires_at: (now + crate::rules::OBSERVATION_KEPT).as_microsecond(),
+            }],
+            idempotency: key.map(|k| k.keep(home, &answer, now.as_microsecond())),
+            ..Commit::default()
+        };
+        if let Some((unit, brand)) = about {
+            let after = house.store.unit_fetch(unit).await?.map_or(0, |u| u.recorded_at);
+            let body = Body::SuspicionReported { observation: hex };
+            let visitor = visitor(brand.0);
+            let draft = EventDraft::about(&visitor, unit, now, after, body);
+            let mut event = house.event(draft);
+            event.party = None;
+            commit.events.push(event);
+        }
+        match house.store.commit(&commit).await {
+            Err(e) if e.is_race() => continue,
+            Err(e) => return Err(e.into()),
+            Ok(()) => return Ok(reply),
+        }
+    }
+    Err(FlowError::Busy)
+}
+
+/// Where words about no unit are filed: unit numbers begin at 1.
+const NO_HOME: i64 = 0;
+
+/// What a visitor quotes: the random end of the observation's identity.
+fn report_reference(hex: &str) -> String {
+    let tail = hex.get(hex.len().saturating_sub(8)..).unwrap_or(hex).to_uppercase();
+    let (a, b) = tail.split_at(tail.len() / 2);
+    format!("R-{a}-{b}")
 }
 
 fn visitor(brand: i64) -> Caller {
@@ -316,13 +384,20 @@ async fn owned(house: &House, caller: &Caller, unit: i64) -> Result<UnitRecord, 
     Ok(record.ok_or(Refused::new(Refusal::UnknownSubject, "unit"))?)
 }
 
+/// What is written beside the event.
+#[derive(Default)]
+struct Beside {
+    sides: Vec<Side>,
+    idempotency: Option<Idempotency>,
+}
+
 /// Commits one event about one unit; false when it lost a race.
 async fn commit_one(
     house: &House,
     caller: &Caller,
     unit: &UnitRecord,
     body: Body,
-    sides: Vec<Side>,
+    beside: Beside,
 ) -> Result<bool, FlowError> {
     let now = house.clock.now();
     let mut event =
@@ -331,7 +406,8 @@ async fn commit_one(
     let commit = Commit {
         relies_on: vec![Relied::Unit { number: unit.number, revision: unit.revision }],
         events: vec![event],
-        sides,
+        sides: beside.sides,
+        idempotency: beside.idempotency,
         ..Commit::default()
     };
     match house.store.commit(&commit).await {

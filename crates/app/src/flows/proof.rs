@@ -5,6 +5,7 @@
 
 use super::caller::Caller;
 use super::house::{EventDraft, House};
+use super::idempotency::{Answer, Keyed};
 use super::outcome::{FlowError, RACES_MAX};
 use domain::id::{BrandId, PartyId};
 use domain::refusal::Refused;
@@ -52,6 +53,42 @@ pub enum ProofOutcome {
     NotOffered,
 }
 
+impl ProofOutcome {
+    /// How a recorded outcome is kept for repetition.
+    fn kept(&self) -> String {
+        match self {
+            Self::First => "first".to_owned(),
+            Self::Again(at) => format!("again {}", at.as_microsecond()),
+            Self::Compare => "compare".to_owned(),
+            Self::Wrong { tries_left } => format!("wrong {tries_left}"),
+            Self::Wait(_) | Self::NotOffered => String::new(),
+        }
+    }
+
+    fn repeated(reply: &str) -> Option<Self> {
+        match reply.split_once(' ').unwrap_or((reply, "")) {
+            ("first", _) => Some(Self::First),
+            ("again", at) => Some(Self::Again(super::custody::instant(at.parse().ok()?))),
+            ("compare", _) => Some(Self::Compare),
+            ("wrong", left) => Some(Self::Wrong { tries_left: left.parse().ok()? }),
+            _ => None,
+        }
+    }
+}
+
+/// A proof as tried.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    /// The unit.
+    pub number: i64,
+    /// What is proved.
+    pub kind: ProofKind,
+    /// The digits as typed.
+    pub value: &'a str,
+    /// The address it comes from.
+    pub visitor: &'a str,
+}
+
 /// Which proofs a unit offers.
 pub fn offered(house: &super::reference::Reference, unit: &UnitRecord) -> (bool, bool) {
     let scratch = house.batch(unit.batch).is_some_and(|b| b.scratch);
@@ -70,8 +107,28 @@ pub async fn prove(
     value: &str,
     visitor: &str,
 ) -> Result<ProofOutcome, FlowError> {
+    prove_once(house, &Attempt { number, kind, value, visitor }, None).await
+}
+
+/// As [`prove`]; a try that was recorded under the same key is answered as it was then and counts
+/// once.
+///
+/// # Errors
+/// As [`prove`].
+pub async fn prove_once(
+    house: &House,
+    attempt: &Attempt<'_>,
+    key: Option<&Keyed>,
+) -> Result<ProofOutcome, FlowError> {
+    let Attempt { number, kind, value, visitor } = *attempt;
     let visitor = house.secrets.hash("visitor", visitor);
     for _ in 0..RACES_MAX {
+        if let Some(key) = key
+            && let Some(answer) = key.replay(house).await?
+            && let Some(outcome) = ProofOutcome::repeated(&answer.reply)
+        {
+            return Ok(outcome);
+        }
         let reference = house.reference().await?;
         let unit = house.store.unit_fetch(number).await?;
         let Some(unit) = unit else { return Ok(ProofOutcome::NotOffered) };
@@ -89,7 +146,9 @@ pub async fn prove(
         if let Some(wait) = waiting(house, &unit, &visitor, now).await? {
             return Ok(ProofOutcome::Wait(wait));
         }
-        let (outcome, commit) = settle(house, &unit, kind, right, &visitor, now).await?;
+        let (outcome, mut commit) = settle(house, &unit, kind, right, &visitor, now).await?;
+        let answer = Answer { status: 200, reply: outcome.kept() };
+        commit.idempotency = key.map(|k| k.keep(number, &answer, now.as_microsecond()));
         match house.store.commit(&commit).await {
             Err(e) if e.is_race() => continue,
             Err(e) => return Err(e.into()),

@@ -2,10 +2,21 @@
 //!
 //! A page is a *view* (plain data, filled by a handler), a template (`templates/`) and a sentence
 //! for each thing it may say (`locales/`). Views hold typed dates and numbers; wording, escaping
-//! and layout are decided here. Nothing in this module reads a clock, a database or a request.
+//! and layout are decided here. [`handlers`] read the request and ask the flows, `device::present`
+//! turns what they know into views; nothing else here reads a clock, a database or a request.
 
 pub mod device;
+pub mod handlers;
 pub mod i18n;
 pub mod inline;
+pub mod place;
 pub mod rosette;
+pub mod routes;
 pub mod shell;
+
+pub use routes::routes;
+
+/// The visitor's address as the server worked it out, put beside the request as an
+/// `axum::Extension`. Without it the visitor's place is unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Visitor(pub std::net::IpAddr);

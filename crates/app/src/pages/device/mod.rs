@@ -3,11 +3,15 @@
 //! [`view`] is the contract with the handlers: plain data. [`render`] turns a device into its page;
 //! [`forms`] holds registration, report and the physical proof; [`plain`] the rest. Which action
 //! is the filled one, what a state says and which blocks appear is decided here, so that two
-//! handlers cannot answer the same state in two ways.
+//! handlers cannot answer the same state in two ways. [`present`] fills the device's view from what
+//! the flows know, with [`history`] for the dossier's lines and [`nearby`] for the service centres.
 
 pub mod forms;
+pub mod history;
+pub mod nearby;
 pub mod parts;
 pub mod plain;
+pub mod present;
 pub mod render;
 pub mod view;
 
@@ -19,5 +23,5 @@ mod language_tests;
 mod tests;
 
 pub use forms::{render_proof, render_register, render_report};
-pub use plain::{render_centres, render_done, render_error, render_privacy};
+pub use plain::{render_centres, render_done, render_error, render_home, render_privacy};
 pub use render::render_device;

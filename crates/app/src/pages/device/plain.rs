@@ -227,3 +227,31 @@ pub fn render_error(view: &ErrorView) -> Result<String, askama::Error> {
     };
     page.render()
 }
+
+/// The start page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HomeView {
+    /// The page's language.
+    pub lang: Lang,
+    /// Brand line and footer.
+    pub site: SiteView,
+    /// Where a code is looked up, a GET with `code`.
+    pub lookup_url: String,
+}
+
+#[derive(Template)]
+#[template(path = "plain/home.html")]
+struct HomePage<'a> {
+    l: Lang,
+    sh: Shell<'a>,
+    lookup: &'a str,
+}
+
+/// The start page: a box for a code.
+///
+/// # Errors
+/// As [`super::render_device`].
+pub fn render_home(view: &HomeView) -> Result<String, askama::Error> {
+    let sh = shell(view.lang, &view.site, view.lang.t("home.title"));
+    HomePage { l: view.lang, sh, lookup: href(&view.lookup_url) }.render()
+}

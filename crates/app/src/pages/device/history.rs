@@ -1,0 +1,132 @@
+//! The dossier as the public sees it: production and its city, leaving the factory, the first
+//! activation and its city, registration, proof, recalls, new lives, the end.
+//!
+//! Deliberately absent: every hand between factory and consumer, unless the party is marked public;
+//! grants and findings; returns between traders; who reported a theft, and when.
+
+use domain::id::{PartyId, SiteId};
+use domain::region::Divisions;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use store::event::{Body, Event};
+use store::unit::UnitRecord;
+
+use crate::flows::custody::instant;
+use crate::flows::reference::Reference;
+use crate::pages::i18n::Lang;
+use crate::pages::place::{city_name, full_name};
+
+use super::view::{RecallView, TimelineEntry, TimelineKind, When};
+
+/// What the lines are read from.
+pub struct History<'a> {
+    /// Parties and sites.
+    pub reference: &'a Reference,
+    /// Regions.
+    pub divisions: &'a Divisions,
+    /// The page's language.
+    pub lang: Lang,
+    /// The zone the brand's days are in.
+    pub zone: &'a TimeZone,
+    /// The unit.
+    pub unit: &'a UnitRecord,
+    /// Its events, oldest first.
+    pub events: &'a [Event],
+}
+
+impl History<'_> {
+    /// The lines, newest first.
+    #[must_use]
+    pub fn timeline(&self) -> Vec<TimelineEntry> {
+        let mut left = false;
+        let mut lines: Vec<_> =
+            self.events.iter().filter_map(|event| self.line(event, &mut left)).collect();
+        lines.reverse();
+        lines
+    }
+
+    fn line(&self, event: &Event, left: &mut bool) -> Option<TimelineEntry> {
+        let at = When::At(instant(event.happened_at));
+        let on = When::On(self.day(event.happened_at));
+        let plain = |kind, when| TimelineEntry { kind, when, place: None, party: None, note: None };
+        Some(match &event.body {
+            Body::Commissioned { .. } => {
+                let made = self.unit.produced_at.unwrap_or(event.happened_at);
+                let when = When::On(self.day(made));
+                TimelineEntry { place: self.origin(), ..plain(TimelineKind::Produced, when) }
+            }
+            Body::Inspected { inspection, .. } if inspection == "pass" => {
+                plain(TimelineKind::Inspected, on)
+            }
+            Body::Shipped { to, .. } => {
+                let party = self.public_party(*to);
+                if !*left && self.is_origin(event.party) && !self.is_origin(Some(PartyId(*to))) {
+                    *left = true;
+                } else if party.is_none() {
+                    return None;
+                }
+                TimelineEntry { party, ..plain(TimelineKind::Shipped, on) }
+            }
+            Body::Activated(body) if body.first => {
+                let place = body.region.as_deref();
+                let place = place.and_then(|r| city_name(self.divisions, self.lang, r));
+                let at = When::At(instant(body.activated_at));
+                TimelineEntry { place, ..plain(TimelineKind::Activated, at) }
+            }
+            Body::Registered { .. } => plain(TimelineKind::Registered, on),
+            Body::ProofPassed { .. } => plain(TimelineKind::Proved, at),
+            Body::LifeOpened { .. } => plain(TimelineKind::Renewed, on),
+            Body::Recalled { .. } => plain(TimelineKind::Recalled, on),
+            Body::Decommissioned { .. } => plain(TimelineKind::Decommissioned, on),
+            _ => return None,
+        })
+    }
+
+    /// The recall in force: its day and the maker's words.
+    #[must_use]
+    pub fn recall(&self) -> Option<RecallView> {
+        self.events.iter().rev().find_map(|event| match &event.body {
+            Body::Recalled { reason } => Some(RecallView {
+                announced_on: self.day(event.happened_at),
+                cause: reason.clone(),
+                remedy: None,
+                notice_url: None,
+            }),
+            _ => None,
+        })
+    }
+
+    /// The day the inspection was passed, where one was recorded by itself.
+    #[must_use]
+    pub fn inspected_on(&self) -> Option<Date> {
+        let passed = |e: &&Event| match &e.body {
+            Body::Inspected { inspection, .. } => inspection == "pass",
+            _ => false,
+        };
+        self.events.iter().rev().find(passed).map(|e| self.day(e.happened_at))
+    }
+
+    /// Province and city of the production site, else of the party that runs it.
+    #[must_use]
+    pub fn origin(&self) -> Option<String> {
+        let site = self.reference.site_by_id(SiteId(self.unit.site?))?;
+        let party = self.reference.tree.get(site.party);
+        let region = site.region.as_ref().or(party.and_then(|p| p.region.as_ref()))?;
+        full_name(self.divisions, self.lang, region)
+    }
+
+    /// The day an instant falls on for the brand.
+    #[must_use]
+    pub fn day(&self, micros: i64) -> Date {
+        self.zone.to_datetime(instant(micros)).date()
+    }
+
+    fn is_origin(&self, party: Option<PartyId>) -> bool {
+        party.and_then(|p| self.reference.tree.get(p)).is_some_and(|p| p.kind.is_origin())
+    }
+
+    fn public_party(&self, id: i64) -> Option<String> {
+        let party = self.reference.tree.get(PartyId(id)).filter(|p| p.public)?;
+        Some(party.name.clone())
+    }
+}

@@ -1,0 +1,69 @@
+//! Service centres by distance from the visitor's city, else from where the unit was activated.
+
+use domain::id::BrandId;
+use domain::party::{Party, PartyKind};
+use domain::region::{Divisions, GeoPoint, RegionCode};
+
+use crate::flows::reference::Reference;
+use crate::pages::i18n::Lang;
+use crate::pages::place::city_name;
+
+use super::view::{CentreView, CentresView};
+
+/// Centres on a list; a brand with more lets people search.
+const CENTRES_MAX: usize = 100;
+
+/// From where, and what for.
+pub struct Nearby<'a> {
+    /// Parties.
+    pub reference: &'a Reference,
+    /// Regions.
+    pub divisions: &'a Divisions,
+    /// Whose centres.
+    pub brand: BrandId,
+    /// The page's language.
+    pub lang: Lang,
+    /// Distances are counted from its seat.
+    pub from: Option<RegionCode>,
+}
+
+impl Nearby<'_> {
+    /// The centres, nearest first; those without a position come last, by name. `query` is a
+    /// region, from which distances are then counted, or part of a name or address.
+    #[must_use]
+    pub fn centres(&self, query: &str) -> CentresView {
+        let query = query.trim();
+        let searched = (!query.is_empty()).then(|| self.divisions.named(query).next()).flatten();
+        let from = searched.map(|d| d.code).or(self.from).filter(|r| r.is_division());
+        let seat = from.and_then(|region| self.divisions.centre_of(region));
+        let words = if searched.is_some() { "" } else { query };
+        let parties = self.reference.tree.iter().filter(|p| {
+            p.brand == self.brand
+                && p.kind == PartyKind::ServiceCentre
+                && (p.name.contains(words) || p.address.contains(words))
+        });
+        let mut found: Vec<_> = parties.map(|party| centre(party, seat)).collect();
+        found.sort_by(|a, b| {
+            let key = |c: &CentreView| (c.metres.unwrap_or(u32::MAX), c.name.clone());
+            key(a).cmp(&key(b))
+        });
+        found.truncate(CENTRES_MAX);
+        let near = from.filter(|_| seat.is_some());
+        let near = near.and_then(|r| city_name(self.divisions, self.lang, r.as_str()));
+        CentresView { near, centres: found }
+    }
+}
+
+fn centre(party: &Party, seat: Option<GeoPoint>) -> CentreView {
+    let point = party.point.and_then(|(lon, lat)| GeoPoint::new(lat, lon));
+    let metres = seat.zip(point).map(|(a, b)| (a.distance_km(b) * 1000.0).round() as u32);
+    let text = |text: &String| Some(text.clone()).filter(|t| !t.is_empty());
+    CentreView {
+        name: party.name.clone(),
+        address: text(&party.address),
+        hours: None,
+        metres,
+        phone: text(&party.phone),
+        map_url: point.map(|p| format!("geo:{:.6},{:.6}", p.lat(), p.lon())),
+    }
+}

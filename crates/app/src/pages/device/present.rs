@@ -1,0 +1,418 @@
+//! From what the flows know of a unit to the view of its page.
+//!
+//! An answer shows only what was checked: a check that does not apply has no chip. A forged code, a
+//! number never issued and a text that is no code give the very same view, so that nobody learns
+//! how near a guess came. The public list of facts is the one of `docs/access.md`; the day a theft
+//! was reported is not on it.
+
+use domain::id::BrandId;
+use domain::policy::{Category, Promise as Word};
+use domain::product::Product;
+use domain::verdict::scan::ScanSummary;
+use domain::verdict::{Check as Looked, CheckState, Decision, Reason, Verdict};
+use domain::warranty::{Coverage, StartBasis};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use store::unit::ScanRecord;
+
+use crate::flows::House;
+use crate::flows::custody::instant;
+use crate::flows::dossier::Dossier;
+use crate::flows::proof;
+use crate::flows::reference::Reference;
+use crate::flows::verify::{self, Known, Verified};
+use crate::pages::i18n::Lang;
+use crate::pages::place::{VisitorPlace, city_name};
+use crate::pages::shell::SiteView;
+
+use super::history::History;
+use super::nearby::Nearby;
+use super::view::*;
+
+/// Everything a page of a device is made from.
+pub struct Present<'a> {
+    /// Rules and secrets.
+    pub house: &'a House,
+    /// Master data.
+    pub reference: &'a Reference,
+    /// The page's language.
+    pub lang: Lang,
+    /// Brand line and footer.
+    pub site: SiteView,
+    /// Where the visitor is.
+    pub place: VisitorPlace,
+    /// When this look was counted; none when it only moved within the page.
+    pub counted_at: Option<i64>,
+}
+
+/// Where the pages of a code are.
+#[must_use]
+pub fn page_url(code: &str) -> String {
+    format!("/d/{code}")
+}
+
+/// Whether consumers may bind themselves to a unit of this verdict.
+#[must_use]
+pub fn registrable(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Genuine | Verdict::NotActivated)
+}
+
+/// The device card.
+#[must_use]
+pub fn product_view(lang: Lang, product: &Product, code: &str) -> ProductView {
+    let english = lang == Lang::En && !product.name_en.is_empty();
+    // The content security policy allows pictures of our own host only.
+    let own = product.picture.starts_with('/') && !product.picture.starts_with("//");
+    ProductView {
+        name: if english { &product.name_en } else { &product.name_zh }.clone(),
+        spec: Some(product.spec.clone()).filter(|s| !s.is_empty()),
+        drawing: match product.category {
+            Category::Phone => Drawing::Phone,
+            Category::PowerBank => Drawing::PowerBank,
+            Category::Notebook => Drawing::Notebook,
+            Category::SmartWatch => Drawing::SmartWatch,
+            _ => Drawing::Other,
+        },
+        picture_url: own.then(|| product.picture.clone()),
+        code: code.to_owned(),
+    }
+}
+
+impl Present<'_> {
+    /// A page without a unit.
+    #[must_use]
+    pub fn bare(&self, state: PageState, url: &str) -> DeviceView {
+        let checks = match state {
+            PageState::Unverifiable | PageState::Retired(_) => vec![Check::Code(Mark::Bad)],
+            _ => Vec::new(),
+        };
+        let reportable = !matches!(state, PageState::Unavailable);
+        DeviceView {
+            lang: self.lang,
+            site: self.site.clone(),
+            state,
+            checks,
+            scans: None,
+            digest: None,
+            device: None,
+            proof: None,
+            recall: None,
+            warranty: None,
+            timeline: Vec::new(),
+            facts: FactsView::default(),
+            centres: None,
+            links: LinksView {
+                report: reportable.then(|| format!("{url}/report")),
+                retry: Some(url.to_owned()),
+                ..LinksView::default()
+            },
+        }
+    }
+
+    /// The page of what was found. `url` is where it is asked for again. `key` makes the hidden
+    /// key of each form.
+    #[must_use]
+    pub fn device(
+        &self,
+        verified: &Verified,
+        dossier: Option<&Dossier>,
+        url: &str,
+        key: &dyn Fn() -> String,
+    ) -> DeviceView {
+        let state = self.state(verified);
+        let bare = self.bare(state, url);
+        let (Some(known), Some(dossier)) = (&verified.unit, dossier) else { return bare };
+        let decision = &verified.decision;
+        match state {
+            PageState::Unverifiable | PageState::Unavailable => return bare,
+            PageState::Retired(RetiredReason::CodeVoid) => return bare,
+            PageState::NotReleased => {
+                let mut checks = checks(decision, known);
+                checks.retain(|check| !matches!(check, Check::Scans(_)));
+                return DeviceView { checks, ..bare };
+            }
+            _ => {}
+        }
+        let serviced = !matches!(state, PageState::Stolen { .. } | PageState::Retired(_));
+        let zone = self.house.zone(self.reference, BrandId(known.record.brand));
+        let history = self.history(known, dossier, &zone);
+        let code = known.code.to_string();
+        let url = page_url(&code);
+        let centres = serviced.then(|| self.nearby(known).centres(""));
+        let centres = centres.filter(|c| !c.centres.is_empty());
+        DeviceView {
+            checks: checks(decision, known),
+            scans: known.scans.as_ref().map(|scans| self.scans(scans)),
+            digest: digest(self.house, known.record.number),
+            device: Some(product_view(self.lang, &known.product, &code)),
+            proof: match state {
+                PageState::Check(why) => Some(self.proof(known, why, &url, key)),
+                _ => None,
+            },
+            recall: history.recall(),
+            warranty: serviced.then(|| self.warranty(known)).flatten(),
+            timeline: self.timeline(&history),
+            facts: facts(known, &history),
+            links: LinksView {
+                centres: centres.as_ref().map(|_| format!("{url}/centres")),
+                register: registrable(decision.verdict).then(|| format!("{url}/register")),
+                report: Some(format!("{url}/report")),
+                retry: Some(url),
+            },
+            centres,
+            ..bare
+        }
+    }
+
+    fn history<'b>(
+        &'b self,
+        known: &'b Known,
+        dossier: &'b Dossier,
+        zone: &'b jiff::tz::TimeZone,
+    ) -> History<'b> {
+        History {
+            reference: self.reference,
+            divisions: self.house.geo.divisions(),
+            lang: self.lang,
+            zone,
+            unit: &known.record,
+            events: &dossier.events,
+        }
+    }
+
+    /// The service centres of a unit's brand.
+    #[must_use]
+    pub fn nearby(&self, known: &Known) -> Nearby<'_> {
+        let divisions = self.house.geo.divisions();
+        let here = self.place.region.filter(|r| r.is_division());
+        let activated = known.record.region.as_deref().and_then(|r| divisions.parse(r).ok());
+        Nearby {
+            reference: self.reference,
+            divisions,
+            brand: BrandId(known.record.brand),
+            lang: self.lang,
+            from: here.or(activated),
+        }
+    }
+
+    fn state(&self, verified: &Verified) -> PageState {
+        let decision = &verified.decision;
+        let known = verified.unit.as_deref();
+        match (decision.verdict, known) {
+            (Verdict::Unavailable, _) => PageState::Unavailable,
+            (Verdict::Forged | Verdict::Unknown, _) | (_, None) => PageState::Unverifiable,
+            (Verdict::Genuine, Some(known)) => PageState::Active(self.note(decision, known)),
+            (Verdict::NotActivated, Some(known)) => {
+                PageState::NotActivated { by_registration: !known.product.network_start }
+            }
+            (Verdict::Check, Some(known)) => PageState::Check(reason(decision.reason, known)),
+            (Verdict::NotReleased, _) => PageState::NotReleased,
+            (Verdict::Recalled, _) => PageState::Recalled,
+            (Verdict::Stolen, _) => PageState::Stolen { reported_on: None },
+            (Verdict::Retired, _) => PageState::Retired(match decision.reason {
+                Reason::CodeVoid => RetiredReason::CodeVoid,
+                _ => RetiredReason::Decommissioned,
+            }),
+        }
+    }
+
+    fn note(&self, decision: &Decision, known: &Known) -> ActiveNote {
+        // Where a proof lifted a suspicion, its check claims nothing and the proof stands instead.
+        let lifted = [Looked::ActivationUnique, Looked::ScansNormal]
+            .into_iter()
+            .any(|check| decision.state_of(check) == CheckState::NotApplicable);
+        if let (true, Some(at)) = (lifted, known.record.proof_at) {
+            return ActiveNote::Proved(self.day(known, instant(at)));
+        }
+        let divisions = self.house.geo.divisions();
+        let activated = known.record.region.as_deref().and_then(|r| divisions.parse(r).ok());
+        match activated {
+            Some(region) if self.place.is_in_province_of(region) => ActiveNote::SamePlace,
+            _ => ActiveNote::Plain,
+        }
+    }
+
+    /// The consumer looks, this one included. `recent` holds a line per look, newest last.
+    fn scans(&self, record: &ScanRecord) -> ScansView {
+        let view = |at: i64, place: Option<&str>| {
+            let divisions = self.house.geo.divisions();
+            let city = place.and_then(|p| city_name(divisions, self.lang, p));
+            ScanView { at: instant(at), city }
+        };
+        let lines: Vec<(i64, &str)> = record
+            .recent
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .filter_map(|(at, place)| Some((at.parse().ok()?, place)))
+            .collect();
+        let this = match self.counted_at {
+            Some(counted) => lines.iter().rposition(|(at, _)| *at == counted),
+            None => lines.len().checked_sub(1),
+        };
+        let earlier = this.map_or(&lines[..], |this| &lines[..this]);
+        let count = u64::try_from(record.count).unwrap_or(0);
+        let again = count > 1;
+        ScansView {
+            count,
+            first: again.then(|| view(record.first_at, record.first_place.as_deref())),
+            last: earlier.last().filter(|_| again).map(|(at, place)| view(*at, Some(place))),
+        }
+    }
+
+    fn proof(
+        &self,
+        known: &Known,
+        why: CheckReason,
+        url: &str,
+        key: &dyn Fn() -> String,
+    ) -> ProofView {
+        let (scratch, imei) = proof::offered(self.reference, &known.record);
+        let form = || ProofForm {
+            action: format!("{url}/proof"),
+            idempotency_key: key(),
+            field: FieldView::default(),
+        };
+        // No scratch code lifts a failed inspection: only the IMEI tells something there.
+        let scratch = scratch && why != CheckReason::NotCleared;
+        ProofView { imei: imei.then(form), scratch: scratch.then(form) }
+    }
+
+    /// The warranty card. It has begun with a sale or an activation; leaving the factory alone
+    /// starts it only for units of which nothing else will ever be known.
+    #[must_use]
+    pub fn warranty(&self, known: &Known) -> Option<WarrantyView> {
+        let policies = &self.house.rules.policies;
+        let category = known.product.category;
+        let today = self.day(known, self.site.queried_at);
+        let custody = known.custody.as_ref()?;
+        let reading = verify::warranty(self.house, self.reference, &known.record, custody);
+        match reading.known() {
+            Some(c) if c.basis != StartBasis::ExFactoryPlus90 => {
+                let policy = policies.warranty_for(category, c.starts_on);
+                Some(WarrantyView::Dated(coverage(c, policy, today)))
+            }
+            _ => {
+                let policy = policies.warranty_for(category, today)?;
+                let months = months(policy);
+                Some(WarrantyView::NotStarted { months, promise: promise(policy.basis) })
+            }
+        }
+    }
+
+    fn timeline(&self, history: &History<'_>) -> Vec<TimelineEntry> {
+        let city = self.place.city();
+        let divisions = self.house.geo.divisions();
+        let now = TimelineEntry {
+            kind: TimelineKind::ThisScan,
+            when: When::At(self.site.queried_at),
+            place: city.and_then(|c| city_name(divisions, self.lang, c.as_str())),
+            party: None,
+            note: None,
+        };
+        std::iter::once(now).chain(history.timeline()).collect()
+    }
+
+    /// The day an instant falls on for the unit's brand.
+    #[must_use]
+    pub fn day(&self, known: &Known, at: Timestamp) -> Date {
+        self.house.day(self.reference, BrandId(known.record.brand), at)
+    }
+}
+
+fn reason(reason: Reason, known: &Known) -> CheckReason {
+    match reason {
+        Reason::ActivatedAgain => CheckReason::ActivatedAgain,
+        Reason::ScanAnomaly => {
+            let summary = known.scans.as_ref().map(verify::summary);
+            let ScanSummary { day_count, day_city_count, .. } = summary.unwrap_or_default();
+            CheckReason::ManyScans {
+                scan_count: day_count.into(),
+                city_count: day_city_count.into(),
+                hours: 24,
+            }
+        }
+        _ => CheckReason::NotCleared,
+    }
+}
+
+/// The chips: what was looked at, with its outcome.
+fn checks(decision: &Decision, known: &Known) -> Vec<Check> {
+    let mark = |check| match decision.state_of(check) {
+        CheckState::Ok => Some(Mark::Ok),
+        CheckState::Warn => Some(Mark::Warn),
+        CheckState::NotApplicable => None,
+    };
+    let none_yet = known.record.activated_at.is_none().then_some(Mark::None);
+    let code = mark(Looked::CodeValid).map(|m| if m == Mark::Warn { Mark::Bad } else { m });
+    let found = [
+        code.map(Check::Code),
+        mark(Looked::ActivationUnique).or(none_yet).map(Check::Activation),
+        mark(Looked::ScansNormal).map(Check::Scans),
+    ];
+    found.into_iter().flatten().collect()
+}
+
+fn digest(house: &House, number: i64) -> Option<[u8; 32]> {
+    house.secrets.hash("rosette", &number.to_string()).try_into().ok()
+}
+
+fn facts(known: &Known, history: &History<'_>) -> FactsView {
+    let text = |text: &str| Some(text.to_owned()).filter(|t| !t.is_empty());
+    let (product, unit) = (&known.product, &known.record);
+    let produced_on = unit.produced_at.map(|at| history.day(at));
+    let passed = unit.inspection.as_deref() == Some("pass");
+    FactsView {
+        maker: text(&product.maker),
+        contract_maker: text(&product.contract_maker),
+        origin: history.origin(),
+        produced_on,
+        lot: unit.lot.as_deref().and_then(text),
+        inspected_on: history.inspected_on().or(produced_on).filter(|_| passed),
+        standards: product.standards.clone(),
+        ccc: text(&product.ccc_certificate),
+    }
+}
+
+fn months(policy: &domain::policy::WarrantyPolicy) -> u16 {
+    u16::from(policy.term.years) * 12 + u16::from(policy.term.months)
+}
+
+fn promise(word: Word) -> Promise {
+    match word {
+        Word::Statutory => Promise::Statutory,
+        Word::MakerDefault => Promise::Maker,
+    }
+}
+
+fn coverage(
+    coverage: &Coverage,
+    policy: Option<&domain::policy::WarrantyPolicy>,
+    today: Date,
+) -> CoverageView {
+    let mut terms = Vec::with_capacity(3);
+    let mut term = |days: Option<u16>, until: Option<Date>, kind: fn(u16) -> TermKind| {
+        if let (Some(days), Some(ends_on)) = (days, until) {
+            terms.push(TermView { kind: kind(days), ends_on });
+        }
+    };
+    if let Some(policy) = policy {
+        let date = |rolled: Option<domain::calendar::Rolled>| rolled.map(|r| r.date);
+        term(policy.refund_days, date(coverage.refund_until), TermKind::Return);
+        term(policy.replace_days, date(coverage.replace_until), TermKind::Exchange);
+        term(Some(months(policy)), Some(coverage.ends_on), TermKind::Repair);
+    }
+    CoverageView {
+        starts_on: coverage.starts_on,
+        ends_on: coverage.ends_on,
+        today,
+        basis: match coverage.basis {
+            StartBasis::Invoice => Basis::Invoice,
+            StartBasis::Sale => Basis::Sale,
+            StartBasis::Activation => Basis::Activation,
+            StartBasis::ExFactoryPlus90 => Basis::ExFactory,
+        },
+        promise: promise(coverage.promise),
+        rolled: coverage.rolled_from.is_some(),
+        terms,
+    }
+}

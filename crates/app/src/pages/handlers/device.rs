@@ -1,0 +1,123 @@
+//! The device page under its two addresses.
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use domain::gs1::Gtin;
+use domain::id::ProductId;
+use domain::verdict::CodeReading;
+use std::sync::Arc;
+
+use crate::flows::reference::Reference;
+use crate::flows::scans::Audience;
+use crate::flows::verify::{self, Verified};
+use crate::flows::{FlowError, House, dossier};
+use crate::pages::device::plain::ErrorKind;
+use crate::pages::device::present::{Present, page_url};
+use crate::pages::device::render_device;
+use crate::pages::device::view::{DeviceView, PageState};
+use crate::pages::place::VisitorPlace;
+
+use super::{Visit, error, form_key, page, present, read_code};
+
+/// `GET /d/{code}`.
+pub async fn show(
+    State(house): State<Arc<House>>,
+    visit: Visit,
+    path: Result<Path<String>, PathRejection>,
+) -> Response {
+    match path {
+        Ok(Path(code)) => answer(&house, &visit, &code, None).await,
+        Err(_) => error(&house, &visit, ErrorKind::Unreadable).await,
+    }
+}
+
+/// `GET /01/{gtin}/21/{code}`: GS1 Digital Link. A code that belongs to another product than its
+/// link says was not printed by the maker, so it is answered like one that was never issued.
+pub async fn show_link(
+    State(house): State<Arc<House>>,
+    visit: Visit,
+    path: Result<Path<(String, String)>, PathRejection>,
+) -> Response {
+    match path {
+        Ok(Path((gtin, code))) => answer(&house, &visit, &code, Some(&gtin)).await,
+        Err(_) => error(&house, &visit, ErrorKind::Unreadable).await,
+    }
+}
+
+async fn answer(house: &House, visit: &Visit, code: &str, gtin: Option<&str>) -> Response {
+    match view(house, visit, code, gtin).await {
+        Ok(view) => page(visit, StatusCode::OK, render_device(&view)),
+        Err(FlowError::Refused(_)) => error(house, visit, ErrorKind::Unreadable).await,
+        Err(_) => {
+            let view = unavailable(house, visit, code).await;
+            page(visit, StatusCode::SERVICE_UNAVAILABLE, render_device(&view))
+        }
+    }
+}
+
+async fn view(
+    house: &House,
+    visit: &Visit,
+    code: &str,
+    gtin: Option<&str>,
+) -> Result<DeviceView, FlowError> {
+    let (mut reading, mut number) = read_code(house, code).await?;
+    let reference = house.reference().await?;
+    if let (Some(found), Some(gtin)) = (number, gtin)
+        && !is_of_product(&reference, found, gtin)
+    {
+        (reading, number) = (CodeReading::Unissued, None);
+    }
+    let counted_at = number.filter(|_| visit.is_new_look(code)).map(|number| {
+        let at = visit.now.as_microsecond();
+        let city = VisitorPlace::of(&house.geo, visit.address).city();
+        house.scans.note(number, Audience::Consumer, at, city.map(|c| c.to_string()));
+        at
+    });
+    let verified = verify::verify(house, reading, number, true).await?;
+    let dossier = dossier_of(house, &verified).await?;
+    let present = Present { counted_at, ..present(house, visit, &reference, &verified) };
+    let url = page_url(&segment(code));
+    Ok(present.device(&verified, dossier.as_ref(), &url, &form_key))
+}
+
+async fn dossier_of(
+    house: &House,
+    verified: &Verified,
+) -> Result<Option<dossier::Dossier>, FlowError> {
+    let Some(known) = &verified.unit else { return Ok(None) };
+    let Some(custody) = &known.custody else { return Ok(None) };
+    dossier::dossier(house, &known.record, custody).await.map(Some)
+}
+
+fn is_of_product(reference: &Reference, number: i64, gtin: &str) -> bool {
+    let product = reference.batch_of(number).and_then(|batch| batch.product);
+    let product = product.and_then(|id| reference.product_by_id(ProductId(id)));
+    let gtin = Gtin::parse(gtin).ok();
+    product.zip(gtin).is_some_and(|(product, gtin)| product.gtin == gtin.as14())
+}
+
+/// The page of a store that does not answer. It says nothing about the code.
+async fn unavailable(house: &House, visit: &Visit, code: &str) -> DeviceView {
+    let reference = house.reference().await.ok().unwrap_or_default();
+    let verified = verify::unavailable(CodeReading::NotACode);
+    let present = present(house, visit, &reference, &verified);
+    present.bare(PageState::Unavailable, &page_url(&segment(code)))
+}
+
+/// A text as one segment of a path: whatever a visitor typed stays inside it.
+pub(super) fn segment(text: &str) -> String {
+    use std::fmt::Write;
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing into a string cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}

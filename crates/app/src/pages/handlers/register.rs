@@ -1,0 +1,397 @@
+//! Registration: a consumer binds themselves to the unit in their hands.
+//!
+//! It counts as the activation only for products without a network start, and always asks for a
+//! proof first: the scratch code, the IMEI's last digits or an invoice number (which only the
+//! brand's people can look up later). A stated day of purchase starts the warranty once: who
+//! registers the same unit later is bound to it, but moves no date.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use domain::verdict::Verdict;
+use jiff::civil::Date;
+use serde::Deserialize;
+use std::sync::Arc;
+
+use crate::flows::activate::{self, Report, Signals};
+use crate::flows::idempotency::Answer;
+use crate::flows::lifecycle::{self, Registration};
+use crate::flows::proof::{self, Attempt, ProofOutcome, prove_once};
+use crate::flows::verify::Known;
+use crate::flows::{FlowError, House};
+use crate::pages::device::forms::{ConsentView, ProofChoice, ProofKind, RegisterView};
+use crate::pages::device::plain::{Done, DoneView, ErrorKind};
+use crate::pages::device::present::{page_url, product_view, registrable};
+use crate::pages::device::view::{FieldFault, FieldView, WarrantyView};
+use crate::pages::device::{render_done, render_register};
+
+use super::device::segment;
+use super::{Found, Sent, Visit, error, failed, find, form_key, keyed, page, present, sent};
+use super::{to_device, typed};
+
+/// Shortest and longest invoice number: 8 digits of an old paper one, 20 of a digital one.
+const INVOICE_LETTERS: std::ops::RangeInclusive<usize> = 8..=20;
+/// Beijing's offset, in minutes.
+const BEIJING_MINUTES: i32 = 8 * 60;
+
+/// What the form sends.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Filled {
+    idempotency_key: String,
+    phone: String,
+    purchased_on: String,
+    proof: String,
+    scratch: String,
+    imei4: String,
+    invoice: String,
+    consent: String,
+    news: String,
+}
+
+impl Filled {
+    fn kind(&self) -> Option<ProofKind> {
+        match self.proof.as_str() {
+            "scratch" => Some(ProofKind::Scratch),
+            "imei4" => Some(ProofKind::Imei4),
+            "invoice" => Some(ProofKind::Invoice),
+            _ => None,
+        }
+    }
+
+    fn value(&self, kind: ProofKind) -> &str {
+        match kind {
+            ProofKind::Scratch => self.scratch.trim(),
+            ProofKind::Imei4 => self.imei4.trim(),
+            ProofKind::Invoice => self.invoice.trim(),
+        }
+    }
+
+    /// Everything typed, as one text: what makes two sendings the same.
+    fn whole(&self) -> String {
+        let Self { phone, purchased_on, proof, scratch, imei4, invoice, consent, news, .. } = self;
+        [phone, purchased_on, proof, scratch, imei4, invoice, consent, news]
+            .map(String::as_str)
+            .join("\n")
+    }
+}
+
+/// `GET /d/{code}/register`.
+pub async fn ask(
+    State(house): State<Arc<House>>,
+    visit: Visit,
+    Path(code): Path<String>,
+) -> Response {
+    match find(&house, &code).await {
+        Ok(found) => match open(&found) {
+            Some(known) => {
+                let view = view(&house, &visit, &found, known, &Filled::default());
+                page(&visit, StatusCode::OK, render_register(&view))
+            }
+            None => to_device(&segment(&code)),
+        },
+        Err(why) => failed(&house, &visit, &why).await,
+    }
+}
+
+/// `POST /d/{code}/register`.
+pub async fn take(
+    State(house): State<Arc<House>>,
+    visit: Visit,
+    Path(code): Path<String>,
+    form: Sent<Filled>,
+) -> Response {
+    let Some(filled) = sent(&visit, form) else {
+        return error(&house, &visit, ErrorKind::Unreadable).await;
+    };
+    let found = match find(&house, &code).await {
+        Ok(found) => found,
+        Err(why) => return failed(&house, &visit, &why).await,
+    };
+    let Some(known) = open(&found) else { return to_device(&segment(&code)) };
+    match settle(&house, &visit, &found, known, &filled).await {
+        Ok(Settled::Refused(view)) => {
+            page(&visit, StatusCode::UNPROCESSABLE_ENTITY, render_register(&view))
+        }
+        Ok(Settled::Wait(seconds)) => error(&house, &visit, ErrorKind::TooMany { seconds }).await,
+        Ok(Settled::Done) => done(&house, &visit, &code).await,
+        Err(why) => failed(&house, &visit, &why).await,
+    }
+}
+
+/// The unit, where its verdict lets consumers register.
+fn open(found: &Found) -> Option<&Known> {
+    let known = found.verified.unit.as_deref()?;
+    registrable(found.verified.decision.verdict).then_some(known)
+}
+
+/// How a registration came out.
+enum Settled {
+    Done,
+    Refused(Box<RegisterView>),
+    /// Too many wrong proofs: seconds to wait.
+    Wait(u32),
+}
+
+async fn settle(
+    house: &House,
+    visit: &Visit,
+    found: &Found,
+    known: &Known,
+    filled: &Filled,
+) -> Result<Settled, FlowError> {
+    let mut view = view(house, visit, found, known, filled);
+    judge(&mut view, house, found, known, filled);
+    let kind = view.chosen;
+    let (Some(kind), false) = (kind, refused(&view)) else {
+        return Ok(Settled::Refused(Box::new(view)));
+    };
+    if let Some(fault) = match prove(house, visit, known, filled, kind).await? {
+        Proved::Yes => None,
+        Proved::No(fault) => Some(fault),
+        Proved::Wait(seconds) => return Ok(Settled::Wait(seconds)),
+    } {
+        for choice in view.proofs.iter_mut().filter(|choice| choice.kind == kind) {
+            choice.field.fault = Some(fault);
+        }
+        return Ok(Settled::Refused(Box::new(view)));
+    }
+    record(house, known, filled, kind).await?;
+    let activates = found.verified.decision.verdict == Verdict::NotActivated;
+    if activates && !known.product.network_start {
+        activate(house, visit, known, filled).await?;
+    }
+    Ok(Settled::Done)
+}
+
+/// Puts a message beside every field that is wrong.
+fn judge(view: &mut RegisterView, house: &House, found: &Found, known: &Known, filled: &Filled) {
+    view.phone.fault = match (filled.phone.trim(), phone(&filled.phone)) {
+        ("", _) => Some(FieldFault::Missing),
+        (_, None) => Some(FieldFault::Malformed),
+        _ => None,
+    };
+    let brand = domain::id::BrandId(known.record.brand);
+    let produced = known.record.produced_at.map(crate::flows::custody::instant);
+    let produced = produced.map(|at| house.day(&found.reference, brand, at));
+    view.purchased_on.fault = match filled.purchased_on.trim().parse::<Date>() {
+        _ if filled.purchased_on.trim().is_empty() => Some(FieldFault::Missing),
+        Err(_) => Some(FieldFault::Malformed),
+        Ok(on) if on > view.today => Some(FieldFault::InFuture),
+        Ok(on) if produced.is_some_and(|produced| on < produced) => Some(FieldFault::TooEarly),
+        Ok(_) => None,
+    };
+    view.consent.missing = !view.consent.ticked;
+    let chosen = view.chosen;
+    for choice in view.proofs.iter_mut().filter(|choice| Some(choice.kind) == chosen) {
+        let value = filled.value(choice.kind);
+        choice.field.fault = match (value.is_empty(), choice.kind) {
+            (true, _) => Some(FieldFault::Missing),
+            (false, ProofKind::Invoice) if !is_invoice(value) => Some(FieldFault::Malformed),
+            _ => None,
+        };
+    }
+}
+
+fn refused(view: &RegisterView) -> bool {
+    let chosen = view.proofs.iter().filter(|choice| Some(choice.kind) == view.chosen);
+    let mut fields = [&view.phone, &view.purchased_on].into_iter();
+    fields.any(|field| field.fault.is_some())
+        || chosen.map(|choice| &choice.field).any(|field| field.fault.is_some())
+        || view.consent.missing
+}
+
+/// A telephone in E.164: a mainland mobile number, or one with its country code.
+fn phone(text: &str) -> Option<String> {
+    let text: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')')).collect();
+    let digits = text.strip_prefix('+').unwrap_or(&text);
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let mainland = |d: &str| d.len() == 11 && d.starts_with('1') && !d.starts_with("10");
+    match (text.starts_with('+'), digits.strip_prefix("86")) {
+        (true, Some(own)) => mainland(own).then(|| format!("+{digits}")),
+        (true, None) => {
+            let fit = (7..=15).contains(&digits.len()) && !digits.starts_with('0');
+            fit.then(|| format!("+{digits}"))
+        }
+        (false, _) => mainland(digits).then(|| format!("+86{digits}")),
+    }
+}
+
+fn is_invoice(text: &str) -> bool {
+    INVOICE_LETTERS.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+enum Proved {
+    Yes,
+    No(FieldFault),
+    Wait(u32),
+}
+
+async fn prove(
+    house: &House,
+    visit: &Visit,
+    known: &Known,
+    filled: &Filled,
+    kind: ProofKind,
+) -> Result<Proved, FlowError> {
+    let (number, value) = (known.record.number, filled.value(kind));
+    let kind = match kind {
+        ProofKind::Invoice => return Ok(Proved::Yes),
+        ProofKind::Scratch => proof::ProofKind::Scratch,
+        ProofKind::Imei4 => proof::ProofKind::Imei4,
+    };
+    let typed = format!("{} {value}", filled.proof);
+    let key = keyed("register proof", number, &filled.idempotency_key, &typed)?;
+    let visitor = visit.counted_as();
+    let attempt = Attempt { number, kind, value, visitor: &visitor };
+    Ok(match prove_once(house, &attempt, key.as_ref()).await {
+        Ok(ProofOutcome::First | ProofOutcome::Again(_) | ProofOutcome::Compare) => Proved::Yes,
+        Ok(ProofOutcome::Wrong { .. } | ProofOutcome::NotOffered) => {
+            Proved::No(FieldFault::Mismatch)
+        }
+        Ok(ProofOutcome::Wait(until)) => {
+            let seconds = (until.as_second() - visit.now.as_second()).max(1);
+            Proved::Wait(u32::try_from(seconds).unwrap_or(u32::MAX))
+        }
+        Err(FlowError::Refused(_)) => Proved::No(FieldFault::Malformed),
+        Err(why) => return Err(why),
+    })
+}
+
+async fn record(
+    house: &House,
+    known: &Known,
+    filled: &Filled,
+    kind: ProofKind,
+) -> Result<(), FlowError> {
+    let number = known.record.number;
+    let phone = phone(&filled.phone).unwrap_or_default();
+    let particulars = serde_json::json!({
+        "phone": phone,
+        "purchased_on": filled.purchased_on.trim(),
+        "invoice": if kind == ProofKind::Invoice { filled.value(kind) } else { "" },
+        "news": filled.news == "yes",
+    });
+    let stated = filled.purchased_on.trim().parse::<Date>().ok();
+    let registration = Registration {
+        phone,
+        purchased_on: stated.filter(|_| known.record.sold_on.is_none()),
+        proof: match kind {
+            ProofKind::Scratch => "scratch",
+            ProofKind::Imei4 => "imei4",
+            ProofKind::Invoice => "invoice",
+        },
+        particulars: particulars.to_string(),
+    };
+    let key = keyed("register", number, &filled.idempotency_key, &filled.whole())?;
+    lifecycle::register_once(house, number, &registration, key.as_ref()).await
+}
+
+/// The registration is the first start of a product that cannot report its own.
+async fn activate(
+    house: &House,
+    visit: &Visit,
+    known: &Known,
+    filled: &Filled,
+) -> Result<(), FlowError> {
+    let report = Report {
+        scheme: "code".to_owned(),
+        value: known.code.to_string(),
+        happened_at: visit.now.as_microsecond(),
+        offset_minutes: BEIJING_MINUTES,
+        fingerprint: None,
+        signals: Signals { ip: visit.address, ..Signals::default() },
+    };
+    let number = known.record.number;
+    let key = keyed("register start", number, &filled.idempotency_key, &filled.whole())?;
+    if let Some(key) = &key
+        && key.replay(house).await?.is_some()
+    {
+        return Ok(());
+    }
+    let plain = |_: &activate::Activated| Answer { status: 200, reply: String::new() };
+    activate::activate(house, None, &report, key.as_ref(), &plain).await.map(|_| ())
+}
+
+fn view(
+    house: &House,
+    visit: &Visit,
+    found: &Found,
+    known: &Known,
+    filled: &Filled,
+) -> RegisterView {
+    let present = present(house, visit, &found.reference, &found.verified);
+    let (scratch, imei) = proof::offered(&found.reference, &known.record);
+    let choice = |kind| ProofChoice { kind, field: typed(filled.value(kind), None) };
+    let kinds = [
+        scratch.then_some(ProofKind::Scratch),
+        imei.then_some(ProofKind::Imei4),
+        Some(ProofKind::Invoice),
+    ];
+    let proofs: Vec<_> = kinds.into_iter().flatten().map(choice).collect();
+    let chosen = filled.kind().filter(|kind| proofs.iter().any(|choice| choice.kind == *kind));
+    let ticked = |word: &str| ConsentView { ticked: word == "yes", missing: false };
+    let url = page_url(known.code.as_str());
+    RegisterView {
+        lang: visit.lang,
+        site: present.site.clone(),
+        device: product_view(visit.lang, &known.product, known.code.as_str()),
+        action: format!("{url}/register"),
+        back_url: url,
+        idempotency_key: form_key(),
+        activates: !known.product.network_start && known.record.activated_at.is_none(),
+        today: present.day(known, visit.now),
+        phone: typed(&filled.phone, None),
+        purchased_on: FieldView { value: filled.purchased_on.trim().to_owned(), fault: None },
+        chosen: chosen.or(proofs.first().map(|choice| choice.kind)),
+        proofs,
+        consent: ticked(&filled.consent),
+        news: ticked(&filled.news),
+    }
+}
+
+async fn done(house: &House, visit: &Visit, code: &str) -> Response {
+    let found = match find(house, code).await {
+        Ok(found) => found,
+        Err(why) => return failed(house, visit, &why).await,
+    };
+    let present = present(house, visit, &found.reference, &found.verified);
+    let warranty = found.verified.unit.as_ref().and_then(|known| present.warranty(known));
+    let ends_on = match warranty {
+        Some(WarrantyView::Dated(coverage)) => Some(coverage.ends_on),
+        _ => None,
+    };
+    let url = found.verified.unit.as_ref().map(|known| page_url(known.code.as_str()));
+    let view = DoneView {
+        lang: visit.lang,
+        site: present.site.clone(),
+        done: Done::Registered { ends_on },
+        back_url: url.unwrap_or_else(|| page_url(&segment(code))),
+    };
+    page(visit, StatusCode::OK, render_done(&view))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phones_are_kept_in_e164() {
+        let cases = [
+            ("13800138000", Some("+8613800138000")),
+            ("138 0013 8000", Some("+8613800138000")),
+            ("+86 138-0013-8000", Some("+8613800138000")),
+            ("+852 5123 4567", Some("+85251234567")),
+            ("1380013800", None),
+            ("+86 10 6512 3456", None),
+            ("51234567", None),
+            ("=cmd", None),
+            ("+", None),
+        ];
+        for (typed, kept) in cases {
+            assert_eq!(phone(typed).as_deref(), kept, "{typed}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Report a suspicion, about a unit or about a code that belongs to none.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use domain::id::BrandId;
+use domain::text::NOTE_CHARS_MAX;
+use serde::Deserialize;
+use std::sync::Arc;
+
+use crate::flows::{FlowError, House, lifecycle};
+use crate::pages::device::forms::{LINE_LETTERS_MAX, REPORT_LETTERS_MAX, ReportView};
+use crate::pages::device::plain::{Done, DoneView, ErrorKind};
+use crate::pages::device::present::{page_url, product_view};
+use crate::pages::device::view::FieldView;
+use crate::pages::device::{render_done, render_report};
+
+use super::device::segment;
+use super::{Found, Sent, Visit, error, failed, find, form_key, keyed, page, present, sent};
+use super::{text_fault, typed};
+
+/// What the form sends.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Told {
+    idempotency_key: String,
+    shop: String,
+    place: String,
+    text: String,
+}
+
+/// `GET /d/{code}/report`.
+pub async fn ask(
+    State(house): State<Arc<House>>,
+    visit: Visit,
+    Path(code): Path<String>,
+) -> Response {
+    match find(&house, &code).await {
+        Ok(found) => {
+            let fields = [FieldView::default(), FieldView::default(), FieldView::default()];
+            let view = view(&house, &visit, &found, &code, fields);
+            page(&visit, StatusCode::OK, render_report(&view))
+        }
+        Err(why) => failed(&house, &visit, &why).await,
+    }
+}
+
+/// `POST /d/{code}/report`.
+pub async fn take(
+    State(house): State<Arc<House>>,
+    visit: Visit,
+    Path(code): Path<String>,
+    form: Sent<Told>,
+) -> Response {
+    let Some(told) = sent(&visit, form) else {
+        return error(&house, &visit, ErrorKind::Unreadable).await;
+    };
+    let found = match find(&house, &code).await {
+        Ok(found) => found,
+        Err(why) => return failed(&house, &visit, &why).await,
+    };
+    let fields = fields(&told);
+    if fields.iter().any(|field| field.fault.is_some()) {
+        let view = view(&house, &visit, &found, &code, fields);
+        return page(&visit, StatusCode::UNPROCESSABLE_ENTITY, render_report(&view));
+    }
+    match record(&house, &found, &code, &told).await {
+        Ok(reference) => done(&house, &visit, &found, &code, reference),
+        Err(why) => failed(&house, &visit, &why).await,
+    }
+}
+
+fn fields(told: &Told) -> [FieldView; 3] {
+    let text = told.text.replace(['\r', '\n', '\t'], " ");
+    [
+        typed(&told.shop, text_fault(&told.shop, LINE_LETTERS_MAX, false)),
+        typed(&told.place, text_fault(&told.place, LINE_LETTERS_MAX, false)),
+        typed(&told.text, text_fault(&text, REPORT_LETTERS_MAX, true)),
+    ]
+}
+
+/// Keeps the words: what was seen, then where. Together they fit the ledger's longest note.
+async fn record(
+    house: &House,
+    found: &Found,
+    code: &str,
+    told: &Told,
+) -> Result<String, FlowError> {
+    let text = told.text.replace(['\r', '\n', '\t'], " ");
+    let about = found
+        .verified
+        .unit
+        .as_ref()
+        .map(|known| (known.record.number, BrandId(known.record.brand)));
+    let unknown = if about.is_none() { code.trim() } else { "" };
+    let parts = [&*text, &*told.shop, &*told.place, unknown];
+    let parts = parts.map(str::trim).into_iter().filter(|part| !part.is_empty());
+    let words = parts.collect::<Vec<_>>().join(" | ");
+    // The report itself comes first, so a cut can only cost shop and place.
+    let words: String = words.chars().filter(|c| !c.is_control()).take(NOTE_CHARS_MAX).collect();
+    let number = about.map_or(0, |(number, _)| number);
+    let key = keyed("report", number, &told.idempotency_key, &words)?;
+    lifecycle::report_once(house, about, &words, key.as_ref()).await
+}
+
+fn url_of(found: &Found, code: &str) -> String {
+    match &found.verified.unit {
+        Some(known) => page_url(known.code.as_str()),
+        None => page_url(&segment(code)),
+    }
+}
+
+fn view(
+    house: &House,
+    visit: &Visit,
+    found: &Found,
+    code: &str,
+    [shop, place, text]: [FieldView; 3],
+) -> ReportView {
+    let url = url_of(found, code);
+    let released = |known: &&Box<crate::flows::verify::Known>| known.record.produced_at.is_some();
+    let known = found.verified.unit.as_ref().filter(released);
+    ReportView {
+        lang: visit.lang,
+        site: present(house, visit, &found.reference, &found.verified).site,
+        device: known.map(|k| product_view(visit.lang, &k.product, k.code.as_str())),
+        action: format!("{url}/report"),
+        back_url: url,
+        idempotency_key: form_key(),
+        shop,
+        place,
+        text,
+    }
+}
+
+fn done(house: &House, visit: &Visit, found: &Found, code: &str, reference: String) -> Response {
+    let view = DoneView {
+        lang: visit.lang,
+        site: present(house, visit, &found.reference, &found.verified).site,
+        done: Done::Reported { reference },
+        back_url: url_of(found, code),
+    };
+    page(visit, StatusCode::OK, render_done(&view))
+}

@@ -1,0 +1,195 @@
+//! What a request says about its visitor: language, address, where the click came from.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, header};
+use domain::id::BrandId;
+use jiff::Timestamp;
+
+use crate::flows::House;
+use crate::flows::reference::Reference;
+use crate::pages::Visitor;
+use crate::pages::i18n::Lang;
+use crate::pages::shell::SiteView;
+
+/// The cookie that keeps a chosen language, for a year.
+const LANG_COOKIE: &str = "lang";
+/// Languages looked at in `Accept-Language`; real browsers send a handful.
+const ACCEPTED_MAX: usize = 16;
+
+/// A visit to a page.
+#[derive(Clone, Debug)]
+pub struct Visit {
+    /// The page's language: `?lang=`, else the cookie, else `Accept-Language`, else Chinese.
+    pub lang: Lang,
+    /// Chosen by `?lang=`: worth remembering.
+    pub chosen: bool,
+    /// The visitor's address, where the server knows it.
+    pub address: Option<IpAddr>,
+    /// When.
+    pub now: Timestamp,
+    /// Path of the page of ours the click came from.
+    pub from_path: Option<String>,
+    /// Sent by a page of another host.
+    pub cross_site: bool,
+}
+
+impl FromRequestParts<Arc<House>> for Visit {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        house: &Arc<House>,
+    ) -> Result<Self, Self::Rejection> {
+        let asked = parts.uri.query().and_then(lang_of_query);
+        let kept = || text(&parts.headers, header::COOKIE).and_then(lang_of_cookie);
+        let accepted = || text(&parts.headers, header::ACCEPT_LANGUAGE).and_then(lang_accepted);
+        let site = parts.headers.get("sec-fetch-site");
+        Ok(Self {
+            lang: asked.or_else(kept).or_else(accepted).unwrap_or_default(),
+            chosen: asked.is_some(),
+            address: parts.extensions.get::<Visitor>().map(|visitor| visitor.0),
+            now: house.clock.now(),
+            from_path: own_referer(&parts.headers),
+            cross_site: site.is_some_and(|site| site == "cross-site"),
+        })
+    }
+}
+
+impl Visit {
+    /// The address as the limits count it; visitors without one share their limits.
+    #[must_use]
+    pub fn counted_as(&self) -> String {
+        self.address.map_or_else(|| "unknown".to_owned(), |address| address.to_string())
+    }
+
+    /// Whether this look is a new one: a click within the pages of the same code (language,
+    /// "back") is not. A scanned code comes without a page before it.
+    #[must_use]
+    pub fn is_new_look(&self, code: &str) -> bool {
+        let Some(path) = &self.from_path else { return true };
+        let of_device = path.starts_with("/d/") || path.starts_with("/D/");
+        let of_device = of_device || path.starts_with("/01/");
+        let same = |part: &str| part.eq_ignore_ascii_case(code);
+        !(of_device && path.split('/').any(same))
+    }
+
+    /// The cookie that keeps a language chosen just now.
+    #[must_use]
+    pub fn remember(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if self.chosen {
+            let tag = self.lang.tag();
+            let year = 365 * 24 * 3_600;
+            let cookie = format!("{LANG_COOKIE}={tag}; Path=/; Max-Age={year}; SameSite=Lax");
+            if let Ok(cookie) = HeaderValue::try_from(cookie) {
+                headers.insert(header::SET_COOKIE, cookie);
+            }
+        }
+        headers
+    }
+
+    /// Brand line and footer. Without a unit the deployment's only brand speaks, else the platform.
+    #[must_use]
+    pub fn site(
+        &self,
+        house: &House,
+        reference: Option<&Reference>,
+        brand: Option<i64>,
+    ) -> SiteView {
+        let brand = reference.and_then(|reference| {
+            let id = brand.map(BrandId).or_else(|| reference.sole_brand())?;
+            Some(reference.brands.get(&id)?.name.clone())
+        });
+        let hotline = house.settings.hotline.trim();
+        let attributed = house.geo.databases().iter().any(|d| d.attribution.contains("DB-IP"));
+        SiteView {
+            brand: brand.unwrap_or_else(|| self.lang.t("shell.platform").to_owned()),
+            hotline: Some(hotline.to_owned()).filter(|h| !h.is_empty()),
+            other_lang_url: format!("?lang={}", self.lang.other().tag()),
+            privacy_url: "/privacy".to_owned(),
+            queried_at: self.now,
+            dbip_used: attributed,
+        }
+    }
+}
+
+fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn lang_of_query(query: &str) -> Option<Lang> {
+    query.split('&').find_map(|pair| Lang::from_tag(pair.strip_prefix("lang=")?))
+}
+
+fn lang_of_cookie(cookies: &str) -> Option<Lang> {
+    let named = |pair: &str| {
+        let (name, value) = pair.trim().split_once('=')?;
+        (name == LANG_COOKIE).then(|| Lang::from_tag(value)).flatten()
+    };
+    cookies.split(';').find_map(named)
+}
+
+/// The best of our languages in `Accept-Language` (RFC 9110 §12.5.4): highest weight, then first.
+fn lang_accepted(accepted: &str) -> Option<Lang> {
+    let mut best: Option<(f32, Lang)> = None;
+    for part in accepted.split(',').take(ACCEPTED_MAX) {
+        let (tag, rest) = part.split_once(';').unwrap_or((part, ""));
+        let weight = rest.trim().strip_prefix("q=").map_or(Ok(1.0), str::parse).unwrap_or(0.0);
+        let Some(lang) = Lang::from_tag(tag.trim()) else { continue };
+        if weight > 0.0 && best.is_none_or(|(most, _)| weight > most) {
+            best = Some((weight, lang));
+        }
+    }
+    best.map(|(_, lang)| lang)
+}
+
+/// The path of the page before this one, when it was of this host.
+fn own_referer(headers: &HeaderMap) -> Option<String> {
+    let referer = text(headers, header::REFERER)?;
+    let host = text(headers, header::HOST)?;
+    let (_, rest) = referer.split_once("://")?;
+    let rest = rest.strip_prefix(host)?;
+    let path = rest.split(['?', '#']).next().unwrap_or_default();
+    path.starts_with('/').then(|| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn languages_are_read_by_weight() {
+        let cases = [
+            ("zh-CN,zh;q=0.9,en;q=0.8", Some(Lang::Zh)),
+            ("fr, en-GB;q=0.8, zh;q=0.1", Some(Lang::En)),
+            ("en;q=0, zh;q=0.5", Some(Lang::Zh)),
+            ("de", None),
+            ("", None),
+        ];
+        for (header, expected) in cases {
+            assert_eq!(lang_accepted(header), expected, "{header}");
+        }
+        assert_eq!(lang_of_cookie("a=b; lang=en"), Some(Lang::En));
+        assert_eq!(lang_of_query("x=1&lang=zh-CN"), Some(Lang::Zh));
+        assert_eq!(lang_of_query("xlang=en"), None);
+    }
+
+    #[test]
+    fn only_a_page_of_this_host_is_a_page_before() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, HeaderValue::from_static("d.example"));
+        for (referer, path) in [
+            ("https://d.example/d/X?lang=en", Some("/d/X")),
+            ("https://d.example.evil/d/X", None),
+            ("https://other.example/d/X", None),
+        ] {
+            headers.insert(header::REFERER, HeaderValue::from_static(referer));
+            assert_eq!(own_referer(&headers).as_deref(), path, "{referer}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Every public page, in one table.
+//!
+//! Short links are printed in upper case (`HTTPS://HOST/D/{CODE}` makes a smaller QR code), so the
+//! device page answers under both spellings; everything behind it is linked in lower case.
+
+use std::sync::{Arc, LazyLock};
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::map_response;
+use axum::response::Response;
+use axum::routing::{get, post};
+
+use crate::flows::House;
+
+use super::handlers::{centres, device, home, privacy, proof, register, report};
+use super::inline;
+
+/// Largest form taken, in bytes: a report of 1,000 characters, each up to four bytes and each byte
+/// written as three (`%E4`), with room for the other fields.
+const FORM_BYTES_MAX: usize = 16 * 1024;
+
+/// The public pages.
+pub fn routes() -> Router<Arc<House>> {
+    Router::new()
+        .route("/", get(home::look_up))
+        .route("/privacy", get(privacy::explain))
+        .route("/d/{code}", get(device::show))
+        .route("/D/{code}", get(device::show))
+        .route("/01/{gtin}/21/{code}", get(device::show_link))
+        .route("/d/{code}/proof", post(proof::prove).get(proof::go_back))
+        .route("/d/{code}/register", get(register::ask).post(register::take))
+        .route("/d/{code}/report", get(report::ask).post(report::take))
+        .route("/d/{code}/centres", get(centres::list))
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .layer(map_response(guard))
+}
+
+/// What the browser may load and run: the page's own sheet and script by hash, pictures of our own
+/// host, forms to our own host, in no frame.
+static CONTENT_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let policy = format!(
+        "default-src 'none'; style-src {}; script-src {}; img-src 'self' data:; \
+         form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        inline::style_source(),
+        inline::script_source()
+    );
+    HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+});
+
+/// Headers every page carries.
+async fn guard(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_POLICY.clone());
+    let fixed = [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (HeaderName::from_static("x-robots-tag"), "noindex"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
