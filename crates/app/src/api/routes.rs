@@ -5,6 +5,7 @@ use super::gate::{self, Gate};
 use super::{ServeOptions, activations, openapi, proofs, verify};
 use crate::flows::House;
 use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::handler::Handler;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -44,7 +45,7 @@ pub fn router(house: Arc<House>, options: ServeOptions) -> Router {
     let routes = api.merge(meta).merge(options.extra.unwrap_or_default());
     let routes = routes
         .method_not_allowed_fallback(|| async { Problem::transport("method_not_allowed") })
-        .fallback(|| async { Problem::transport("no_such_route") })
+        .fallback(lost)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(in_time))
         .layer(middleware::from_fn_with_state(gate, gate::pass));
@@ -52,6 +53,14 @@ pub fn router(house: Arc<House>, options: ServeOptions) -> Router {
     let health =
         Router::new().route("/healthz", get(show_health)).route("/readyz", get(show_ready));
     routes.merge(health).layer(middleware::from_fn(plainly)).with_state(house)
+}
+
+/// Nothing is here: a problem for machines, a page for people.
+async fn lost(State(house): State<Arc<House>>, request: Request) -> Response {
+    if request.uri().path().starts_with("/api") {
+        return Problem::transport("no_such_route").into_response();
+    }
+    Handler::call(crate::pages::handlers::not_found, request, house).await
 }
 
 /// Ends what takes too long; a body that streams on after its head is not counted.
