@@ -196,7 +196,7 @@ impl Drawing<'_> {
         };
         self.grant(&code, &regions, SalesChannel::Both);
         let near = if narrow { regions.clone() } else { near(cities, place * step) };
-        let count = if place % 2 == 0 { 2 } else { 1 };
+        let count = if place.is_multiple_of(2) { 2 } else { 1 };
         let shops = (0..count).map(|n| self.shop(&code, &near, n)).collect();
         Tier2 { code, province, regions, cities: near, shops }
     }

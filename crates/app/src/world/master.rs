@@ -2,7 +2,7 @@
 
 use super::catalogue::{FACTORIES, MODELS};
 use super::plan::Plan;
-use super::{all_taken, operator};
+use super::{acting, all_taken};
 use crate::files::ProductDraft;
 use crate::flows::batches::{self, CodeStream, Mint};
 use crate::flows::import;
@@ -26,7 +26,7 @@ pub async fn master(house: &House, plan: &Plan) -> Result<Caller, FlowError> {
     let brand = masterdata::claim_brand(house, &plan.channel.parties, None).await?;
     let first = Caller::operator(brand, PartyId(0));
     all_taken(&masterdata::parties(house, &first, &plan.channel.parties, taking).await?)?;
-    let caller = operator(&import::operator(house, None).await?, "world");
+    let caller = acting(&import::operator(house, None).await?, "world");
     let products = MODELS.iter().map(|m| m.draft()).collect::<Result<Vec<ProductDraft>, _>>()?;
     all_taken(&masterdata::products(house, &caller, &products, taking).await?)?;
     let grants = &plan.channel.territories;

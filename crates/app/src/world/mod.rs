@@ -121,7 +121,7 @@ pub struct World {
     pub outside: BTreeMap<String, usize>,
     /// Units bound to each party when they were started.
     pub started: BTreeMap<String, usize>,
-    /// Where the time went.
+    /// Where the time went. Goods and first starts share a day, so their times overlap.
     pub spent: BTreeMap<Stage, Spent>,
 }
 
@@ -212,9 +212,13 @@ impl<'a> Work<'a> {
     }
 
     fn done(&mut self, stage: Stage, count: usize, watch: Stopwatch) {
+        self.took(stage, count, watch.elapsed());
+    }
+
+    fn took(&mut self, stage: Stage, count: usize, time: Duration) {
         let spent = self.spent.entry(stage).or_default();
         spent.count += count as u64;
-        spent.time += watch.elapsed();
+        spent.time += time;
         self.done = (self.done + count as u64).min(self.total);
         (self.progress)(stage, self.done, self.total);
     }
@@ -233,6 +237,6 @@ fn instant(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap_or_default()
 }
 
-fn operator(caller: &Caller, actor: &str) -> Caller {
+fn acting(caller: &Caller, actor: &str) -> Caller {
     Caller { actor: actor.to_owned(), ..caller.clone() }
 }

@@ -21,6 +21,7 @@ use domain::refusal::Refused;
 use futures_util::stream::{self, StreamExt};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// First starts under way at once.
 const STARTS_AT_ONCE: usize = 128;
@@ -67,8 +68,6 @@ pub struct Year<'a> {
     plan: &'a Arc<Plan>,
     caller: Caller,
     days: Vec<Day>,
-    /// How many units of the printed product were made.
-    worn: usize,
     done: Done,
 }
 
@@ -100,7 +99,7 @@ impl<'a> Year<'a> {
             outside: BTreeMap::new(),
             started: BTreeMap::new(),
         };
-        Ok(Self { house, clock, plan, caller, days: days(plan), worn: 0, done })
+        Ok(Self { house, clock, plan, caller, days: days(plan), done })
     }
 
     /// Records every day.
@@ -118,38 +117,57 @@ impl<'a> Year<'a> {
         self.done
     }
 
+    /// Goods move while devices start: what starts today was on sale yesterday, so neither waits
+    /// for the other. Nothing starts before the jobs of its own shipments were done.
     async fn day(&mut self, day: &Day, work: &mut Work<'_>) -> Result<(), FlowError> {
-        for lot in &day.lots {
-            self.produce(*lot, work).await?;
+        let mut laps = Laps::default();
+        let watch = Stopwatch::start();
+        let goods = self.goods(day, &mut laps);
+        let (_, started) = tokio::try_join!(goods, self.starts(&day.starts))?;
+        for (stage, count, time) in laps.0 {
+            work.took(stage, count, time);
         }
-        self.stack(&day.stacked, work).await?;
+        if !started.is_empty() {
+            // Of a day with both, the longer one is the time that passed.
+            work.done(Stage::Activate, started.len(), watch);
+        }
+        for one in &started {
+            self.note(one);
+        }
+        Ok(())
+    }
+
+    async fn goods(&self, day: &Day, laps: &mut Laps) -> Result<(), FlowError> {
+        for lot in &day.lots {
+            self.produce(*lot, laps).await?;
+        }
+        self.stack(&day.stacked, laps).await?;
         let watch = Stopwatch::start();
         let mut moved = self.ship(self.pallet_rows(&day.pallets)).await?;
         moved += self.receive(self.pallets_in(&day.pallets_in)).await?;
         moved += self.ship(self.carton_rows(&day.cartons)).await?;
         moved += self.receive(self.cartons_in(&day.cartons_in)).await?;
         moved += self.ship(self.shop_rows(&day.shops)).await?;
-        work.done(Stage::Ship, moved, watch);
         if moved > 0 {
+            laps.add(Stage::Ship, moved, watch);
             let watch = Stopwatch::start();
-            let settled = settle(self.house).await?;
-            work.done(Stage::Settle, settled, watch);
+            laps.add(Stage::Settle, settle(self.house).await?, watch);
         }
-        self.starts(&day.starts, work).await
+        Ok(())
     }
 
-    async fn produce(&mut self, lot: usize, work: &mut Work<'_>) -> Result<(), FlowError> {
+    async fn produce(&self, lot: usize, laps: &mut Laps) -> Result<(), FlowError> {
         let watch = Stopwatch::start();
         let lot = &self.plan.lots[lot];
-        let mut drafts = Vec::with_capacity(lot.units.len());
-        for place in lot.units.clone() {
-            let code = self.done.printed.get(self.worn).filter(|_| lot.model == PRINTED);
-            self.worn += usize::from(code.is_some());
-            drafts.push(production(self.plan, place, code.copied())?);
-        }
+        let earlier = &self.plan.units[..lot.units.start];
+        let worn = earlier.iter().filter(|u| u.model == PRINTED).count();
+        let printed = self.done.printed.get(worn..).filter(|_| lot.model == PRINTED);
+        let mut codes = printed.into_iter().flatten().copied();
+        let draft = |place| production(self.plan, place, codes.next());
+        let drafts = lot.units.clone().map(draft).collect::<Result<Vec<_>, _>>()?;
         let taking = Taking::default();
         all_taken(&produce::commission(self.house, &self.caller, &drafts, taking).await?)?;
-        work.done(Stage::Produce, drafts.len(), watch);
+        laps.add(Stage::Produce, drafts.len(), watch);
         let watch = Stopwatch::start();
         let mut rows = Vec::with_capacity(lot.units.len());
         for carton in &self.plan.cartons[lot.cartons.clone()] {
@@ -161,12 +179,12 @@ impl<'a> Year<'a> {
                 });
             }
         }
-        all_taken(&pack::pack(self.house, &self.caller, &rows, Taking::default()).await?)?;
-        work.done(Stage::Pack, rows.len(), watch);
+        all_taken(&pack::pack(self.house, &self.caller, &rows, taking).await?)?;
+        laps.add(Stage::Pack, rows.len(), watch);
         Ok(())
     }
 
-    async fn stack(&mut self, pallets: &[usize], work: &mut Work<'_>) -> Result<(), FlowError> {
+    async fn stack(&self, pallets: &[usize], laps: &mut Laps) -> Result<(), FlowError> {
         let watch = Stopwatch::start();
         let mut rows = Vec::new();
         for pallet in pallets.iter().map(|p| &self.plan.pallets[*p]) {
@@ -180,7 +198,7 @@ impl<'a> Year<'a> {
         }
         if !rows.is_empty() {
             all_taken(&pack::pack(self.house, &self.caller, &rows, Taking::default()).await?)?;
-            work.done(Stage::Pack, rows.len(), watch);
+            laps.add(Stage::Pack, rows.len(), watch);
         }
         Ok(())
     }
@@ -255,25 +273,21 @@ impl<'a> Year<'a> {
         Ok(count)
     }
 
-    async fn starts(&mut self, places: &[usize], work: &mut Work<'_>) -> Result<(), FlowError> {
-        if places.is_empty() {
-            return Ok(());
-        }
-        let watch = Stopwatch::start();
+    async fn starts(&self, places: &[usize]) -> Result<Vec<Started>, FlowError> {
         let (house, plan) = (Arc::clone(self.house), Arc::clone(self.plan));
         let reporters = Arc::new(Reporters::of(&self.caller));
-        let tasks = places.to_vec().into_iter().map(move |place| {
+        let tasks = places.iter().copied().map(move |place| {
             let (house, plan) = (Arc::clone(&house), Arc::clone(&plan));
             let reporters = Arc::clone(&reporters);
             tokio::spawn(async move { first_start(&house, &reporters, &plan, place).await })
         });
         let mut all = stream::iter(tasks).buffer_unordered(STARTS_AT_ONCE);
+        let mut started = Vec::with_capacity(places.len());
         while let Some(done) = all.next().await {
             let lost = |_| Refused::invalid("world", "a first start was cut off");
-            self.note(&done.map_err(lost)??);
+            started.push(done.map_err(lost)??);
         }
-        work.done(Stage::Activate, places.len(), watch);
-        Ok(())
+        Ok(started)
     }
 
     fn note(&mut self, started: &Started) {
@@ -286,6 +300,16 @@ impl<'a> Year<'a> {
         if started.outside.is_some() {
             *self.done.outside.entry(code.clone()).or_default() += 1;
         }
+    }
+}
+
+/// What a day's goods took, stage by stage.
+#[derive(Default)]
+struct Laps(Vec<(Stage, usize, Duration)>);
+
+impl Laps {
+    fn add(&mut self, stage: Stage, count: usize, watch: Stopwatch) {
+        self.0.push((stage, count, watch.elapsed()));
     }
 }
 
