@@ -134,7 +134,7 @@ async fn fates(world: &World) {
     let jobs = house.store.outbox_due(ship::REDECIDE, due, 100).await.expect("it reads");
     let mut withdrawn = 0;
     for job in &jobs {
-        withdrawn += activate::redecide(house, job).await.expect("it is looked at again");
+        withdrawn += redecide::redecide(house, job).await.expect("it is looked at again");
     }
     assert!(withdrawn > 0, "never_shipped of CY000035 is withdrawn");
 }

@@ -34,6 +34,13 @@ impl Assurance {
             Self::Public => "public",
         }
     }
+
+    /// Reads the word back.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Attested, Self::BrandServer, Self::App, Self::Public]
+            .into_iter()
+            .find(|a| a.as_str() == word)
+    }
 }
 
 /// When the activation is held to have happened, and whether the sender's clock was believed.

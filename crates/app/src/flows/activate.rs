@@ -9,8 +9,7 @@ use super::house::{EventDraft, House};
 use super::idempotency::{Answer, Keyed};
 use super::outcome::{FlowError, RACES_MAX};
 use super::reference::Reference;
-use crate::files::ProductionDraft;
-use crate::rules::{NEVER_SHIPPED_GRACE, OBSERVATION_KEPT, WAITING_KEPT};
+use crate::rules::{NEVER_SHIPPED_GRACE, OBSERVATION_KEPT};
 use detect::location::{Access, Assessment, Gps, Observations, assess};
 use domain::activation::{self, ActivationFacts, Assurance, Earlier, Outside};
 use domain::custody::CustodyFacts;
@@ -25,14 +24,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 use store::canonical::hex;
-use store::commit::{Alert, Commit, Observation, Outbox, Relied, Side};
+use store::commit::{Alert, Commit, Observation, Relied};
 use store::event::{ActivatedBody, Body, Event, FamilyRow, FindingRow};
 use store::unit::UnitRecord;
 
 /// Label under which raw signals are sealed.
-const SIGNALS_LABEL: &str = "signals v1";
-/// Label under which waiting commands are sealed.
-const WAITING_LABEL: &str = "waiting activation v1";
+pub(super) const SIGNALS_LABEL: &str = "signals v1";
 
 /// What a device or server says of the place of an activation. Everything is optional.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -132,7 +129,7 @@ pub async fn activate(
         None => {
             // A code that was never issued is no unit that might still arrive.
             if report.scheme != Scheme::Code.as_str() {
-                wait_for(house, report, received_at).await?;
+                super::waiting::keep(house, report, received_at).await?;
             }
             return Err(Refused::new(Refusal::UnknownSubject, "identifier.value").into());
         }
@@ -144,7 +141,8 @@ pub async fn activate(
             // Another tenant's unit answers exactly as one that is not there.
             return Err(Refused::new(Refusal::UnknownSubject, "identifier.value").into());
         }
-        let decided = decide(house, &reference, &loaded, report, caller, received_at);
+        let assurance = caller.map_or(Assurance::Public, Caller::assurance);
+        let decided = decide(house, &reference, &loaded, report, assurance, received_at);
         let mut commit = commit(house, &loaded, &decided, report, caller)?;
         let outcome = outcome(house, &reference, &loaded, decided, &commit);
         let answer = render(&outcome);
@@ -187,16 +185,20 @@ async fn locate(house: &House, brand: BrandId, report: &Report) -> Result<Option
 }
 
 /// Everything known of the unit that a decision needs.
-struct Loaded {
-    number: i64,
-    brand: BrandId,
-    product: ProductId,
-    unit: Option<UnitRecord>,
-    batch: i64,
-    custody: CustodyFacts,
+pub(super) struct Loaded {
+    pub(super) number: i64,
+    pub(super) brand: BrandId,
+    pub(super) product: ProductId,
+    pub(super) unit: Option<UnitRecord>,
+    pub(super) batch: i64,
+    pub(super) custody: CustodyFacts,
 }
 
-async fn load(house: &House, reference: &Reference, number: i64) -> Result<Loaded, FlowError> {
+pub(super) async fn load(
+    house: &House,
+    reference: &Reference,
+    number: i64,
+) -> Result<Loaded, FlowError> {
     let Some(unit) = house.store.unit_fetch(number).await? else {
         let unknown = Refused::new(Refusal::UnknownSubject, "identifier.value");
         let batch = reference.batch_of(number).ok_or(unknown.clone())?;
@@ -222,30 +224,33 @@ async fn load(house: &House, reference: &Reference, number: i64) -> Result<Loade
 }
 
 /// What the rules say of a report.
-struct Decided {
-    at: activation::ActivatedAt,
-    assessment: Assessment,
-    bound_to: Option<PartyId>,
-    fingerprint: Option<Vec<u8>>,
-    assurance: Assurance,
-    activation: activation::Activation,
+pub(super) struct Decided {
+    pub(super) at: activation::ActivatedAt,
+    pub(super) assessment: Assessment,
+    pub(super) bound_to: Option<PartyId>,
+    pub(super) fingerprint: Option<Vec<u8>>,
+    pub(super) assurance: Assurance,
+    pub(super) activation: activation::Activation,
 }
 
-fn decide(
+pub(super) fn decide(
     house: &House,
     reference: &Reference,
     loaded: &Loaded,
     report: &Report,
-    caller: Option<&Caller>,
+    assurance: Assurance,
     received_at: Timestamp,
 ) -> Decided {
-    let assurance = caller.map_or(Assurance::Public, Caller::assurance);
     let unit = loaded.unit.as_ref();
     let produced_at = unit.and_then(|u| u.produced_at).map(instant);
     let happened_at = instant(report.happened_at);
     let at = activation::activated_at(happened_at, received_at, produced_at);
-    let (bound_to, authorised) = bound(house, reference, loaded, at.at);
-    let seen = observations(house, reference, loaded.brand, &report.signals, assurance);
+    let (bound_to, authorised, online_only) = bound(house, reference, loaded, at.at);
+    let mut seen = observations(house, reference, loaded.brand, &report.signals, assurance);
+    if online_only {
+        // Sold online, goods go where the buyer is: seller and shipping region are the evidence.
+        (seen.ip, seen.gps, seen.serving_mcc, seen.sim_mcc) = (None, None, None, None);
+    }
     let model = &house.rules.location;
     let divisions = house.geo.divisions();
     let assessment = assess(&seen, authorised.as_ref(), model.prior, model, divisions);
@@ -273,24 +278,24 @@ fn decide(
     Decided { at, assessment, bound_to, fingerprint, assurance, activation }
 }
 
-/// The party the goods are bound to at an instant, and where they may be sold then. Online-only
-/// grants bind by seller and shipping region, so the device's own place says nothing.
+/// The party the goods are bound to at an instant, where they may be sold then, and whether online
+/// only.
 fn bound(
     house: &House,
     reference: &Reference,
     loaded: &Loaded,
     at: Timestamp,
-) -> (Option<PartyId>, Option<RegionSet>) {
+) -> (Option<PartyId>, Option<RegionSet>, bool) {
     let Some(hold) = loaded.custody.at(unit_number(loaded.number), at) else {
-        return (None, None);
+        return (None, None, false);
     };
     let sells = reference.tree.get(hold.party).is_some_and(|p| p.kind.sells());
     let holder = sells.then_some(hold.party);
     let on = house.day(reference, loaded.brand, at);
     let tree = &reference.tree;
     match reference.territories.binding(tree, hold.party, loaded.product, on) {
-        Some(binding) => (Some(binding.party), Some(binding.regions())),
-        None => (holder, None),
+        Some(binding) => (Some(binding.party), Some(binding.regions()), binding.online_only()),
+        None => (holder, None, false),
     }
 }
 
@@ -363,7 +368,7 @@ fn commit(
     let digest = Sha256::new().chain_update(&signals).chain_update(blind).finalize();
     let body = body(house, loaded, decided, hex(&digest));
     let event = event(house, loaded, report, caller, after, body);
-    let sealed = serde_json::to_vec(&(hex(&blind), report))
+    let sealed = serde_json::to_vec(&(hex(&blind), decided.assurance.as_str(), report))
         .map_err(|e| store::StoreError::Record(e.to_string()))?;
     let recorded_at = event.recorded_at;
     let observation = Observation {
@@ -492,150 +497,5 @@ fn outcome(
         findings: decided.activation.findings,
         assurance: decided.assurance,
         warranty,
-    }
-}
-
-/// Keeps a report whose unit is not known yet.
-async fn wait_for(house: &House, report: &Report, received_at: Timestamp) -> Result<(), FlowError> {
-    let text = serde_json::to_vec(report).map_err(|e| store::StoreError::Record(e.to_string()))?;
-    let received_at = received_at.as_microsecond();
-    let side = Side::Waiting {
-        value: waiting_value(&report.scheme, &report.value),
-        id: house.event_id().0,
-        sealed: house.secrets.seal(WAITING_LABEL, &text)?,
-        received_at,
-        expires_at: received_at + WAITING_KEPT.as_micros() as i64,
-    };
-    house.store.commit(&Commit { sides: vec![side], ..Commit::default() }).await?;
-    Ok(())
-}
-
-fn waiting_value(scheme: &str, value: &str) -> String {
-    let canonical = scheme.parse().ok().and_then(|s| Identifier::parse(s, value).ok());
-    format!("{scheme} {}", canonical.as_ref().map_or(value, |i| i.value()))
-}
-
-/// Replays reports that waited for units which just came off the line. What fails stays and waits
-/// on; nothing here may fail the commissioning.
-pub async fn replay_waiting(house: &House, drafts: &[ProductionDraft]) {
-    for draft in drafts {
-        let identifiers = std::iter::once(&draft.sn).chain(&draft.identifiers);
-        for identifier in identifiers {
-            let value = format!("{} {}", identifier.scheme().as_str(), identifier.value());
-            if let Err(error) = replay_one(house, &value).await {
-                tracing::warn!(%error, "a waiting activation could not be replayed");
-            }
-        }
-    }
-}
-
-async fn replay_one(house: &House, value: &str) -> Result<(), FlowError> {
-    for waiting in house.store.waiting_fetch(value).await? {
-        let text = house.secrets.open(WAITING_LABEL, &waiting.sealed)?;
-        let report: Report =
-            serde_json::from_slice(&text).map_err(|e| store::StoreError::Record(e.to_string()))?;
-        let render = |_: &Activated| Answer { status: 201, reply: String::new() };
-        activate(house, None, &report, None, &render).await?;
-        let mut id = [0; 16];
-        id.copy_from_slice(waiting.id.get(..16).unwrap_or(&[0; 16]));
-        let done = Side::WaitingDone { value: value.to_owned(), id };
-        house.store.commit(&Commit { sides: vec![done], ..Commit::default() }).await?;
-    }
-    Ok(())
-}
-
-/// Looks again at the activations a late fact concerns. A finding that no longer stands is
-/// withdrawn by an event that names the fact; nothing new is found late. Returns how many went.
-///
-/// # Errors
-/// The store does not answer; the job is tried again.
-pub async fn redecide(house: &House, job: &Outbox) -> Result<usize, FlowError> {
-    let since: i64 = job.content.parse().unwrap_or(0);
-    let mut withdrawn = 0;
-    let mut open = vec![(job.home, 0)];
-    while let Some((number, depth)) = open.pop() {
-        if let Some(unit) = house.store.unit_fetch(number).await? {
-            if unit.activated_at.is_some_and(|at| at >= since) {
-                withdrawn += withdraw(house, unit, job.id).await?;
-            }
-        } else if depth < domain::custody::PACK_DEPTH_MAX {
-            let inside = house.store.children_fetch(number).await?;
-            let still = |to: Option<Timestamp>| to.is_none_or(|t| t.as_microsecond() > since);
-            let children = inside.iter().filter(|c| still(c.to));
-            open.extend(children.map(|c| (c.child.get() as i64, depth + 1)));
-        }
-    }
-    Ok(withdrawn)
-}
-
-async fn withdraw(house: &House, unit: UnitRecord, because: [u8; 16]) -> Result<usize, FlowError> {
-    let late = ["never_shipped", "not_produced", "outside_territory", "other_channel"];
-    let findings = house.store.findings_fetch(unit.number).await?;
-    let standing: Vec<_> =
-        findings.into_iter().filter(|f| !f.withdrawn && late.contains(&f.kind.as_str())).collect();
-    let mut gone = 0;
-    for finding in standing {
-        let reference = house.reference().await?;
-        let loaded = load(house, &reference, unit.number).await?;
-        if stands(house, &reference, &loaded, &finding).await? {
-            continue;
-        }
-        let Some(unit) = &loaded.unit else { continue };
-        let system = Caller {
-            brand: loaded.brand,
-            party: PartyId(0),
-            scopes: Vec::new(),
-            actor: "system".to_owned(),
-        };
-        let body = Body::FindingWithdrawn {
-            finding: hex(&finding.event.0),
-            finding_kind: finding.kind.clone(),
-            because: hex(&because),
-        };
-        let now = house.clock.now();
-        let mut event =
-            house.event(EventDraft::about(&system, unit.number, now, unit.recorded_at, body));
-        event.party = None;
-        let commit = Commit {
-            relies_on: vec![Relied::Unit { number: unit.number, revision: unit.revision }],
-            events: vec![event],
-            ..Commit::default()
-        };
-        match house.store.commit(&commit).await {
-            Err(e) if e.is_race() => return Err(FlowError::Busy),
-            Err(e) => return Err(e.into()),
-            Ok(()) => gone += 1,
-        }
-    }
-    Ok(gone)
-}
-
-/// Whether a finding would be written again on what is known now.
-async fn stands(
-    house: &House,
-    reference: &Reference,
-    loaded: &Loaded,
-    finding: &store::unit::FindingRecord,
-) -> Result<bool, FlowError> {
-    let at = instant(finding.activated_at);
-    let unit = unit_number(loaded.number);
-    match FindingKind::parse(&finding.kind) {
-        Some(FindingKind::NotProduced) => {
-            Ok(loaded.unit.as_ref().is_none_or(|u| u.produced_at.is_none()))
-        }
-        Some(FindingKind::NeverShipped) => {
-            let origin = custody::is_origin(reference);
-            Ok(loaded.custody.left_origin(unit, at, origin).is_none())
-        }
-        Some(kind) => {
-            let sealed = house.store.observation_fetch(loaded.number, &finding.event.0).await?;
-            let Some(sealed) = sealed else { return Ok(true) };
-            let text = house.secrets.open(SIGNALS_LABEL, &sealed)?;
-            let (_, report): (String, Report) = serde_json::from_slice(&text)
-                .map_err(|e| store::StoreError::Record(e.to_string()))?;
-            let again = decide(house, reference, loaded, &report, None, at);
-            Ok(again.activation.findings.iter().any(|f| f.kind == kind))
-        }
-        None => Ok(true),
     }
 }

@@ -1,9 +1,9 @@
 //! Work done later: jobs of the outbox, each taken under a lease, so that any number of processes
 //! may look for them and one that dies leaves its jobs to the others.
 
-use super::activate;
 use super::house::House;
 use super::outcome::FlowError;
+use super::redecide;
 use super::ship::REDECIDE;
 
 /// Jobs taken at a time.
@@ -22,7 +22,7 @@ pub async fn run_due(house: &House) -> Result<usize, FlowError> {
         if !house.store.outbox_lease(&job, now + LEASE_MICROS).await? {
             continue;
         }
-        match activate::redecide(house, &job).await {
+        match redecide::redecide(house, &job).await {
             Ok(_) => house.store.outbox_done(&job).await?,
             Err(error) => tracing::warn!(%error, home = job.home, "a job will be tried again"),
         }

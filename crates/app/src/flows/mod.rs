@@ -21,10 +21,12 @@ pub mod outcome;
 pub mod pack;
 pub mod produce;
 pub mod proof;
+pub mod redecide;
 pub mod reference;
 pub mod scans;
 pub mod ship;
 pub mod verify;
+pub mod waiting;
 
 pub use caller::{Caller, Scope};
 pub use house::House;

@@ -89,7 +89,7 @@ async fn chunk(
                 if !commit.reference.is_empty() {
                     house.reload().await?;
                 }
-                super::activate::replay_waiting(house, drafts).await;
+                super::waiting::replay(house, drafts).await;
                 return Ok(outcomes);
             }
         }

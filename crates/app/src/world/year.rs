@@ -12,6 +12,7 @@ use crate::files::PackDraft;
 use crate::flows::activate::{self, Activated, Report};
 use crate::flows::idempotency::Answer;
 use crate::flows::masterdata::Taking;
+use crate::flows::redecide;
 use crate::flows::ship::{self, REDECIDE, Way};
 use crate::flows::{Caller, FlowError, House, Scope, pack, produce};
 use domain::code::TraceCode;
@@ -395,7 +396,7 @@ async fn settle(house: &Arc<House>) -> Result<usize, FlowError> {
         let tasks = jobs.into_iter().map(|job| {
             let house = Arc::clone(house);
             tokio::spawn(async move {
-                activate::redecide(&house, &job).await?;
+                redecide::redecide(&house, &job).await?;
                 Ok::<_, FlowError>(house.store.outbox_done(&job).await?)
             })
         });
