@@ -118,8 +118,9 @@ fn view(
     [shop, place, text]: [FieldView; 3],
 ) -> ReportView {
     let url = url_of(found, code);
-    let released = |known: &&Box<crate::flows::verify::Known>| known.record.produced_at.is_some();
-    let known = found.verified.unit.as_ref().filter(released);
+    // A code no factory has used shows no product: its label may stand on anything.
+    let known = found.verified.unit.as_deref();
+    let known = known.filter(|known| known.record.produced_at.is_some());
     ReportView {
         lang: visit.lang,
         site: present(house, visit, &found.reference, &found.verified).site,

@@ -1,0 +1,5 @@
+//! The public pages, asked for as a browser asks, over a store filled through the flows.
+
+mod forms;
+mod states;
+mod world;

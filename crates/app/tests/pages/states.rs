@@ -1,0 +1,187 @@
+//! Every state of the device page, its headers and its language.
+
+use super::world::{PHONE, world};
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use dossier::flows::lifecycle::{Change, change};
+use dossier::flows::scans::Audience;
+
+#[tokio::test]
+async fn each_state_says_its_heading_in_both_languages() {
+    let world = world().await;
+    let caller = world.operator().await;
+    for index in [0, 3, 4, 5, 6] {
+        world.activate(index, "device-a").await;
+    }
+    world.activate(3, "device-b").await;
+    let at = world.house.clock.now();
+    let changes = [
+        (4, Change::Recall("电芯可能鼓包".to_owned())),
+        (5, Change::ReportStolen("owner".to_owned())),
+        (6, Change::Decommission("recycled".to_owned())),
+    ];
+    for (index, what) in changes {
+        change(&world.house, &caller, &[world.number(index)], &what, at).await.expect("changed");
+    }
+    let cases = [
+        (world.phone(0), "正品", "Genuine"),
+        (world.phone(1), "正品，待激活", "Genuine, not activated"),
+        (world.phone(2), "请核对", "Please check"),
+        (world.phone(3), "请核对", "Please check"),
+        (world.phone(4), "召回", "Recalled"),
+        (world.phone(5), "已挂失", "Reported lost"),
+        (world.phone(6), "已停用", "Out of use"),
+        (world.phone(20), "尚未出厂", "Not released"),
+        ("AAAA".to_owned(), "无法确认为正品", "Cannot confirm as genuine"),
+    ];
+    for (code, zh, en) in cases {
+        let page = world.get(&format!("/d/{code}")).await;
+        assert_eq!(page.status, StatusCode::OK, "{code}");
+        assert!(page.h1().starts_with(zh), "{code}: {}", page.h1());
+        let page = world.get(&format!("/D/{code}?lang=en")).await;
+        assert_eq!(page.h1(), en, "{code}");
+        assert_eq!(page.headers["set-cookie"].to_str().unwrap().split(';').next(), Some("lang=en"));
+    }
+    let recalled = world.get(&format!("/d/{}", world.phone(4))).await;
+    assert!(recalled.text.contains("电芯可能鼓包"));
+}
+
+#[tokio::test]
+async fn the_page_tells_the_public_what_it_may_know_and_no_more() {
+    let world = world().await;
+    world.activate(0, "device-a").await;
+    let page = world.get(&format!("/01/{PHONE}/21/{}", world.phone(0))).await;
+    for shown in
+        ["澄野 N3 Pro", "苏州", "澄野体验店静安店", "静安服务中心", "2027年5月14日", "L-A07"]
+    {
+        assert!(page.text.contains(shown), "{shown} is missing");
+    }
+    for hidden in ["沪上秘密代理", "elsewhere.example", "N3000000", "861000000"] {
+        assert!(!page.text.contains(hidden), "{hidden} is shown");
+    }
+    assert!(page.text.contains("geo:31.23"), "no way to the centre");
+}
+
+#[tokio::test]
+async fn headers_guard_every_page() {
+    let world = world().await;
+    for path in ["/", "/privacy", "/d/X", "/d/X/centres"] {
+        let page = world.get(path).await;
+        let policy = page.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("default-src 'none'") && policy.contains("'sha256-"), "{path}");
+        assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{path}");
+        assert_eq!(page.headers[header::CACHE_CONTROL], "no-store");
+        assert_eq!(page.headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+        assert_eq!(page.headers[header::REFERRER_POLICY], "same-origin");
+        assert_eq!(page.headers["x-robots-tag"], "noindex");
+    }
+}
+
+#[tokio::test]
+async fn nobody_learns_how_near_a_guess_came() {
+    let world = world().await;
+    let unissued = world.code(world.banks.end() + 1_000);
+    let mut forged = world.phone(0);
+    let last = if forged.ends_with('2') { "3" } else { "2" };
+    forged.replace_range(forged.len() - 1.., last);
+    let mut pages = Vec::new();
+    for code in [unissued, forged, "NOCODE".to_owned()] {
+        let page = world.get(&format!("/d/{code}")).await;
+        pages.push((page.status, page.text.replace(&code, "CODE")));
+    }
+    let wrong_product = world.get(&format!("/01/06912345678919/21/{}", world.phone(0))).await;
+    pages.push((wrong_product.status, wrong_product.text.replace(&world.phone(0), "CODE")));
+    for page in &pages[1..] {
+        assert_eq!(*page, pages[0]);
+    }
+}
+
+#[tokio::test]
+async fn hostile_codes_stay_text() {
+    let world = world().await;
+    for path in [
+        "/d/%3Cscript%3Ealert(1)%3C%2Fscript%3E",
+        "/d/%22%3E%3Cimg%20src=x%20onerror=alert(1)%3E",
+        "/d/..%2F..%2Fetc",
+        "/d/%E2%80%AE%00",
+        "/01/%3Cb%3E/21/%3Cb%3E",
+    ] {
+        let page = world.get(path).await;
+        assert_eq!(page.status, StatusCode::OK, "{path}");
+        for bad in ["<script>alert", "onerror=alert(1)>", "<b>", "href=\"/d/../"] {
+            assert!(!page.text.contains(bad), "{path}: {bad}");
+        }
+    }
+    assert_eq!(world.get("/d/%FF").await.status, StatusCode::BAD_REQUEST);
+    let long = world.get(&format!("/d/{}", "A".repeat(129))).await;
+    assert_eq!(long.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn looks_are_counted_and_clicks_within_the_page_are_not() {
+    let world = world().await;
+    let path = format!("/d/{}", world.phone(1));
+    assert!(world.get(&path).await.text.contains("此前没有人查过"));
+    let inside = Request::get(&path)
+        .header(header::HOST, "d.example")
+        .header(header::REFERER, format!("https://d.example{path}"));
+    assert!(world.send(inside.body(Body::empty()).unwrap()).await.text.contains("此前没有人查过"));
+    assert!(world.get(&path).await.text.contains("第 2 次查询"));
+}
+
+#[tokio::test]
+async fn many_cities_ask_for_a_look() {
+    let world = world().await;
+    world.activate(7, "device-a").await;
+    let now = world.house.clock.now().as_microsecond();
+    for (index, city) in ["31", "4401", "5101", "4201", "2101"].into_iter().enumerate() {
+        let at = now - 3_600_000_000 + index as i64;
+        world.house.scans.note(world.number(7), Audience::Consumer, at, Some(city.to_owned()));
+    }
+    let page = world.get(&format!("/d/{}", world.phone(7))).await;
+    assert_eq!(page.h1(), "请核对");
+    assert!(page.text.contains("5 个城市") || page.text.contains("5个城市"), "{}", page.text);
+    assert!(page.text.contains("name=\"kind\" value=\"scratch\""));
+}
+
+#[tokio::test]
+async fn the_language_follows_link_cookie_and_browser() {
+    let world = world().await;
+    let cases = [
+        ("/", "", "", "zh-CN"),
+        ("/", "", "en-GB,en;q=0.9", "en"),
+        ("/", "lang=zh-CN", "en", "zh-CN"),
+        ("/?lang=en", "lang=zh-CN", "zh", "en"),
+        ("/?lang=xx", "", "fr", "zh-CN"),
+    ];
+    for (path, cookie, accepted, tag) in cases {
+        let request = Request::get(path)
+            .header(header::COOKIE, cookie)
+            .header(header::ACCEPT_LANGUAGE, accepted);
+        let page = world.send(request.body(Body::empty()).unwrap()).await;
+        assert!(
+            page.text.contains(&format!("<html lang=\"{tag}\">")),
+            "{path} {cookie} {accepted}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_box_leads_to_the_page() {
+    let world = world().await;
+    let page = world.get("/?code=X8K2-9M4P%20LQ7R-W%2F..").await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER);
+    assert_eq!(page.headers[header::LOCATION], "/d/X8K29M4PLQ7RW%2F%2E%2E");
+}
+
+#[tokio::test]
+async fn centres_are_found_by_place_and_word() {
+    let world = world().await;
+    let path = format!("/d/{}/centres", world.phone(0));
+    let near = |text: &str| text.find("静安服务中心") < text.find("苏州服务中心");
+    // Suzhou, 苏州, as a form sends it.
+    let page = world.get(&format!("{path}?q=%E8%8B%8F%E5%B7%9E")).await;
+    assert!(!near(&page.text), "Suzhou is nearer to Suzhou");
+    let page = world.get(&format!("{path}?q=%3Cscript%3E")).await;
+    assert!(page.status == StatusCode::OK && !page.text.contains("<script>\""));
+}
