@@ -13,7 +13,7 @@ use dossier::flows::doctor::{Extent, examine};
 use dossier::flows::find::unit_number;
 use dossier::flows::lifecycle::{Change, Registration, bind_alias, change, move_identifier};
 use dossier::flows::lifecycle::{register, report_suspicion};
-use dossier::flows::{activate, pack, ship};
+use dossier::flows::{pack, redecide, ship};
 use dossier::secrets::MasterKey;
 use sha2::{Digest, Sha256};
 use store::engine::{Plan, SqliteOptions, Step, Target};

@@ -240,7 +240,7 @@ pub(super) async fn create_activation(
     Ok(respond(&answer, false))
 }
 
-fn respond(answer: &Answer, replayed: bool) -> Response {
+pub(super) fn respond(answer: &Answer, replayed: bool) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or_default();
     let mut response = (status, answer.reply.clone()).into_response();
     let headers = response.headers_mut();

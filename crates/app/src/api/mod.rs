@@ -12,14 +12,23 @@
 
 pub mod access;
 mod activations;
+mod batches;
+mod bulk;
+mod catalogue;
 mod error;
 pub mod gate;
 mod input;
 mod limits;
+mod movements;
 mod openapi;
+mod paging;
 mod proofs;
 pub mod routes;
+mod rows;
 mod server;
+mod symbols;
+mod timeline;
+mod units;
 mod verdicts;
 mod verify;
 

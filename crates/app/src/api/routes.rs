@@ -2,7 +2,10 @@
 
 use super::error::Problem;
 use super::gate::{self, Gate};
-use super::{ServeOptions, activations, openapi, proofs, verify};
+use super::{
+    ServeOptions, activations, batches, bulk, catalogue, movements, openapi, proofs, rows, units,
+    verify,
+};
 use crate::flows::House;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::handler::Handler;
@@ -29,14 +32,42 @@ fn version_1() -> OpenApiRouter<Arc<House>> {
         .routes(routes!(verify::verify_unit))
         .routes(routes!(verify::verify_units))
         .routes(routes!(proofs::prove_unit))
+        .routes(routes!(units::show_unit))
+        .routes(routes!(units::change_units))
+        .routes(routes!(units::bind_alias))
+        .routes(routes!(units::move_identifier))
+        .routes(routes!(rows::commission_units))
+        .routes(routes!(rows::pack_children))
+        .routes(routes!(movements::unpack_children))
+        .routes(routes!(rows::ship_subjects))
+        .routes(routes!(movements::void_shipment))
+        .routes(routes!(movements::receive_subjects))
+        .routes(routes!(rows::return_subjects))
+        .routes(routes!(batches::list_batches, batches::mint_batch))
+        .routes(routes!(batches::stream_codes))
+        .routes(routes!(batches::draw_code))
+        .routes(routes!(batches::deliver_batch))
+        .routes(routes!(batches::void_codes))
+        .routes(routes!(catalogue::list_products))
+        .routes(routes!(catalogue::list_parties))
+        .routes(routes!(catalogue::list_territories))
+        .routes(routes!(catalogue::list_alerts))
+}
+
+/// Bulk routes: their bodies are read as they come, so no limit holds for the whole of them; each
+/// row, cell and file has its own.
+fn bulk_1() -> OpenApiRouter<Arc<House>> {
+    OpenApiRouter::new().routes(routes!(bulk::import_file)).layer(DefaultBodyLimit::disable())
 }
 
 /// Everything a process answers.
 pub fn router(house: Arc<House>, options: ServeOptions) -> Router {
     let gate = Arc::new(Gate::new(Arc::clone(&house), &options));
     let described = openapi::Described::openapi();
-    let (api, document) =
-        OpenApiRouter::with_openapi(described).nest("/api/v1", version_1()).split_for_parts();
+    let (api, document) = OpenApiRouter::with_openapi(described)
+        .nest("/api/v1", version_1().layer(DefaultBodyLimit::max(BODY_BYTES_MAX)))
+        .nest("/api/v1", bulk_1())
+        .split_for_parts();
     let rendered = openapi::render(document);
     let meta = Router::new()
         .route("/api/openapi.json", get(openapi::show_openapi))
@@ -45,8 +76,12 @@ pub fn router(house: Arc<House>, options: ServeOptions) -> Router {
     let routes = api.merge(meta).merge(options.extra.unwrap_or_default());
     let routes = routes
         .method_not_allowed_fallback(|| async { Problem::transport("method_not_allowed") })
+<<<<<<< HEAD
         .fallback(lost)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+=======
+        .fallback(|| async { Problem::transport("no_such_route") })
+>>>>>>> api
         .layer(middleware::from_fn(in_time))
         .layer(middleware::from_fn_with_state(gate, gate::pass));
     // Whether the process lives must be answered to anyone, at any rate.

@@ -2,6 +2,7 @@
 
 use super::caller::{Caller, Scope};
 use super::house::{EventDraft, House};
+use super::idempotency::{Answer, Keyed};
 use super::outcome::{FlowError, RACES_MAX};
 use super::reference::Reference;
 use domain::code::{TraceCode, UnitNumber};
@@ -37,21 +38,56 @@ pub struct Mint {
 /// # Errors
 /// The count is out of range, or the line of numbers is used up.
 pub async fn mint(house: &House, caller: &Caller, mint: Mint) -> Result<Batch, FlowError> {
+    let minted = std::sync::Mutex::new(None);
+    let render = |batch: &Batch| {
+        if let Ok(mut minted) = minted.lock() {
+            *minted = Some(batch.clone());
+        }
+        Answer { status: 201, reply: String::new() }
+    };
+    mint_once(house, caller, mint, None, &render).await?;
+    minted.into_inner().ok().flatten().ok_or(FlowError::Busy)
+}
+
+/// How a minted batch is answered, so that the answer can be stored with the very commit.
+pub type Render<'a> = &'a (dyn Fn(&Batch) -> Answer + Send + Sync);
+
+/// Mints a batch once for each key: a repeated command gets the answer of the first.
+///
+/// # Errors
+/// As [`mint`]; [`Refusal::IdempotencyMismatch`].
+pub async fn mint_once(
+    house: &House,
+    caller: &Caller,
+    mint: Mint,
+    key: Option<&Keyed>,
+    render: Render<'_>,
+) -> Result<Answer, FlowError> {
     caller.need(Scope::Mint)?;
     if !(1..=BATCH_COUNT_MAX).contains(&mint.count) {
         let reason = format!("must be 1 to {BATCH_COUNT_MAX}");
         return Err(Refused::invalid("count", reason).into());
     }
-    let mut reference = house.reference().await?;
-    for _ in 0..RACES_MAX {
+    for round in 0..RACES_MAX {
+        let reference = if round == 0 { house.reference().await? } else { house.reload().await? };
+        // Every mint moves the reference version, so two with one key cannot both pass here and
+        // be committed.
+        if let Some(key) = key
+            && let Some(answer) = key.replay(house).await?
+        {
+            return Ok(answer);
+        }
         let mut commit = Commit::default();
         let batch = mint_into(house, caller, &reference, mint, &mut commit)?;
+        let answer = render(&batch);
+        let now = house.clock.now().as_microsecond();
+        commit.idempotency = key.map(|k| k.keep(batch.first, &answer, now));
         match house.store.commit(&commit).await {
-            Err(e) if e.is_race() => reference = house.reload().await?,
+            Err(e) if e.is_race() => continue,
             Err(e) => return Err(e.into()),
             Ok(()) => {
                 house.reload().await?;
-                return Ok(batch);
+                return Ok(answer);
             }
         }
     }

@@ -54,7 +54,8 @@ impl Change {
         }
     }
 
-    fn scope(&self) -> Scope {
+    /// What a caller needs to make it.
+    pub fn scope(&self) -> Scope {
         match self {
             Self::Inspect(..) => Scope::Produce,
             _ => Scope::Lifecycle,

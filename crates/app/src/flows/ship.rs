@@ -126,6 +126,7 @@ impl Moving<'_> {
         let brand = self.caller.brand;
         let at = draft.happened_at.at;
         let from = self.party(&draft.from_code, "from_code")?;
+        speaks_for(self.reference, self.caller, from, "from_code")?;
         let to = self.party(&draft.to_code, "to_code")?;
         let number = find::subject(self.house, brand, &draft.subject.raw, "subject").await?;
         self.house.not_ahead(at, "happened_at")?;
@@ -241,6 +242,20 @@ pub fn look_again(event: &Event) -> Outbox {
     }
 }
 
+/// A key speaks for its own party and those below it; the brand's for every party.
+fn speaks_for(
+    reference: &Reference,
+    caller: &Caller,
+    party: PartyId,
+    field: &'static str,
+) -> Result<(), Refused> {
+    if super::verify::may_see_hold(reference, caller, party) {
+        return Ok(());
+    }
+    let why = "it speaks for its own party and those below it";
+    Err(Refused::because(Refusal::NotAllowed, field, why))
+}
+
 /// Accepts a subject. Receiving a child of a pack unpacks it.
 ///
 /// # Errors
@@ -260,6 +275,7 @@ pub async fn receive(
         let party = reference
             .party(caller.brand, party_code)
             .ok_or_else(|| Refused::because(Refusal::UnknownParty, "party_code", party_code))?;
+        speaks_for(&reference, caller, party.id, "party_code")?;
         let number = find::subject(house, caller.brand, raw, "subject").await?;
         let subject = custody::subject(house, number, "subject").await?;
         let facts = custody::facts(house, &reference, &[&subject]).await?;
@@ -300,6 +316,7 @@ pub async fn void(
             let facts = custody::facts(house, &reference, &[&subject]).await?;
             let holder = shipping::void(&facts, unit_number(*number), shipment_no)
                 .map_err(|why| Refused::new(why, "shipment_no"))?;
+            speaks_for(&reference, caller, holder, "shipment_no")?;
             let body =
                 Body::ShipmentVoided { holder: holder.0, shipment_no: shipment_no.to_owned() };
             let draft = EventDraft::about(caller, *number, at, subject.recorded_at(), body);

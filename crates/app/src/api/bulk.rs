@@ -1,0 +1,317 @@
+//! Bulk: whole files in one request, read as they come and answered row by row while they are
+//! read, at constant memory.
+//!
+//! **How.** The body's chunks go through a short queue to a thread of their own, where the reader
+//! of files waits for them; outcomes come back through another. That second queue holds some
+//! megabytes, so that a client which sends everything before it reads anything (most do) is not
+//! caught waiting for itself within 100,000 rows; with more it must read while it sends, or ask
+//! for refused rows only.
+
+use super::error::Problem;
+use super::gate::Keyholder;
+use super::input::{Asked, At};
+use super::rows::{ProblemReply, outcome_word, problems_of};
+use crate::files::{FileError, Format, Kind, RawRow, Table};
+use crate::flows::import::{self, ImportError, ImportReport, Importer};
+use crate::flows::masterdata::Taking;
+use crate::flows::{Caller, House, RowOutcome, Scope};
+use axum::body::{Body, BodyDataStream, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::mpsc as threads;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use utoipa::ToSchema;
+
+/// Chunks of the body that wait for the reader.
+const CHUNKS_WAITING: usize = 8;
+/// How long a client may be silent within its body.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// Outcomes are sent on in blocks of this many bytes …
+const BLOCK_BYTES: usize = 32 * 1024;
+/// … of which so many may wait for the client to read them: 8 MiB.
+const BLOCKS_WAITING: usize = 256;
+/// How often a full queue is tried again.
+const RETRY_EVERY: Duration = Duration::from_millis(2);
+/// How long a client that does not read is waited for.
+const RETRIES_MAX: u32 = 15_000;
+/// Imports at once in one process; each has a thread.
+const IMPORTS_MAX: usize = 16;
+
+static ROOM: Semaphore = Semaphore::const_new(IMPORTS_MAX);
+
+/// How rows are taken and answered.
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ImportQuery {
+    /// One refused row refuses all.
+    #[serde(default)]
+    pub all_or_nothing: bool,
+    /// Existing products and parties may change.
+    #[serde(default)]
+    pub update: bool,
+    /// `all` (unless said) or `refused`: which rows are answered one by one.
+    pub rows: Option<String>,
+}
+
+/// One line of the answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RowLine {
+    /// The record, header = 1; among JSON lines the line, from 1.
+    pub record: usize,
+    /// `taken`, `unchanged`, `refused`.
+    pub outcome: &'static str,
+    /// Every reason.
+    pub problems: Vec<ProblemReply>,
+}
+
+/// The last line of the answer. Without it the answer is not whole.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SummaryLine {
+    /// How it went.
+    pub summary: SummaryReply,
+}
+
+/// How an import went.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SummaryReply {
+    /// Rows looked at.
+    pub rows: u64,
+    /// Rows recorded.
+    pub taken: u64,
+    /// Rows that were recorded before.
+    pub unchanged: u64,
+    /// Rows refused.
+    pub refused: u64,
+    /// Whether the whole input was read; if not, `problem` says why.
+    pub complete: bool,
+    /// Why it ended early.
+    pub problem: Option<Problem>,
+}
+
+/// The scope a kind of file needs.
+fn scope_of(kind: Kind) -> Scope {
+    match kind {
+        Kind::Products | Kind::Parties | Kind::Territories => Scope::Master,
+        Kind::Production | Kind::Packs => Scope::Produce,
+        Kind::Shipments => Scope::Ship,
+    }
+}
+
+/// Import a file: products, parties, territories, production, packs or shipments.
+///
+/// CSV, XLSX or JSON lines by the content type. The answer is one JSON line per row and a summary
+/// as the last line.
+#[utoipa::path(
+    post, path = "/import/{kind}", tag = "bulk",
+    params(("kind" = String, Path, description = "Kind of file"), ImportQuery),
+    request_body(content((String = "text/csv"), (String = "application/x-ndjson"),
+        (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))),
+    responses(
+        (status = 200, description = "A line for each row, then a summary line",
+            content((RowLine = "application/x-ndjson"))),
+        (status = 400, description = "The file cannot be read", body = Problem),
+        (status = 403, description = "Needs the scope of the kind", body = Problem),
+    ),
+    security(("key" = ["master", "produce", "ship"]))
+)]
+pub(super) async fn import_file(
+    State(house): State<Arc<House>>,
+    keyholder: Keyholder,
+    At(kind): At<String>,
+    Asked(query): Asked<ImportQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let kind: Kind = kind.parse().map_err(|why| Problem::invalid("kind", why))?;
+    let caller = keyholder.with(scope_of(kind))?;
+    let refused_only = match query.rows.as_deref() {
+        None | Some("all") => false,
+        Some("refused") => true,
+        Some(_) => return Err(Problem::invalid("rows", "must be all or refused")),
+    };
+    let media = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
+    let format = Format::of_media_type(media);
+    let taking = Taking { update: query.update, all_or_nothing: query.all_or_nothing };
+    let work = Work { house, caller, kind, format, taking, refused_only };
+    let lines = run(work, body).await?;
+    let lines = futures_util::stream::unfold(lines, |mut lines| async move {
+        lines.recv().await.map(|block| (Ok::<_, io::Error>(block), lines))
+    });
+    let kind = [(header::CONTENT_TYPE, "application/x-ndjson")];
+    Ok((kind, Body::from_stream(lines)).into_response())
+}
+
+struct Work {
+    house: Arc<House>,
+    caller: Caller,
+    kind: Kind,
+    format: Format,
+    taking: Taking,
+    refused_only: bool,
+}
+
+/// Starts the work and waits until the file's head was read: what is no file is a problem.
+async fn run(work: Work, body: Body) -> Result<mpsc::Receiver<Bytes>, Problem> {
+    let room = ROOM.acquire().await.map_err(Problem::internal)?;
+    let (input, chunks) = threads::sync_channel(CHUNKS_WAITING);
+    let (output, lines) = mpsc::channel(BLOCKS_WAITING);
+    let (opened, opening) = oneshot::channel();
+    tokio::spawn(feed(body.into_data_stream(), input));
+    let handle = Handle::current();
+    tokio::task::spawn_blocking(move || {
+        let _room = room;
+        let reader = ChunkReader { chunks, rest: Bytes::new() };
+        match Table::from_reader(work.kind, work.format, Box::new(reader)) {
+            Err(error) => drop(opened.send(Err(of_file(&error)))),
+            Ok(table) => {
+                if opened.send(Ok(())).is_ok() {
+                    handle.block_on(judge(work, table, output));
+                }
+            }
+        }
+    });
+    opening.await.map_err(Problem::internal)??;
+    Ok(lines)
+}
+
+async fn judge(work: Work, mut table: Table, output: mpsc::Sender<Bytes>) {
+    let mut lines = Lines { output, block: Vec::with_capacity(BLOCK_BYTES), gone: false };
+    let mut report = ImportReport::default();
+    let mut on_row = |row: &RawRow, outcome: &RowOutcome| {
+        match outcome {
+            RowOutcome::Taken => report.taken += 1,
+            RowOutcome::Unchanged => report.unchanged += 1,
+            RowOutcome::Refused(_) => report.refused += 1,
+        }
+        if !work.refused_only || matches!(outcome, RowOutcome::Refused(_)) {
+            let problems = problems_of(outcome);
+            let (record, outcome) = (row.record, outcome_word(outcome));
+            lines.write(&RowLine { record, outcome, problems });
+        }
+    };
+    let importer = Importer::Caller(&work.caller);
+    let done = import::import(&work.house, importer, &mut table, work.taking, &mut on_row).await;
+    let problem = done.err().map(|error| match error {
+        ImportError::File(error) => of_file(&error),
+        ImportError::Flow(error) => error.into(),
+        ImportError::TooManyRows => Problem::transport("too_large").saying(error.to_string()),
+    });
+    lines.write(&SummaryLine {
+        summary: SummaryReply {
+            rows: report.rows(),
+            taken: report.taken,
+            unchanged: report.unchanged,
+            refused: report.refused,
+            complete: problem.is_none(),
+            problem,
+        },
+    });
+    lines.flush();
+}
+
+fn of_file(error: &FileError) -> Problem {
+    match error {
+        FileError::TooManyRows | FileError::XlsxTooLarge { .. } => {
+            Problem::transport("too_large").saying(error.to_string())
+        }
+        _ => Problem::invalid("body", error),
+    }
+}
+
+/// Hands the body's chunks to the reader's thread. A thread hop for each chunk, so that waiting
+/// for the reader blocks nobody else.
+async fn feed(mut body: BodyDataStream, mut input: threads::SyncSender<io::Result<Bytes>>) {
+    loop {
+        let chunk = match tokio::time::timeout(SILENCE_MAX, body.next()).await {
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the body stopped coming")),
+            Ok(None) => return,
+            Ok(Some(chunk)) => chunk.map_err(io::Error::other),
+        };
+        let last = chunk.is_err();
+        let sent = match input.try_send(chunk) {
+            Ok(()) => true,
+            Err(threads::TrySendError::Disconnected(_)) => false,
+            Err(threads::TrySendError::Full(chunk)) => {
+                let waiting = tokio::task::spawn_blocking(move || {
+                    let sent = input.send(chunk).is_ok();
+                    (input, sent)
+                });
+                let Ok((back, sent)) = waiting.await else { return };
+                input = back;
+                sent
+            }
+        };
+        if last || !sent {
+            return;
+        }
+    }
+}
+
+/// The body as a file.
+struct ChunkReader {
+    chunks: threads::Receiver<io::Result<Bytes>>,
+    rest: Bytes,
+}
+
+impl Read for ChunkReader {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while self.rest.is_empty() {
+            match self.chunks.recv() {
+                Ok(chunk) => self.rest = chunk?,
+                Err(threads::RecvError) => return Ok(0),
+            }
+        }
+        let count = out.len().min(self.rest.len());
+        out[..count].copy_from_slice(&self.rest.split_to(count));
+        Ok(count)
+    }
+}
+
+/// Outcomes on their way out.
+struct Lines {
+    output: mpsc::Sender<Bytes>,
+    block: Vec<u8>,
+    gone: bool,
+}
+
+impl Lines {
+    fn write(&mut self, line: &impl Serialize) {
+        // Serialising into memory fails only for maps with odd keys; there are none.
+        if serde_json::to_writer(&mut self.block, line).is_ok() {
+            self.block.push(b'\n');
+        }
+        if self.block.len() >= BLOCK_BYTES {
+            self.flush();
+        }
+    }
+
+    /// Sends a block. Waits for a client that is behind; one that is gone is not waited for, and
+    /// its rows are still taken: it sent them.
+    fn flush(&mut self) {
+        let mut block = Bytes::from(std::mem::take(&mut self.block));
+        for _ in 0..RETRIES_MAX {
+            if self.gone || block.is_empty() {
+                return;
+            }
+            match self.output.try_send(block) {
+                Ok(()) => return,
+                Err(mpsc::error::TrySendError::Closed(_)) => self.gone = true,
+                Err(mpsc::error::TrySendError::Full(back)) => {
+                    block = back;
+                    std::thread::sleep(RETRY_EVERY);
+                    continue;
+                }
+            }
+            return;
+        }
+        self.gone = true;
+    }
+}

@@ -1,0 +1,199 @@
+//! Lists of master data and alerts. The brand sees all of its own; other parties what concerns
+//! them and those below them.
+
+use super::error::Problem;
+use super::gate::Keyholder;
+use super::input::Asked;
+use super::instant_text;
+use super::paging::{PageQuery, PageReply};
+use super::verdicts::ProductReply;
+use crate::flows::custody::instant;
+use crate::flows::find::unit_number;
+use crate::flows::reference::Reference;
+use crate::flows::{Caller, House, Scope, alerts};
+use axum::Json;
+use axum::extract::State;
+use domain::id::PartyId;
+use domain::party::{Party, PartyKind};
+use domain::territory::Territory;
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// A party.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PartyReply {
+    /// The brand's short name for it.
+    pub code: String,
+    /// `brand`, `factory`, `tier1`, `tier2`, `shop`, …
+    pub kind: &'static str,
+    /// Name as shown.
+    pub name: String,
+    /// Code of the party above.
+    pub parent_code: Option<String>,
+    /// Region of its seat.
+    pub region: Option<String>,
+    /// Whether consumers may see its name.
+    pub public: bool,
+}
+
+/// A grant.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TerritoryReply {
+    /// Who may sell.
+    pub party_code: String,
+    /// What, 14 digits; null for all products.
+    pub gtin: Option<String>,
+    /// Where: GB/T 2260 prefixes and ISO 3166-1 countries.
+    pub regions: Vec<String>,
+    /// Taken out of them again.
+    pub excluded: Vec<String>,
+    /// Whether fences (polygons) belong to it.
+    pub fenced: bool,
+    /// First day.
+    pub from_on: String,
+    /// Last day; null while open.
+    pub to_on: Option<String>,
+    /// `online`, `offline`, `both`.
+    pub channel: &'static str,
+}
+
+/// An alert: a finding someone must see.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AlertReply {
+    /// Trace code of the unit.
+    pub code: String,
+    /// What is suspected.
+    pub kind: String,
+    /// How sure.
+    pub grade: String,
+    /// Since when it is shown.
+    pub due_at: String,
+    /// Same key, same alert.
+    pub dedup_key: String,
+}
+
+/// Whether a caller may see rows about a party.
+fn concerns(reference: &Reference, caller: &Caller, party: PartyId) -> bool {
+    is_brand(reference, caller) || reference.tree.is_within(party, caller.party)
+}
+
+/// Whether a caller acts for the brand itself.
+pub fn is_brand(reference: &Reference, caller: &Caller) -> bool {
+    reference.tree.get(caller.party).is_some_and(|p| p.kind == PartyKind::Brand)
+}
+
+/// List products.
+#[utoipa::path(
+    get, path = "/products", tag = "master data", params(PageQuery),
+    responses(
+        (status = 200, description = "A page", body = PageReply<ProductReply>),
+        (status = 401, description = "Needs a key", body = Problem),
+    ),
+    security(("key" = ["read"]))
+)]
+pub(super) async fn list_products(
+    State(house): State<Arc<House>>,
+    keyholder: Keyholder,
+    Asked(page): Asked<PageQuery>,
+) -> Result<Json<PageReply<ProductReply>>, Problem> {
+    let caller = keyholder.with(Scope::Read)?;
+    let reference = house.reference().await?;
+    let products = reference.products(caller.brand).into_iter();
+    Ok(Json(page.cut(products, |p| p.id.0, |p| p.as_ref().into())?))
+}
+
+/// List parties.
+#[utoipa::path(
+    get, path = "/parties", tag = "master data", params(PageQuery),
+    responses(
+        (status = 200, description = "A page", body = PageReply<PartyReply>),
+        (status = 401, description = "Needs a key", body = Problem),
+    ),
+    security(("key" = ["read"]))
+)]
+pub(super) async fn list_parties(
+    State(house): State<Arc<House>>,
+    keyholder: Keyholder,
+    Asked(page): Asked<PageQuery>,
+) -> Result<Json<PageReply<PartyReply>>, Problem> {
+    let caller = keyholder.with(Scope::Read)?;
+    let reference = house.reference().await?;
+    let own = |p: &&Party| p.brand == caller.brand && concerns(&reference, &caller, p.id);
+    let mut parties: Vec<&Party> = reference.tree.iter().filter(own).collect();
+    parties.sort_by_key(|p| p.id);
+    let reply = |p: &Party| PartyReply {
+        code: p.code.clone(),
+        kind: p.kind.as_str(),
+        name: p.name.clone(),
+        parent_code: p.parent.and_then(|id| reference.tree.get(id)).map(|p| p.code.clone()),
+        region: p.region.clone(),
+        public: p.public,
+    };
+    Ok(Json(page.cut(parties.into_iter(), |p| p.id.0, reply)?))
+}
+
+/// List sales grants.
+#[utoipa::path(
+    get, path = "/territories", tag = "master data", params(PageQuery),
+    responses(
+        (status = 200, description = "A page", body = PageReply<TerritoryReply>),
+        (status = 401, description = "Needs a key", body = Problem),
+    ),
+    security(("key" = ["read"]))
+)]
+pub(super) async fn list_territories(
+    State(house): State<Arc<House>>,
+    keyholder: Keyholder,
+    Asked(page): Asked<PageQuery>,
+) -> Result<Json<PageReply<TerritoryReply>>, Problem> {
+    let caller = keyholder.with(Scope::Read)?;
+    let reference = house.reference().await?;
+    let own = |t: &&Territory| t.brand == caller.brand && concerns(&reference, &caller, t.party);
+    let mut grants: Vec<&Territory> = reference.territories.iter().filter(own).collect();
+    grants.sort_by_key(|t| t.id);
+    let product = |t: &Territory| reference.product_by_id(t.product?).map(|p| p.gtin.clone());
+    let reply = |t: &Territory| TerritoryReply {
+        party_code: reference.tree.get(t.party).map(|p| p.code.clone()).unwrap_or_default(),
+        gtin: product(t),
+        regions: t.regions.include().map(|r| r.to_string()).collect(),
+        excluded: t.regions.exclude().map(|r| r.to_string()).collect(),
+        fenced: !t.regions.fences().is_empty(),
+        from_on: t.from_on.to_string(),
+        to_on: t.to_on.map(|d| d.to_string()),
+        channel: t.channel.as_str(),
+    };
+    Ok(Json(page.cut(grants.into_iter(), |t| t.id.0, reply)?))
+}
+
+/// List the newest alerts. For the brand only.
+#[utoipa::path(
+    get, path = "/alerts", tag = "alerts",
+    params(("limit" = Option<usize>, Query, description = "1 to 1,000; 100 unless said")),
+    responses(
+        (status = 200, description = "Newest first, without further pages",
+            body = PageReply<AlertReply>),
+        (status = 403, description = "For the brand only", body = Problem),
+    ),
+    security(("key" = ["read"]))
+)]
+pub(super) async fn list_alerts(
+    State(house): State<Arc<House>>,
+    Keyholder(caller): Keyholder,
+    Asked(page): Asked<PageQuery>,
+) -> Result<Json<PageReply<AlertReply>>, Problem> {
+    if page.cursor.is_some() {
+        return Err(Problem::invalid("cursor", "alerts have one page: the newest"));
+    }
+    let most = i64::try_from(page.rows()?).unwrap_or(1);
+    let reference = house.reference().await?;
+    let found = alerts::list(&house, &caller, most).await?;
+    let reply = |a: store::unit::AlertRecord| AlertReply {
+        code: house.ring().encode(unit_number(a.unit)).as_str().to_owned(),
+        due_at: instant_text(&reference, &house, caller.brand.0, instant(a.due_at)),
+        kind: a.kind,
+        grade: a.grade,
+        dedup_key: a.dedup_key,
+    };
+    Ok(Json(PageReply { items: found.into_iter().map(reply).collect(), next_cursor: None }))
+}

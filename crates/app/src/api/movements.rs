@@ -1,0 +1,190 @@
+//! Commands about goods that are one thing each: unpack, void a shipment, receive.
+
+use super::error::Problem;
+use super::gate::Keyholder;
+use super::input::{At, Input, bounded, bounded_if};
+use crate::files::read_instant;
+use crate::flows::{Caller, House, Scope, pack, ship};
+use axum::Json;
+use axum::extract::State;
+use domain::text::NOTE_CHARS_MAX;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// Subjects one command may name.
+const SUBJECTS_MAX: usize = 1_000;
+/// Longest name of a subject or paper.
+pub const NAME_CHARS_MAX: usize = 128;
+
+/// How many it concerned.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CountReply {
+    /// Subjects.
+    pub count: usize,
+}
+
+/// Reads an instant; none is now.
+pub async fn instant_of(
+    house: &House,
+    caller: &Caller,
+    text: Option<&str>,
+) -> Result<Timestamp, Problem> {
+    let Some(text) = text else { return Ok(house.clock.now()) };
+    let zone = house.zone(&*house.reference().await?, caller.brand);
+    let read = read_instant(text, &zone);
+    Ok(read.map_err(|why| Problem::invalid("happened_at", why))?.at)
+}
+
+/// What leaves a pack.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UnpackBody {
+    /// The pack.
+    pub sscc: String,
+    /// What leaves it; everything when empty.
+    #[serde(default)]
+    #[schema(max_items = 1000)]
+    pub children: Vec<String>,
+    /// When; now unless said.
+    pub happened_at: Option<String>,
+}
+
+/// Take children out of a pack.
+#[utoipa::path(
+    post, path = "/packs/unpack", tag = "packing", request_body = UnpackBody,
+    responses(
+        (status = 200, description = "Done", body = CountReply),
+        (status = 404, description = "No such pack or child", body = Problem),
+        (status = 409, description = "Not inside then", body = Problem),
+    ),
+    security(("key" = ["produce"]))
+)]
+pub(super) async fn unpack_children(
+    State(house): State<Arc<House>>,
+    keyholder: Keyholder,
+    Input(body): Input<UnpackBody>,
+) -> Result<Json<CountReply>, Problem> {
+    let caller = keyholder.with(Scope::Produce)?;
+    bounded("sscc", &body.sscc, NAME_CHARS_MAX)?;
+    if body.children.len() > SUBJECTS_MAX {
+        return Err(Problem::invalid("children", format!("at most {SUBJECTS_MAX}")));
+    }
+    for child in &body.children {
+        bounded("children", child, NAME_CHARS_MAX)?;
+    }
+    let at = instant_of(&house, &caller, body.happened_at.as_deref()).await?;
+    let count = pack::unpack(&house, &caller, &body.sscc, &body.children, at).await?;
+    Ok(Json(CountReply { count }))
+}
+
+/// When a shipment was taken back.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VoidShipmentBody {
+    /// When; now unless said.
+    pub happened_at: Option<String>,
+}
+
+/// Take a shipment back while nothing of it moved on.
+#[utoipa::path(
+    post, path = "/shipments/{shipment_no}/void", tag = "distribution",
+    request_body = VoidShipmentBody,
+    params(("shipment_no" = String, Path, description = "Number of the shipment")),
+    responses(
+        (status = 200, description = "Done", body = CountReply),
+        (status = 404, description = "No such shipment", body = Problem),
+        (status = 409, description = "The goods moved on", body = Problem),
+    ),
+    security(("key" = ["ship"]))
+)]
+pub(super) async fn void_shipment(
+    State(house): State<Arc<House>>,
+    keyholder: Keyholder,
+    At(shipment_no): At<String>,
+    Input(body): Input<VoidShipmentBody>,
+) -> Result<Json<CountReply>, Problem> {
+    let caller = keyholder.with(Scope::Ship)?;
+    bounded("shipment_no", &shipment_no, NAME_CHARS_MAX)?;
+    let at = instant_of(&house, &caller, body.happened_at.as_deref()).await?;
+    let count = ship::void(&house, &caller, &shipment_no, at).await?;
+    Ok(Json(CountReply { count }))
+}
+
+/// What was accepted.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReceiptBody {
+    /// Code of the party that accepts.
+    pub party_code: String,
+    /// Serial numbers, trace codes or SSCCs; 1 to 1,000.
+    #[schema(min_items = 1, max_items = 1000)]
+    pub subjects: Vec<String>,
+    /// When; now unless said.
+    pub happened_at: Option<String>,
+    /// Differences noted.
+    #[schema(max_length = 1000)]
+    pub note: Option<String>,
+}
+
+/// What became of one subject.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReceivedReply {
+    /// As named.
+    pub subject: String,
+    /// `taken` or `refused`.
+    pub outcome: &'static str,
+    /// Why it was refused.
+    pub problem: Option<Problem>,
+}
+
+/// What became of them.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReceiptReply {
+    /// One for each subject.
+    pub results: Vec<ReceivedReply>,
+    /// Subjects refused.
+    pub refused: usize,
+}
+
+/// Accept goods; each subject has its own outcome.
+#[utoipa::path(
+    post, path = "/receipts", tag = "distribution", request_body = ReceiptBody,
+    responses(
+        (status = 200, description = "One outcome for each subject", body = ReceiptReply),
+        (status = 400, description = "Cannot be read", body = Problem),
+    ),
+    security(("key" = ["ship"]))
+)]
+pub(super) async fn receive_subjects(
+    State(house): State<Arc<House>>,
+    keyholder: Keyholder,
+    Input(body): Input<ReceiptBody>,
+) -> Result<Json<ReceiptReply>, Problem> {
+    let caller = keyholder.with(Scope::Ship)?;
+    check_receipt(&body)?;
+    let at = instant_of(&house, &caller, body.happened_at.as_deref()).await?;
+    let mut results = Vec::with_capacity(body.subjects.len());
+    for subject in body.subjects {
+        let note = body.note.clone();
+        let done = ship::receive(&house, &caller, &body.party_code, &subject, at, note).await;
+        let problem = done.err().map(Problem::from);
+        if problem.as_ref().is_some_and(|p| p.status >= 500) {
+            return Err(problem.unwrap_or_else(|| Problem::transport("internal")));
+        }
+        let outcome = if problem.is_some() { "refused" } else { "taken" };
+        results.push(ReceivedReply { subject, outcome, problem });
+    }
+    let refused = results.iter().filter(|r| r.problem.is_some()).count();
+    Ok(Json(ReceiptReply { results, refused }))
+}
+
+fn check_receipt(body: &ReceiptBody) -> Result<(), Problem> {
+    bounded("party_code", &body.party_code, NAME_CHARS_MAX)?;
+    bounded_if("note", body.note.as_ref(), NOTE_CHARS_MAX)?;
+    if body.subjects.is_empty() || body.subjects.len() > SUBJECTS_MAX {
+        return Err(Problem::invalid("subjects", format!("1 to {SUBJECTS_MAX}")));
+    }
+    body.subjects.iter().try_for_each(|s| bounded("subjects", s, NAME_CHARS_MAX))
+}

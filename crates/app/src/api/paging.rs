@@ -1,0 +1,94 @@
+//! Lists in pages: a bounded number of rows, and a cursor that says where the next page starts.
+//! Rows are in the order of their identity, so a page is never disturbed by what is added.
+
+use super::error::Problem;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Rows of a page unless said otherwise.
+const LIMIT: usize = 100;
+/// Rows of a page at most.
+pub const LIMIT_MAX: usize = 1_000;
+
+/// Which page.
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PageQuery {
+    /// Rows, 1 to 1,000; 100 unless said.
+    pub limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+/// A page.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PageReply<T> {
+    /// Its rows.
+    pub items: Vec<T>,
+    /// Where the next page starts; null at the end.
+    pub next_cursor: Option<String>,
+}
+
+impl PageQuery {
+    /// How many rows.
+    ///
+    /// # Errors
+    /// The limit is out of range.
+    pub fn rows(&self) -> Result<usize, Problem> {
+        let limit = self.limit.unwrap_or(LIMIT);
+        if (1..=LIMIT_MAX).contains(&limit) {
+            return Ok(limit);
+        }
+        Err(Problem::invalid("limit", format!("must be 1 to {LIMIT_MAX}")))
+    }
+
+    /// Cuts a page out of rows that come in the order of `id`.
+    ///
+    /// # Errors
+    /// The limit is out of range, or the cursor is none of ours.
+    pub fn cut<T, R>(
+        &self,
+        rows: impl Iterator<Item = T>,
+        id: impl Fn(&T) -> i64,
+        reply: impl Fn(T) -> R,
+    ) -> Result<PageReply<R>, Problem> {
+        let limit = self.rows()?;
+        let after = match self.cursor.as_deref() {
+            None => i64::MIN,
+            Some(text) => text
+                .strip_prefix('a')
+                .and_then(|t| i64::from_str_radix(t, 16).ok())
+                .ok_or_else(|| Problem::invalid("cursor", "take it from next_cursor"))?,
+        };
+        let mut rows = rows.filter(|row| id(row) > after);
+        let page: Vec<T> = rows.by_ref().take(limit).collect();
+        let more = rows.next().is_some();
+        let last = page.last().map(&id).filter(|_| more);
+        let next_cursor = last.map(|id| format!("a{id:x}"));
+        Ok(PageReply { items: page.into_iter().map(reply).collect(), next_cursor })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_follow_each_other_to_the_end() {
+        let mut query = PageQuery { limit: Some(3), cursor: None };
+        let mut seen = Vec::new();
+        loop {
+            let page = query.cut(0..8_i64, |n| *n, |n| n).unwrap();
+            seen.extend(page.items);
+            query.cursor = page.next_cursor;
+            if query.cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, (0..8).collect::<Vec<_>>());
+        assert!(PageQuery { limit: Some(0), cursor: None }.rows().is_err());
+        let bad = PageQuery { limit: None, cursor: Some("x".into()) };
+        assert!(bad.cut(0..1_i64, |n| *n, |n| n).is_err());
+    }
+}

@@ -1,0 +1,291 @@
+//! A dossier as a reply. Internal numbers stay inside: parties go out by code, packs by SSCC,
+//! units by trace code.
+
+use super::access::{Fact, View};
+use super::instant_text;
+use super::verdicts::ProductReply;
+use crate::flows::custody::instant;
+use crate::flows::dossier::Dossier;
+use crate::flows::find::unit_number;
+use crate::flows::reference::Reference;
+use crate::flows::verify::Verified;
+use crate::flows::{Caller, House};
+use domain::id::{PartyId, SiteId};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use store::canonical::hex;
+use store::event::{ActivatedBody, Body, Event, Row};
+use utoipa::ToSchema;
+
+/// An identifier.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct IdentifierReply {
+    /// `imei`, `meid`, `eid`, `mac`, `part`.
+    pub scheme: String,
+    /// Its canonical form.
+    pub value: String,
+}
+
+/// One event.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EventReply {
+    /// Its name.
+    pub id: String,
+    /// What happened.
+    pub kind: &'static str,
+    /// When, in the sender's offset.
+    pub happened_at: String,
+    /// When it was recorded.
+    pub recorded_at: String,
+    /// Code of the party that says so.
+    pub party: Option<String>,
+    /// Code of the site.
+    pub site: Option<String>,
+    /// Who acted; for the brand only.
+    pub actor: Option<String>,
+    /// What else it says, by kind.
+    #[schema(value_type = Object)]
+    pub detail: Map<String, Value>,
+}
+
+/// A finding as it stands.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StandingFindingReply {
+    /// What is suspected.
+    pub kind: String,
+    /// How sure.
+    pub grade: String,
+    /// Stable reason codes.
+    pub reasons: Vec<String>,
+    /// When the activation happened.
+    pub activated_at: String,
+    /// Whether a later fact took it back.
+    pub withdrawn: bool,
+    /// The event that wrote it.
+    pub event: String,
+}
+
+/// A whole dossier, as far as the caller may see it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DossierReply {
+    /// Trace code.
+    pub code: String,
+    /// Serial number.
+    pub sn: Option<String>,
+    /// Other identifiers; for the brand only.
+    pub identifiers: Vec<IdentifierReply>,
+    /// The verdict now.
+    pub verdict: &'static str,
+    /// Its reason.
+    pub reason: &'static str,
+    /// What it is.
+    pub product: Option<ProductReply>,
+    /// Which of its lives.
+    pub life: i64,
+    /// When it was made.
+    pub produced_at: Option<String>,
+    /// First activation of this life.
+    pub activated_at: Option<String>,
+    /// Quality result; for the brand only.
+    pub inspection: Option<String>,
+    /// Production line; for the brand only.
+    pub line: Option<String>,
+    /// Production lot; for the brand only.
+    pub lot: Option<String>,
+    /// What happened, oldest first.
+    pub timeline: Vec<EventReply>,
+    /// What does not fit; for the brand only.
+    pub findings: Vec<StandingFindingReply>,
+}
+
+/// What the pieces of a dossier reply share.
+struct Telling<'a> {
+    house: &'a House,
+    reference: &'a Reference,
+    caller: &'a Caller,
+    view: View,
+    unit: i64,
+    brand: i64,
+}
+
+/// A dossier as this caller may see it.
+pub fn dossier_reply(
+    house: &House,
+    reference: &Reference,
+    caller: &Caller,
+    view: View,
+    verified: &Verified,
+    dossier: &Dossier,
+) -> DossierReply {
+    let unit = &dossier.unit;
+    let telling = Telling { house, reference, caller, view, unit: unit.number, brand: unit.brand };
+    let production = view.shows(Fact::Production);
+    let kept = |text: &Option<String>| text.clone().filter(|_| production);
+    let at = |micros: Option<i64>| micros.map(|at| telling.text(at));
+    let identifier = |i: &store::event::IdentifierRow| IdentifierReply {
+        scheme: i.scheme.clone(),
+        value: i.value.clone(),
+    };
+    let identifiers = unit.identifiers.iter().filter(|_| view.shows(Fact::Identifiers));
+    let finding = |f: &store::unit::FindingRecord| StandingFindingReply {
+        kind: f.kind.clone(),
+        grade: f.grade.clone(),
+        reasons: f.reasons.split_whitespace().map(str::to_owned).collect(),
+        activated_at: telling.text(f.activated_at),
+        withdrawn: f.withdrawn,
+        event: hex(&f.event.0),
+    };
+    let findings = dossier.findings.iter().filter(|_| view.shows(Fact::Findings));
+    DossierReply {
+        code: house.ring().encode(unit_number(unit.number)).as_str().to_owned(),
+        sn: unit.sn.clone(),
+        identifiers: identifiers.map(identifier).collect(),
+        verdict: verified.decision.verdict.as_str(),
+        reason: verified.decision.reason.as_str(),
+        product: verified.unit.as_ref().map(|known| known.product.as_ref().into()),
+        life: unit.life,
+        produced_at: at(unit.produced_at),
+        activated_at: at(unit.activated_at),
+        inspection: kept(&unit.inspection),
+        line: kept(&unit.line),
+        lot: kept(&unit.lot),
+        timeline: dossier.events.iter().filter_map(|e| telling.event(e)).collect(),
+        findings: findings.map(finding).collect(),
+    }
+}
+
+impl Telling<'_> {
+    fn text(&self, micros: i64) -> String {
+        instant_text(self.reference, self.house, self.brand, instant(micros))
+    }
+
+    fn code_of(&self, party: i64) -> Value {
+        let party = self.reference.tree.get(PartyId(party));
+        party.map_or(Value::Null, |p| p.code.clone().into())
+    }
+
+    /// An event, when the caller may see it: the brand every one; others when it moved goods from
+    /// or to a party of theirs, and that the unit was made and activated.
+    fn event(&self, event: &Event) -> Option<EventReply> {
+        if !self.view.shows(Fact::AllHops) && !self.concerns(event) {
+            return None;
+        }
+        let offset = jiff::tz::Offset::from_seconds(event.offset_minutes * 60);
+        let offset = offset.unwrap_or(jiff::tz::Offset::UTC);
+        let tree = &self.reference.tree;
+        let site = event.site.and_then(|s: SiteId| self.reference.site_by_id(s));
+        let all = self.view.shows(Fact::AllHops);
+        Some(EventReply {
+            id: hex(&event.id.0),
+            kind: event.body.kind(),
+            happened_at: instant(event.happened_at).display_with_offset(offset).to_string(),
+            recorded_at: self.text(event.recorded_at),
+            party: event.party.and_then(|p| tree.get(p)).map(|p| p.code.clone()),
+            site: site.filter(|_| all).map(|s| s.code.clone()),
+            actor: all.then(|| event.actor.clone()),
+            detail: self.detail(event),
+        })
+    }
+
+    fn concerns(&self, event: &Event) -> bool {
+        let own = |party: PartyId| self.view.shows_hop(self.reference, self.caller, party);
+        let to = match &event.body {
+            Body::Shipped { to, .. } | Body::Returned { to, .. } => Some(PartyId(*to)),
+            Body::Received { .. } | Body::ShipmentVoided { .. } => None,
+            Body::Commissioned { .. } | Body::Activated(_) => return true,
+            _ => return false,
+        };
+        to.into_iter().chain(event.party).any(own)
+    }
+
+    fn detail(&self, event: &Event) -> Map<String, Value> {
+        let value = match &event.body {
+            Body::Commissioned { .. } => self.commissioned(event),
+            Body::Inspected { inspection, note } => {
+                json!({"inspection": inspection, "note": note})
+            }
+            Body::Packed { sscc, holder, .. } => {
+                json!({"sscc": sscc, "holder": self.code_of(*holder)})
+            }
+            Body::Shipped {
+                to, presumed, reason, shipment_no, declared_group_purchase, ..
+            } => {
+                json!({"to": self.code_of(*to), "presumed": presumed, "reason": reason,
+                    "shipment_no": shipment_no,
+                    "declared_group_purchase": declared_group_purchase.unwrap_or(false)})
+            }
+            Body::Returned { to, presumed, reason, shipment_no, .. } => {
+                json!({"to": self.code_of(*to), "presumed": presumed, "reason": reason,
+                    "shipment_no": shipment_no})
+            }
+            Body::Received { note, .. } => json!({"note": note}),
+            Body::ShipmentVoided { shipment_no, .. } => json!({"shipment_no": shipment_no}),
+            Body::Activated(body) => self.activated(body),
+            Body::FindingWithdrawn { finding, finding_kind, because } => {
+                json!({"finding": finding, "finding_kind": finding_kind, "because": because})
+            }
+            Body::Recalled { reason }
+            | Body::RecallLifted { reason }
+            | Body::Decommissioned { reason }
+            | Body::StolenReported { reason }
+            | Body::StolenCleared { reason }
+            | Body::CodesVoided { reason, .. } => json!({"reason": reason}),
+            Body::LifeOpened { life, reason } => json!({"life": life, "reason": reason}),
+            Body::BatchDelivered { to } => json!({"to": to}),
+            Body::AliasBound { alias } => {
+                json!({"code": self.house.ring().encode(unit_number(*alias)).as_str()})
+            }
+            Body::IdentifierMoved { onto, reason, scheme, value, .. } => {
+                json!({"onto": onto, "reason": reason, "scheme": scheme, "value": value})
+            }
+            Body::Registered { proof, sold_on, .. } => json!({"proof": proof, "sold_on": sold_on}),
+            Body::ProofPassed { proof } => json!({"proof": proof}),
+            Body::Minted { .. } | Body::Unpacked {} | Body::SuspicionReported { .. } => json!({}),
+        };
+        match value {
+            Value::Object(map) => map,
+            _ => Map::new(),
+        }
+    }
+
+    /// The unit's own row of a bulk event: no other's.
+    fn commissioned(&self, event: &Event) -> Value {
+        let own = event.subjects.iter().find(|s| s.number == self.unit);
+        match own.map(|s| &s.row) {
+            Some(Row::Commissioned(row)) if self.view.shows(Fact::Production) => {
+                json!({"line": row.line, "lot": row.lot, "inspection": row.inspection,
+                    "disposition": row.disposition})
+            }
+            _ => json!({}),
+        }
+    }
+
+    fn activated(&self, body: &ActivatedBody) -> Value {
+        let told = json!({"activated_at": self.text(body.activated_at), "first": body.first,
+            "life": body.life});
+        if !self.view.shows(Fact::Findings) {
+            return told;
+        }
+        let findings: Vec<_> = body
+            .findings
+            .iter()
+            .map(|f| {
+                json!({"kind": f.kind, "grade": f.grade, "nature": f.nature,
+                    "reasons": f.reasons})
+            })
+            .collect();
+        let families: Vec<_> = body
+            .families
+            .iter()
+            .map(|f| {
+                json!({"family": f.family, "inside": f.inside, "level": f.level,
+                    "region": f.region, "score_milli": f.score_milli})
+            })
+            .collect();
+        json!({"activated_at": self.text(body.activated_at), "first": body.first,
+            "life": body.life, "assurance": body.assurance, "clock_believed": body.clock_believed,
+            "bound_to": body.bound_to.map_or(Value::Null, |p| self.code_of(p)),
+            "location": {"region": body.region, "level": body.level, "grade": body.grade},
+            "families": families, "findings": findings, "versions": body.versions})
+    }
+}

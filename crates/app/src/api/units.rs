@@ -1,0 +1,235 @@
+//! Units: the whole dossier, and what befalls units besides travel.
+
+use super::access::{Fact, View};
+use super::error::Problem;
+use super::gate::Keyholder;
+use super::input::{Asked, At, Input, bounded};
+use super::movements::{CountReply, NAME_CHARS_MAX, instant_of};
+use super::timeline::{DossierReply, dossier_reply};
+use super::verify::unit_of;
+use crate::flows::lifecycle::{self, Change};
+use crate::flows::{Caller, House, Scope, dossier, find, verify};
+use axum::Json;
+use axum::extract::State;
+use domain::identifier::{Identifier, Scheme};
+use domain::refusal::{Refusal, Refused};
+use domain::verdict::CodeReading;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// Units one change may name here.
+const UNITS_MAX: usize = 10_000;
+
+/// How to read the text.
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct UnitQuery {
+    /// Forces the reading: `code`, `imei`, `sn`, …
+    pub scheme: Option<String>,
+}
+
+/// Show the whole dossier of a unit: its state, its timeline, its findings.
+///
+/// The brand sees all; another party its own hops and those below it.
+#[utoipa::path(
+    get, path = "/units/{id}", tag = "units",
+    params(("id" = String, Path, description = "Trace code or identifier"), UnitQuery),
+    responses(
+        (status = 200, description = "The dossier", body = DossierReply),
+        (status = 404, description = "No such unit, or none of yours", body = Problem),
+    ),
+    security(("key" = ["read"]))
+)]
+pub(super) async fn show_unit(
+    State(house): State<Arc<House>>,
+    keyholder: Keyholder,
+    At(id): At<String>,
+    Asked(query): Asked<UnitQuery>,
+) -> Result<Json<DossierReply>, Problem> {
+    let caller = keyholder.with(Scope::Read)?;
+    let scheme = query.scheme.as_deref().map(str::parse::<Scheme>).transpose();
+    let scheme = scheme.map_err(|why| Problem::invalid("scheme", why))?;
+    let number = unit_of(&house, Some(&caller), &id, scheme).await?;
+    let unknown = || Problem::from(Refused::new(Refusal::UnknownSubject, "id"));
+    let verified = verify::verify(&house, CodeReading::Issued, Some(number), true).await?;
+    let known = verified.unit.as_ref().ok_or_else(unknown)?;
+    let reference = house.reference().await?;
+    let view = View::of(&reference, Some(&caller), known.record.brand);
+    let custody = known.custody.clone().unwrap_or_default();
+    let own_hops = custody
+        .chain(find::unit_number(number))
+        .iter()
+        .any(|hold| view.shows_hop(&reference, &caller, hold.party));
+    if !own_hops && !view.shows(Fact::AllHops) {
+        return Err(unknown());
+    }
+    let dossier = dossier::dossier(&house, &known.record, &custody).await?;
+    Ok(Json(dossier_reply(&house, &reference, &caller, view, &verified, &dossier)))
+}
+
+/// A change in the life of units.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeBody {
+    /// `inspect`, `recall`, `lift_recall`, `decommission`, `report_stolen`, `clear_stolen`,
+    /// `open_life`.
+    pub change: String,
+    /// Trace codes or serial numbers, 1 to 10,000. All change or none.
+    #[schema(min_items = 1, max_items = 10000)]
+    pub units: Vec<String>,
+    /// Why; for `inspect` what was seen.
+    #[schema(max_length = 1000)]
+    pub reason: String,
+    /// For `inspect`: `pass`, `fail` or `hold`.
+    pub inspection: Option<String>,
+    /// When; now unless said.
+    pub happened_at: Option<String>,
+}
+
+/// Change units: inspection, recall, theft, decommissioning, a new life.
+#[utoipa::path(
+    post, path = "/units/changes", tag = "units", request_body = ChangeBody,
+    responses(
+        (status = 200, description = "Every unit changed", body = CountReply),
+        (status = 400, description = "Cannot be read", body = Problem),
+        (status = 404, description = "A unit is unknown; nothing changed", body = Problem),
+        (status = 409, description = "A unit refuses; nothing changed", body = Problem),
+    ),
+    security(("key" = ["lifecycle", "produce"]))
+)]
+pub(super) async fn change_units(
+    State(house): State<Arc<House>>,
+    Keyholder(caller): Keyholder,
+    Input(body): Input<ChangeBody>,
+) -> Result<Json<CountReply>, Problem> {
+    let change = change_of(&body)?;
+    caller.need(change.scope())?;
+    if body.units.is_empty() || body.units.len() > UNITS_MAX {
+        return Err(Problem::invalid("units", format!("1 to {UNITS_MAX}")));
+    }
+    let at = instant_of(&house, &caller, body.happened_at.as_deref()).await?;
+    let mut numbers = Vec::with_capacity(body.units.len());
+    for unit in &body.units {
+        bounded("units", unit, NAME_CHARS_MAX)?;
+        numbers.push(find::subject(&house, caller.brand, unit, "units").await?);
+    }
+    numbers.sort_unstable();
+    numbers.dedup();
+    let count = lifecycle::change(&house, &caller, &numbers, &change, at).await?;
+    Ok(Json(CountReply { count }))
+}
+
+fn change_of(body: &ChangeBody) -> Result<Change, Problem> {
+    let reason = domain::text::required(&body.reason, domain::text::NOTE_CHARS_MAX)
+        .map_err(|why| Problem::invalid("reason", why))?;
+    let inspection = match body.inspection.as_deref() {
+        Some("pass") => Some("pass"),
+        Some("fail") => Some("fail"),
+        Some("hold") => Some("hold"),
+        None => None,
+        Some(_) => return Err(Problem::invalid("inspection", "must be pass, fail or hold")),
+    };
+    match (body.change.as_str(), inspection) {
+        ("inspect", Some(result)) => Ok(Change::Inspect(result, reason)),
+        ("inspect", None) => Err(Problem::invalid("inspection", "say pass, fail or hold")),
+        (_, Some(_)) => Err(Problem::invalid("inspection", "belongs to inspect only")),
+        ("recall", _) => Ok(Change::Recall(reason)),
+        ("lift_recall", _) => Ok(Change::LiftRecall(reason)),
+        ("decommission", _) => Ok(Change::Decommission(reason)),
+        ("report_stolen", _) => Ok(Change::ReportStolen(reason)),
+        ("clear_stolen", _) => Ok(Change::ClearStolen(reason)),
+        ("open_life", _) => Ok(Change::OpenLife(reason)),
+        _ => Err(Problem::invalid(
+            "change",
+            "must be inspect, recall, lift_recall, decommission, report_stolen, clear_stolen or \
+             open_life",
+        )),
+    }
+}
+
+/// A further code of a unit.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AliasBody {
+    /// An issued code of the same product that no unit wears.
+    pub code: String,
+}
+
+/// Done.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DoneReply {
+    /// Always true.
+    pub done: bool,
+}
+
+/// Bind a further code to a unit: its label was replaced.
+#[utoipa::path(
+    post, path = "/units/{id}/aliases", tag = "units", request_body = AliasBody,
+    params(("id" = String, Path, description = "Trace code or identifier")),
+    responses(
+        (status = 200, description = "Bound", body = DoneReply),
+        (status = 404, description = "No such unit", body = Problem),
+        (status = 409, description = "The code is taken, void or of another product",
+            body = Problem),
+    ),
+    security(("key" = ["lifecycle"]))
+)]
+pub(super) async fn bind_alias(
+    State(house): State<Arc<House>>,
+    keyholder: Keyholder,
+    At(id): At<String>,
+    Input(body): Input<AliasBody>,
+) -> Result<Json<DoneReply>, Problem> {
+    let caller: Caller = keyholder.with(Scope::Lifecycle)?;
+    bounded("code", &body.code, NAME_CHARS_MAX)?;
+    let number = unit_of(&house, Some(&caller), &id, None).await?;
+    lifecycle::bind_alias(&house, &caller, number, &body.code).await?;
+    Ok(Json(DoneReply { done: true }))
+}
+
+/// An identifier that moves.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MoveIdentifierBody {
+    /// `imei`, `meid`, `eid`, `mac`, `part` or `sn`.
+    pub scheme: String,
+    /// The identifier.
+    pub value: String,
+    /// True: onto the unit; false: away from it.
+    pub onto: bool,
+    /// Why.
+    #[schema(max_length = 1000)]
+    pub reason: String,
+}
+
+/// Move an identifier onto or away from a unit: a mainboard was swapped.
+#[utoipa::path(
+    post, path = "/units/{id}/identifiers", tag = "units", request_body = MoveIdentifierBody,
+    params(("id" = String, Path, description = "Trace code or identifier")),
+    responses(
+        (status = 200, description = "Moved", body = DoneReply),
+        (status = 404, description = "No such unit or identifier", body = Problem),
+        (status = 409, description = "On another live unit", body = Problem),
+    ),
+    security(("key" = ["lifecycle"]))
+)]
+pub(super) async fn move_identifier(
+    State(house): State<Arc<House>>,
+    keyholder: Keyholder,
+    At(id): At<String>,
+    Input(body): Input<MoveIdentifierBody>,
+) -> Result<Json<DoneReply>, Problem> {
+    let caller = keyholder.with(Scope::Lifecycle)?;
+    let scheme: Scheme = body.scheme.parse().map_err(|why| Problem::invalid("scheme", why))?;
+    if matches!(scheme, Scheme::Code | Scheme::Sscc) {
+        return Err(Problem::invalid("scheme", "codes are bound by aliases; packs have no units"));
+    }
+    let identifier =
+        Identifier::parse(scheme, &body.value).map_err(|why| Problem::invalid("value", why))?;
+    let number = unit_of(&house, Some(&caller), &id, None).await?;
+    lifecycle::move_identifier(&house, &caller, number, &identifier, body.onto, &body.reason)
+        .await?;
+    Ok(Json(DoneReply { done: true }))
+}
