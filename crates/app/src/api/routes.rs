@@ -76,12 +76,7 @@ pub fn router(house: Arc<House>, options: ServeOptions) -> Router {
     let routes = api.merge(meta).merge(options.extra.unwrap_or_default());
     let routes = routes
         .method_not_allowed_fallback(|| async { Problem::transport("method_not_allowed") })
-<<<<<<< HEAD
         .fallback(lost)
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-=======
-        .fallback(|| async { Problem::transport("no_such_route") })
->>>>>>> api
         .layer(middleware::from_fn(in_time))
         .layer(middleware::from_fn_with_state(gate, gate::pass));
     // Whether the process lives must be answered to anyone, at any rate.
