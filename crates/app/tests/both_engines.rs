@@ -2,6 +2,8 @@
 //! partitioned as `deploy/citus.sql` distributes them: the ledger must give back every projection,
 //! the doctor must be content, and whoever tampers must be found out.
 
+#![allow(clippy::disallowed_methods, reason = "tests are told what to do by variables")]
+
 mod common;
 
 use common::{PHONE, World, master, sns, sscc, start};

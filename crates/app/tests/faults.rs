@@ -1,6 +1,8 @@
 //! Faults: the process killed, the server killed, the disk full, the store turned read-only. What
 //! was acknowledged is there, once; what was refused was refused in words; reading goes on.
 
+#![allow(clippy::disallowed_methods, reason = "tests are told what to do by variables")]
+
 mod common;
 
 use common::{FACTORY, PHONE, World, open, sns, start};

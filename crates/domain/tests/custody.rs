@@ -71,8 +71,11 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     prop::collection::vec(act, 1..40)
 }
 
+/// After each act, by its time: who holds what.
+type Seen = Vec<(i64, Vec<(u64, i64)>)>;
+
 /// Plays the acts that the rules allow; returns facts and, after each act, who held what.
-fn play(acts: &[Act]) -> (Vec<Hold>, Vec<Containment>, Vec<(i64, Vec<(u64, i64)>)>) {
+fn play(acts: &[Act]) -> (Vec<Hold>, Vec<Containment>, Seen) {
     let mut judge = Judge::default();
     let (mut holds, mut inside) = (Vec::new(), Vec::<Containment>::new());
     let mut seen = Vec::new();
