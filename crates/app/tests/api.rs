@@ -396,7 +396,7 @@ async fn every_handler_is_described_and_every_refusal_documented() {
     for elsewhere in ["src=", "@import", "url("] {
         assert!(!page.text.contains(elsewhere), "the page loads something: {elsewhere}");
     }
-    anyone.get("/nowhere").await.refused(StatusCode::NOT_FOUND, "no_such_route");
+    anyone.get("/api/nowhere").await.refused(StatusCode::NOT_FOUND, "no_such_route");
     let wrong = anyone.send("DELETE", "/api/v1/verify/x", "text/plain", "").await;
     wrong.refused(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
     anyone.get("/readyz").await.expect(StatusCode::OK);

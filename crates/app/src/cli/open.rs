@@ -83,7 +83,7 @@ fn read_key(source: &KeySource) -> Result<MasterKey, Fault> {
     }
 }
 
-/// A rewrap was cut off after the store took the new seal: the next key fits, so it takes its place.
+/// A rewrap was cut off after the store took the new seal: the next key fits and takes its place.
 async fn with_next_key(
     target: &Target,
     dir: &Path,

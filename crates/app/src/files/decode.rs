@@ -171,7 +171,11 @@ mod tests {
         }
 
         #[test]
-        fn chinese_survives_gb18030(text in "[\u{4e00}-\u{9fa5}a-z,]{8,200}", step in 1usize..40) {
+        fn chinese_survives_gb18030(
+            // A few characters may happen to be sound UTF-8 as well: only a text can be told.
+            text in "[\u{4e00}-\u{9fa5}]{40,120}[a-z,]{0,80}",
+            step in 1usize..40,
+        ) {
             let gb = GB18030.encode(&text).0.into_owned();
             prop_assert_eq!(decoded(&gb, step), text);
         }
