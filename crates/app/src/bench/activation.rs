@@ -16,7 +16,8 @@ const UNIT_AFTER: &str = "SELECT number, activated_at, region, fingerprint, revi
     FROM unit WHERE activated_at IS NOT NULL";
 const EVENTS: &str = "SELECT e.home, e.id, e.brand_id, e.kind, e.happened_at, e.recorded_at, \
     e.canonical FROM event e WHERE e.kind = 'activated'";
-const LEAVES: &str = "SELECT home, event_id, leaf FROM unsealed";
+const LEAVES: &str = "SELECT u.home, u.event_id, u.leaf FROM unsealed u JOIN event e \
+    ON e.home = u.home AND e.id = u.event_id WHERE e.kind = 'activated'";
 const ACTIVATIONS: &str = "SELECT unit, life, event_id, activated_at FROM activation";
 const FINDINGS: &str = "SELECT unit, event_id, kind, grade, reasons, activated_at FROM finding";
 const ALERTS: &str = "SELECT home, dedup_key, brand_id, kind, grade, event_id, due_at FROM alert";
