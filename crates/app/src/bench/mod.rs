@@ -1,5 +1,5 @@
-//! `dossier bench`: every path that must be fast, as a ratio to a bare baseline measured in the same
-//! run on the same machine. Benchmarks measure; nothing here is asserted.
+//! `dossier bench`: every path that must be fast, as a ratio to a bare baseline measured in the
+//! same run on the same machine. Benchmarks measure; nothing here is asserted.
 
 mod activation;
 mod brand;

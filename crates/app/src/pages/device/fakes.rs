@@ -246,7 +246,7 @@ fn recalled(lang: Lang) -> DeviceView {
         cause: say(
             lang,
             "部分电芯在高温下充电可能鼓包，有起火风险。涉及 2026 年 4 月生产批次。",
-            "Some cells may swell when charged in the heat, with a risk of fire. Lots of April 2026.",
+            "Some cells may swell when charged in the heat, with a risk of fire. April 2026 lots.",
         ),
         remedy: Some(say(
             lang,
