@@ -44,7 +44,8 @@ pub struct Args {
     #[arg(long, value_name = "MCC")]
     sim_mcc: Option<String>,
     /// Position in WGS-84 degrees, with its radius in metres (1000 when left out)
-    #[arg(long, value_name = "LAT,LON[,RADIUS]", value_parser = position, allow_hyphen_values = true)]
+    #[arg(long, value_name = "LAT,LON[,RADIUS]", value_parser = position)]
+    #[arg(allow_hyphen_values = true)]
     gps: Option<(f64, f64, f64)>,
     /// The position is vouched for
     #[arg(long, requires = "gps")]

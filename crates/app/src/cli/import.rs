@@ -141,7 +141,7 @@ impl Seen {
 
     fn row(&mut self, row: &RawRow, outcome: &RowOutcome) {
         self.rows += 1;
-        if self.rows % TICK_ROWS == 0 {
+        if self.rows.is_multiple_of(TICK_ROWS) {
             let seconds = self.watch.elapsed().as_secs_f64().max(0.001);
             let rate = self.rows as f64 / seconds;
             let rows = indicatif::HumanCount(self.rows);

@@ -44,7 +44,8 @@ pub struct Args {
     #[arg(long, value_name = "GTIN")]
     product: String,
     /// How many codes, up to 1,000,000,000
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=batches::BATCH_COUNT_MAX))]
+    #[arg(long, value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(i64).range(1..=batches::BATCH_COUNT_MAX))]
     count: i64,
     /// What they are for
     #[arg(long, value_enum, default_value_t = PurposeWord::Printed)]

@@ -67,6 +67,11 @@ fn make_folder(dir: &Path) -> Result<(), Fault> {
 
 fn read_key(source: &KeySource) -> Result<MasterKey, Fault> {
     match source {
+        KeySource::File(path) if !path.exists() => Err(Fault::failed(format!(
+            "there is no master key in {}; for a new store make one: openssl rand -hex 32 > {}",
+            path.display(),
+            path.display()
+        ))),
         KeySource::File(path) => Ok(MasterKey::from_file(path)?),
         KeySource::Variable(digits) => Ok(MasterKey::from_hex(digits)?),
         KeySource::Folder(dir) => {
@@ -83,7 +88,7 @@ fn read_key(source: &KeySource) -> Result<MasterKey, Fault> {
     }
 }
 
-/// A rewrap was cut off after the store took the new seal: the next key fits, so it takes its place.
+/// A rewrap was cut off after the store took the new seal: the next key fits and takes its place.
 async fn with_next_key(
     target: &Target,
     dir: &Path,

@@ -7,7 +7,7 @@ use crate::flows::verify::{self, Reading, Verified};
 use crate::flows::{Caller, House};
 use crate::pages::i18n::Lang;
 use domain::identifier::Scheme;
-use domain::verdict::{CheckState, Verdict};
+use domain::verdict::{Check, CheckState, Verdict};
 use serde_json::{Value, json};
 
 /// Verifies.
@@ -110,7 +110,7 @@ async fn answer(
 
 fn json_of(raw: &str, verified: &Verified, seller: Option<&str>) -> Value {
     let decision = &verified.decision;
-    let check = |(check, state): &(domain::verdict::Check, CheckState)| json!({ "check": check.as_str(), "state": state.as_str() });
+    let check = |(check, state): &(Check, CheckState)| json!({ "check": check.as_str(), "state": state.as_str() });
     let mut value = json!({
         "query": raw,
         "verdict": decision.verdict.as_str(),
