@@ -110,12 +110,13 @@ async fn answer(
 
 fn json_of(raw: &str, verified: &Verified, seller: Option<&str>) -> Value {
     let decision = &verified.decision;
-    let check = |(check, state): &(Check, CheckState)| json!({ "check": check.as_str(), "state": state.as_str() });
+    let row = |c: Check, s: CheckState| json!({ "check": c.as_str(), "state": s.as_str() });
+    let checks: Vec<_> = decision.checks.iter().map(|(c, s)| row(*c, *s)).collect();
     let mut value = json!({
         "query": raw,
         "verdict": decision.verdict.as_str(),
         "reason": decision.reason.as_str(),
-        "checks": decision.checks.iter().map(check).collect::<Vec<_>>(),
+        "checks": checks,
     });
     if let Some(known) = &verified.unit {
         value["code"] = json!(known.code.as_str());
