@@ -91,7 +91,7 @@ fn list(reference: &Reference, brand: BrandId, zone: &jiff::tz::TimeZone) -> Str
             batch.count.to_string(),
             state.to_owned(),
             words::minute(zone, instant(batch.created_at)),
-            product.map_or_else(String::new, |p| p.gtin.trim_start_matches('0').to_owned()),
+            product.map_or_else(String::new, |p| p.gtin.clone()),
             product.map_or_else(String::new, |p| plain(&p.name_zh)),
         ]
     };

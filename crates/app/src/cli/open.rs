@@ -67,6 +67,11 @@ fn make_folder(dir: &Path) -> Result<(), Fault> {
 
 fn read_key(source: &KeySource) -> Result<MasterKey, Fault> {
     match source {
+        KeySource::File(path) if !path.exists() => Err(Fault::failed(format!(
+            "there is no master key in {}; for a new store make one: openssl rand -hex 32 > {}",
+            path.display(),
+            path.display()
+        ))),
         KeySource::File(path) => Ok(MasterKey::from_file(path)?),
         KeySource::Variable(digits) => Ok(MasterKey::from_hex(digits)?),
         KeySource::Folder(dir) => {

@@ -12,9 +12,9 @@ use crate::flows::reference::Reference;
 use crate::flows::verify::{self, Known, Reading, Verified};
 use crate::flows::{Caller, House};
 use crate::pages::i18n::Lang;
-use domain::custody::CustodyFacts;
+use domain::custody::{CustodyFacts, HoldKind};
 use domain::id::{BrandId, PartyId, SiteId};
-use domain::identifier::Scheme;
+use domain::identifier::{Scheme, imei15};
 use domain::verdict::{CodeReading, Verdict};
 use domain::warranty::WarrantyReading;
 use jiff::tz::TimeZone;
@@ -168,7 +168,9 @@ impl Sheet<'_> {
         text += &self.line("SN", "SN", unit.sn.as_deref().unwrap_or_default());
         for row in &unit.identifiers {
             let scheme = row.scheme.to_uppercase();
-            text += &self.row(&scheme, &plain(&row.value));
+            // Kept by its 14 digits; people know the one with the check digit.
+            let imei = (row.scheme == Scheme::Imei.as_str()).then(|| imei15(&row.value));
+            text += &self.row(&scheme, &imei.flatten().unwrap_or_else(|| plain(&row.value)));
         }
         text
     }
@@ -255,7 +257,9 @@ impl Sheet<'_> {
     }
 
     fn chain(&self) -> String {
-        let chain = self.custody.chain(unit_number(self.known.record.number));
+        let mut chain = self.custody.chain(unit_number(self.known.record.number));
+        // Packing changes no hands; the timeline tells it.
+        chain.retain(|hold| hold.kind != HoldKind::Packed);
         if chain.is_empty() {
             return String::new();
         }

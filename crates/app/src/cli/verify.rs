@@ -7,7 +7,7 @@ use crate::flows::verify::{self, Reading, Verified};
 use crate::flows::{Caller, House};
 use crate::pages::i18n::Lang;
 use domain::identifier::Scheme;
-use domain::verdict::{CheckState, Verdict};
+use domain::verdict::{Check, CheckState, Verdict};
 use serde_json::{Value, json};
 
 /// Verifies.
@@ -110,12 +110,13 @@ async fn answer(
 
 fn json_of(raw: &str, verified: &Verified, seller: Option<&str>) -> Value {
     let decision = &verified.decision;
-    let check = |(check, state): &(domain::verdict::Check, CheckState)| json!({ "check": check.as_str(), "state": state.as_str() });
+    let row = |c: Check, s: CheckState| json!({ "check": c.as_str(), "state": s.as_str() });
+    let checks: Vec<_> = decision.checks.iter().map(|(c, s)| row(*c, *s)).collect();
     let mut value = json!({
         "query": raw,
         "verdict": decision.verdict.as_str(),
         "reason": decision.reason.as_str(),
-        "checks": decision.checks.iter().map(check).collect::<Vec<_>>(),
+        "checks": checks,
     });
     if let Some(known) = &verified.unit {
         value["code"] = json!(known.code.as_str());

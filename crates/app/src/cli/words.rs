@@ -206,18 +206,18 @@ pub fn product_name(lang: Lang, product: &Product) -> String {
     }
 }
 
-/// A region as its names, province first: `云南省 昆明市 530100`.
+/// A region as its names, the widest first: `云南省 昆明市 5301`.
 pub fn region(lang: Lang, divisions: &Divisions, text: &str) -> String {
     let Ok(code) = divisions.parse(text) else { return plain(text) };
-    let name = divisions.get(code).map(|d| match lang {
-        Lang::En if !d.en.is_empty() => d.en.clone(),
-        _ => d.zh.clone(),
+    let wider = [2, 4].into_iter().filter_map(|digits| code.as_str().get(..digits));
+    let wider = wider.filter(|prefix| code.is_division() && prefix.len() < code.as_str().len());
+    let codes = wider.filter_map(|prefix| divisions.parse(prefix).ok()).chain([code]);
+    let names = codes.filter_map(|code| divisions.get(code)).map(|division| match lang {
+        Lang::En if !division.en.is_empty() => division.en.to_string(),
+        _ => division.zh.to_string(),
     });
-    let province = divisions.province_of(code).filter(|p| p.code != code);
-    let province = province.map(|p| match lang {
-        Lang::En if !p.en.is_empty() => p.en.clone(),
-        _ => p.zh.clone(),
-    });
-    let parts = [province, name, Some(code.to_string().into())];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    // The layer between a municipality and its districts has no name of its own.
+    let mut parts: Vec<_> = names.filter(|name| name != "市辖区" && name != "县").collect();
+    parts.push(code.to_string());
+    parts.join(" ")
 }

@@ -5,7 +5,7 @@ use crate::cli::term::{Tone, pad, plain};
 use crate::cli::words;
 use crate::flows::custody::instant;
 use domain::id::PartyId;
-use store::event::{ActivatedBody, Body, Event};
+use store::event::{ActivatedBody, Body, Event, Row};
 
 impl Sheet<'_> {
     pub(super) fn timeline(&self) -> String {
@@ -13,8 +13,11 @@ impl Sheet<'_> {
             return String::new();
         }
         let mut text = self.heading("档案", "Timeline");
-        for event in &self.dossier.events {
-            let when = words::minute(&self.zone, instant(event.happened_at));
+        let mut events: Vec<_> =
+            self.dossier.events.iter().map(|event| (self.happened_at(event), event)).collect();
+        events.sort_by_key(|(at, event)| (*at, event.recorded_at));
+        for (at, event) in events {
+            let when = words::minute(&self.zone, instant(at));
             let (zh, en) = kind(&event.body);
             let what = pad(self.pick(zh, en), LABEL_COLUMNS);
             let who = self.paint.tone(Tone::Dim, &self.who(event));
@@ -25,7 +28,16 @@ impl Sheet<'_> {
         text
     }
 
-    /// Who said so, unless it is the operator of the brand.
+    /// When it happened to this unit: a bulk production event holds the time of each.
+    fn happened_at(&self, event: &Event) -> i64 {
+        let own = event.subjects.iter().find(|s| s.number == self.known.record.number);
+        match own.map(|subject| &subject.row) {
+            Some(Row::Commissioned(row)) => row.produced_at,
+            _ => event.happened_at,
+        }
+    }
+
+    /// Who said so, and in whose name.
     fn who(&self, event: &Event) -> String {
         let party = event.party.and_then(|id| self.reference.tree.get(id));
         let actor = plain(&event.actor);
