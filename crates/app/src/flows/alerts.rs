@@ -22,7 +22,7 @@ pub async fn list(
     caller.need(Scope::Read)?;
     let reference = house.reference().await?;
     let party = reference.tree.get(caller.party);
-    if !party.is_some_and(|p| p.kind == domain::party::PartyKind::Brand) {
+    if party.is_none_or(|p| p.kind != domain::party::PartyKind::Brand) {
         let why = "only the brand reads alerts";
         return Err(Refused::because(Refusal::NotAllowed, "", why).into());
     }
