@@ -147,6 +147,30 @@ async fn verdicts_have_one_shape() {
     assert_eq!(many.json["results"][1]["verdict"], "unknown");
 }
 
+#[tokio::test]
+async fn a_text_that_names_two_units_is_answered_with_both() {
+    let world = house().await;
+    let all = world.client("all").await;
+    let codes = world.codes(2).await;
+    // A serial number that happens to be another unit's code.
+    let row = |sn: &str, code: &str| {
+        json!({"sn": sn, "code": code, "gtin": support::GTIN, "site_code": "FAC",
+            "produced_at": "2026-05-01T08:00:00+08:00"})
+    };
+    let rows = json!({"rows": [row("PLAIN1", &codes[0]), row(&codes[0], &codes[1])]});
+    let made = all.post("/api/v1/units/commission", &rows).await;
+    assert_eq!(made.json["refused"], 0, "{}", made.json);
+    let path = format!("/api/v1/verify/{}", codes[0]);
+    let both = all.get(&path).await;
+    both.expect(StatusCode::MULTIPLE_CHOICES);
+    assert_eq!(both.json["choices"][0]["scheme"], "code");
+    assert_eq!(both.json["choices"][0]["state"]["sn"], "PLAIN1");
+    assert_eq!(both.json["choices"][1]["scheme"], "sn");
+    let one = all.get(&format!("{path}?scheme=sn")).await;
+    one.expect(StatusCode::OK);
+    assert_eq!(one.json["state"]["code"], codes[1]);
+}
+
 fn keys_of(value: &Value) -> Vec<String> {
     let mut keys: Vec<_> = value.as_object().unwrap().keys().cloned().collect();
     keys.extend(value["state"].as_object().unwrap().keys().cloned());
@@ -339,6 +363,22 @@ async fn a_scratch_code_lifts_and_an_imei_only_compares() {
     let none = anyone.post("/api/v1/verify/SN0001/proof", &wrong).await;
     none.expect(StatusCode::OK);
     assert_eq!(none.json["outcome"], "not_offered");
+    let all = world.client("all").await;
+    let body = json!({"gtin": support::GTIN, "count": 1, "scratch": true});
+    let id = all.post("/api/v1/batches", &body).await.json["id"].clone();
+    let csv = all.get(&format!("/api/v1/batches/{id}/codes")).await.text;
+    let mut cells = csv.lines().nth(1).unwrap().split(',');
+    let (code, scratch) = (cells.next().unwrap(), cells.nth(1).unwrap());
+    let row = json!({"sn": "SCRATCH1", "gtin": support::GTIN, "site_code": "FAC", "code": code,
+        "imei1": "490154203237518", "produced_at": "2026-05-01T08:00:00+08:00"});
+    let made = all.post("/api/v1/units/commission", &json!({"rows": [row]})).await;
+    assert_eq!(made.json["results"][0]["outcome"], "taken", "{}", made.json);
+    let path = format!("/api/v1/verify/{code}/proof");
+    let imei = json!({"kind": "imei4", "value": "7518"});
+    assert_eq!(anyone.post(&path, &imei).await.json["outcome"], "compare");
+    let right = json!({"kind": "scratch", "value": scratch});
+    assert_eq!(anyone.post(&path, &right).await.json["outcome"], "first");
+    assert_eq!(anyone.post(&path, &right).await.json["outcome"], "again");
     let odd = json!({"kind": "oath", "value": "1"});
     let refused = anyone.post("/api/v1/verify/SN0001/proof", &odd).await;
     refused.refused(StatusCode::BAD_REQUEST, "invalid_field");

@@ -203,7 +203,8 @@ pub struct ActivationReply {
 /// place or its clock. Without a key the caller is the device itself.
 #[utoipa::path(
     post, path = "/activations", tag = "activations", request_body = ActivationBody,
-    params(("Idempotency-Key" = Option<String>, Header, description = "1–255 visible characters")),
+    params(("Idempotency-Key" = Option<String>, Header,
+        description = "1–255 visible characters")),
     responses(
         (status = 201, description = "First of this life", body = ActivationReply),
         (status = 200, description = "Recorded again", body = ActivationReply),

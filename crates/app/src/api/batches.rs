@@ -105,7 +105,8 @@ pub(super) async fn list_batches(
 /// Mint a batch.
 #[utoipa::path(
     post, path = "/batches", tag = "codes", request_body = MintBody,
-    params(("Idempotency-Key" = Option<String>, Header, description = "1–255 visible characters")),
+    params(("Idempotency-Key" = Option<String>, Header,
+        description = "1–255 visible characters")),
     responses(
         (status = 201, description = "Minted", body = BatchReply),
         (status = 400, description = "Cannot be read", body = Problem),

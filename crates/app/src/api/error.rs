@@ -15,7 +15,8 @@ use utoipa::ToSchema;
 pub struct Problem {
     /// Where the code is explained.
     #[serde(rename = "type")]
-    pub kind: String,
+    #[schema(value_type = String)]
+    pub kind: Box<str>,
     /// The status in words.
     pub title: &'static str,
     /// HTTP status.
@@ -23,13 +24,16 @@ pub struct Problem {
     /// Stable code.
     pub code: &'static str,
     /// What is wrong and the way out.
-    pub detail: String,
+    #[schema(value_type = String)]
+    pub detail: Box<str>,
     /// The field it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub field: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub field: Option<Box<str>>,
     /// What to look for in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reference: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub reference: Option<Box<str>>,
     /// Seconds after which to try again.
     #[serde(skip)]
     pub retry_after: Option<u32>,
@@ -61,11 +65,11 @@ impl Problem {
     fn new(status: u16, code: &'static str, detail: String) -> Self {
         let title = StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason());
         Self {
-            kind: format!("/api/docs#{code}"),
+            kind: format!("/api/docs#{code}").into(),
             title: title.unwrap_or("Problem"),
             status,
             code,
-            detail,
+            detail: detail.into(),
             field: None,
             reference: None,
             retry_after: None,
@@ -73,17 +77,17 @@ impl Problem {
     }
 
     /// The same about a field.
-    pub fn at(self, field: impl Into<String>) -> Self {
+    pub fn at(self, field: impl Into<Box<str>>) -> Self {
         Self { field: Some(field.into()), ..self }
     }
 
     /// The same with another sentence.
-    pub fn saying(self, detail: impl Into<String>) -> Self {
+    pub fn saying(self, detail: impl Into<Box<str>>) -> Self {
         Self { detail: detail.into(), ..self }
     }
 
     /// Input that cannot be read.
-    pub fn invalid(field: impl Into<String>, detail: impl std::fmt::Display) -> Self {
+    pub fn invalid(field: impl Into<Box<str>>, detail: impl std::fmt::Display) -> Self {
         Self::new(400, Refusal::InvalidField.code(), detail.to_string()).at(field)
     }
 
@@ -92,7 +96,7 @@ impl Problem {
     }
 
     fn of_fault(code: &'static str, fault: &Fault) -> Self {
-        Self { reference: Some(fault.reference().to_owned()), ..Self::transport(code) }
+        Self { reference: Some(fault.reference().into()), ..Self::transport(code) }
     }
 
     /// A failure nobody foresaw: logged here under a fresh reference.
@@ -100,7 +104,7 @@ impl Problem {
         let random = crate::secrets::random::<5>().unwrap_or_default();
         let reference = store::canonical::hex(&random);
         tracing::error!(%reference, %cause, "internal");
-        Self { reference: Some(reference), ..Self::transport("internal") }
+        Self { reference: Some(reference.into()), ..Self::transport("internal") }
     }
 }
 

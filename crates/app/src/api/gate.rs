@@ -1,8 +1,8 @@
 //! The gate before every request: who asks, from where, and how often.
 
-use super::ServeOptions;
 use super::error::Problem;
 use super::limits::{Limits, Standing};
+use super::{Prefix, ServeOptions};
 use crate::flows::{Caller, House, Scope, keys};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
@@ -37,18 +37,7 @@ impl Gate {
     /// The client: the connection's other end, or behind trusted proxies what they say, read from
     /// the right, where each proxy writes what it saw itself.
     fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let trusted = |ip: IpAddr| self.options.trusted_proxies.iter().any(|p| p.contains(ip));
-        let mut client = peer.to_canonical();
-        let lines = headers.get_all("x-forwarded-for").iter().rev();
-        let hops = lines.filter_map(|l| l.to_str().ok()).flat_map(|l| l.rsplit(','));
-        for hop in hops.take(HOPS_MAX) {
-            if !trusted(client) {
-                break;
-            }
-            let Ok(said) = hop.trim().parse::<IpAddr>() else { break };
-            client = said.to_canonical();
-        }
-        client
+        client_of(&self.options.trusted_proxies, peer, headers)
     }
 
     /// Who a request says it is: nobody without a key; a key that is not good is refused.
@@ -75,6 +64,21 @@ impl Gate {
             _ => Ok(()),
         }
     }
+}
+
+fn client_of(proxies: &[Prefix], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    let trusted = |ip: IpAddr| proxies.iter().any(|p| p.contains(ip));
+    let mut client = peer.to_canonical();
+    let lines = headers.get_all("x-forwarded-for").iter().rev();
+    let hops = lines.filter_map(|l| l.to_str().ok()).flat_map(|l| l.rsplit(','));
+    for hop in hops.take(HOPS_MAX) {
+        if !trusted(client) {
+            break;
+        }
+        let Ok(said) = hop.trim().parse::<IpAddr>() else { break };
+        client = said.to_canonical();
+    }
+    client
 }
 
 /// The middleware.
@@ -192,5 +196,31 @@ impl Counted {
     /// There were too many.
     pub fn look_at(&self, unit: i64) -> Result<(), Problem> {
         self.0.as_ref().map_or(Ok(()), |gate| gate.look_at(unit))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_client_is_counted_from_the_right_through_trusted_proxies() {
+        let proxies = ["10.0.0.0/8".parse().unwrap(), "127.0.0.1".parse().unwrap()];
+        let check = |peer: &str, lines: &[&str], expected: &str| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append("x-forwarded-for", line.parse().unwrap());
+            }
+            let found = client_of(&proxies, peer.parse().unwrap(), &headers);
+            assert_eq!(found, expected.parse::<IpAddr>().unwrap(), "{peer} {lines:?}");
+        };
+        check("203.0.113.9", &["1.2.3.4"], "203.0.113.9");
+        check("127.0.0.1", &[], "127.0.0.1");
+        check("127.0.0.1", &["1.2.3.4"], "1.2.3.4");
+        // What the client wrote itself stands on the left.
+        check("127.0.0.1", &["6.6.6.6, 1.2.3.4, 10.0.0.7"], "1.2.3.4");
+        check("127.0.0.1", &["6.6.6.6", "1.2.3.4, 10.0.0.7"], "1.2.3.4");
+        check("127.0.0.1", &["1.2.3.4, nonsense"], "127.0.0.1");
+        check("::ffff:127.0.0.1", &["2001:db8::1"], "2001:db8::1");
     }
 }
