@@ -74,12 +74,7 @@ pub struct VerifyBody {
         VerifyQuery
     ),
     responses(
-<<<<<<< HEAD
         (status = 200, description = "The verdict, forged and unknown too", body = VerifyReply),
-=======
-        (status = 200, description = "The verdict, also for forged and unknown",
-            body = VerifyReply),
->>>>>>> api
         (status = 300, description = "It names two units", body = ChoicesReply),
         (status = 400, description = "Over-long or unreadable", body = Problem),
         (status = 503, description = "Verdict `unavailable`", body = VerifyReply),
