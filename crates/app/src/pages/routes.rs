@@ -50,7 +50,7 @@ static CONTENT_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 });
 
 /// Headers every page carries.
-async fn guard(mut response: Response) -> Response {
+pub(super) async fn guard(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_POLICY.clone());
     let fixed = [

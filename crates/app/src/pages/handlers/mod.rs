@@ -136,7 +136,8 @@ pub async fn not_found(
     axum::extract::State(house): axum::extract::State<Arc<House>>,
     visit: Visit,
 ) -> Response {
-    error(&house, &visit, ErrorKind::NotFound).await
+    // The fallback stands outside the pages' own router, so it brings their headers itself.
+    super::routes::guard(error(&house, &visit, ErrorKind::NotFound).await).await
 }
 
 /// A random key for one rendering of a form; empty where the system gave no randomness.
