@@ -21,6 +21,7 @@ const REQUESTS: usize = 200_000;
 const SAMPLES: usize = 100_000;
 const SMALL_UNITS: u64 = 100_000;
 const ROUNDS: usize = 3;
+const STARTS: usize = 5;
 
 /// Measures all that needs a served store.
 pub async fn measure(options: &BenchOptions, say: Say<'_>) -> Result<Vec<Measured>, BenchError> {
@@ -34,11 +35,11 @@ pub async fn measure(options: &BenchOptions, say: Say<'_>) -> Result<Vec<Measure
     let path = format!("/api/v1/verify/{}", sample_codes(&large, options.unit_count).await?[0]);
     let mut starts = Vec::new();
     let mut memory = f64::NAN;
-    for _ in 0..5 {
+    let codes = requests(&sample_codes(&large, options.unit_count).await?);
+    for _ in 0..STARTS {
         let server = Server::start(&large, &path).await?;
         starts.push(server.first_answer.as_secs_f64() * 1e3);
-        let codes = sample_codes(&large, options.unit_count).await?;
-        load(server.address, &requests(&codes), REQUESTS, None).await?;
+        load(server.address, &codes, REQUESTS / 4, None).await?;
         memory = server.anonymous_mib();
         server.stop().await;
     }
