@@ -31,7 +31,7 @@ pub fn start(house: &Arc<House>) -> Jobs {
     let of = || (Arc::clone(house), stopped.clone());
     let (house_1, stop_1) = of();
     tasks.spawn(repeat(SCANS_EVERY, stop_1, "scans", house_1, |house| async move {
-        scans::flush(&house).await.map(|_| ())
+        scans::flush_in_turn(&house).await.map(|_| ())
     }));
     let (house_2, stop_2) = of();
     tasks.spawn(repeat(OUTBOX_EVERY, stop_2, "outbox", house_2, |house| async move {

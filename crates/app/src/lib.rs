@@ -15,4 +15,5 @@ pub mod jobs;
 pub mod pages;
 pub mod rules;
 pub mod secrets;
+pub mod symbol;
 pub mod world;

@@ -67,13 +67,14 @@ async fn every_link_gives_its_verdict(house: &House, world: &World) {
     for state in State::ALL {
         let link = world.link(state).unwrap();
         assert_eq!(link.path(), format!("/d/{}", link.code));
-        let reading = verify::read(house, None, &link.code, None).await.unwrap();
+        let mut reference = house.reference().await.unwrap();
+        let reading = verify::read(house, &mut reference, None, &link.code, None).await.unwrap();
         let (number, reading) = match reading {
             verify::Reading::Number(number, reading) => (Some(number), reading),
             verify::Reading::Nothing(reading) => (None, reading),
             other => panic!("{state:?}: {other:?}"),
         };
-        let verified = verify::verify(house, reading, number, true).await.unwrap();
+        let verified = verify::verify(house, &reference, reading, number).await.unwrap();
         assert_eq!(verified.decision.verdict, state.verdict(), "{state:?}");
         if state == State::OutsideTerritory {
             let found = house.store.findings_fetch(number.unwrap()).await.unwrap();

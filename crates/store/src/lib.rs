@@ -6,6 +6,7 @@
 
 pub mod canonical;
 pub mod commit;
+mod custody;
 pub mod engine;
 pub mod event;
 pub mod health;
@@ -86,6 +87,7 @@ impl Store {
     pub fn statements() -> Vec<&'static str> {
         [
             commit::STATEMENTS,
+            custody::STATEMENTS,
             health::STATEMENTS,
             ledger::STATEMENTS,
             project::STATEMENTS,

@@ -5,10 +5,7 @@ use crate::commit::Outbox;
 use crate::engine::{DecodeError, Plan, Row, Step, Value, WriteError};
 use crate::event::{Event, IdentifierRow};
 use crate::{Store, StoreError};
-use domain::code::UnitNumber;
-use domain::custody::{Containment, CustodyFacts, Hold, HoldKind, PACK_DEPTH_MAX};
-use domain::id::{EventId, PartyId};
-use jiff::Timestamp;
+use domain::id::EventId;
 
 /// A unit's current state: a projection of its events.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -130,11 +127,6 @@ const IDENTIFIER: &str =
     "SELECT unit FROM identifier WHERE value = $1 AND scheme = $2 AND scope = $3";
 const IDENTIFIER_EVER: &str = "SELECT unit FROM identifier_past WHERE value = $1 AND \
     scheme = $2 AND scope = $3 LIMIT 1";
-const HOLDS: &str = "SELECT subject, at, event_id, party_id, from_party, kind, presumed, \
-    shipment_no, recorded_at FROM hold WHERE subject = $1";
-const PARENTS: &str = "SELECT child, parent, from_at, to_at FROM containment WHERE child = $1";
-const CHILDREN: &str = "SELECT child, parent, from_at, to_at FROM containment \
-    WHERE parent = $1 ORDER BY child";
 const SHIPMENT: &str = "SELECT from_party, to_party, happened_at FROM shipment \
     WHERE subject = $1 AND brand_id = $2 AND shipment_no = $3 AND voided_at IS NULL";
 const SHIPMENT_SUBJECTS: &str = "SELECT subject FROM shipment WHERE brand_id = $1 AND \
@@ -175,9 +167,6 @@ pub(crate) const STATEMENTS: &[&str] = &[
     PACK,
     IDENTIFIER,
     IDENTIFIER_EVER,
-    HOLDS,
-    PARENTS,
-    CHILDREN,
     SHIPMENT,
     SHIPMENT_SUBJECTS,
     SCAN,
@@ -268,37 +257,6 @@ impl Store {
     ) -> Result<Option<i64>, StoreError> {
         let params = [value.into(), scheme.into(), scope.into()];
         Ok(self.engine.query_first(IDENTIFIER_EVER, &params, |r| r.int(0)).await?)
-    }
-
-    /// Adds to `facts` what moved these subjects and every pack they were ever in.
-    pub async fn custody_fetch(
-        &self,
-        subjects: &[i64],
-        facts: &mut CustodyFacts,
-    ) -> Result<(), StoreError> {
-        let mut seen = std::collections::HashSet::new();
-        let mut frontier: Vec<i64> = subjects.iter().copied().filter(|n| seen.insert(*n)).collect();
-        for _ in 0..=PACK_DEPTH_MAX {
-            let mut above = Vec::new();
-            for number in frontier {
-                let params = [Value::from(number)];
-                let parents = self.engine.query(PARENTS, &params, containment).await?;
-                let holds = self.engine.query(HOLDS, &params, hold).await?;
-                let fresh = parents.iter().map(|c| c.parent.get() as i64);
-                above.extend(fresh.filter(|n| seen.insert(*n)));
-                facts.extend(holds, parents);
-            }
-            if above.is_empty() {
-                return Ok(());
-            }
-            frontier = above;
-        }
-        Ok(())
-    }
-
-    /// What is or was directly inside a pack.
-    pub async fn children_fetch(&self, parent: i64) -> Result<Vec<Containment>, StoreError> {
-        Ok(self.engine.query(CHILDREN, &[parent.into()], containment).await?)
     }
 
     /// A shipment of a subject under a paper: sender, receiver, time.
@@ -529,44 +487,7 @@ fn pack(r: &Row<'_>) -> Result<PackRecord, DecodeError> {
     })
 }
 
-fn number(r: &Row<'_>, i: usize) -> Result<UnitNumber, DecodeError> {
-    let raw = r.int(i)?;
-    u64::try_from(raw)
-        .ok()
-        .and_then(UnitNumber::new)
-        .ok_or_else(|| DecodeError::new(i, "a unit number", raw))
-}
-
-fn instant(micros: i64, i: usize) -> Result<Timestamp, DecodeError> {
-    Timestamp::from_microsecond(micros).map_err(|e| DecodeError::new(i, "an instant", e))
-}
-
-fn containment(r: &Row<'_>) -> Result<Containment, DecodeError> {
-    Ok(Containment {
-        child: number(r, 0)?,
-        parent: number(r, 1)?,
-        from: instant(r.int(2)?, 2)?,
-        to: r.opt_int(3)?.map(|t| instant(t, 3)).transpose()?,
-    })
-}
-
-fn hold(r: &Row<'_>) -> Result<Hold, DecodeError> {
-    let event = r.bytes(2)?;
-    let kind = r.text(5)?;
-    Ok(Hold {
-        subject: number(r, 0)?,
-        at: instant(r.int(1)?, 1)?,
-        party: PartyId(r.int(3)?),
-        from: r.opt_int(4)?.map(PartyId),
-        kind: HoldKind::parse(&kind).ok_or_else(|| DecodeError::new(5, "a hold kind", &kind))?,
-        presumed: r.flag(6)?,
-        shipment_no: r.opt_text(7)?,
-        event: event_id(event, 2)?,
-        recorded_at: instant(r.int(8)?, 8)?,
-    })
-}
-
-fn event_id(bytes: Vec<u8>, i: usize) -> Result<EventId, DecodeError> {
+pub(crate) fn event_id(bytes: Vec<u8>, i: usize) -> Result<EventId, DecodeError> {
     let found = bytes.len();
     <[u8; 16]>::try_from(bytes)
         .map(EventId)

@@ -295,7 +295,7 @@ async fn report(
     bounded_if("device_fingerprint", device_fingerprint.as_ref(), FINGERPRINT_CHARS_MAX)?;
     let reference = house.reference().await?;
     let brand = caller.map(|c| c.brand).or_else(|| reference.sole_brand());
-    let zone = house.zone(&reference, brand.unwrap_or(domain::id::BrandId(0)));
+    let zone = reference.zone(brand.unwrap_or(domain::id::BrandId(0)));
     let happened_at =
         read_instant(happened_at, &zone).map_err(|why| Problem::invalid("happened_at", why))?;
     let device = caller.is_none_or(|c| c.assurance() == Assurance::App);
@@ -389,7 +389,7 @@ fn reply(
         },
         event: store::canonical::hex(&done.event.0),
         first: done.first,
-        activated_at: super::instant_text(reference, house, done.unit.brand, done.activated_at),
+        activated_at: super::instant_text(reference, done.unit.brand, done.activated_at),
         clock_believed: done.clock_believed,
         reasons: if done.clock_believed { vec![] } else { vec!["clock"] },
         location: LocationReply {

@@ -5,13 +5,13 @@ use super::gate::Keyholder;
 use super::input::{Asked, At, Input};
 use super::instant_text;
 use super::paging::{PageQuery, PageReply};
-use super::symbols::Symbol;
 use crate::flows::batches::{self, CodeStream, LinkStyle, Mint};
 use crate::flows::custody::instant;
 use crate::flows::find::{self, CodeFound};
 use crate::flows::idempotency::{Answer, Keyed};
 use crate::flows::reference::Reference;
 use crate::flows::{Caller, House, Scope};
+use crate::symbol::Symbol;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -62,7 +62,7 @@ pub struct BatchReply {
     pub created_at: String,
 }
 
-fn batch_reply(house: &House, reference: &Reference, batch: &Batch) -> BatchReply {
+fn batch_reply(reference: &Reference, batch: &Batch) -> BatchReply {
     let product = batch.product.and_then(|p| reference.product_by_id(ProductId(p)));
     BatchReply {
         id: batch.id,
@@ -75,7 +75,7 @@ fn batch_reply(house: &House, reference: &Reference, batch: &Batch) -> BatchRepl
             BatchState::Void => "void",
         },
         scratch: batch.scratch,
-        created_at: instant_text(reference, house, batch.brand, instant(batch.created_at)),
+        created_at: instant_text(reference, batch.brand, instant(batch.created_at)),
     }
 }
 
@@ -98,7 +98,7 @@ pub(super) async fn list_batches(
     let mut own: Vec<_> =
         reference.batches().iter().filter(|b| b.brand == caller.brand.0).collect();
     own.sort_by_key(|b| b.id);
-    let reply = |b: &Batch| batch_reply(&house, &reference, b);
+    let reply = |b: &Batch| batch_reply(&reference, b);
     Ok(Json(page.cut(own.into_iter(), |b| b.id, reply)?))
 }
 
@@ -128,7 +128,7 @@ pub(super) async fn mint_batch(
     let rendered = std::sync::atomic::AtomicBool::new(false);
     let render = |batch: &Batch| {
         rendered.store(true, std::sync::atomic::Ordering::Relaxed);
-        let reply = batch_reply(&house, &reference, batch);
+        let reply = batch_reply(&reference, batch);
         Answer { status: 201, reply: serde_json::to_string(&reply).unwrap_or_default() }
     };
     let answer = batches::mint_once(&house, &caller, mint, key.as_ref(), &render).await?;
@@ -343,7 +343,7 @@ pub(super) async fn deliver_batch(
 ) -> Result<Json<BatchReply>, Problem> {
     let caller = keyholder.with(Scope::Mint)?;
     let batch = batches::deliver(&house, &caller, BatchId(id), &body.to).await?;
-    Ok(Json(batch_reply(&house, &*house.reference().await?, &batch)))
+    Ok(Json(batch_reply(&*house.reference().await?, &batch)))
 }
 
 /// Why, and which.
@@ -386,5 +386,5 @@ pub(super) async fn void_codes(
         _ => return Err(Problem::invalid("last", "give both first and last, or neither")),
     };
     let batch = batches::void(&house, &caller, BatchId(id), range, &body.reason).await?;
-    Ok(Json(batch_reply(&house, &*house.reference().await?, &batch)))
+    Ok(Json(batch_reply(&*house.reference().await?, &batch)))
 }

@@ -190,7 +190,7 @@ pub(super) async fn list_alerts(
     let found = alerts::list(&house, &caller, most).await?;
     let reply = |a: store::unit::AlertRecord| AlertReply {
         code: house.ring().encode(unit_number(a.unit)).as_str().to_owned(),
-        due_at: instant_text(&reference, &house, caller.brand.0, instant(a.due_at)),
+        due_at: instant_text(&reference, caller.brand.0, instant(a.due_at)),
         kind: a.kind,
         grade: a.grade,
         dedup_key: a.dedup_key,

@@ -26,7 +26,6 @@ mod proofs;
 pub mod routes;
 mod rows;
 mod server;
-mod symbols;
 mod timeline;
 mod units;
 mod verdicts;
@@ -98,11 +97,10 @@ impl std::str::FromStr for Prefix {
 /// An instant as replies write it: RFC 3339 in the brand's zone.
 fn instant_text(
     reference: &crate::flows::reference::Reference,
-    house: &House,
     brand: i64,
     at: jiff::Timestamp,
 ) -> String {
-    let zone = house.zone(reference, domain::id::BrandId(brand));
+    let zone = reference.zone(domain::id::BrandId(brand));
     at.display_with_offset(zone.to_offset(at)).to_string()
 }
 

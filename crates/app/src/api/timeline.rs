@@ -156,7 +156,7 @@ pub fn dossier_reply(
 
 impl Telling<'_> {
     fn text(&self, micros: i64) -> String {
-        instant_text(self.reference, self.house, self.brand, instant(micros))
+        instant_text(self.reference, self.brand, instant(micros))
     }
 
     fn code_of(&self, party: i64) -> Value {

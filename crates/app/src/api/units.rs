@@ -53,19 +53,19 @@ pub(super) async fn show_unit(
     let scheme = scheme.map_err(|why| Problem::invalid("scheme", why))?;
     let number = unit_of(&house, Some(&caller), &id, scheme).await?;
     let unknown = || Problem::from(Refused::new(Refusal::UnknownSubject, "id"));
-    let verified = verify::verify(&house, CodeReading::Issued, Some(number), true).await?;
-    let known = verified.unit.as_ref().ok_or_else(unknown)?;
     let reference = house.reference().await?;
+    let verified = verify::verify(&house, &reference, CodeReading::Issued, Some(number)).await?;
+    let known = verified.unit.as_ref().ok_or_else(unknown)?;
     let view = View::of(&reference, Some(&caller), known.record.brand);
-    let custody = known.custody.clone().unwrap_or_default();
-    let own_hops = custody
+    let own_hops = known
+        .custody
         .chain(find::unit_number(number))
         .iter()
         .any(|hold| view.shows_hop(&reference, &caller, hold.party));
     if !own_hops && !view.shows(Fact::AllHops) {
         return Err(unknown());
     }
-    let dossier = dossier::dossier(&house, &known.record, &custody).await?;
+    let dossier = dossier::dossier(&house, &known.record, &known.custody).await?;
     Ok(Json(dossier_reply(&house, &reference, &caller, view, &verified, &dossier)))
 }
 

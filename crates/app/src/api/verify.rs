@@ -186,9 +186,9 @@ impl Asking<'_> {
         scheme: Option<Scheme>,
         counted: Option<&Counted>,
     ) -> Result<(StatusCode, ResultReply), Failed> {
-        let reference = self.house.reference().await?;
+        let mut reference = self.house.reference().await?;
         let brand = self.caller.map(|c| c.brand).or_else(|| reference.sole_brand());
-        Ok(match verify::read(self.house, brand, raw, scheme).await? {
+        Ok(match verify::read(self.house, &mut reference, brand, raw, scheme).await? {
             Reading::Number(number, reading) => {
                 let reply = self.one(&reference, reading, Some(number), counted).await?;
                 (StatusCode::OK, ResultReply::One(Box::new(reply)))
@@ -221,7 +221,7 @@ impl Asking<'_> {
         if let (Some(counted), Some(number)) = (counted, number) {
             counted.look_at(number)?;
         }
-        let verified = verify::verify(self.house, reading, number, true).await?;
+        let verified = verify::verify(self.house, reference, reading, number).await?;
         let mut reply = bare(&verified);
         let Some(known) = &verified.unit else {
             if let Some(seller) = &self.seller {
@@ -260,11 +260,10 @@ impl Asking<'_> {
     fn fill(&self, reply: &mut VerifyReply, reference: &Reference, known: &Known, view: View) {
         let record = &known.record;
         reply.product = Some(known.product.as_ref().into());
-        let custody = known.custody.as_ref();
-        let reading = custody.map(|c| verify::warranty(self.house, reference, record, c));
-        reply.warranty = reading.as_ref().map(Into::into);
+        let reading = verify::warranty(self.house, reference, record, &known.custody);
+        reply.warranty = Some((&reading).into());
         let brand = BrandId(record.brand);
-        let day = |at: i64| self.house.day(reference, brand, instant(at)).to_string();
+        let day = |at: i64| reference.day(brand, instant(at)).to_string();
         let state = &mut reply.state;
         if view.shows(Fact::Milestones) {
             state.produced_on = record.produced_at.map(day);
@@ -281,7 +280,7 @@ impl Asking<'_> {
             state.inspection.clone_from(&record.inspection);
         }
         if view.shows(Fact::ScanCounts) {
-            let text = |at| instant_text(reference, self.house, record.brand, instant(at));
+            let text = |at| instant_text(reference, record.brand, instant(at));
             state.scan_count = Some(known.scans.as_ref().map_or(0, |s| s.count));
             state.first_scanned_at = known.scans.as_ref().map(|s| text(s.first_at));
         }
@@ -289,16 +288,15 @@ impl Asking<'_> {
     }
 
     fn custody(&self, reference: &Reference, known: &Known, view: View) -> CustodyReply {
-        let Some(custody) = &known.custody else { return CustodyReply::default() };
         let now = self.house.clock.now();
         let holder = verify::holder(known, now).and_then(|h| reference.tree.get(h.party));
-        let chain = custody.chain(unit_number(known.record.number));
+        let chain = known.custody.chain(unit_number(known.record.number));
         let hop = |hold: &domain::custody::Hold| {
             let party = reference.tree.get(hold.party)?;
             view.shows_hop(reference, self.caller?, hold.party).then(|| HopReply {
                 party: party.code.clone(),
                 name: party.name.clone(),
-                since: instant_text(reference, self.house, known.record.brand, hold.at),
+                since: instant_text(reference, known.record.brand, hold.at),
                 kind: hold.kind.as_str(),
                 in_transit: hold.kind.in_transit(),
                 presumed: hold.presumed,
@@ -389,10 +387,10 @@ pub async fn unit_of(
     raw: &str,
     scheme: Option<Scheme>,
 ) -> Result<i64, Problem> {
-    let reference = house.reference().await?;
+    let mut reference = house.reference().await?;
     let brand = caller.map(|c| c.brand).or_else(|| reference.sole_brand());
     let unknown = domain::refusal::Refused::new(domain::refusal::Refusal::UnknownSubject, "code");
-    match verify::read(house, brand, raw, scheme).await? {
+    match verify::read(house, &mut reference, brand, raw, scheme).await? {
         Reading::Number(number, _) => Ok(number),
         Reading::Ambiguous(..) => {
             Err(Problem::invalid("scheme", "it names two units: say which with ?scheme="))

@@ -7,7 +7,10 @@ use crate::flows::caller::Caller;
 use crate::flows::house::{House, Settings};
 use crate::flows::import::{Importer, import, operator};
 use crate::flows::masterdata::Taking;
+use crate::flows::outcome::RowOutcome;
+use crate::flows::pack::pack;
 use crate::flows::produce::commission;
+use crate::flows::ship::{Way, ship};
 use crate::geo::{Geo, GeoPaths};
 use crate::secrets::MasterKey;
 use std::path::Path;
@@ -22,6 +25,12 @@ const TERRITORIES: &str =
     "party_code,gtin,regions,excluded,from_on,to_on,channel\nT1,*,44,,2020-01-01,,both\n";
 /// When every measured unit is made.
 const PRODUCED_AT: &str = "2026-01-05T08:00:00+08:00";
+/// Units made, packed and shipped at a time.
+const STRETCH: u64 = 20_000;
+/// Units in a carton.
+const CARTON: u64 = 20;
+/// Units on a pallet.
+const PALLET: u64 = 1_000;
 
 /// Opens (or makes) a store with the plain brand in it.
 pub async fn open(dir: &Path) -> Result<(Arc<House>, Caller), BenchError> {
@@ -61,7 +70,8 @@ pub fn production_line(number: u64) -> String {
         domain::identifier::imei15(&body).unwrap_or(body)
     };
     format!(
-        "SN{scattered:014},6900000000014,{},{},{PRODUCED_AT},F,L1,LOT{},pass\n",
+        "{},6900000000014,{},{},{PRODUCED_AT},F,L1,LOT{},pass\n",
+        sn(number),
         imei(0),
         imei(1),
         number / 10_000
@@ -81,23 +91,105 @@ pub async fn make_units(
     caller: &Caller,
     range: std::ops::Range<u64>,
 ) -> Result<(), BenchError> {
-    let zone = jiff::tz::TimeZone::UTC;
     let mut at = range.start;
     while at < range.end {
-        let end = range.end.min(at + 20_000);
+        let end = range.end.min(at + STRETCH);
         let text: String = std::iter::once(PRODUCTION_HEADER.to_owned())
             .chain((at..end).map(production_line))
             .collect();
-        let mut table = table(Kind::Production, text)?;
-        let mut drafts = Vec::with_capacity((end - at) as usize);
-        for row in table.rows() {
-            let row = row.map_err(|e| BenchError::Machine(e.to_string()))?;
-            if let Ok(Draft::Production(draft)) = parse_row(&row, &zone) {
-                drafts.push(draft);
-            }
-        }
-        commission(house, caller, &drafts, Taking::default()).await?;
+        let drafts = drafts(Kind::Production, text, |draft| match draft {
+            Draft::Production(draft) => Some(draft),
+            _ => None,
+        })?;
+        all_taken(&commission(house, caller, &drafts, Taking::default()).await?)?;
         at = end;
     }
     Ok(())
+}
+
+/// Commissions `range`, packs it into cartons on pallets, and sends every pallet to tier 2: the
+/// state in which most units of a brand are looked at.
+pub async fn stock_units(
+    house: &House,
+    caller: &Caller,
+    range: std::ops::Range<u64>,
+) -> Result<(), BenchError> {
+    let mut at = range.start;
+    while at < range.end {
+        let end = range.end.min(at + STRETCH);
+        make_units(house, caller, at..end).await?;
+        let mut cartons = String::from("sscc,child,packed_at\n");
+        let mut pallets = cartons.clone();
+        let mut shipments = String::from("shipment_no,from_code,to_code,happened_at,subject\n");
+        for unit in at..end {
+            cartons += &format!("{},{},2026-01-06T08:00:00+08:00\n", carton(unit), sn(unit));
+        }
+        for unit in (at..end).step_by(CARTON as usize) {
+            let line = format!("{},{},2026-01-06T09:00:00+08:00\n", pallet(unit), carton(unit));
+            pallets += &line;
+        }
+        for (from, to, day) in [("F", "T1", "07"), ("T1", "T2", "09")] {
+            for unit in (at..end).step_by(PALLET as usize) {
+                let goods = pallet(unit);
+                let paper = format!("{to}-{}", unit / PALLET);
+                let when = format!("2026-01-{day}T08:00:00+08:00");
+                shipments += &format!("{paper},{from},{to},{when},{goods}\n");
+            }
+        }
+        for text in [cartons, pallets] {
+            let drafts = drafts(Kind::Packs, text, |draft| match draft {
+                Draft::Pack(draft) => Some(draft),
+                _ => None,
+            })?;
+            all_taken(&pack(house, caller, &drafts, Taking::default()).await?)?;
+        }
+        let drafts = drafts(Kind::Shipments, shipments, |draft| match draft {
+            Draft::Shipment(draft) => Some(draft),
+            _ => None,
+        })?;
+        all_taken(&ship(house, caller, &drafts, Way::Forward, Taking::default()).await?)?;
+        at = end;
+    }
+    Ok(())
+}
+
+/// The serial number of the plain brand's unit.
+pub fn sn(number: u64) -> String {
+    format!("SN{:014}", scatter(number))
+}
+
+/// An SSCC of the plain brand.
+pub fn sscc(number: u64) -> String {
+    domain::gs1::Sscc::build(0, "6900000", number).map_or_else(|_| String::new(), |s| s.to_string())
+}
+
+fn carton(unit: u64) -> String {
+    sscc(1_000_000 + unit / CARTON)
+}
+
+fn pallet(unit: u64) -> String {
+    sscc(500_000_000 + unit / PALLET)
+}
+
+fn drafts<T>(
+    kind: Kind,
+    text: String,
+    of: impl Fn(Draft) -> Option<T>,
+) -> Result<Vec<T>, BenchError> {
+    let zone = jiff::tz::TimeZone::UTC;
+    let mut table = table(kind, text)?;
+    let mut drafts = Vec::new();
+    for row in table.rows() {
+        let row = row.map_err(|e| BenchError::Machine(e.to_string()))?;
+        let draft = parse_row(&row, &zone).map_err(|e| BenchError::Machine(format!("{e:?}")))?;
+        drafts.extend(of(draft));
+    }
+    Ok(drafts)
+}
+
+fn all_taken(outcomes: &[RowOutcome]) -> Result<(), BenchError> {
+    match outcomes.iter().find(|o| **o != RowOutcome::Taken) {
+        Some(other) => Err(BenchError::Machine(format!("a row was {other:?}"))),
+        None => Ok(()),
+    }
 }

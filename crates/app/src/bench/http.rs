@@ -89,7 +89,7 @@ async fn store_with(
     units: u64,
     say: Say<'_>,
 ) -> Result<PathBuf, BenchError> {
-    let name = format!("verify-{units}");
+    let name = format!("stock-{units}");
     let dir = match &options.keep {
         Some(keep) => keep.join(&name),
         None => scratch(&options.dir, &name)?,
@@ -99,7 +99,7 @@ async fn store_with(
     if !done.exists() {
         say(&format!("verify: making {units} units"));
         let (house, caller) = brand::open(&dir).await?;
-        brand::make_units(&house, &caller, 0..units).await?;
+        brand::stock_units(&house, &caller, 0..units).await?;
         house.store.close().await;
         std::fs::write(&done, "")?;
     }

@@ -1,5 +1,6 @@
 //! Shipping a pallet of 10,000 units, against shipping one unit.
 
+use super::brand::{sn, sscc};
 use super::{BenchError, Measured, brand, median, scratch};
 use crate::clock::Stopwatch;
 use crate::files::{Draft, Kind, parse_row};
@@ -35,14 +36,6 @@ pub async fn measure(dir: &Path) -> Result<Measured, BenchError> {
         ratio: ours / bare,
         wanted: "≤ 1.5",
     })
-}
-
-fn sn(number: u64) -> String {
-    brand::production_line(number).split(',').next().unwrap_or_default().to_owned()
-}
-
-fn sscc(number: u64) -> String {
-    domain::gs1::Sscc::build(0, "6900000", number).map_or_else(|_| String::new(), |s| s.to_string())
 }
 
 async fn pack(house: &House) -> Result<(), BenchError> {

@@ -87,7 +87,7 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     let house = open::house_with(global, geo, global.settings(None)?).await?;
     let caller = open::caller(&house, global).await?;
     let reference = house.reference().await?;
-    let zone = house.zone(&reference, caller.brand);
+    let zone = reference.zone(caller.brand);
     let report = report(&house, &zone, &args)?;
     let decided = Mutex::new(None);
     let render = |activated: &Activated| {

@@ -47,7 +47,7 @@ pub async fn run(global: &Global, command: Command) -> Result<Exit, Fault> {
     let text = match command {
         Command::List => {
             let reference = house.reference().await?;
-            let zone = house.zone(&reference, caller.brand);
+            let zone = reference.zone(caller.brand);
             list(&reference, caller.brand, &zone)
         }
         Command::Deliver { batch, to } => {

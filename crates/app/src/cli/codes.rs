@@ -1,11 +1,12 @@
 //! `codes`: writes the codes of a batch again, or one code as a symbol.
 
 use super::mint::{LinkWord, write_csv};
-use super::{Exit, Fault, open, symbol, term};
+use super::{Exit, Fault, open, term};
 use crate::config::Global;
 use crate::flows::batches::{CodeStream, LinkStyle, link_prefix};
 use crate::flows::find::{self, CodeFound, unit_number};
 use crate::flows::{Caller, House};
+use crate::symbol::Symbol;
 use clap::ValueEnum;
 use domain::code::TraceCode;
 use domain::refusal::{Refusal, Refused};
@@ -38,7 +39,7 @@ pub struct Args {
     to: Option<i64>,
     /// Write this one code as a symbol
     #[arg(long, value_enum, conflicts_with_all = ["from", "to"])]
-    svg: Option<symbol::Symbology>,
+    svg: Option<Symbol>,
     /// The link that is written
     #[arg(long, value_enum, default_value_t = LinkWord::Digital)]
     link: LinkWord,
@@ -49,7 +50,7 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     let house = open::house(global).await?;
     let caller = open::caller(&house, global).await?;
     let done = match args.svg {
-        Some(symbology) => svg(&house, &caller, &args, symbology).await,
+        Some(symbol) => svg(&house, &caller, &args, symbol).await,
         None => batch(&house, &caller, &args).await,
     };
     house.store.close().await;
@@ -103,12 +104,7 @@ async fn write_ndjson(
     Ok(())
 }
 
-async fn svg(
-    house: &House,
-    caller: &Caller,
-    args: &Args,
-    symbology: symbol::Symbology,
-) -> Result<(), Fault> {
+async fn svg(house: &House, caller: &Caller, args: &Args, symbol: Symbol) -> Result<(), Fault> {
     let code = TraceCode::parse(&args.what).map_err(|e| Refused::invalid("code", e))?;
     let number = match find::code(house, &args.what).await? {
         CodeFound::Issued(number) => number,
@@ -119,7 +115,7 @@ async fn svg(
     let batch = reference.batch_of(number).filter(|b| b.brand == caller.brand.0);
     let batch = batch.ok_or(Refused::new(Refusal::ForgedCode, "code"))?;
     let text = link_prefix(house, &reference, batch, args.link.into()) + code.as_str();
-    let drawn = symbol::draw(symbology, &text);
+    let drawn = symbol.draw(&text);
     let drawn = drawn.ok_or_else(|| Fault::failed("the link is too long for a symbol"))?;
     Ok(term::print(&drawn)?)
 }

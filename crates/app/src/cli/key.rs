@@ -49,7 +49,7 @@ pub async fn run(global: &Global, command: Command) -> Result<Exit, Fault> {
         }
         Command::List => {
             let reference = house.reference().await?;
-            let zone = house.zone(&reference, caller.brand);
+            let zone = reference.zone(caller.brand);
             let row = |key: &&store::reference::ApiKeyRow| {
                 let party = reference.tree.get(PartyId(key.party));
                 vec![

@@ -20,7 +20,6 @@ mod party;
 mod rebuild;
 mod serve;
 mod show;
-mod symbol;
 mod term;
 mod verify;
 mod words;

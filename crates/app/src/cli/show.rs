@@ -42,11 +42,13 @@ pub struct Args {
 pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     let house = open::house(global).await?;
     let caller = open::caller(&house, global).await?;
-    let reading = verify::read(&house, Some(caller.brand), &args.what, args.scheme).await?;
+    let mut reference = house.reference().await?;
+    let brand = Some(caller.brand);
+    let reading = verify::read(&house, &mut reference, brand, &args.what, args.scheme).await?;
     let shown = match reading {
         Reading::Number(number, code) => show(&house, &caller, &args, number, code).await?,
         Reading::Nothing(code) => {
-            let verified = verify::verify(&house, code, None, false).await?;
+            let verified = verify::verify(&house, &reference, code, None).await?;
             (nothing(args.lang, &args.what, &verified), Exit::No)
         }
         Reading::Ambiguous(..) => {
@@ -75,16 +77,15 @@ async fn show(
     number: i64,
     code: CodeReading,
 ) -> Result<(String, Exit), Fault> {
-    let verified = verify::verify(house, code, Some(number), true).await?;
+    let reference = house.reference().await?;
+    let verified = verify::verify(house, &reference, code, Some(number)).await?;
     let verified = super::verify::of_brand(verified, code, caller);
     let Some(known) = &verified.unit else {
         return Ok((nothing(args.lang, &args.what, &verified), Exit::No));
     };
-    let reference = house.reference().await?;
-    let empty = CustodyFacts::default();
-    let custody = known.custody.as_ref().unwrap_or(&empty);
+    let custody = &known.custody;
     let dossier = dossier(house, &known.record, custody).await?;
-    let zone = house.zone(&reference, BrandId(known.record.brand));
+    let zone = reference.zone(BrandId(known.record.brand));
     let sheet = Sheet {
         house,
         reference: &reference,
@@ -224,7 +225,7 @@ impl Sheet<'_> {
             WarrantyReading::Known(coverage) => {
                 use domain::warranty::CoverageState::{Ended, InForce, NotStarted};
                 let now = self.house.clock.now();
-                let today = self.house.day(self.reference, BrandId(unit.brand), now);
+                let today = self.reference.day(BrandId(unit.brand), now);
                 let state = match coverage.state_on(today) {
                     NotStarted => self.pick("未开始", "not started").to_owned(),
                     InForce { days_left } => match self.lang {

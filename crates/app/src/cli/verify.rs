@@ -35,9 +35,11 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     let house = open::house(global).await?;
     let caller = open::caller(&house, global).await?;
     let mut all_good = true;
+    let mut reference = house.reference().await?;
     let mut text = String::new();
     for raw in &args.codes {
-        let reading = verify::read(&house, Some(caller.brand), raw, args.scheme).await?;
+        let reading =
+            verify::read(&house, &mut reference, Some(caller.brand), raw, args.scheme).await?;
         let numbers = match reading {
             Reading::Number(number, code) => vec![(Some(number), code)],
             Reading::Nothing(code) => vec![(None, code)],
@@ -49,7 +51,7 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
             }
         };
         for (number, code) in numbers {
-            let verified = verify::verify(&house, code, number, true).await?;
+            let verified = verify::verify(&house, &reference, code, number).await?;
             let verified = of_brand(verified, code, &caller);
             all_good &=
                 matches!(verified.decision.verdict, Verdict::Genuine | Verdict::NotActivated);

@@ -245,7 +245,7 @@ pub(super) fn decide(
     let produced_at = unit.and_then(|u| u.produced_at).map(instant);
     let happened_at = instant(report.happened_at);
     let at = activation::activated_at(happened_at, received_at, produced_at);
-    let (bound_to, authorised, online_only) = bound(house, reference, loaded, at.at);
+    let (bound_to, authorised, online_only) = bound(reference, loaded, at.at);
     let mut seen = observations(house, reference, loaded.brand, &report.signals, assurance);
     if online_only {
         // Sold online, goods go where the buyer is: seller and shipping region are the evidence.
@@ -281,7 +281,6 @@ pub(super) fn decide(
 /// The party the goods are bound to at an instant, where they may be sold then, and whether online
 /// only.
 fn bound(
-    house: &House,
     reference: &Reference,
     loaded: &Loaded,
     at: Timestamp,
@@ -291,7 +290,7 @@ fn bound(
     };
     let sells = reference.tree.get(hold.party).is_some_and(|p| p.kind.sells());
     let holder = sells.then_some(hold.party);
-    let on = house.day(reference, loaded.brand, at);
+    let on = reference.day(loaded.brand, at);
     let tree = &reference.tree;
     match reference.territories.binding(tree, hold.party, loaded.product, on) {
         Some(binding) => (Some(binding.party), Some(binding.regions()), binding.online_only()),

@@ -7,6 +7,7 @@ use domain::code::{CodeProblem, TraceCode, UnitNumber};
 use domain::id::BrandId;
 use domain::identifier::{Identifier, Scheme};
 use domain::refusal::{Refusal, Refused};
+use std::sync::Arc;
 
 /// What a trace code turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,19 +30,30 @@ pub enum CodeFound {
 /// # Errors
 /// The version row cannot be read.
 pub async fn code(house: &House, raw: &str) -> Result<CodeFound, FlowError> {
+    code_renewing(house, &mut house.reference().await?, raw).await
+}
+
+/// As [`code`], on reference rows already at hand; they are renewed when the version was read again.
+///
+/// # Errors
+/// As [`code`].
+pub async fn code_renewing(
+    house: &House,
+    reference: &mut Arc<Reference>,
+    raw: &str,
+) -> Result<CodeFound, FlowError> {
     let code = match TraceCode::parse(raw) {
         Ok(code) => code,
         // The shape of a code with a check character that does not fit: nobody printed that.
         Err(CodeProblem::CheckCharacter) => return Ok(CodeFound::Forged),
         Err(_) => return Ok(CodeFound::NotACode),
     };
-    let reference = house.reference().await?;
-    let found = issued(house, &reference, &code);
+    let found = issued(house, reference, &code);
     if !matches!(found, CodeFound::Unissued | CodeFound::Forged) {
         return Ok(found);
     }
-    let reference = house.reference_now().await?;
-    Ok(issued(house, &reference, &code))
+    *reference = house.reference_now().await?;
+    Ok(issued(house, reference, &code))
 }
 
 fn issued(house: &House, reference: &Reference, code: &TraceCode) -> CodeFound {

@@ -10,10 +10,9 @@ use crate::rules::Rules;
 use crate::secrets::{self, MasterKey, Secrets, SecretsError};
 use arc_swap::ArcSwap;
 use domain::code::KeyRing;
-use domain::id::{BrandId, EventId, PartyId, SiteId};
+use domain::id::{EventId, PartyId, SiteId};
 use domain::refusal::{Refusal, Refused};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use store::commit::{Commit, Relied};
@@ -142,17 +141,6 @@ impl House {
     /// The master key, for sealing further keys.
     pub fn master(&self) -> &MasterKey {
         &self.master
-    }
-
-    /// The zone a brand's dates are in.
-    pub fn zone(&self, reference: &Reference, brand: BrandId) -> TimeZone {
-        let name = reference.brands.get(&brand).map_or("Asia/Shanghai", |b| &b.time_zone);
-        TimeZone::get(name).unwrap_or(TimeZone::UTC)
-    }
-
-    /// The day an instant falls on for a brand.
-    pub fn day(&self, reference: &Reference, brand: BrandId, at: Timestamp) -> jiff::civil::Date {
-        self.zone(reference, brand).to_datetime(at).date()
     }
 
     /// An instant to record under: now, later than any this process gave before, and later than

@@ -109,7 +109,7 @@ pub async fn import(
         (Importer::Operator(_), Kind::Parties) => Caller::operator(BrandId(0), PartyId(0)),
         (Importer::Operator(brand), _) => operator(house, brand).await?,
     };
-    let zone = house.zone(&*house.reference().await?, caller.brand);
+    let zone = house.reference().await?.zone(caller.brand);
     let mut report = ImportReport::default();
     let mut chunk = Chunk { house, importer, caller, taking, zone, rows: Vec::new() };
     let most = if together || taking.all_or_nothing { REFERENCE_ROWS_MAX } else { CHUNK_ROWS };

@@ -8,6 +8,7 @@ use domain::party::{Party, PartyTree, Site};
 use domain::product::Product;
 use domain::region::{Divisions, RegionCode, RegionSet};
 use domain::territory::{Channel, Territories, Territory};
+use jiff::tz::TimeZone;
 use std::collections::HashMap;
 use std::sync::Arc;
 use store::reference::{ApiKeyRow, Batch, BrandRow, Purpose, ReferenceRows, TerritoryRow, VoidRow};
@@ -24,6 +25,8 @@ pub struct Reference {
     pub version: i64,
     /// Tenants by identity.
     pub brands: HashMap<BrandId, BrandRow>,
+    /// The zone each brand's dates are in; looked up by name once, not at every date.
+    zones: HashMap<BrandId, TimeZone>,
     /// Parties.
     pub tree: PartyTree,
     /// Grants.
@@ -41,6 +44,10 @@ pub struct Reference {
     pub unread: Vec<String>,
     /// Highest identity in use, by kind of row; the next is one more.
     pub last_ids: LastIds,
+}
+
+fn zone_named(name: &str) -> TimeZone {
+    TimeZone::get(name).unwrap_or(TimeZone::UTC)
 }
 
 /// Highest identities in use.
@@ -102,6 +109,7 @@ impl Reference {
             batches: rows.batches,
             voids: rows.voids,
             api_keys: rows.api_keys.into_iter().map(|k| (k.id.clone(), k)).collect(),
+            zones: rows.brands.iter().map(|b| (BrandId(b.id), zone_named(&b.time_zone))).collect(),
             brands: rows.brands.into_iter().map(|b| (BrandId(b.id), b)).collect(),
             unread,
         }
@@ -111,6 +119,16 @@ impl Reference {
     pub fn sole_brand(&self) -> Option<BrandId> {
         let mut ids = self.brands.keys();
         ids.next().copied().filter(|_| ids.next().is_none())
+    }
+
+    /// The zone a brand's dates are in; Beijing's where there is no brand yet.
+    pub fn zone(&self, brand: BrandId) -> TimeZone {
+        self.zones.get(&brand).cloned().unwrap_or_else(|| zone_named("Asia/Shanghai"))
+    }
+
+    /// The day an instant falls on for a brand.
+    pub fn day(&self, brand: BrandId, at: jiff::Timestamp) -> jiff::civil::Date {
+        self.zone(brand).to_datetime(at).date()
     }
 
     /// A brand by its code.

@@ -3,9 +3,11 @@
 
 use super::house::House;
 use super::outcome::FlowError;
+use crate::clock::Stopwatch;
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use store::scan::ScanDelta;
 use store::unit::ScanRecord;
 
@@ -13,6 +15,9 @@ use store::unit::ScanRecord;
 const WAITING_MAX: usize = 50_000;
 /// Looks written in one commit.
 const FLUSH_MAX: usize = 2_000;
+/// Writing looks may take one part in so many of the time; the rest is for those who wait for an
+/// answer. What does not fit meanwhile is dropped and counted.
+const FLUSH_SHARE: u32 = 10;
 
 /// Who looks. Counted apart, so a warehouse never spoils the consumer's first scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,6 +59,8 @@ impl Audience {
 pub struct ScanQueue {
     waiting: Mutex<HashMap<(i64, Audience), ScanDelta>>,
     dropped: AtomicU64,
+    /// The last flush: since its end, and how long it took.
+    last: Mutex<Option<(Stopwatch, Duration)>>,
 }
 
 impl ScanQueue {
@@ -93,12 +100,33 @@ impl ScanQueue {
         self.waiting.lock().ok()?.get(&(unit, audience)).cloned()
     }
 
+    fn has_turn(&self) -> bool {
+        let Ok(last) = self.last.lock() else { return true };
+        last.as_ref().is_none_or(|(since, took)| since.elapsed() >= *took * (FLUSH_SHARE - 1))
+    }
+
     fn take(&self) -> Vec<ScanDelta> {
         match self.waiting.lock() {
             Ok(mut waiting) => std::mem::take(&mut *waiting).into_values().collect(),
             Err(_) => Vec::new(),
         }
     }
+}
+
+/// Writes what waits, unless writing would take more than its share of the time.
+///
+/// # Errors
+/// As [`flush`].
+pub async fn flush_in_turn(house: &House) -> Result<usize, FlowError> {
+    if !house.scans.has_turn() {
+        return Ok(0);
+    }
+    let watch = Stopwatch::start();
+    let written = flush(house).await;
+    if let Ok(mut last) = house.scans.last.lock() {
+        *last = Some((Stopwatch::start(), watch.elapsed()));
+    }
+    written
 }
 
 /// Writes what waits.

@@ -154,7 +154,7 @@ impl Moving<'_> {
             from,
             to,
             happened_at: at,
-            on: self.house.day(self.reference, brand, at),
+            on: self.reference.day(brand, at),
             products: &products,
             inspection_open: subject.inspection_open(),
             recalled: unit.is_some_and(|u| u.recalled_at.is_some()),

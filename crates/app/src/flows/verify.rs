@@ -2,7 +2,7 @@
 //! declared precedence in `domain::verdict` picks the verdict.
 
 use super::caller::Caller;
-use super::custody::{self, Subject, instant};
+use super::custody::{self, instant};
 use super::find::{self, CodeFound, unit_number};
 use super::house::House;
 use super::outcome::FlowError;
@@ -42,8 +42,8 @@ pub struct Known {
     pub product: Arc<Product>,
     /// Looks by consumers, including those not written yet.
     pub scans: Option<ScanRecord>,
-    /// Custody, when it was asked for.
-    pub custody: Option<CustodyFacts>,
+    /// What moved it.
+    pub custody: CustodyFacts,
 }
 
 /// How a query is read.
@@ -58,12 +58,14 @@ pub enum Reading {
 }
 
 /// Reads a query: a trace code if its check character holds and its number was issued, else an
-/// IMEI, else an SN of the brand. `scheme` forces one reading.
+/// IMEI, else an SN of the brand. `scheme` forces one reading. The reference rows are renewed when
+/// the code lies outside what they know.
 ///
 /// # Errors
 /// [`Refusal::InvalidField`] when it is too long; the store does not answer.
 pub async fn read(
     house: &House,
+    reference: &mut Arc<Reference>,
     brand: Option<BrandId>,
     raw: &str,
     scheme: Option<Scheme>,
@@ -73,7 +75,7 @@ pub async fn read(
         return Err(Refused::invalid("code", reason).into());
     }
     let as_code = match scheme {
-        None | Some(Scheme::Code) => find::code(house, raw).await?,
+        None | Some(Scheme::Code) => find::code_renewing(house, reference, raw).await?,
         Some(_) => CodeFound::NotACode,
     };
     let code = match as_code {
@@ -125,49 +127,56 @@ async fn named(
     Ok(None)
 }
 
-/// Verifies a number: a unit's, or a code's that is an alias of one. `with_custody` loads who
-/// holds it.
+/// Verifies a number: a unit's, or a code's that is an alias of one.
 ///
 /// # Errors
 /// The store does not answer: the caller says `unavailable`, never genuine.
 pub async fn verify(
     house: &House,
+    reference: &Reference,
     reading: CodeReading,
     number: Option<i64>,
-    with_custody: bool,
 ) -> Result<Verified, FlowError> {
     let Some(number) = number else { return Ok(nothing(reading)) };
-    let reference = house.reference().await?;
-    let record = match house.store.unit_fetch(number).await? {
-        Some(record) => Some(record),
-        None => match find::unit_of_code(house, number).await? {
-            unit if unit != number => house.store.unit_fetch(unit).await?,
-            _ => unborn(&reference, number),
-        },
-    };
+    let mut looked = look(house, number).await?;
+    if looked.0.is_none() {
+        match find::unit_of_code(house, number).await? {
+            unit if unit != number => looked = look(house, unit).await?,
+            _ => looked.0 = unborn(reference, number),
+        }
+    }
+    let (record, scans, mut custody) = looked;
     let Some(record) = record else { return Ok(nothing(reading)) };
-    let number = record.number;
     let Some(product) = reference.product_by_id(ProductId(record.product)) else {
         return Ok(nothing(reading));
     };
-    let scans = consumer_scans(house, number).await?;
     let summary = scans.as_ref().map(summary);
     let anomaly = summary.is_some_and(|s| house.rules.scans.anomaly(&s).is_some());
-    let custody = if with_custody {
-        let subject = Subject::Unit(Box::new(record.clone()));
-        Some(custody::facts(house, &reference, &[&subject]).await?)
-    } else {
-        None
-    };
+    custody.extend(custody::origin(reference, &record), []);
     let decision = decide(&VerdictFacts {
         code: reading,
         store_available: true,
         unit: Some(unit_facts(&record, anomaly)),
     });
-    let code = house.ring().encode(unit_number(number));
+    let code = house.ring().encode(unit_number(record.number));
     let product = Arc::clone(product);
     let known = Known { record, code, product, scans, custody };
     Ok(Verified { decision, unit: Some(Box::new(known)) })
+}
+
+/// What the store says of a number. The three questions do not wait for each other: on PostgreSQL
+/// they travel together.
+async fn look(
+    house: &House,
+    number: i64,
+) -> Result<(Option<UnitRecord>, Option<ScanRecord>, CustodyFacts), FlowError> {
+    let custody = async {
+        let mut facts = CustodyFacts::default();
+        house.store.custody_fetch(&[number], &mut facts).await?;
+        Ok::<_, FlowError>(facts)
+    };
+    let unit = async { Ok(house.store.unit_fetch(number).await?) };
+    tokio::try_join!(unit, consumer_scans(house, number), custody)
 }
 
 fn nothing(reading: CodeReading) -> Verified {
@@ -246,7 +255,7 @@ pub fn warranty(
     let origin = custody::is_origin(reference);
     // Ex-factory: the first hand-over out of a factory or brand site, else the production.
     let left = custody.left_origin(unit_number(unit.number), until, origin);
-    let zone = house.zone(reference, BrandId(unit.brand));
+    let zone = reference.zone(BrandId(unit.brand));
     let sale_on = unit.sold_on.as_deref().and_then(|d| d.parse::<Date>().ok());
     warranty::read(&WarrantyFacts {
         category,
@@ -262,7 +271,7 @@ pub fn warranty(
 
 /// Who holds a unit now.
 pub fn holder(known: &Known, now: jiff::Timestamp) -> Option<&Hold> {
-    known.custody.as_ref()?.at(unit_number(known.record.number), now)
+    known.custody.at(unit_number(known.record.number), now)
 }
 
 /// Whether a party may sell a unit, and why not.
@@ -321,7 +330,7 @@ pub fn seller(
     if !reference.tree.is_within(party.id, hold.party) {
         return Ok(SellerAnswer::OtherHands);
     }
-    let on = house.day(reference, caller.brand, now);
+    let on = reference.day(caller.brand, now);
     let product = ProductId(known.record.product);
     let bound = reference.territories.binding(&reference.tree, party.id, product, on);
     Ok(if bound.is_some() { SellerAnswer::Authorised } else { SellerAnswer::NoGrant })

@@ -202,7 +202,8 @@ impl World {
 
     pub async fn verdict(&self, index: i64) -> domain::verdict::Verdict {
         let number = Some(self.number(index));
-        let verified = verify::verify(&self.house, CodeReading::Issued, number, false).await;
+        let reference = self.house.reference().await.expect("it reads");
+        let verified = verify::verify(&self.house, &reference, CodeReading::Issued, number).await;
         verified.expect("a verdict").decision.verdict
     }
 

@@ -134,7 +134,7 @@ impl Present<'_> {
             _ => {}
         }
         let serviced = !matches!(state, PageState::Stolen { .. } | PageState::Retired(_));
-        let zone = self.house.zone(self.reference, BrandId(known.record.brand));
+        let zone = self.reference.zone(BrandId(known.record.brand));
         let history = self.history(known, dossier, &zone);
         let code = known.code.to_string();
         let url = page_url(&code);
@@ -284,7 +284,7 @@ impl Present<'_> {
         let policies = &self.house.rules.policies;
         let category = known.product.category;
         let today = self.day(known, self.site.queried_at);
-        let custody = known.custody.as_ref()?;
+        let custody = &known.custody;
         let reading = verify::warranty(self.house, self.reference, &known.record, custody);
         match reading.known() {
             Some(c) if c.basis != StartBasis::ExFactoryPlus90 => {
@@ -315,7 +315,7 @@ impl Present<'_> {
     /// The day an instant falls on for the unit's brand.
     #[must_use]
     pub fn day(&self, known: &Known, at: Timestamp) -> Date {
-        self.house.day(self.reference, BrandId(known.record.brand), at)
+        self.reference.day(BrandId(known.record.brand), at)
     }
 }
 

@@ -63,8 +63,8 @@ async fn view(
     code: &str,
     gtin: Option<&str>,
 ) -> Result<DeviceView, FlowError> {
-    let (mut reading, mut number) = read_code(house, code).await?;
-    let reference = house.reference().await?;
+    let mut reference = house.reference().await?;
+    let (mut reading, mut number) = read_code(house, &mut reference, code).await?;
     if let (Some(found), Some(gtin)) = (number, gtin)
         && !is_of_product(&reference, found, gtin)
     {
@@ -76,7 +76,7 @@ async fn view(
         house.scans.note(number, Audience::Consumer, at, city.map(|c| c.to_string()));
         at
     });
-    let verified = verify::verify(house, reading, number, true).await?;
+    let verified = verify::verify(house, &reference, reading, number).await?;
     let dossier = dossier_of(house, &verified).await?;
     let present = Present { counted_at, ..present(house, visit, &reference, &verified) };
     let url = page_url(&segment(code));
@@ -88,8 +88,7 @@ async fn dossier_of(
     verified: &Verified,
 ) -> Result<Option<dossier::Dossier>, FlowError> {
     let Some(known) = &verified.unit else { return Ok(None) };
-    let Some(custody) = &known.custody else { return Ok(None) };
-    dossier::dossier(house, &known.record, custody).await.map(Some)
+    dossier::dossier(house, &known.record, &known.custody).await.map(Some)
 }
 
 fn is_of_product(reference: &Reference, number: i64, gtin: &str) -> bool {

@@ -52,8 +52,12 @@ struct Found {
 ///
 /// # Errors
 /// The code is too long, or the store does not answer.
-async fn read_code(house: &House, code: &str) -> Result<(CodeReading, Option<i64>), FlowError> {
-    Ok(match verify::read(house, None, code, Some(Scheme::Code)).await? {
+async fn read_code(
+    house: &House,
+    reference: &mut Arc<Reference>,
+    code: &str,
+) -> Result<(CodeReading, Option<i64>), FlowError> {
+    Ok(match verify::read(house, reference, None, code, Some(Scheme::Code)).await? {
         Reading::Number(number, reading) => (reading, Some(number)),
         Reading::Nothing(reading) => (reading, None),
         // Read as a code alone, a text never has two meanings.
@@ -66,9 +70,10 @@ async fn read_code(house: &House, code: &str) -> Result<(CodeReading, Option<i64
 /// # Errors
 /// As [`read_code`].
 async fn find(house: &House, code: &str) -> Result<Found, FlowError> {
-    let (reading, number) = read_code(house, code).await?;
-    let verified = verify::verify(house, reading, number, true).await?;
-    Ok(Found { reference: house.reference().await?, verified })
+    let mut reference = house.reference().await?;
+    let (reading, number) = read_code(house, &mut reference, code).await?;
+    let verified = verify::verify(house, &reference, reading, number).await?;
+    Ok(Found { reference, verified })
 }
 
 /// The maker of views for a visit.

@@ -141,7 +141,7 @@ async fn settle(
     filled: &Filled,
 ) -> Result<Settled, FlowError> {
     let mut view = view(house, visit, found, known, filled);
-    judge(&mut view, house, found, known, filled);
+    judge(&mut view, found, known, filled);
     let kind = view.chosen;
     let (Some(kind), false) = (kind, refused(&view)) else {
         return Ok(Settled::Refused(Box::new(view)));
@@ -165,7 +165,7 @@ async fn settle(
 }
 
 /// Puts a message beside every field that is wrong.
-fn judge(view: &mut RegisterView, house: &House, found: &Found, known: &Known, filled: &Filled) {
+fn judge(view: &mut RegisterView, found: &Found, known: &Known, filled: &Filled) {
     view.phone.fault = match (filled.phone.trim(), phone(&filled.phone)) {
         ("", _) => Some(FieldFault::Missing),
         (_, None) => Some(FieldFault::Malformed),
@@ -173,7 +173,7 @@ fn judge(view: &mut RegisterView, house: &House, found: &Found, known: &Known, f
     };
     let brand = domain::id::BrandId(known.record.brand);
     let produced = known.record.produced_at.map(crate::flows::custody::instant);
-    let produced = produced.map(|at| house.day(&found.reference, brand, at));
+    let produced = produced.map(|at| found.reference.day(brand, at));
     view.purchased_on.fault = match filled.purchased_on.trim().parse::<Date>() {
         _ if filled.purchased_on.trim().is_empty() => Some(FieldFault::Missing),
         Err(_) => Some(FieldFault::Malformed),

@@ -1,0 +1,113 @@
+//! Reading what moved units and packs: their own holds, and those of every pack they were ever in.
+
+use crate::engine::{DecodeError, Row, Value};
+use crate::unit::event_id;
+use crate::{Store, StoreError};
+use domain::code::UnitNumber;
+use domain::custody::{Containment, CustodyFacts, Hold, HoldKind, PACK_DEPTH_MAX};
+use domain::id::PartyId;
+use jiff::Timestamp;
+
+/// Both kinds of rows of one subject at once: every reading of a unit asks this for each level of
+/// packs, and each question is a journey of its own on PostgreSQL. `parent` tells them apart.
+const CUSTODY: &str = "SELECT parent, from_at, to_at, event_id, CAST(NULL AS BIGINT) AS party_id, \
+    CAST(NULL AS BIGINT) AS from_party, '' AS kind, CAST(0 AS BIGINT) AS presumed, \
+    CAST(NULL AS TEXT) AS shipment_no, CAST(0 AS BIGINT) AS recorded_at \
+    FROM containment WHERE child = $1 \
+    UNION ALL \
+    SELECT CAST(NULL AS BIGINT), at, CAST(NULL AS BIGINT), event_id, party_id, from_party, kind, \
+    presumed, shipment_no, recorded_at FROM hold WHERE subject = $1";
+const CHILDREN: &str = "SELECT child, parent, from_at, to_at FROM containment \
+    WHERE parent = $1 ORDER BY child";
+
+/// The statements of this file, for the test that prepares every one on both engines.
+pub(crate) const STATEMENTS: &[&str] = &[CUSTODY, CHILDREN];
+
+/// A row of [`CUSTODY`].
+enum Fact {
+    Inside(Containment),
+    Held(Hold),
+}
+
+impl Store {
+    /// Adds to `facts` what moved these subjects and every pack they were ever in.
+    pub async fn custody_fetch(
+        &self,
+        subjects: &[i64],
+        facts: &mut CustodyFacts,
+    ) -> Result<(), StoreError> {
+        let mut seen = std::collections::HashSet::new();
+        let mut frontier: Vec<i64> = subjects.iter().copied().filter(|n| seen.insert(*n)).collect();
+        for _ in 0..=PACK_DEPTH_MAX {
+            let mut above = Vec::new();
+            for number in frontier {
+                let map = |r: &Row<'_>| fact(unit_number(number, 0)?, r);
+                let found = self.engine.query(CUSTODY, &[Value::from(number)], map).await?;
+                let (mut holds, mut parents) = (Vec::new(), Vec::new());
+                for fact in found {
+                    match fact {
+                        Fact::Held(hold) => holds.push(hold),
+                        Fact::Inside(inside) => {
+                            let parent = inside.parent.get() as i64;
+                            above.extend(seen.insert(parent).then_some(parent));
+                            parents.push(inside);
+                        }
+                    }
+                }
+                facts.extend(holds, parents);
+            }
+            if above.is_empty() {
+                return Ok(());
+            }
+            frontier = above;
+        }
+        Ok(())
+    }
+
+    /// What is or was directly inside a pack.
+    pub async fn children_fetch(&self, parent: i64) -> Result<Vec<Containment>, StoreError> {
+        let map = |r: &Row<'_>| {
+            Ok(Containment {
+                child: unit_number(r.int(0)?, 0)?,
+                parent: unit_number(r.int(1)?, 1)?,
+                from: instant(r.int(2)?, 2)?,
+                to: r.opt_int(3)?.map(|t| instant(t, 3)).transpose()?,
+            })
+        };
+        Ok(self.engine.query(CHILDREN, &[parent.into()], map).await?)
+    }
+}
+
+fn fact(subject: UnitNumber, r: &Row<'_>) -> Result<Fact, DecodeError> {
+    if let Some(parent) = r.opt_int(0)? {
+        return Ok(Fact::Inside(Containment {
+            child: subject,
+            parent: unit_number(parent, 0)?,
+            from: instant(r.int(1)?, 1)?,
+            to: r.opt_int(2)?.map(|t| instant(t, 2)).transpose()?,
+        }));
+    }
+    let kind = r.text(6)?;
+    Ok(Fact::Held(Hold {
+        subject,
+        at: instant(r.int(1)?, 1)?,
+        party: PartyId(r.int(4)?),
+        from: r.opt_int(5)?.map(PartyId),
+        kind: HoldKind::parse(&kind).ok_or_else(|| DecodeError::new(6, "a hold kind", &kind))?,
+        presumed: r.flag(7)?,
+        shipment_no: r.opt_text(8)?,
+        event: event_id(r.bytes(3)?, 3)?,
+        recorded_at: instant(r.int(9)?, 9)?,
+    }))
+}
+
+fn unit_number(raw: i64, i: usize) -> Result<UnitNumber, DecodeError> {
+    u64::try_from(raw)
+        .ok()
+        .and_then(UnitNumber::new)
+        .ok_or_else(|| DecodeError::new(i, "a unit number", raw))
+}
+
+fn instant(micros: i64, i: usize) -> Result<Timestamp, DecodeError> {
+    Timestamp::from_microsecond(micros).map_err(|e| DecodeError::new(i, "an instant", e))
+}
