@@ -125,8 +125,10 @@ const PACK: &str = "SELECT number, brand_id, sscc, products, recorded_at, revisi
     WHERE number = $1";
 const IDENTIFIER: &str =
     "SELECT unit FROM identifier WHERE value = $1 AND scheme = $2 AND scope = $3";
-const IDENTIFIER_EVER: &str = "SELECT unit FROM identifier_past WHERE value = $1 AND \
-    scheme = $2 AND scope = $3 LIMIT 1";
+const IDENTIFIER_EVER: &str = "SELECT unit, CAST(1 AS BIGINT) AS live FROM identifier \
+    WHERE value = $1 AND scheme = $2 AND scope = $3 UNION ALL \
+    SELECT unit, CAST(0 AS BIGINT) FROM identifier_past \
+    WHERE value = $1 AND scheme = $2 AND scope = $3";
 const SHIPMENT: &str = "SELECT from_party, to_party, happened_at FROM shipment \
     WHERE subject = $1 AND brand_id = $2 AND shipment_no = $3 AND voided_at IS NULL";
 const SHIPMENT_SUBJECTS: &str = "SELECT subject FROM shipment WHERE brand_id = $1 AND \
@@ -186,6 +188,25 @@ pub(crate) const STATEMENTS: &[&str] = &[
     OUTBOX_LEASE,
     OUTBOX_DONE,
 ];
+
+/// Whether an identifier is in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// This unit or pack answers to it.
+    Now(i64),
+    /// A unit once did, and no longer does.
+    Once,
+}
+
+impl Named {
+    /// What answers to it now.
+    pub fn live(self) -> Option<i64> {
+        match self {
+            Self::Now(number) => Some(number),
+            Self::Once => None,
+        }
+    }
+}
 
 /// The stored answer to an earlier command with the same key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -248,15 +269,21 @@ impl Store {
         Ok(self.engine.query_first(IDENTIFIER, &params, |r| r.int(0)).await?)
     }
 
-    /// Whether an identifier was ever on a unit, though it is no longer.
-    pub async fn identifier_was(
+    /// What answers to an identifier, or once did.
+    pub async fn named_fetch(
         &self,
         scheme: &str,
         scope: i64,
         value: &str,
-    ) -> Result<Option<i64>, StoreError> {
+    ) -> Result<Option<Named>, StoreError> {
         let params = [value.into(), scheme.into(), scope.into()];
-        Ok(self.engine.query_first(IDENTIFIER_EVER, &params, |r| r.int(0)).await?)
+        let map = |r: &Row<'_>| {
+            let unit = r.int(0)?;
+            Ok(if r.flag(1)? { Named::Now(unit) } else { Named::Once })
+        };
+        let all = self.engine.query(IDENTIFIER_EVER, &params, map).await?;
+        let live = all.iter().find(|named| named.live().is_some());
+        Ok(live.or(all.first()).copied())
     }
 
     /// A shipment of a subject under a paper: sender, receiver, time.

@@ -21,6 +21,7 @@ pub mod outcome;
 pub mod pack;
 pub mod produce;
 pub mod proof;
+mod recorded;
 pub mod redecide;
 pub mod reference;
 pub mod scans;

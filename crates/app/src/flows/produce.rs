@@ -3,12 +3,14 @@
 
 use super::batches::{Mint, mint_into};
 use super::caller::{Caller, Scope};
-use super::find::{CodeFound, code, scope_of};
+use super::find::CodeFound;
 use super::house::{EventDraft, House};
 use super::masterdata::Taking;
 use super::outcome::{FlowError, RACES_MAX, RowOutcome};
+use super::recorded::Recorded;
 use super::reference::Reference;
 use crate::files::ProductionDraft;
+use domain::code::TraceCode;
 use domain::id::ProductId;
 use domain::identifier::Identifier;
 use domain::refusal::{Refusal, Refused};
@@ -18,7 +20,7 @@ use store::commit::{Commit, Draw, Relied};
 use store::event::{Body, CommissionedRow, Event, IdentifierRow, Row, Subject};
 use store::project::born_hash;
 use store::reference::Purpose;
-use store::unit::UnitRecord;
+use store::unit::{Named, UnitRecord};
 
 /// Rows in one commit: large enough to be fast, small enough not to keep others waiting.
 pub const CHUNK_ROWS: usize = 2_000;
@@ -63,12 +65,14 @@ async fn chunk(
     all_or_nothing: bool,
 ) -> Result<Vec<RowOutcome>, FlowError> {
     for round in 0..RACES_MAX {
-        let reference = if round == 0 { house.reference().await? } else { house.reload().await? };
-        let mut judged = Judging::new(house, caller, &reference);
+        let mut reference =
+            if round == 0 { house.reference().await? } else { house.reload().await? };
+        let recorded = Recorded::of(house, &mut reference, caller.brand, drafts).await?;
+        let mut judged = Judging::new(house, caller, &reference, &recorded);
         let mut outcomes = Vec::with_capacity(drafts.len());
         let mut made = Vec::with_capacity(drafts.len());
         for draft in drafts {
-            match judged.judge(draft).await? {
+            match judged.judge(draft) {
                 Judged::New(row) => {
                     made.push(*row);
                     outcomes.push(RowOutcome::Taken);
@@ -108,43 +112,50 @@ struct Judging<'a> {
     house: &'a House,
     caller: &'a Caller,
     reference: &'a Reference,
+    recorded: &'a Recorded,
     sns: HashMap<String, (i64, Option<i64>)>,
     taken: HashSet<(&'static str, String)>,
     numbers: HashSet<i64>,
 }
 
 impl<'a> Judging<'a> {
-    fn new(house: &'a House, caller: &'a Caller, reference: &'a Reference) -> Self {
+    fn new(
+        house: &'a House,
+        caller: &'a Caller,
+        reference: &'a Reference,
+        recorded: &'a Recorded,
+    ) -> Self {
         Self {
             house,
             caller,
             reference,
+            recorded,
             sns: HashMap::new(),
             taken: HashSet::new(),
             numbers: HashSet::new(),
         }
     }
 
-    async fn judge(&mut self, draft: &'a ProductionDraft) -> Result<Judged<'a>, FlowError> {
+    fn judge(&mut self, draft: &'a ProductionDraft) -> Judged<'a> {
         let row = match self.resolve(draft) {
             Ok(row) => row,
-            Err(refused) => return Ok(Judged::Refused(refused)),
+            Err(refused) => return Judged::Refused(refused),
         };
         let mut made = Made { draft, row, number: None, known: None };
         let mut refused = Vec::new();
         if let Some(raw) = &draft.code {
-            match self.bind(raw.as_str(), &made.row).await? {
+            match self.bind(raw, &made.row) {
                 Ok((number, known)) => (made.number, made.known) = (Some(number), known),
                 Err(why) => refused.push(why),
             }
         }
-        match self.same_sn(draft, &made).await? {
-            Some(Ok(())) => return Ok(Judged::Unchanged),
+        match self.same_sn(draft, &made) {
+            Some(Ok(())) => return Judged::Unchanged,
             Some(Err(why)) => refused.push(why),
             None => {}
         }
         for identifier in draft.identifiers.iter().chain(&draft.parts) {
-            if self.is_taken(identifier).await? {
+            if self.is_taken(identifier) {
                 let field = identifier.scheme().as_str();
                 let more = identifier.shown();
                 refused.push(Refused::because(Refusal::IdentifierTaken, field, more));
@@ -156,14 +167,14 @@ impl<'a> Judging<'a> {
             refused.push(Refused::new(Refusal::CodeBound, "code"));
         }
         if !refused.is_empty() {
-            return Ok(Judged::Refused(refused));
+            return Judged::Refused(refused);
         }
         let sn = draft.sn.value().to_owned();
         self.sns.insert(sn, (born_hash(&made.row), made.number));
         for identifier in draft.identifiers.iter().chain(&draft.parts) {
             self.taken.insert((identifier.scheme().as_str(), identifier.value().to_owned()));
         }
-        Ok(Judged::New(Box::new(made)))
+        Judged::New(Box::new(made))
     }
 
     fn resolve(&self, draft: &ProductionDraft) -> Result<CommissionedRow, Vec<Refused>> {
@@ -201,13 +212,9 @@ impl<'a> Judging<'a> {
     }
 
     /// The number a given code names, when it may be bound to this row.
-    async fn bind(
-        &self,
-        raw: &str,
-        row: &CommissionedRow,
-    ) -> Result<Result<(i64, Option<UnitRecord>), Refused>, FlowError> {
-        let refused = |why| Ok(Err(Refused::new(why, "code")));
-        let number = match code(self.house, raw).await? {
+    fn bind(&self, raw: &TraceCode, row: &CommissionedRow) -> Result<(i64, Option<UnitRecord>), Refused> {
+        let refused = |why| Err(Refused::new(why, "code"));
+        let number = match self.recorded.code(raw) {
             CodeFound::NotACode | CodeFound::Forged => return refused(Refusal::ForgedCode),
             CodeFound::Unissued => return refused(Refusal::CodeNotIssued),
             CodeFound::Void(_) => return refused(Refusal::CodeVoid),
@@ -220,21 +227,16 @@ impl<'a> Judging<'a> {
         if batch.is_some_and(|b| b.product != Some(row.product)) {
             return refused(Refusal::CodeOtherProduct);
         }
-        let unit = self.house.store.unit_fetch(number).await?;
-        match unit {
+        match self.recorded.unit(number) {
             Some(unit) if unit.produced_at.is_some() && unit.sn != row.sn => {
                 refused(Refusal::CodeBound)
             }
-            other => Ok(Ok((number, other))),
+            other => Ok((number, other.cloned())),
         }
     }
 
     /// Whether the SN is known: as the same record, or as another.
-    async fn same_sn(
-        &self,
-        draft: &ProductionDraft,
-        made: &Made<'_>,
-    ) -> Result<Option<Result<(), Refused>>, FlowError> {
+    fn same_sn(&self, draft: &ProductionDraft, made: &Made<'_>) -> Option<Result<(), Refused>> {
         let hash = born_hash(&made.row);
         let same = |born: Option<i64>, number: Option<i64>| {
             let agrees = made.number.is_none() || made.number == number;
@@ -245,27 +247,17 @@ impl<'a> Judging<'a> {
             }
         };
         if let Some((born, number)) = self.sns.get(draft.sn.value()) {
-            return Ok(Some(same(Some(*born), number.or(made.number))));
+            return Some(same(Some(*born), number.or(made.number)));
         }
-        let brand = self.caller.brand;
-        let scope = scope_of(draft.sn.scheme(), brand);
-        let store = &self.house.store;
-        let Some(number) = store.identifier_fetch("sn", scope, draft.sn.value()).await? else {
-            let past = store.identifier_was("sn", scope, draft.sn.value()).await?;
-            return Ok(past.map(|_| same(None, None)));
-        };
-        let unit = store.unit_fetch(number).await?;
-        Ok(Some(same(unit.and_then(|u| u.born_hash), Some(number))))
+        let number = self.recorded.named(&draft.sn)?.live();
+        let unit = number.and_then(|number| self.recorded.unit(number));
+        Some(same(unit.and_then(|u| u.born_hash), number))
     }
 
-    async fn is_taken(&self, identifier: &Identifier) -> Result<bool, FlowError> {
-        let scheme = identifier.scheme().as_str();
-        if self.taken.contains(&(scheme, identifier.value().to_owned())) {
-            return Ok(true);
-        }
-        let scope = scope_of(identifier.scheme(), self.caller.brand);
-        let found = self.house.store.identifier_fetch(scheme, scope, identifier.value()).await?;
-        Ok(found.is_some())
+    fn is_taken(&self, identifier: &Identifier) -> bool {
+        let key = (identifier.scheme().as_str(), identifier.value().to_owned());
+        let recorded = || self.recorded.named(identifier).and_then(Named::live);
+        self.taken.contains(&key) || recorded().is_some()
     }
 }
 
