@@ -111,7 +111,8 @@ async fn serve_and_load(dir: &Path, units: u64) -> Result<(Vec<f64>, f64, Vec<f6
     let (house, _) = brand::open(dir).await?;
     let codes = codes_of(&house, units);
     let requests = requests(&codes);
-    let ours = spawn_ours(Arc::clone(&house)).await?;
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let (ours, serving) = spawn_ours(Arc::clone(&house), stopped).await?;
     let body = one_body(ours, &requests[0]).await?;
     let bare = spawn(bare_router(body)).await?;
     load(ours, &requests, REQUESTS / 4, None).await?;
@@ -122,6 +123,9 @@ async fn serve_and_load(dir: &Path, units: u64) -> Result<(Vec<f64>, f64, Vec<f6
     }
     let pace = median(ours_rates.clone()) * 0.7;
     let (_, tail) = load(ours, &requests, REQUESTS / 2, Some(pace)).await?;
+    // The server ends before its store is closed, so its last looks can still be written.
+    drop(stop);
+    let _ = serving.await;
     house.store.close().await;
     Ok((ours_rates, tail, bare_rates))
 }
@@ -164,17 +168,22 @@ fn bare_router(body: Vec<u8>) -> Router {
 }
 
 /// The real server, without rate limits: one address sends all the load.
-async fn spawn_ours(house: Arc<House>) -> Result<SocketAddr, BenchError> {
+async fn spawn_ours(
+    house: Arc<House>,
+    stop: tokio::sync::oneshot::Receiver<()>,
+) -> Result<(SocketAddr, tokio::task::JoinHandle<()>), BenchError> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let options = crate::api::ServeOptions::default();
-    tokio::spawn(async move {
-        let never = std::future::pending();
-        if let Err(error) = crate::api::serve(house, listener, options, never).await {
+    let serving = tokio::spawn(async move {
+        let stop = async move {
+            let _ = stop.await;
+        };
+        if let Err(error) = crate::api::serve(house, listener, options, stop).await {
             tracing::error!(%error, "the measured server ended");
         }
     });
-    Ok(address)
+    Ok((address, serving))
 }
 
 async fn spawn(router: Router) -> Result<SocketAddr, BenchError> {
