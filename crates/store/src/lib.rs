@@ -8,6 +8,7 @@ pub mod canonical;
 pub mod commit;
 pub mod engine;
 pub mod event;
+pub mod finding;
 pub mod health;
 pub mod ledger;
 pub mod project;
@@ -20,7 +21,7 @@ use canonical::BlindKey;
 use engine::{Engine, EngineError, Migration, Target, WriteError};
 
 /// The schema, step by step; forward only, never edited.
-const MIGRATIONS: &[Migration] = migrations!["V1__spine"];
+const MIGRATIONS: &[Migration] = migrations!["V1__spine", "V2__kit"];
 
 /// Everything recorded, on one engine.
 #[derive(Clone)]
@@ -86,6 +87,7 @@ impl Store {
     pub fn statements() -> Vec<&'static str> {
         [
             commit::STATEMENTS,
+            finding::STATEMENTS,
             health::STATEMENTS,
             ledger::STATEMENTS,
             project::STATEMENTS,

@@ -7,7 +7,7 @@
 
 use crate::canonical::unhex;
 use crate::engine::{Step, Value};
-use crate::event::{ActivatedBody, Body, CommissionedRow, Event, Row};
+use crate::event::{ActivatedBody, Body, CommissionedRow, Event, FindingRow, Row};
 use sha2::{Digest, Sha256};
 
 /// Which units of a commissioning already stand in the table (activated before they were made).
@@ -52,7 +52,7 @@ const UNIT_SOLD: &str = "UPDATE unit SET sold_on = $2 WHERE number = $1";
 const UNIT_LIFE: &str = "UPDATE unit SET life = $2, activated_at = NULL, region = NULL, \
     fingerprint = NULL, suspect = 0, sold_on = NULL WHERE number = $1";
 const PACK_OPEN: &str = "INSERT INTO pack (number, brand_id, sscc, products, recorded_at, \
-    revision) VALUES ($1, $2, $3, $4, $5, 0)";
+    revision, stirred_at) VALUES ($1, $2, $3, $4, $5, 0, $6)";
 const PACK_PRODUCTS: &str = "UPDATE pack SET products = $2 WHERE number = $1";
 const CONTAINMENT_END: &str = "UPDATE containment SET to_at = $3 WHERE child = $1 AND \
     parent = $2 AND from_at <= $3 AND (to_at IS NULL OR to_at > $3)";
@@ -176,6 +176,9 @@ pub fn project(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
             hold(event, &hand, steps);
         }
         Body::Activated(body) => activated(event, body, steps),
+        Body::FindingAdded { activated_at, findings, .. } => {
+            found(event, *activated_at, findings, steps);
+        }
         Body::FindingWithdrawn { finding, finding_kind, because } => {
             let finding = unhex(finding).unwrap_or_default();
             let because = unhex(because).unwrap_or_default();
@@ -221,7 +224,8 @@ pub fn project(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
 }
 
 /// A short hash of a production record, by which an equal row in a later file is recognised. Which
-/// batch the code came from is left out: a file without codes cannot know it.
+/// batch the code came from is left out: a file without codes cannot know it. A field that a row
+/// does not have is no part of its text, so rows from before the field hash as they did.
 pub fn born_hash(row: &CommissionedRow) -> i64 {
     let row = CommissionedRow { batch: 0, ..row.clone() };
     let text = serde_json::to_string(&row).unwrap_or_default();
@@ -317,6 +321,7 @@ fn packed(
                 sscc.into(),
                 products.into(),
                 event.recorded_at.into(),
+                event.happened_at.into(),
             ],
         ));
         steps.push(run(
@@ -361,7 +366,13 @@ fn activated(event: &Event, body: &ActivatedBody, steps: &mut Vec<Step>) {
             [home.clone(), at.clone(), body.region.clone().into(), fingerprint.into()],
         ));
     }
-    for finding in &body.findings {
+    found(event, body.activated_at, &body.findings, steps);
+}
+
+/// Findings stand under the event that wrote them, whichever activation they concern.
+fn found(event: &Event, activated_at: i64, findings: &[FindingRow], steps: &mut Vec<Step>) {
+    let home: Value = event.home.into();
+    for finding in findings {
         steps.push(run(
             FINDING_ADD,
             [
@@ -371,7 +382,7 @@ fn activated(event: &Event, body: &ActivatedBody, steps: &mut Vec<Step>) {
                 (&finding.grade).into(),
                 finding.nature.clone().into(),
                 finding.reasons.join(" ").into(),
-                at.clone(),
+                activated_at.into(),
             ],
         ));
         if finding.kind == "activated_again" && finding.grade != "observe" {

@@ -98,6 +98,7 @@ pub async fn change(
     // A unit named twice is meant once.
     let numbers: std::collections::BTreeSet<_> = numbers.iter().collect();
     for _ in 0..RACES_MAX {
+        let reference = house.reference().await?;
         let mut units = Vec::with_capacity(numbers.len());
         for number in &numbers {
             let unit = house.store.unit_fetch(**number).await?;
@@ -164,13 +165,13 @@ pub async fn bind_alias(
         CodeFound::Issued(number) => number,
     };
     for _ in 0..RACES_MAX {
+        let reference = house.reference().await?;
         let record = owned(house, caller, unit).await?;
         let taken = house.store.unit_fetch(alias).await?.is_some()
             || house.store.identifier_fetch("code", 0, &alias.to_string()).await?.is_some();
         if taken {
             return Err(Refused::new(Refusal::CodeBound, "code").into());
         }
-        let reference = house.reference().await?;
         if reference.batch_of(alias).is_none_or(|b| b.product != Some(record.product)) {
             return Err(Refused::new(Refusal::CodeOtherProduct, "code").into());
         }
@@ -197,6 +198,7 @@ pub async fn move_identifier(
     caller.need(Scope::Lifecycle)?;
     let reason = reason_text(reason)?;
     for _ in 0..RACES_MAX {
+        let reference = house.reference().await?;
         let record = owned(house, caller, unit).await?;
         let found = find::identifier(house, caller.brand, identifier).await?;
         match (onto, found) {

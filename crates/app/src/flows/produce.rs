@@ -8,13 +8,14 @@ use super::house::{EventDraft, House};
 use super::masterdata::Taking;
 use super::outcome::{FlowError, RACES_MAX, RowOutcome};
 use super::reference::Reference;
+use super::ship::look_again;
 use crate::files::ProductionDraft;
 use domain::id::ProductId;
 use domain::identifier::Identifier;
 use domain::refusal::{Refusal, Refused};
 use domain::verdict::Inspection;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use store::commit::{Commit, Draw, Relied};
+use store::commit::{Commit, Draw, Outbox, Relied};
 use store::event::{Body, CommissionedRow, Event, IdentifierRow, Row, Subject};
 use store::project::born_hash;
 use store::reference::Purpose;
@@ -284,8 +285,16 @@ async fn commit(
         by_site.entry(one.row.site).or_default().push(one);
     }
     for (_, rows) in by_site {
+        let known: Vec<_> =
+            rows.iter().filter_map(|m| m.known.as_ref()).map(|u| u.number).collect();
         let event = commissioned(house, caller, reference, rows, &mut commit);
-        commit.events.extend(event);
+        if let Some(event) = event {
+            // Activated before they were made: the record explains it, whenever that was.
+            let look =
+                |number| Outbox { home: number, content: "0".to_owned(), ..look_again(&event) };
+            commit.outbox.extend(known.iter().map(|n| look(*n)));
+            commit.events.push(event);
+        }
     }
     Ok(commit)
 }

@@ -1,4 +1,5 @@
 //! A small brand on a folder of its own, and clients that speak to its router in this process.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use axum::Router;
 use axum::body::Body;

@@ -5,7 +5,7 @@ use crate::cli::term::{Tone, pad, plain};
 use crate::cli::words;
 use crate::flows::custody::instant;
 use domain::id::PartyId;
-use store::event::{ActivatedBody, Body, Event, Row};
+use store::event::{ActivatedBody, Body, Event, FindingRow, Row};
 
 impl Sheet<'_> {
     pub(super) fn timeline(&self) -> String {
@@ -72,6 +72,15 @@ impl Sheet<'_> {
                 join([plain(shipment_no), party(holder)])
             }
             Body::Activated(body) => self.activated(body),
+            Body::FindingAdded { findings, bound_to, .. } => {
+                let told = |f: &FindingRow| {
+                    let grade = words::grade(self.lang, &f.grade);
+                    let word = format!("{} {grade}", words::finding(self.lang, &f.kind));
+                    self.paint.tone(words::grade_tone(&f.grade), &word)
+                };
+                let all: Vec<_> = findings.iter().map(told).collect();
+                join([all.join("  "), self.bound(*bound_to)])
+            }
             Body::FindingWithdrawn { finding_kind, .. } => words::finding(self.lang, finding_kind),
             Body::Recalled { reason }
             | Body::RecallLifted { reason }
@@ -103,15 +112,20 @@ impl Sheet<'_> {
         let grade = words::grade(self.lang, &body.grade);
         let place = self.pick("位置", "place");
         let grade = self.paint.tone(words::grade_tone(&body.grade), &format!("{place}{grade}"));
-        let bound = body.bound_to.map(|id| match self.lang {
-            crate::pages::i18n::Lang::Zh => format!("授权 {}", self.party(PartyId(id))),
-            crate::pages::i18n::Lang::En => format!("bound to {}", self.party(PartyId(id))),
-        });
+        let bound = self.bound(body.bound_to);
         let clock = match body.clock_believed {
             true => "",
             false => self.pick("时钟不可信", "clock not believed"),
         };
-        join([again.to_owned(), region, grade, bound.unwrap_or_default(), clock.to_owned()])
+        join([again.to_owned(), region, grade, bound, clock.to_owned()])
+    }
+
+    fn bound(&self, party: Option<i64>) -> String {
+        let Some(id) = party else { return String::new() };
+        match self.lang {
+            crate::pages::i18n::Lang::Zh => format!("授权 {}", self.party(PartyId(id))),
+            crate::pages::i18n::Lang::En => format!("bound to {}", self.party(PartyId(id))),
+        }
     }
 }
 
@@ -132,6 +146,7 @@ fn kind(body: &Body) -> (&'static str, &'static str) {
         Body::Returned { .. } => ("退回", "returned"),
         Body::ShipmentVoided { .. } => ("发运作废", "ship void"),
         Body::Activated(_) => ("激活", "activated"),
+        Body::FindingAdded { .. } => ("补记发现", "suspected"),
         Body::FindingWithdrawn { .. } => ("撤回发现", "withdrawn"),
         Body::Recalled { .. } => ("召回", "recalled"),
         Body::RecallLifted { .. } => ("召回结束", "recall end"),
