@@ -356,6 +356,20 @@ async fn goods_move_and_units_change() {
 }
 
 #[tokio::test]
+async fn a_kit_is_in_the_dossier_of_the_brand() {
+    let world = house().await;
+    let all = world.client("all").await;
+    let row = json!({"sn": "PLUG1", "gtin": support::GTIN, "site_code": "FAC", "kit": "SN0001",
+        "produced_at": "2026-05-01T08:00:00+08:00"});
+    let made = all.post("/api/v1/units/commission", &json!({"rows": [row]})).await;
+    assert_eq!(made.json["results"][0]["outcome"], "taken", "{}", made.json);
+    let dossier = all.get("/api/v1/units/PLUG1").await;
+    assert_eq!(dossier.json["kit"], "SN0001");
+    assert_eq!(dossier.json["timeline"][0]["detail"]["kit"], "SN0001");
+    assert_eq!(all.get("/api/v1/units/SN0001").await.json["kit"], Value::Null);
+}
+
+#[tokio::test]
 async fn a_scratch_code_lifts_and_an_imei_only_compares() {
     let world = house().await;
     let anyone = world.anyone();

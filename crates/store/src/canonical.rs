@@ -215,6 +215,7 @@ mod tests {
                 batch: 1,
                 identifiers: vec![IdentifierRow { scheme: "imei".into(), value: "86".into() }],
                 inspection: Some("pass".into()),
+                kit: Some("曜-0".into()),
                 produced_at: 5,
                 product: 2,
                 site: 3,

@@ -68,6 +68,9 @@ pub struct CommissionedRow {
     /// `pass`, `fail`, `hold`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub inspection: Option<String>,
+    /// The main unit of the saleable set it belongs to: that unit's serial number or code.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub kit: Option<String>,
     /// Production line.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub line: Option<String>,

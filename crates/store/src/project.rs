@@ -27,6 +27,7 @@ const UNIT_COLUMNS: &[&str] = &[
     "lot",
     "inspection",
     "disposition",
+    "kit",
     "life",
     "suspect",
     "recorded_at",
@@ -36,8 +37,8 @@ const IDENTIFIER_COLUMNS: &[&str] = &["value", "scheme", "scope", "unit", "from_
 const CONTAINMENT_COLUMNS: &[&str] = &["child", "from_at", "parent", "event_id"];
 
 const UNIT_BIRTH: &str = "UPDATE unit SET sn = $2, identifiers = $3, born_hash = $4, \
-    produced_at = $5, site_id = $6, line = $7, lot = $8, inspection = $9, disposition = $10 \
-    WHERE number = $1";
+    produced_at = $5, site_id = $6, line = $7, lot = $8, inspection = $9, disposition = $10, \
+    kit = $11 WHERE number = $1";
 const UNIT_UNBORN: &str = "INSERT INTO unit (number, brand_id, product_id, batch_id, life, \
     suspect, recorded_at, revision) VALUES ($1, $2, $3, $4, 0, 0, $5, 0)";
 const UNIT_INSPECTION: &str = "UPDATE unit SET inspection = $2 WHERE number = $1";
@@ -286,8 +287,8 @@ fn commissioned(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
     bulk("identifier", IDENTIFIER_COLUMNS, identifiers, steps);
 }
 
-/// The columns of a production record, `sn` to `disposition`.
-fn birth(row: &CommissionedRow) -> [Value; 9] {
+/// The columns of a production record, `sn` to `kit`.
+fn birth(row: &CommissionedRow) -> [Value; 10] {
     let identifiers = (!row.identifiers.is_empty())
         .then(|| serde_json::to_string(&row.identifiers).unwrap_or_default());
     [
@@ -300,6 +301,7 @@ fn birth(row: &CommissionedRow) -> [Value; 9] {
         row.lot.clone().into(),
         row.inspection.clone().into(),
         row.disposition.clone().into(),
+        row.kit.clone().into(),
     ]
 }
 
@@ -432,5 +434,29 @@ fn bulk(
 ) {
     if !values.is_empty() {
         steps.push(Step::Bulk { table, columns, values });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_without_a_kit_hashes_as_before_there_were_any() {
+        let row = CommissionedRow {
+            batch: 9,
+            produced_at: 5,
+            product: 2,
+            site: 3,
+            sn: Some("A1".into()),
+            ..CommissionedRow::default()
+        };
+        let text = r#"{"batch":0,"produced_at":5,"product":2,"site":3,"sn":"A1"}"#;
+        let digest = Sha256::digest(text.as_bytes());
+        let mut head = [0; 8];
+        head.copy_from_slice(&digest[..8]);
+        assert_eq!(born_hash(&row), i64::from_be_bytes(head));
+        let in_a_set = CommissionedRow { kit: Some("A1".into()), ..row.clone() };
+        assert_ne!(born_hash(&in_a_set), born_hash(&row));
     }
 }

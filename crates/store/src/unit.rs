@@ -39,6 +39,8 @@ pub struct UnitRecord {
     pub inspection: Option<String>,
     /// What it is meant for.
     pub disposition: Option<String>,
+    /// The main unit of the saleable set it belongs to, as given.
+    pub kit: Option<String>,
     /// Which life it is in.
     pub life: i64,
     /// First activation of this life, microseconds.
@@ -107,9 +109,9 @@ pub struct ScanRecord {
 const UNIT: &str = "SELECT number, brand_id, product_id, batch_id, sn, identifiers, born_hash, \
     produced_at, site_id, line, lot, inspection, disposition, life, activated_at, region, \
     fingerprint, suspect, recalled_at, stolen_at, retired_at, proof_at, sold_on, recorded_at, \
-    revision FROM unit WHERE number = $1";
-const PACK: &str = "SELECT number, brand_id, sscc, products, recorded_at, revision FROM pack \
-    WHERE number = $1";
+    revision, kit FROM unit WHERE number = $1";
+const PACK: &str = "SELECT number, brand_id, sscc, products, recorded_at, revision, stirred_at \
+    FROM pack WHERE number = $1";
 const IDENTIFIER: &str =
     "SELECT unit FROM identifier WHERE value = $1 AND scheme = $2 AND scope = $3";
 const IDENTIFIER_EVER: &str = "SELECT unit FROM identifier_past WHERE value = $1 AND \
@@ -470,6 +472,7 @@ fn unit(r: &Row<'_>) -> Result<UnitRecord, DecodeError> {
         sold_on: r.opt_text(22)?,
         recorded_at: r.int(23)?,
         revision: r.int(24)?,
+        kit: r.opt_text(25)?,
     })
 }
 

@@ -91,6 +91,8 @@ pub struct DossierReply {
     pub activated_at: Option<String>,
     /// Quality result; for the brand only.
     pub inspection: Option<String>,
+    /// The main unit of the saleable set it belongs to; for the brand only.
+    pub kit: Option<String>,
     /// Production line; for the brand only.
     pub line: Option<String>,
     /// Production lot; for the brand only.
@@ -151,6 +153,7 @@ pub fn dossier_reply(
         produced_at: at(unit.produced_at),
         activated_at: at(unit.activated_at),
         inspection: kept(&unit.inspection),
+        kit: kept(&unit.kit),
         line: kept(&unit.line),
         lot: kept(&unit.lot),
         timeline: dossier.events.iter().filter_map(|e| telling.event(e)).collect(),
@@ -265,7 +268,7 @@ impl Telling<'_> {
         match own.map(|s| &s.row) {
             Some(Row::Commissioned(row)) if self.view.shows(Fact::Production) => {
                 json!({"line": row.line, "lot": row.lot, "inspection": row.inspection,
-                    "disposition": row.disposition})
+                    "disposition": row.disposition, "kit": row.kit})
             }
             _ => json!({}),
         }

@@ -192,6 +192,7 @@ impl<'a> Judging<'a> {
             disposition: draft.disposition.map(|d| d.as_str().to_owned()),
             identifiers: draft.identifiers.iter().chain(&draft.parts).map(identifier).collect(),
             inspection: inspection_word(draft.inspection),
+            kit: draft.kit.as_ref().map(|main| main.shown().to_owned()),
             line: some(&draft.line),
             lot: some(&draft.lot),
             produced_at: draft.produced_at.at.as_microsecond(),

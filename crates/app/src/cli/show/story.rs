@@ -21,7 +21,7 @@ impl Sheet<'_> {
             let (zh, en) = kind(&event.body);
             let what = pad(self.pick(zh, en), LABEL_COLUMNS);
             let who = self.paint.tone(Tone::Dim, &self.who(event));
-            let told = self.told(&event.body);
+            let told = join([self.told(&event.body), self.kit(event)]);
             let gap = if told.is_empty() { "" } else { "  " };
             text += &format!("  {when}  {what}{told}{gap}{who}\n");
         }
@@ -34,6 +34,18 @@ impl Sheet<'_> {
         match own.map(|subject| &subject.row) {
             Some(Row::Commissioned(row)) => row.produced_at,
             _ => event.happened_at,
+        }
+    }
+
+    /// The saleable set it was made for.
+    fn kit(&self, event: &Event) -> String {
+        let own = event.subjects.iter().find(|s| s.number == self.known.record.number);
+        match own.map(|subject| &subject.row) {
+            Some(Row::Commissioned(row)) => match &row.kit {
+                Some(main) => format!("{} {}", self.pick("套装", "set"), plain(main)),
+                None => String::new(),
+            },
+            _ => String::new(),
         }
     }
 
