@@ -233,6 +233,89 @@ async fn keys_are_asked_for_and_scopes_are_kept() {
     assert_eq!(refused.json["results"][0]["problems"][0]["code"], "not_allowed");
 }
 
+/// The refusal of a command about one thing, wherever its reply holds it, and the field it names.
+fn refusal(reply: &Reply) -> Option<(&str, &str)> {
+    let rows = ["/results/0/problems/0", "/results/0/problem", ""];
+    let told = rows.iter().filter_map(|place| reply.json.pointer(place));
+    let mut told = told.filter_map(|p| Some((p["code"].as_str()?, p["field"].as_str()?)));
+    told.next()
+}
+
+#[tokio::test]
+async fn a_key_speaks_for_its_own_party_and_those_below_it() {
+    let world = house().await;
+    let day = |n: u32| format!("2026-05-{n:02}T08:00:00+08:00");
+    let made = |sn: &str, site: &str| {
+        let row = json!({"sn": sn, "gtin": support::GTIN, "site_code": site,
+            "produced_at": day(1)});
+        ("/api/v1/units/commission", json!({"rows": [row]}))
+    };
+    let sscc = domain::gs1::Sscc::build(0, "6901234", 1).unwrap();
+    let pack = |child: &str| {
+        let row = json!({"sscc": sscc.as_str(), "child": child, "packed_at": day(3)});
+        ("/api/v1/packs", json!({"rows": [row]}))
+    };
+    let unpack = ("/api/v1/packs/unpack", json!({"sscc": sscc.as_str(), "happened_at": day(4)}));
+    let moved = |path, no: &str, from: &str, to: &str, on: u32| {
+        let row = json!({"shipment_no": no, "from_code": from, "to_code": to,
+            "happened_at": day(on), "subject": "SN0001"});
+        (path, json!({"rows": [row]}))
+    };
+    let (ships, returns) = ("/api/v1/shipments", "/api/v1/returns");
+    let receipt = |party: &str| {
+        let body = json!({"party_code": party, "subjects": ["SN0001"], "happened_at": day(6)});
+        ("/api/v1/receipts", body)
+    };
+    let change = |what: &str, unit: &str| {
+        let inspection = if what == "inspect" { json!("pass") } else { Value::Null };
+        let body = json!({"change": what, "units": [unit], "reason": "why",
+            "inspection": inspection});
+        ("/api/v1/units/changes", body)
+    };
+    let imei = json!({"scheme": "imei", "value": "490154203237518", "onto": true, "reason": "why"});
+    let renamed = ("/api/v1/units/SN0001/identifiers", imei);
+    // In this order: who, the command, the field named when it is not allowed.
+    let table = [
+        ("FAC", made("NEW1", "FAC"), None),
+        ("FAC", made("NEW2", "FAC2"), Some("site_code")),
+        ("T1", made("NEW2", "FAC"), Some("site_code")),
+        ("BRAND", made("NEW2", "FAC2"), None),
+        ("FAC2", pack("SN0002"), Some("child")),
+        ("FAC", pack("SN0002"), None),
+        ("FAC2", unpack.clone(), Some("sscc")),
+        ("FAC", unpack, None),
+        ("FAC2", change("inspect", "SN0002"), Some("units")),
+        ("FAC", change("inspect", "SN0002"), None),
+        ("T2A", moved(ships, "S2", "T1", "T2A", 5), Some("from_code")),
+        ("T1", moved(ships, "S2", "T1", "T2A", 5), None),
+        ("T2B", receipt("T2A"), Some("party_code")),
+        ("T1", receipt("T2A"), None),
+        ("T2B", moved(returns, "R1", "T2A", "T1", 7), Some("from_code")),
+        ("T2A", moved(returns, "R1", "T2A", "T1", 7), None),
+        ("T2A", ("/api/v1/shipments/S2/void", json!({"happened_at": day(8)})), Some("moved_on")),
+        ("FAC", change("recall", "SN0003"), Some("units")),
+        ("BRAND", change("recall", "SN0003"), None),
+        ("FAC", change("lift_recall", "SN0003"), Some("units")),
+        ("T1", change("report_stolen", "SN0003"), Some("units")),
+        ("FAC", change("report_stolen", "SN0003"), None),
+        ("T2B", change("clear_stolen", "SN0003"), Some("units")),
+        ("T2B", renamed.clone(), Some("unit")),
+        ("SVC", renamed, None),
+        ("SVC", change("decommission", "SN0001"), Some("units")),
+        ("T1", change("decommission", "SN0001"), None),
+    ];
+    for (party, (path, body), field) in table {
+        let key = world.key(party, "all").await;
+        let reply = key.post(path, &body).await;
+        let told = refusal(&reply);
+        match field {
+            None => assert_eq!((told, reply.status), (None, StatusCode::OK), "{party} {path}"),
+            Some("moved_on") => assert_eq!(told.map(|t| t.0), field, "{}", reply.text),
+            Some(field) => assert_eq!(told, Some(("not_allowed", field)), "{party} {path}"),
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_import_is_answered_row_by_row() {
     let world = house().await;

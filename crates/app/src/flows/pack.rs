@@ -6,6 +6,7 @@ use super::caller::{Caller, Scope};
 use super::custody::{self, Subject, instant};
 use super::find::{self, unit_number};
 use super::house::{EventDraft, House};
+use super::mandate::speaks_for;
 use super::masterdata::Taking;
 use super::outcome::{FlowError, RACES_MAX, RowOutcome};
 use super::reference::Reference;
@@ -196,6 +197,7 @@ impl<'a> Packing<'a> {
             custody: &facts,
         })
         .map_err(|why| Refused::new(why, "child"))?;
+        speaks_for(self.reference, self.caller, holder, "child")?;
         let filling = &mut self.fillings[slot];
         filling.holder = holder;
         filling.after = filling.after.max(subject.recorded_at());
@@ -425,6 +427,10 @@ pub async fn unpack(
         let Subject::Pack(pack) = custody::subject(house, number, "sscc").await? else {
             return Err(Refused::new(Refusal::UnknownSubject, "sscc").into());
         };
+        let own = custody::facts(house, &reference, &[&Subject::Pack(pack.clone())]).await?;
+        if let Some(hold) = own.at(unit_number(number), at) {
+            speaks_for(&reference, caller, hold.party, "sscc")?;
+        }
         let mut numbers = Vec::with_capacity(children.len());
         if children.is_empty() {
             let inside = house.store.children_fetch(number).await?;

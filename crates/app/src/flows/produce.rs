@@ -5,6 +5,7 @@ use super::batches::{Mint, mint_into};
 use super::caller::{Caller, Scope};
 use super::find::{CodeFound, code, scope_of};
 use super::house::{EventDraft, House};
+use super::mandate::speaks_for;
 use super::masterdata::Taking;
 use super::outcome::{FlowError, RACES_MAX, RowOutcome};
 use super::reference::Reference;
@@ -12,6 +13,7 @@ use super::ship::look_again;
 use crate::files::ProductionDraft;
 use domain::id::ProductId;
 use domain::identifier::Identifier;
+use domain::party::Site;
 use domain::refusal::{Refusal, Refused};
 use domain::verdict::Inspection;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -178,6 +180,9 @@ impl<'a> Judging<'a> {
         if site.is_none() {
             refused.push(Refused::because(Refusal::UnknownSite, "site_code", &draft.site_code));
         }
+        let theirs =
+            |site: &&Site| speaks_for(self.reference, self.caller, site.party, "site_code").err();
+        refused.extend(site.as_ref().and_then(theirs));
         refused.extend(self.house.not_ahead(draft.produced_at.at, "produced_at").err());
         let (Some(product), Some(site), true) = (product, site, refused.is_empty()) else {
             return Err(refused);

@@ -5,6 +5,7 @@ use super::caller::{Caller, Scope};
 use super::custody::{self, Subject};
 use super::find::{self, unit_number};
 use super::house::{EventDraft, House};
+use super::mandate::speaks_for;
 use super::masterdata::Taking;
 use super::outcome::{FlowError, RACES_MAX, RowOutcome};
 use super::reference::Reference;
@@ -243,20 +244,6 @@ pub fn look_again(event: &Event) -> Outbox {
         content: event.happened_at.to_string(),
         due_at: event.recorded_at,
     }
-}
-
-/// A key speaks for its own party and those below it; the brand's for every party.
-fn speaks_for(
-    reference: &Reference,
-    caller: &Caller,
-    party: PartyId,
-    field: &'static str,
-) -> Result<(), Refused> {
-    if super::verify::may_see_hold(reference, caller, party) {
-        return Ok(());
-    }
-    let why = "it speaks for its own party and those below it";
-    Err(Refused::because(Refusal::NotAllowed, field, why))
 }
 
 /// Accepts a subject. Receiving a child of a pack unpacks it.
