@@ -35,6 +35,12 @@ impl Assurance {
         }
     }
 
+    /// Whether its word counts for how the device is connected. `cellular` makes an address of an
+    /// unknown network worth less as evidence, so whoever could gain by saying it is not believed.
+    pub fn vouches_for_access(self) -> bool {
+        matches!(self, Self::Attested | Self::BrandServer)
+    }
+
     /// Reads the word back.
     pub fn parse(word: &str) -> Option<Self> {
         [Self::Attested, Self::BrandServer, Self::App, Self::Public]
@@ -240,6 +246,37 @@ mod tests {
         assert_eq!(again(Some(vec![1]), Some(vec![2])), Some((kind, FindingGrade::Suspect)));
         assert_eq!(again(None, Some(vec![2])), Some((kind, FindingGrade::Observe)));
         assert_eq!(again(Some(vec![1]), None), Some((kind, FindingGrade::Observe)));
+    }
+
+    #[test]
+    fn states_count_as_of_the_first_start() {
+        let (custody, tree) = (journey(), tree());
+        let decided = |at: i64, [recalled_at, stolen_at, retired_at]: [Option<i64>; 3]| {
+            let [recalled_at, stolen_at, retired_at] =
+                [recalled_at, stolen_at, retired_at].map(|s| s.map(t));
+            let facts = facts(&custody, &tree);
+            let facts = ActivationFacts { at: t(at), recalled_at, stolen_at, retired_at, ..facts };
+            let found = decide(&facts).findings;
+            found.into_iter().map(|f| (f.kind, f.grade)).collect::<Vec<_>>()
+        };
+        use FindingGrade::{Likely, Suspect};
+        use FindingKind::{Decommissioned, Recalled, Stolen};
+        let (recalled, stolen, retired) =
+            ([Some(450), None, None], [None, Some(450), None], [None, None, Some(450)]);
+        assert_eq!(decided(500, recalled), [(Recalled, Suspect)]);
+        assert_eq!(decided(450, recalled), [(Recalled, Suspect)]);
+        assert_eq!(decided(400, recalled), []);
+        assert_eq!(decided(500, stolen), [(Stolen, Likely)]);
+        assert_eq!(decided(400, stolen), [(Stolen, Suspect)]);
+        assert_eq!(decided(500, retired), [(Decommissioned, Likely)]);
+        assert_eq!(decided(400, retired), []);
+    }
+
+    #[test]
+    fn only_the_brands_own_servers_vouch_for_the_access() {
+        let vouches = |a: Assurance| a.vouches_for_access();
+        assert!(vouches(Assurance::Attested) && vouches(Assurance::BrandServer));
+        assert!(!vouches(Assurance::App) && !vouches(Assurance::Public));
     }
 
     #[test]

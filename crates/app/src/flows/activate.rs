@@ -335,7 +335,8 @@ fn observations(
     let store = signals.store_code.as_deref();
     let store = store.and_then(|code| reference.party(brand, code));
     let region = |text: &String| divisions.parse(text).ok();
-    let access = match signals.access.as_deref() {
+    let access = signals.access.as_deref().filter(|_| assurance.vouches_for_access());
+    let access = match access {
         Some("cellular") => Some(Access::Cellular),
         Some("fixed" | "wifi") => Some(Access::Local),
         _ => None,
