@@ -99,12 +99,12 @@ pub struct ActivationFacts<'a> {
     pub at: Timestamp,
     /// When it was produced; none when there is no production record.
     pub produced: bool,
-    /// Under recall, reported stolen, decommissioned.
-    pub recalled: bool,
-    /// Reported stolen.
-    pub stolen: bool,
-    /// Decommissioned.
-    pub decommissioned: bool,
+    /// Under recall since.
+    pub recalled_at: Option<Timestamp>,
+    /// Stolen since, as reported.
+    pub stolen_at: Option<Timestamp>,
+    /// Decommissioned since.
+    pub retired_at: Option<Timestamp>,
     /// The life's first activation, when there was one.
     pub earlier: Option<Earlier>,
     /// Keyed hash of this device's fingerprint.
@@ -140,9 +140,16 @@ pub fn decide(facts: &ActivationFacts<'_>) -> Activation {
             findings.push(Finding::new(kind, grade, reason));
         }
     };
-    when(facts.stolen, Kind::Stolen, Likely, "reported_stolen");
-    when(facts.recalled, Kind::Recalled, Suspect, "under_recall");
-    when(facts.decommissioned, Kind::Decommissioned, Likely, "decommissioned");
+    // Devices report late. One that was started before its recall or its end was started rightly.
+    // A theft is often noticed only after the first start, so it warns in that order too; but the
+    // owner may as well have started it before it was stolen from them: that is less sure.
+    let since = |state: Option<Timestamp>| state.is_some_and(|from| from <= facts.at);
+    let stolen = since(facts.stolen_at);
+    let stolen_later = facts.stolen_at.is_some() && !stolen;
+    when(stolen, Kind::Stolen, Likely, "reported_stolen");
+    when(stolen_later, Kind::Stolen, Suspect, "reported_stolen_later");
+    when(since(facts.recalled_at), Kind::Recalled, Suspect, "under_recall");
+    when(since(facts.retired_at), Kind::Decommissioned, Likely, "decommissioned");
     when(!facts.produced, Kind::NotProduced, Suspect, "no_production_record");
     if let Some((grade, reason)) = again(facts) {
         when(true, Kind::ActivatedAgain, grade, reason);
@@ -195,9 +202,9 @@ mod tests {
             unit: n(1),
             at: t(500),
             produced: true,
-            recalled: false,
-            stolen: false,
-            decommissioned: false,
+            recalled_at: None,
+            stolen_at: None,
+            retired_at: None,
             earlier: None,
             fingerprint: Some(vec![1]),
             store: None,
