@@ -281,6 +281,17 @@ async fn a_late_pack_must_fit_what_its_contents_did(world: &World) {
     assert_eq!(refused, ["contradicts_later"]);
     assert_eq!(refusals(world, Kind::Shipments, &sent("S5", "25")).await, Vec::<&str>::new());
 
+    // In one file as well, whatever the order of its rows.
+    let fourth = sscc(4);
+    world.make(&sns(6..7)).await;
+    let packed = format!("sscc,child,packed_at\n{fourth},CY000006,2026-05-21T09:00:00+08:00\n");
+    world.take(Kind::Packs, &packed).await;
+    let file = format!(
+        "{SHIPMENTS}S7,FAC-SZ,T1-42,2026-05-25T08:00:00+08:00,CY000006\n\
+         S8,FAC-SZ,T1-53,2026-05-23T08:00:00+08:00,{fourth}\n"
+    );
+    assert_eq!(refusals(world, Kind::Shipments, &file).await, ["contradicts_later"]);
+
     // A shipment is not taken back under goods that moved on from inside it.
     ships(world, "S6,T1-53,T2-53,2026-05-27T08:00:00+08:00,CY000004").await;
     let caller = world.caller().await;

@@ -143,6 +143,10 @@ impl Moving<'_> {
             }));
         }
         let subject = custody::subject(self.house, number, "subject").await?;
+        // An earlier row took something out of this pack: what it did must be known first.
+        if self.commit.relies_on.contains(&subject.relied()) {
+            return Ok(None);
+        }
         let (stirred, children) = custody::stirred(self.house, &subject, at).await?;
         let concerned: Vec<_> = std::iter::once(&subject).chain(&children).collect();
         let facts = custody::facts(self.house, self.reference, &concerned).await?;
