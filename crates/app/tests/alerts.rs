@@ -1,7 +1,9 @@
 //! Alerts, page by page: nothing is told twice and nothing is missed, whatever is added meanwhile.
 
 mod common;
+mod support;
 
+use axum::http::StatusCode;
 use common::{World, sns, start};
 use domain::finding::FindingKind;
 use dossier::flows::FlowError;
@@ -76,4 +78,44 @@ async fn pages_follow_each_other_whatever_is_added(world: &World) {
     other.party = reference.party(other.brand, "T1-53").expect("it is there").id;
     let refused = list(&world.house, &other, Wanted::default()).await;
     assert!(matches!(refused, Err(FlowError::Refused(_))));
+}
+
+#[tokio::test]
+async fn the_api_pages_with_a_cursor() {
+    let world = support::house().await;
+    let codes = world.codes(5).await;
+    let ring = world.house.ring();
+    let now = world.house.clock.now().as_microsecond();
+    let alert = |code: &String| {
+        let code = domain::code::TraceCode::parse(code).expect("one of ours");
+        let home = ring.decode(&code).expect("one of ours").get() as i64;
+        let (dedup_key, kind) = ("recalled life 0".to_owned(), "recalled".to_owned());
+        let grade = "suspect".to_owned();
+        Alert { home, dedup_key, brand: 1, kind, grade, event: [7; 16], due_at: now }
+    };
+    let alerts = codes.iter().map(alert).collect();
+    let planted = Commit { alerts, ..Commit::default() };
+    world.house.store.commit(&planted).await.expect("they are new");
+    let brand = world.client("read").await;
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    for _ in 0..3 {
+        let page = brand.get(&format!("/api/v1/alerts?limit=2&kind=recalled{cursor}")).await;
+        page.expect(StatusCode::OK);
+        let items = page.json["items"].as_array().expect("items");
+        seen.extend(items.iter().map(|a| a["code"].as_str().expect("a code").to_owned()));
+        let next = page.json["next_cursor"].as_str();
+        assert_eq!(next.is_none(), seen.len() == 5, "{}", page.text);
+        cursor = next.map(|c| format!("&cursor={c}")).unwrap_or_default();
+    }
+    assert_eq!(seen, codes);
+    let none = brand.get("/api/v1/alerts?kind=stolen").await;
+    assert_eq!(none.json["items"], serde_json::json!([]));
+    let later = brand.get("/api/v1/alerts?since=2026-07-01T00:00:00%2B08:00").await;
+    assert_eq!(later.json["items"], serde_json::json!([]), "{}", later.text);
+    for bad in ["kind=odd", "cursor=zz", "cursor=1.2222222222222.00", "since=never", "limit=0"] {
+        let refused = brand.get(&format!("/api/v1/alerts?{bad}")).await;
+        refused.refused(StatusCode::BAD_REQUEST, "invalid_field");
+    }
+    let other = world.key("T1", "read").await.get("/api/v1/alerts").await;
+    other.refused(StatusCode::FORBIDDEN, "not_allowed");
 }

@@ -3,6 +3,7 @@
 mod support;
 
 use axum::http::StatusCode;
+use dossier::flows::{redecide, ship};
 use serde_json::{Value, json};
 use support::{Client, House, Reply, house};
 
@@ -450,6 +451,37 @@ async fn a_kit_is_in_the_dossier_of_the_brand() {
     assert_eq!(dossier.json["kit"], "SN0001");
     assert_eq!(dossier.json["timeline"][0]["detail"]["kit"], "SN0001");
     assert_eq!(all.get("/api/v1/units/SN0001").await.json["kit"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_late_fact_stands_in_the_timeline() {
+    let world = house().await;
+    let all = world.client("all").await;
+    let mut body = activation("SN0002", "fp");
+    body["signals"] = json!({"store_code": "FAC2"});
+    let first = all.post("/api/v1/activations", &body).await;
+    assert_eq!(first.findings(), [("never_shipped".into(), "suspect".into())]);
+    let row = json!({"shipment_no": "L1", "from_code": "FAC", "to_code": "T1",
+        "happened_at": "2026-05-03T08:00:00+08:00", "subject": "SN0002"});
+    all.post("/api/v1/shipments", &json!({"rows": [row]})).await.expect(StatusCode::OK);
+    let due = world.house.clock.now() + jiff::SignedDuration::from_secs(1);
+    let due = due.as_microsecond();
+    for job in world.house.store.outbox_due(ship::REDECIDE, due, 100).await.unwrap() {
+        redecide::redecide(&world.house, &job).await.unwrap();
+    }
+    let dossier = all.get("/api/v1/units/SN0002").await;
+    let event = |kind: &str| {
+        let events = dossier.json["timeline"].as_array().unwrap();
+        events.iter().find(|e| e["kind"] == kind).unwrap().clone()
+    };
+    let (gone, added) = (event("finding_withdrawn"), event("finding_added"));
+    for late in [&gone, &added] {
+        assert_eq!(late["detail"]["because"], event("shipped")["id"], "the fact is named");
+    }
+    assert_eq!(gone["detail"]["finding_kind"], "never_shipped");
+    assert_eq!(added["detail"]["activation"], event("activated")["id"]);
+    assert_eq!(added["detail"]["bound_to"], "T1");
+    assert_eq!(added["detail"]["findings"][0]["kind"], "other_channel");
 }
 
 #[tokio::test]
