@@ -3,6 +3,7 @@
 mod support;
 
 use axum::http::StatusCode;
+use dossier::flows::{redecide, ship};
 use serde_json::{Value, json};
 use support::{Client, House, Reply, house};
 
@@ -233,6 +234,89 @@ async fn keys_are_asked_for_and_scopes_are_kept() {
     assert_eq!(refused.json["results"][0]["problems"][0]["code"], "not_allowed");
 }
 
+/// The refusal of a command about one thing, wherever its reply holds it, and the field it names.
+fn refusal(reply: &Reply) -> Option<(&str, &str)> {
+    let rows = ["/results/0/problems/0", "/results/0/problem", ""];
+    let told = rows.iter().filter_map(|place| reply.json.pointer(place));
+    let mut told = told.filter_map(|p| Some((p["code"].as_str()?, p["field"].as_str()?)));
+    told.next()
+}
+
+#[tokio::test]
+async fn a_key_speaks_for_its_own_party_and_those_below_it() {
+    let world = house().await;
+    let day = |n: u32| format!("2026-05-{n:02}T08:00:00+08:00");
+    let made = |sn: &str, site: &str| {
+        let row = json!({"sn": sn, "gtin": support::GTIN, "site_code": site,
+            "produced_at": day(1)});
+        ("/api/v1/units/commission", json!({"rows": [row]}))
+    };
+    let sscc = domain::gs1::Sscc::build(0, "6901234", 1).unwrap();
+    let pack = |child: &str| {
+        let row = json!({"sscc": sscc.as_str(), "child": child, "packed_at": day(3)});
+        ("/api/v1/packs", json!({"rows": [row]}))
+    };
+    let unpack = ("/api/v1/packs/unpack", json!({"sscc": sscc.as_str(), "happened_at": day(4)}));
+    let moved = |path, no: &str, from: &str, to: &str, on: u32| {
+        let row = json!({"shipment_no": no, "from_code": from, "to_code": to,
+            "happened_at": day(on), "subject": "SN0001"});
+        (path, json!({"rows": [row]}))
+    };
+    let (ships, returns) = ("/api/v1/shipments", "/api/v1/returns");
+    let receipt = |party: &str| {
+        let body = json!({"party_code": party, "subjects": ["SN0001"], "happened_at": day(6)});
+        ("/api/v1/receipts", body)
+    };
+    let change = |what: &str, unit: &str| {
+        let inspection = if what == "inspect" { json!("pass") } else { Value::Null };
+        let body = json!({"change": what, "units": [unit], "reason": "why",
+            "inspection": inspection});
+        ("/api/v1/units/changes", body)
+    };
+    let imei = json!({"scheme": "imei", "value": "490154203237518", "onto": true, "reason": "why"});
+    let renamed = ("/api/v1/units/SN0001/identifiers", imei);
+    // In this order: who, the command, the field named when it is not allowed.
+    let table = [
+        ("FAC", made("NEW1", "FAC"), None),
+        ("FAC", made("NEW2", "FAC2"), Some("site_code")),
+        ("T1", made("NEW2", "FAC"), Some("site_code")),
+        ("BRAND", made("NEW2", "FAC2"), None),
+        ("FAC2", pack("SN0002"), Some("child")),
+        ("FAC", pack("SN0002"), None),
+        ("FAC2", unpack.clone(), Some("sscc")),
+        ("FAC", unpack, None),
+        ("FAC2", change("inspect", "SN0002"), Some("units")),
+        ("FAC", change("inspect", "SN0002"), None),
+        ("T2A", moved(ships, "S2", "T1", "T2A", 5), Some("from_code")),
+        ("T1", moved(ships, "S2", "T1", "T2A", 5), None),
+        ("T2B", receipt("T2A"), Some("party_code")),
+        ("T1", receipt("T2A"), None),
+        ("T2B", moved(returns, "R1", "T2A", "T1", 7), Some("from_code")),
+        ("T2A", moved(returns, "R1", "T2A", "T1", 7), None),
+        ("T2A", ("/api/v1/shipments/S2/void", json!({"happened_at": day(8)})), Some("moved_on")),
+        ("FAC", change("recall", "SN0003"), Some("units")),
+        ("BRAND", change("recall", "SN0003"), None),
+        ("FAC", change("lift_recall", "SN0003"), Some("units")),
+        ("T1", change("report_stolen", "SN0003"), Some("units")),
+        ("FAC", change("report_stolen", "SN0003"), None),
+        ("T2B", change("clear_stolen", "SN0003"), Some("units")),
+        ("T2B", renamed.clone(), Some("unit")),
+        ("SVC", renamed, None),
+        ("SVC", change("decommission", "SN0001"), Some("units")),
+        ("T1", change("decommission", "SN0001"), None),
+    ];
+    for (party, (path, body), field) in table {
+        let key = world.key(party, "all").await;
+        let reply = key.post(path, &body).await;
+        let told = refusal(&reply);
+        match field {
+            None => assert_eq!((told, reply.status), (None, StatusCode::OK), "{party} {path}"),
+            Some("moved_on") => assert_eq!(told.map(|t| t.0), field, "{}", reply.text),
+            Some(field) => assert_eq!(told, Some(("not_allowed", field)), "{party} {path}"),
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_import_is_answered_row_by_row() {
     let world = house().await;
@@ -353,6 +437,51 @@ async fn goods_move_and_units_change() {
     let parties = all.get("/api/v1/parties?limit=2").await;
     assert_eq!(parties.json["items"].as_array().unwrap().len(), 2);
     all.get("/api/v1/alerts").await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_kit_is_in_the_dossier_of_the_brand() {
+    let world = house().await;
+    let all = world.client("all").await;
+    let row = json!({"sn": "PLUG1", "gtin": support::GTIN, "site_code": "FAC", "kit": "SN0001",
+        "produced_at": "2026-05-01T08:00:00+08:00"});
+    let made = all.post("/api/v1/units/commission", &json!({"rows": [row]})).await;
+    assert_eq!(made.json["results"][0]["outcome"], "taken", "{}", made.json);
+    let dossier = all.get("/api/v1/units/PLUG1").await;
+    assert_eq!(dossier.json["kit"], "SN0001");
+    assert_eq!(dossier.json["timeline"][0]["detail"]["kit"], "SN0001");
+    assert_eq!(all.get("/api/v1/units/SN0001").await.json["kit"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_late_fact_stands_in_the_timeline() {
+    let world = house().await;
+    let all = world.client("all").await;
+    let mut body = activation("SN0002", "fp");
+    body["signals"] = json!({"store_code": "FAC2"});
+    let first = all.post("/api/v1/activations", &body).await;
+    assert_eq!(first.findings(), [("never_shipped".into(), "suspect".into())]);
+    let row = json!({"shipment_no": "L1", "from_code": "FAC", "to_code": "T1",
+        "happened_at": "2026-05-03T08:00:00+08:00", "subject": "SN0002"});
+    all.post("/api/v1/shipments", &json!({"rows": [row]})).await.expect(StatusCode::OK);
+    let due = world.house.clock.now() + jiff::SignedDuration::from_secs(1);
+    let due = due.as_microsecond();
+    for job in world.house.store.outbox_due(ship::REDECIDE, due, 100).await.unwrap() {
+        redecide::redecide(&world.house, &job).await.unwrap();
+    }
+    let dossier = all.get("/api/v1/units/SN0002").await;
+    let event = |kind: &str| {
+        let events = dossier.json["timeline"].as_array().unwrap();
+        events.iter().find(|e| e["kind"] == kind).unwrap().clone()
+    };
+    let (gone, added) = (event("finding_withdrawn"), event("finding_added"));
+    for late in [&gone, &added] {
+        assert_eq!(late["detail"]["because"], event("shipped")["id"], "the fact is named");
+    }
+    assert_eq!(gone["detail"]["finding_kind"], "never_shipped");
+    assert_eq!(added["detail"]["activation"], event("activated")["id"]);
+    assert_eq!(added["detail"]["bound_to"], "T1");
+    assert_eq!(added["detail"]["findings"][0]["kind"], "other_channel");
 }
 
 #[tokio::test]

@@ -35,6 +35,12 @@ impl Assurance {
         }
     }
 
+    /// Whether its word counts for how the device is connected. `cellular` makes an address of an
+    /// unknown network worth less as evidence, so whoever could gain by saying it is not believed.
+    pub fn vouches_for_access(self) -> bool {
+        matches!(self, Self::Attested | Self::BrandServer)
+    }
+
     /// Reads the word back.
     pub fn parse(word: &str) -> Option<Self> {
         [Self::Attested, Self::BrandServer, Self::App, Self::Public]
@@ -93,12 +99,12 @@ pub struct ActivationFacts<'a> {
     pub at: Timestamp,
     /// When it was produced; none when there is no production record.
     pub produced: bool,
-    /// Under recall, reported stolen, decommissioned.
-    pub recalled: bool,
-    /// Reported stolen.
-    pub stolen: bool,
-    /// Decommissioned.
-    pub decommissioned: bool,
+    /// Under recall since.
+    pub recalled_at: Option<Timestamp>,
+    /// Stolen since, as reported.
+    pub stolen_at: Option<Timestamp>,
+    /// Decommissioned since.
+    pub retired_at: Option<Timestamp>,
     /// The life's first activation, when there was one.
     pub earlier: Option<Earlier>,
     /// Keyed hash of this device's fingerprint.
@@ -134,9 +140,16 @@ pub fn decide(facts: &ActivationFacts<'_>) -> Activation {
             findings.push(Finding::new(kind, grade, reason));
         }
     };
-    when(facts.stolen, Kind::Stolen, Likely, "reported_stolen");
-    when(facts.recalled, Kind::Recalled, Suspect, "under_recall");
-    when(facts.decommissioned, Kind::Decommissioned, Likely, "decommissioned");
+    // Devices report late. One that was started before its recall or its end was started rightly.
+    // A theft is often noticed only after the first start, so it warns in that order too; but the
+    // owner may as well have started it before it was stolen from them: that is less sure.
+    let since = |state: Option<Timestamp>| state.is_some_and(|from| from <= facts.at);
+    let stolen = since(facts.stolen_at);
+    let stolen_later = facts.stolen_at.is_some() && !stolen;
+    when(stolen, Kind::Stolen, Likely, "reported_stolen");
+    when(stolen_later, Kind::Stolen, Suspect, "reported_stolen_later");
+    when(since(facts.recalled_at), Kind::Recalled, Suspect, "under_recall");
+    when(since(facts.retired_at), Kind::Decommissioned, Likely, "decommissioned");
     when(!facts.produced, Kind::NotProduced, Suspect, "no_production_record");
     if let Some((grade, reason)) = again(facts) {
         when(true, Kind::ActivatedAgain, grade, reason);
@@ -189,9 +202,9 @@ mod tests {
             unit: n(1),
             at: t(500),
             produced: true,
-            recalled: false,
-            stolen: false,
-            decommissioned: false,
+            recalled_at: None,
+            stolen_at: None,
+            retired_at: None,
             earlier: None,
             fingerprint: Some(vec![1]),
             store: None,
@@ -240,6 +253,37 @@ mod tests {
         assert_eq!(again(Some(vec![1]), Some(vec![2])), Some((kind, FindingGrade::Suspect)));
         assert_eq!(again(None, Some(vec![2])), Some((kind, FindingGrade::Observe)));
         assert_eq!(again(Some(vec![1]), None), Some((kind, FindingGrade::Observe)));
+    }
+
+    #[test]
+    fn states_count_as_of_the_first_start() {
+        let (custody, tree) = (journey(), tree());
+        let decided = |at: i64, [recalled_at, stolen_at, retired_at]: [Option<i64>; 3]| {
+            let [recalled_at, stolen_at, retired_at] =
+                [recalled_at, stolen_at, retired_at].map(|s| s.map(t));
+            let facts = facts(&custody, &tree);
+            let facts = ActivationFacts { at: t(at), recalled_at, stolen_at, retired_at, ..facts };
+            let found = decide(&facts).findings;
+            found.into_iter().map(|f| (f.kind, f.grade)).collect::<Vec<_>>()
+        };
+        use FindingGrade::{Likely, Suspect};
+        use FindingKind::{Decommissioned, Recalled, Stolen};
+        let (recalled, stolen, retired) =
+            ([Some(450), None, None], [None, Some(450), None], [None, None, Some(450)]);
+        assert_eq!(decided(500, recalled), [(Recalled, Suspect)]);
+        assert_eq!(decided(450, recalled), [(Recalled, Suspect)]);
+        assert_eq!(decided(400, recalled), []);
+        assert_eq!(decided(500, stolen), [(Stolen, Likely)]);
+        assert_eq!(decided(400, stolen), [(Stolen, Suspect)]);
+        assert_eq!(decided(500, retired), [(Decommissioned, Likely)]);
+        assert_eq!(decided(400, retired), []);
+    }
+
+    #[test]
+    fn only_the_brands_own_servers_vouch_for_the_access() {
+        let vouches = |a: Assurance| a.vouches_for_access();
+        assert!(vouches(Assurance::Attested) && vouches(Assurance::BrandServer));
+        assert!(!vouches(Assurance::App) && !vouches(Assurance::Public));
     }
 
     #[test]

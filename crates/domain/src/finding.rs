@@ -82,7 +82,7 @@ kinds! {
     ActivatedAgain "activated_again" "重复激活";
     /// Activated while under recall.
     Recalled "recalled" "召回中";
-    /// Activated after it was reported stolen.
+    /// Reported stolen, before the activation or since.
     Stolen "stolen" "已挂失";
     /// Activated after it was decommissioned.
     Decommissioned "decommissioned" "已停用";

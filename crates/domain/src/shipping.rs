@@ -3,7 +3,7 @@
 //! instant and leaves its siblings where they are.
 
 use crate::code::UnitNumber;
-use crate::custody::{CustodyFacts, Hold, HoldKind};
+use crate::custody::{Containment, CustodyFacts, Hold, HoldKind};
 use crate::id::{PartyId, ProductId};
 use crate::party::{PartyKind, PartyTree};
 use crate::refusal::Refusal;
@@ -34,8 +34,11 @@ pub struct ShipFacts<'a> {
     pub decommissioned: bool,
     /// The caller says why goods go where no grant binds them.
     pub reason_given: bool,
-    /// Custody of the subject and of every pack it was ever in.
+    /// Custody of the subject, of every pack it was ever in, and of the children of `stirred`.
     pub custody: &'a CustodyFacts,
+    /// What went into the subject, or into a pack that is inside it then, or left one of them,
+    /// after `happened_at`. Only a paper that comes late has any.
+    pub stirred: &'a [Containment],
     /// The parties.
     pub tree: &'a PartyTree,
     /// The grants.
@@ -103,18 +106,45 @@ fn hand_over(facts: &ShipFacts<'_>) -> Result<Shipped, Refusal> {
         let shipped_before = chain.iter().filter(gave).any(|h| h.at <= facts.happened_at);
         return Err(if shipped_before { Refusal::AlreadyShipped } else { Refusal::NotHolder });
     }
-    let after = chain.iter().find(|h| h.at > facts.happened_at);
-    if after.is_some_and(|h| h.from != Some(facts.to) && h.party != facts.to) {
-        return Err(Refusal::ContradictsLater);
-    }
-    let later_inside = |c: &crate::custody::Containment| c.from > facts.happened_at;
-    if after.is_none() && facts.custody.containments(facts.subject).iter().any(later_inside) {
+    if !fits_later(facts) {
         return Err(Refusal::ContradictsLater);
     }
     Ok(Shipped {
         unpacked_from: facts.custody.parent_at(facts.subject, facts.happened_at),
         presumed: before.kind.in_transit(),
     })
+}
+
+/// Whether everything recorded after a late paper still fits when the receiver holds from then on:
+/// what the subject did next, and what was in it and left it, and what went into it.
+fn fits_later(facts: &ShipFacts<'_>) -> bool {
+    let ShipFacts { subject, to, happened_at: at, custody, .. } = *facts;
+    let fits = |c: &Containment| {
+        if c.from > at {
+            joined_by(custody, c, to, at)
+        } else {
+            next_is_of(custody, c.child, to, at)
+        }
+    };
+    next_is_of(custody, subject, to, at) && facts.stirred.iter().all(fits)
+}
+
+/// Whether what a subject did next after `at` was done by `holder` or brought it to `holder`: it
+/// moved on, and until then went only into packs that `holder` held.
+fn next_is_of(custody: &CustodyFacts, subject: UnitNumber, holder: PartyId, at: Timestamp) -> bool {
+    let chain = custody.chain(subject);
+    let next = chain.iter().find(|h| h.at > at);
+    let until = next.map_or(Timestamp::MAX, |h| h.at);
+    let held = |c: &Containment| custody.at(c.parent, c.from).is_some_and(|h| h.party == holder);
+    let mut packed = custody.containments(subject).iter().filter(|c| at < c.from && c.from < until);
+    next.is_none_or(|h| h.from == Some(holder) || h.party == holder) && packed.all(held)
+}
+
+/// Whether a child could go into a pack that `holder` holds since `at`: it was in the same hands,
+/// or the pack had moved on by then.
+fn joined_by(custody: &CustodyFacts, c: &Containment, holder: PartyId, at: Timestamp) -> bool {
+    let moved = custody.chain(c.parent).iter().any(|h| at < h.at && h.at <= c.from);
+    moved || custody.at(c.child, c.from).is_some_and(|h| h.party == holder)
 }
 
 /// Whether a receipt by `party` at `at` stands: the subject is on its way to it then.
@@ -132,20 +162,34 @@ pub fn receive(
     }
 }
 
-/// Whether a shipment of the subject by `from` can be voided: nothing moved it since.
+/// Whether a shipment of the subject can be voided at `at`, and who holds it again: nothing moved
+/// it since, and nothing that was in it moved on or was joined by more. `stirred` are the
+/// containments that began or ended after the shipment.
 pub fn void(
     custody: &CustodyFacts,
     subject: UnitNumber,
     shipment_no: &str,
+    at: Timestamp,
+    stirred: &[Containment],
 ) -> Result<PartyId, Refusal> {
     let chain = custody.chain(subject);
     let last = chain.last().ok_or(Refusal::UnknownSubject)?;
     let is_it = |h: &Hold| h.shipment_no.as_deref() == Some(shipment_no);
-    match last {
-        h if is_it(h) && h.kind.in_transit() => h.from.ok_or(Refusal::MovedOn),
-        _ if chain.iter().any(|h| is_it(h)) => Err(Refusal::MovedOn),
-        _ => Err(Refusal::UnknownSubject),
+    if !chain.iter().any(|h| is_it(h)) {
+        return Err(Refusal::UnknownSubject);
     }
+    if !is_it(last) || !last.kind.in_transit() {
+        return Err(Refusal::MovedOn);
+    }
+    if at < last.at {
+        return Err(Refusal::ContradictsLater);
+    }
+    let moved_on =
+        |c: &Containment| c.from > last.at || custody.chain(c.child).iter().any(|h| h.at > last.at);
+    if stirred.iter().any(moved_on) {
+        return Err(Refusal::MovedOn);
+    }
+    last.from.ok_or(Refusal::MovedOn)
 }
 
 #[cfg(test)]
@@ -172,6 +216,7 @@ mod tests {
             decommissioned: false,
             reason_given: false,
             custody,
+            stirred: &[],
             tree,
             territories,
         }
@@ -209,6 +254,63 @@ mod tests {
         assert!(fits.is_ok(), "{fits:?}");
         let not = ship(&facts(&custody, &tree, &none, (1, 2, 8, 200)));
         assert_eq!(not, Err(Refusal::ContradictsLater));
+    }
+
+    /// Unit 1 lies in pack 10, which its maker 2 filled at 20; the late paper sends 10 from 2 to
+    /// `to` at 50. What unit 1 did meanwhile must fit.
+    #[test]
+    fn a_late_pack_must_fit_what_its_contents_did_since() {
+        let (tree, none) = (tree(), Territories::default());
+        let check = |name: &str, to, own: &[Hold], boxes: &[Containment], fits: bool| {
+            let mut holds =
+                vec![hold(1, 10, 2, None), hold(10, 20, 2, None), hold(20, 30, 2, None)];
+            holds.push(hold(30, 60, 3, None));
+            holds.extend_from_slice(own);
+            let custody = CustodyFacts::new(holds, boxes.to_vec());
+            let later = |c: &&Containment| c.parent == n(10) && c.from > t(50);
+            let left = |c: &&Containment| c.parent == n(10) && c.to.is_some();
+            let stirred: Vec<_> = boxes.iter().filter(|c| later(c) || left(c)).cloned().collect();
+            let late = facts(&custody, &tree, &none, (10, 2, to, 50));
+            let late = ShipFacts { stirred: &stirred, ..late };
+            let expected = if fits { Ok(()) } else { Err(Refusal::ContradictsLater) };
+            assert_eq!(ship(&late).map(|_| ()), expected, "{name}");
+        };
+        let left = |to| inside(1, 10, 20, Some(to));
+        let stays = [inside(1, 10, 20, None)];
+        check("it stays inside", 3, &[], &stays, true);
+        check("it was only taken out", 3, &[], &[left(70)], true);
+        check("the receiver shipped it on", 3, &[hold(1, 70, 4, Some(3))], &[left(70)], true);
+        check("its maker shipped it", 3, &[hold(1, 70, 8, Some(2))], &[left(70)], false);
+        check("shipped before the paper", 3, &[hold(1, 40, 8, Some(2))], &[left(40)], true);
+        let again = |parent| [left(70), inside(1, parent, 80, None)];
+        check("packed anew by the receiver", 3, &[], &again(30), true);
+        check("packed anew by its maker", 3, &[], &again(20), false);
+        let joins = [inside(1, 10, 20, None), inside(5, 10, 70, None)];
+        check("its maker added to it", 3, &[hold(5, 10, 2, None)], &joins, false);
+        check("the receiver added to it", 3, &[hold(5, 10, 3, None)], &joins, true);
+        let back = [hold(5, 10, 2, None), hold(10, 60, 2, Some(3))];
+        check("it had come back by then", 3, &back, &joins, true);
+    }
+
+    #[test]
+    fn a_shipment_is_voided_only_while_all_of_it_is_there() {
+        let paper = |hold: Hold| Hold { shipment_no: Some("S1".to_owned()), ..hold };
+        let check = |at, own: &[Hold], boxes: &[Containment]| {
+            let mut holds = vec![hold(1, 10, 2, None), hold(10, 20, 2, None)];
+            holds.push(paper(hold(10, 50, 3, Some(2))));
+            holds.extend_from_slice(own);
+            void(&CustodyFacts::new(holds, boxes.to_vec()), n(10), "S1", t(at), boxes)
+        };
+        assert_eq!(check(60, &[], &[]), Ok(PartyId(2)));
+        assert_eq!(check(40, &[], &[]), Err(Refusal::ContradictsLater));
+        assert_eq!(check(60, &[hold(10, 55, 4, Some(3))], &[]), Err(Refusal::MovedOn));
+        let left = [inside(1, 10, 20, Some(55))];
+        assert_eq!(check(60, &[], &left), Ok(PartyId(2)), "taken out, not handed on");
+        assert_eq!(check(60, &[hold(1, 55, 4, Some(3))], &left), Err(Refusal::MovedOn));
+        let joined = [inside(7, 10, 55, None)];
+        assert_eq!(check(60, &[], &joined), Err(Refusal::MovedOn));
+        let facts = CustodyFacts::new([hold(1, 10, 2, None)], []);
+        assert_eq!(void(&facts, n(1), "S1", t(60), &[]), Err(Refusal::UnknownSubject));
     }
 
     #[test]

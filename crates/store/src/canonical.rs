@@ -205,7 +205,7 @@ pub fn unseal(canonical: &str, rows: &[(i64, String)]) -> Result<Event, serde_js
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Body, CommissionedRow, IdentifierRow};
+    use crate::event::{Body, CommissionedRow, FindingRow, IdentifierRow};
     use domain::id::BrandId;
 
     fn event() -> Event {
@@ -215,6 +215,7 @@ mod tests {
                 batch: 1,
                 identifiers: vec![IdentifierRow { scheme: "imei".into(), value: "86".into() }],
                 inspection: Some("pass".into()),
+                kit: Some("曜-0".into()),
                 produced_at: 5,
                 product: 2,
                 site: 3,
@@ -252,6 +253,33 @@ mod tests {
         let sealed = seal(&event, &BlindKey::new(&[1; 32])).unwrap();
         let rows: Vec<_> = event.subjects.iter().map(|s| s.number).zip(sealed.rows).collect();
         assert_eq!(unseal(&sealed.canonical, &rows).unwrap(), event);
+    }
+
+    #[test]
+    fn a_finding_added_late_is_written_in_canonical_form() {
+        let finding = FindingRow {
+            grade: "suspect".into(),
+            kind: "outside_territory".into(),
+            nature: Some("cross_region".into()),
+            reasons: vec!["retail_outside".into()],
+        };
+        let compact = serde_json::to_string(&finding).unwrap();
+        assert_eq!(compact, canonical_text(&serde_json::to_value(&finding).unwrap()).unwrap());
+        let body = Body::FindingAdded {
+            activated_at: 3,
+            activation: "0a".into(),
+            because: "0b".into(),
+            bound_to: Some(4),
+            findings: vec![finding],
+            versions: "v".into(),
+        };
+        let added = Event { body, subjects: vec![], ..event() };
+        let sealed = seal(&added, &BlindKey::new(&[1; 32])).unwrap();
+        let head = r#""activated_at":3,"activation":"0a","because":"0b","bound_to":4"#;
+        let tail = r#""kind":"finding_added","versions":"v""#;
+        let written = format!(r#"{{{head},"findings":[{compact}],{tail}}}"#);
+        assert!(sealed.canonical.contains(&written), "{}", sealed.canonical);
+        assert_eq!(unseal(&sealed.canonical, &[]).unwrap(), added);
     }
 
     #[test]

@@ -72,7 +72,7 @@ pub struct Draw {
 pub struct Alert {
     /// The unit.
     pub home: i64,
-    /// Same key, same alert: it is written once.
+    /// Same key, same alert: it is written once, and again only after it was withdrawn.
     pub dedup_key: String,
     /// The tenant.
     pub brand: i64,
@@ -189,14 +189,17 @@ const REFERENCE_BUMP: &str =
     "UPDATE version SET value = value + 1 WHERE name = 'reference' AND value = $1";
 const UNIT_GUARD: &str = "UPDATE unit SET revision = revision + 1, recorded_at = $3 \
     WHERE number = $1 AND revision = $2";
-const PACK_GUARD: &str = "UPDATE pack SET revision = revision + 1, recorded_at = $3 \
+const PACK_GUARD: &str = "UPDATE pack SET revision = revision + 1, recorded_at = $3, \
+    stirred_at = CASE WHEN stirred_at > $4 THEN stirred_at ELSE $4 END \
     WHERE number = $1 AND revision = $2";
 const DRAW: &str = "UPDATE draw SET next_number = $3 WHERE batch_id = $1 AND next_number = $2";
 const EVENT_ADD: &str = "INSERT INTO event (home, id, brand_id, kind, happened_at, recorded_at, \
     canonical) VALUES ($1, $2, $3, $4, $5, $6, $7)";
 const UNSEALED_ADD: &str = "INSERT INTO unsealed (home, event_id, leaf) VALUES ($1, $2, $3)";
 const ALERT_ADD: &str = "INSERT INTO alert (home, dedup_key, brand_id, kind, grade, event_id, \
-    due_at) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (home, dedup_key) DO NOTHING";
+    due_at) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (home, dedup_key) DO UPDATE SET \
+    grade = excluded.grade, event_id = excluded.event_id, due_at = excluded.due_at, \
+    withdrawn_at = NULL WHERE alert.withdrawn_at IS NOT NULL";
 const ALERT_WITHDRAW: &str = "UPDATE alert SET withdrawn_at = $4 WHERE home = $1 AND \
     event_id = $2 AND kind = $3";
 const OUTBOX_ADD: &str =
@@ -275,6 +278,8 @@ pub(crate) fn plan(commit: &Commit, blind: &BlindKey) -> Result<Plan, StoreError
 }
 
 fn guards(commit: &Commit, recorded_at: i64, steps: &mut Vec<Step>) {
+    // Whatever touches a pack relies on it, so this is never earlier than what it touched.
+    let stirred_at = commit.events.iter().map(|e| e.happened_at).max().unwrap_or(0);
     for relied in &commit.relies_on {
         steps.push(match *relied {
             Relied::Reference(version) if commit.reference.is_empty() => {
@@ -289,7 +294,8 @@ fn guards(commit: &Commit, recorded_at: i64, steps: &mut Vec<Step>) {
                 Step::change_one(UNIT_GUARD, params, "unit")
             }
             Relied::Pack { number, revision } => {
-                let params = vec![number.into(), revision.into(), recorded_at.into()];
+                let params =
+                    vec![number.into(), revision.into(), recorded_at.into(), stirred_at.into()];
                 Step::change_one(PACK_GUARD, params, "pack")
             }
         });

@@ -19,9 +19,14 @@ const CUSTODY: &str = "SELECT parent, from_at, to_at, event_id, CAST(NULL AS BIG
     presumed, shipment_no, recorded_at FROM hold WHERE subject = $1";
 const CHILDREN: &str = "SELECT child, parent, from_at, to_at FROM containment \
     WHERE parent = $1 ORDER BY child";
+const STIRRED: &str = "SELECT child, parent, from_at, to_at FROM containment \
+    WHERE parent = $1 AND (from_at > $2 OR to_at > $2) ORDER BY child";
+const PACKS_INSIDE: &str = "SELECT c.child FROM containment c JOIN pack p ON \
+    p.number = c.child WHERE c.parent = $1 AND c.from_at <= $2 AND \
+    (c.to_at IS NULL OR c.to_at > $2) ORDER BY c.child";
 
 /// The statements of this file, for the test that prepares every one on both engines.
-pub(crate) const STATEMENTS: &[&str] = &[CUSTODY, CHILDREN];
+pub(crate) const STATEMENTS: &[&str] = &[CUSTODY, CHILDREN, STIRRED, PACKS_INSIDE];
 
 /// A row of [`CUSTODY`].
 enum Fact {
@@ -66,15 +71,19 @@ impl Store {
 
     /// What is or was directly inside a pack.
     pub async fn children_fetch(&self, parent: i64) -> Result<Vec<Containment>, StoreError> {
-        let map = |r: &Row<'_>| {
-            Ok(Containment {
-                child: unit_number(r.int(0)?, 0)?,
-                parent: unit_number(r.int(1)?, 1)?,
-                from: instant(r.int(2)?, 2)?,
-                to: r.opt_int(3)?.map(|t| instant(t, 3)).transpose()?,
-            })
-        };
-        Ok(self.engine.query(CHILDREN, &[parent.into()], map).await?)
+        Ok(self.engine.query(CHILDREN, &[parent.into()], containment).await?)
+    }
+
+    /// What went into a pack, or left it, after an instant; and the packs directly inside it then.
+    pub async fn stirred_fetch(
+        &self,
+        parent: i64,
+        after: i64,
+    ) -> Result<(Vec<Containment>, Vec<i64>), StoreError> {
+        let params = [parent.into(), after.into()];
+        let stirred = self.engine.query(STIRRED, &params, containment).await?;
+        let packs = self.engine.query(PACKS_INSIDE, &params, |r| r.int(0)).await?;
+        Ok((stirred, packs))
     }
 }
 
@@ -99,6 +108,15 @@ fn fact(subject: UnitNumber, r: &Row<'_>) -> Result<Fact, DecodeError> {
         event: event_id(r.bytes(3)?, 3)?,
         recorded_at: instant(r.int(9)?, 9)?,
     }))
+}
+
+fn containment(r: &Row<'_>) -> Result<Containment, DecodeError> {
+    Ok(Containment {
+        child: unit_number(r.int(0)?, 0)?,
+        parent: unit_number(r.int(1)?, 1)?,
+        from: instant(r.int(2)?, 2)?,
+        to: r.opt_int(3)?.map(|t| instant(t, 3)).transpose()?,
+    })
 }
 
 fn unit_number(raw: i64, i: usize) -> Result<UnitNumber, DecodeError> {

@@ -68,6 +68,9 @@ pub struct CommissionedRow {
     /// `pass`, `fail`, `hold`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub inspection: Option<String>,
+    /// The main unit of the saleable set it belongs to: that unit's serial number or code.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub kit: Option<String>,
     /// Production line.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub line: Option<String>,
@@ -260,6 +263,22 @@ pub enum Body {
     },
     /// First or further start of a life.
     Activated(Box<ActivatedBody>),
+    /// A late fact shows what could not be known when the activation was recorded.
+    FindingAdded {
+        /// When the activation is held to have happened, microseconds.
+        activated_at: i64,
+        /// The activation it concerns, hex.
+        activation: String,
+        /// The fact that shows it, hex.
+        because: String,
+        /// The party the goods were bound to then, on what is known now.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        bound_to: Option<i64>,
+        /// What does not fit.
+        findings: Vec<FindingRow>,
+        /// Databases and policies used.
+        versions: String,
+    },
     /// A late fact took a finding back.
     FindingWithdrawn {
         /// The event that wrote it, hex.
@@ -369,6 +388,7 @@ impl Body {
             Self::Returned { .. } => "returned",
             Self::ShipmentVoided { .. } => "shipment_voided",
             Self::Activated(_) => "activated",
+            Self::FindingAdded { .. } => "finding_added",
             Self::FindingWithdrawn { .. } => "finding_withdrawn",
             Self::Recalled { .. } => "recalled",
             Self::RecallLifted { .. } => "recall_lifted",

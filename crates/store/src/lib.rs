@@ -9,6 +9,7 @@ pub mod commit;
 mod custody;
 pub mod engine;
 pub mod event;
+pub mod finding;
 pub mod health;
 pub mod ledger;
 pub mod project;
@@ -21,7 +22,7 @@ use canonical::BlindKey;
 use engine::{Engine, EngineError, Migration, Target, WriteError};
 
 /// The schema, step by step; forward only, never edited.
-const MIGRATIONS: &[Migration] = migrations!["V1__spine"];
+const MIGRATIONS: &[Migration] = migrations!["V1__spine", "V2__kit"];
 
 /// Everything recorded, on one engine.
 #[derive(Clone)]
@@ -88,6 +89,7 @@ impl Store {
         [
             commit::STATEMENTS,
             custody::STATEMENTS,
+            finding::STATEMENTS,
             health::STATEMENTS,
             ledger::STATEMENTS,
             project::STATEMENTS,

@@ -7,7 +7,7 @@
 
 use crate::canonical::unhex;
 use crate::engine::{Step, Value};
-use crate::event::{ActivatedBody, Body, CommissionedRow, Event, Row};
+use crate::event::{ActivatedBody, Body, CommissionedRow, Event, FindingRow, Row};
 use sha2::{Digest, Sha256};
 
 /// Which units of a commissioning already stand in the table (activated before they were made).
@@ -27,6 +27,7 @@ const UNIT_COLUMNS: &[&str] = &[
     "lot",
     "inspection",
     "disposition",
+    "kit",
     "life",
     "suspect",
     "recorded_at",
@@ -36,8 +37,8 @@ const IDENTIFIER_COLUMNS: &[&str] = &["value", "scheme", "scope", "unit", "from_
 const CONTAINMENT_COLUMNS: &[&str] = &["child", "from_at", "parent", "event_id"];
 
 const UNIT_BIRTH: &str = "UPDATE unit SET sn = $2, identifiers = $3, born_hash = $4, \
-    produced_at = $5, site_id = $6, line = $7, lot = $8, inspection = $9, disposition = $10 \
-    WHERE number = $1";
+    produced_at = $5, site_id = $6, line = $7, lot = $8, inspection = $9, disposition = $10, \
+    kit = $11 WHERE number = $1";
 const UNIT_UNBORN: &str = "INSERT INTO unit (number, brand_id, product_id, batch_id, life, \
     suspect, recorded_at, revision) VALUES ($1, $2, $3, $4, 0, 0, $5, 0)";
 const UNIT_INSPECTION: &str = "UPDATE unit SET inspection = $2 WHERE number = $1";
@@ -52,7 +53,7 @@ const UNIT_SOLD: &str = "UPDATE unit SET sold_on = $2 WHERE number = $1";
 const UNIT_LIFE: &str = "UPDATE unit SET life = $2, activated_at = NULL, region = NULL, \
     fingerprint = NULL, suspect = 0, sold_on = NULL WHERE number = $1";
 const PACK_OPEN: &str = "INSERT INTO pack (number, brand_id, sscc, products, recorded_at, \
-    revision) VALUES ($1, $2, $3, $4, $5, 0)";
+    revision, stirred_at) VALUES ($1, $2, $3, $4, $5, 0, $6)";
 const PACK_PRODUCTS: &str = "UPDATE pack SET products = $2 WHERE number = $1";
 const CONTAINMENT_END: &str = "UPDATE containment SET to_at = $3 WHERE child = $1 AND \
     parent = $2 AND from_at <= $3 AND (to_at IS NULL OR to_at > $3)";
@@ -176,6 +177,9 @@ pub fn project(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
             hold(event, &hand, steps);
         }
         Body::Activated(body) => activated(event, body, steps),
+        Body::FindingAdded { activated_at, findings, .. } => {
+            found(event, *activated_at, findings, steps);
+        }
         Body::FindingWithdrawn { finding, finding_kind, because } => {
             let finding = unhex(finding).unwrap_or_default();
             let because = unhex(because).unwrap_or_default();
@@ -221,7 +225,8 @@ pub fn project(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
 }
 
 /// A short hash of a production record, by which an equal row in a later file is recognised. Which
-/// batch the code came from is left out: a file without codes cannot know it.
+/// batch the code came from is left out: a file without codes cannot know it. A field that a row
+/// does not have is no part of its text, so rows from before the field hash as they did.
 pub fn born_hash(row: &CommissionedRow) -> i64 {
     let row = CommissionedRow { batch: 0, ..row.clone() };
     let text = serde_json::to_string(&row).unwrap_or_default();
@@ -282,8 +287,8 @@ fn commissioned(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
     bulk("identifier", IDENTIFIER_COLUMNS, identifiers, steps);
 }
 
-/// The columns of a production record, `sn` to `disposition`.
-fn birth(row: &CommissionedRow) -> [Value; 9] {
+/// The columns of a production record, `sn` to `kit`.
+fn birth(row: &CommissionedRow) -> [Value; 10] {
     let identifiers = (!row.identifiers.is_empty())
         .then(|| serde_json::to_string(&row.identifiers).unwrap_or_default());
     [
@@ -296,6 +301,7 @@ fn birth(row: &CommissionedRow) -> [Value; 9] {
         row.lot.clone().into(),
         row.inspection.clone().into(),
         row.disposition.clone().into(),
+        row.kit.clone().into(),
     ]
 }
 
@@ -317,6 +323,7 @@ fn packed(
                 sscc.into(),
                 products.into(),
                 event.recorded_at.into(),
+                event.happened_at.into(),
             ],
         ));
         steps.push(run(
@@ -361,7 +368,13 @@ fn activated(event: &Event, body: &ActivatedBody, steps: &mut Vec<Step>) {
             [home.clone(), at.clone(), body.region.clone().into(), fingerprint.into()],
         ));
     }
-    for finding in &body.findings {
+    found(event, body.activated_at, &body.findings, steps);
+}
+
+/// Findings stand under the event that wrote them, whichever activation they concern.
+fn found(event: &Event, activated_at: i64, findings: &[FindingRow], steps: &mut Vec<Step>) {
+    let home: Value = event.home.into();
+    for finding in findings {
         steps.push(run(
             FINDING_ADD,
             [
@@ -371,7 +384,7 @@ fn activated(event: &Event, body: &ActivatedBody, steps: &mut Vec<Step>) {
                 (&finding.grade).into(),
                 finding.nature.clone().into(),
                 finding.reasons.join(" ").into(),
-                at.clone(),
+                activated_at.into(),
             ],
         ));
         if finding.kind == "activated_again" && finding.grade != "observe" {
@@ -421,5 +434,29 @@ fn bulk(
 ) {
     if !values.is_empty() {
         steps.push(Step::Bulk { table, columns, values });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_without_a_kit_hashes_as_before_there_were_any() {
+        let row = CommissionedRow {
+            batch: 9,
+            produced_at: 5,
+            product: 2,
+            site: 3,
+            sn: Some("A1".into()),
+            ..CommissionedRow::default()
+        };
+        let text = r#"{"batch":0,"produced_at":5,"product":2,"site":3,"sn":"A1"}"#;
+        let digest = Sha256::digest(text.as_bytes());
+        let mut head = [0; 8];
+        head.copy_from_slice(&digest[..8]);
+        assert_eq!(born_hash(&row), i64::from_be_bytes(head));
+        let in_a_set = CommissionedRow { kit: Some("A1".into()), ..row.clone() };
+        assert_ne!(born_hash(&in_a_set), born_hash(&row));
     }
 }

@@ -49,7 +49,7 @@ macro_rules! projections {
 
 projections! {
     "unit", ["number"], ["brand_id", "product_id", "batch_id", "sn", "identifiers", "born_hash",
-        "produced_at", "site_id", "line", "lot", "inspection", "disposition", "life",
+        "produced_at", "site_id", "line", "lot", "inspection", "disposition", "kit", "life",
         "activated_at", "region", "fingerprint", "suspect", "recalled_at", "stolen_at",
         "retired_at", "proof_at", "sold_on"];
     "activation", ["unit", "life"], ["event_id", "activated_at"];

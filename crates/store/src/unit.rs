@@ -36,6 +36,8 @@ pub struct UnitRecord {
     pub inspection: Option<String>,
     /// What it is meant for.
     pub disposition: Option<String>,
+    /// The main unit of the saleable set it belongs to, as given.
+    pub kit: Option<String>,
     /// Which life it is in.
     pub life: i64,
     /// First activation of this life, microseconds.
@@ -77,6 +79,9 @@ pub struct PackRecord {
     pub recorded_at: i64,
     /// Counts its commits.
     pub revision: i64,
+    /// The latest instant at which it, or anything in it, moved; microseconds. May be later than
+    /// it was, never earlier.
+    pub stirred_at: i64,
 }
 
 /// How often and where a code was looked at by one audience.
@@ -98,31 +103,12 @@ pub struct ScanRecord {
     pub recent: String,
 }
 
-/// A finding as it stands.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FindingRecord {
-    /// The unit.
-    pub unit: i64,
-    /// The event that wrote it.
-    pub event: EventId,
-    /// What is suspected.
-    pub kind: String,
-    /// How sure.
-    pub grade: String,
-    /// Reason codes, separated by spaces.
-    pub reasons: String,
-    /// When the activation happened.
-    pub activated_at: i64,
-    /// The fact that took it back.
-    pub withdrawn: bool,
-}
-
 const UNIT: &str = "SELECT number, brand_id, product_id, batch_id, sn, identifiers, born_hash, \
     produced_at, site_id, line, lot, inspection, disposition, life, activated_at, region, \
     fingerprint, suspect, recalled_at, stolen_at, retired_at, proof_at, sold_on, recorded_at, \
-    revision FROM unit WHERE number = $1";
-const PACK: &str = "SELECT number, brand_id, sscc, products, recorded_at, revision FROM pack \
-    WHERE number = $1";
+    revision, kit FROM unit WHERE number = $1";
+const PACK: &str = "SELECT number, brand_id, sscc, products, recorded_at, revision, stirred_at \
+    FROM pack WHERE number = $1";
 const IDENTIFIER: &str =
     "SELECT unit FROM identifier WHERE value = $1 AND scheme = $2 AND scope = $3";
 const IDENTIFIER_EVER: &str = "SELECT unit, CAST(1 AS BIGINT) AS live FROM identifier \
@@ -135,8 +121,6 @@ const SHIPMENT_SUBJECTS: &str = "SELECT subject FROM shipment WHERE brand_id = $
     shipment_no = $2 AND voided_at IS NULL ORDER BY subject";
 const SCAN: &str = "SELECT audience, count, first_at, last_at, first_place, last_place, recent \
     FROM scan WHERE unit = $1";
-const FINDINGS: &str = "SELECT unit, event_id, kind, grade, reasons, activated_at, withdrawn_by \
-    FROM finding WHERE unit = $1 ORDER BY activated_at, kind";
 const EVENTS_OF_HOME: &str =
     "SELECT id, canonical FROM event WHERE home = $1 ORDER BY recorded_at, id";
 const EVENTS_OF_SUBJECT: &str = "SELECT e.id, e.canonical, s.content FROM event_subject s \
@@ -154,8 +138,6 @@ const PROOF_TRIES: &str = "SELECT visitor, tried_at, succeeded FROM proof_try WH
     AND tried_at >= $2";
 const BATCH_TRIES: &str = "SELECT COUNT(*) FROM proof_try WHERE batch_id = $1 AND \
     tried_at >= $2 AND succeeded = 0";
-const ALERTS: &str = "SELECT home, dedup_key, kind, grade, due_at FROM alert WHERE \
-    brand_id = $1 AND withdrawn_at IS NULL AND due_at <= $2 ORDER BY due_at DESC LIMIT $3";
 const OBSERVATION: &str = "SELECT sealed FROM observation WHERE home = $1 AND id = $2";
 const OUTBOX_DUE: &str = "SELECT home, id, topic, content, due_at FROM outbox WHERE topic = $1 \
     AND due_at <= $2 ORDER BY due_at LIMIT $3";
@@ -172,7 +154,6 @@ pub(crate) const STATEMENTS: &[&str] = &[
     SHIPMENT,
     SHIPMENT_SUBJECTS,
     SCAN,
-    FINDINGS,
     EVENTS_OF_HOME,
     EVENTS_OF_SUBJECT,
     DRAW,
@@ -182,7 +163,6 @@ pub(crate) const STATEMENTS: &[&str] = &[
     UNITS_IN_RANGE,
     PROOF_TRIES,
     BATCH_TRIES,
-    ALERTS,
     OBSERVATION,
     OUTBOX_DUE,
     OUTBOX_LEASE,
@@ -230,21 +210,6 @@ pub struct WaitingRecord {
     pub sealed: Vec<u8>,
     /// When it came.
     pub received_at: i64,
-}
-
-/// An alert as listed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AlertRecord {
-    /// The unit.
-    pub unit: i64,
-    /// Its key.
-    pub dedup_key: String,
-    /// What is suspected.
-    pub kind: String,
-    /// How sure.
-    pub grade: String,
-    /// Since when it is shown.
-    pub due_at: i64,
 }
 
 impl Store {
@@ -311,11 +276,6 @@ impl Store {
     /// Looks at a unit, by audience.
     pub async fn scans_fetch(&self, unit: i64) -> Result<Vec<ScanRecord>, StoreError> {
         Ok(self.engine.query(SCAN, &[unit.into()], scan).await?)
-    }
-
-    /// Findings of a unit, withdrawn ones too.
-    pub async fn findings_fetch(&self, unit: i64) -> Result<Vec<FindingRecord>, StoreError> {
-        Ok(self.engine.query(FINDINGS, &[unit.into()], finding).await?)
     }
 
     /// Every event filed under a subject or naming it in a row, oldest first.
@@ -395,26 +355,6 @@ impl Store {
         let params = [batch.into(), since.into()];
         let count = self.engine.query_first(BATCH_TRIES, &params, |r| r.int(0)).await?;
         Ok(count.unwrap_or(0))
-    }
-
-    /// Alerts due by `now`, newest first.
-    pub async fn alerts_fetch(
-        &self,
-        brand: i64,
-        now: i64,
-        most: i64,
-    ) -> Result<Vec<AlertRecord>, StoreError> {
-        let params = [brand.into(), now.into(), most.into()];
-        let map = |r: &Row<'_>| {
-            Ok(AlertRecord {
-                unit: r.int(0)?,
-                dedup_key: r.text(1)?,
-                kind: r.text(2)?,
-                grade: r.text(3)?,
-                due_at: r.int(4)?,
-            })
-        };
-        Ok(self.engine.query(ALERTS, &params, map).await?)
     }
 
     /// A sealed side row.
@@ -498,6 +438,7 @@ fn unit(r: &Row<'_>) -> Result<UnitRecord, DecodeError> {
         sold_on: r.opt_text(22)?,
         recorded_at: r.int(23)?,
         revision: r.int(24)?,
+        kit: r.opt_text(25)?,
     })
 }
 
@@ -511,6 +452,7 @@ fn pack(r: &Row<'_>) -> Result<PackRecord, DecodeError> {
             .map_err(|e| DecodeError::new(3, "products", e))?,
         recorded_at: r.int(4)?,
         revision: r.int(5)?,
+        stirred_at: r.int(6)?,
     })
 }
 
@@ -530,17 +472,5 @@ fn scan(r: &Row<'_>) -> Result<ScanRecord, DecodeError> {
         first_place: r.opt_text(4)?,
         last_place: r.opt_text(5)?,
         recent: r.text(6)?,
-    })
-}
-
-fn finding(r: &Row<'_>) -> Result<FindingRecord, DecodeError> {
-    Ok(FindingRecord {
-        unit: r.int(0)?,
-        event: event_id(r.bytes(1)?, 1)?,
-        kind: r.text(2)?,
-        grade: r.text(3)?,
-        reasons: r.text(4)?,
-        activated_at: r.int(5)?,
-        withdrawn: r.opt_bytes(6)?.is_some(),
     })
 }

@@ -7,17 +7,22 @@ use super::input::Asked;
 use super::instant_text;
 use super::paging::{PageQuery, PageReply};
 use super::verdicts::ProductReply;
+use crate::files::read_instant;
 use crate::flows::custody::instant;
 use crate::flows::find::unit_number;
 use crate::flows::reference::Reference;
 use crate::flows::{Caller, House, Scope, alerts};
 use axum::Json;
 use axum::extract::State;
+use domain::code::TraceCode;
+use domain::finding::FindingKind;
 use domain::id::PartyId;
 use domain::party::{Party, PartyKind};
 use domain::territory::Territory;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use store::canonical::{hex, unhex};
+use store::finding::AlertRecord;
 use utoipa::ToSchema;
 
 /// A party.
@@ -166,13 +171,29 @@ pub(super) async fn list_territories(
     Ok(Json(page.cut(grants.into_iter(), |t| t.id.0, reply)?))
 }
 
-/// List the newest alerts. For the brand only.
+/// Which alerts.
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AlertQuery {
+    /// Rows, 1 to 1,000; 100 unless said.
+    pub limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
+    /// Of this kind alone: `outside_territory`, `never_shipped`, …
+    pub kind: Option<String>,
+    /// Shown from this instant on.
+    pub since: Option<String>,
+}
+
+/// List alerts, the newest first. For the brand only.
+///
+/// What becomes due meanwhile comes before the first page and disturbs no later one.
 #[utoipa::path(
-    get, path = "/alerts", tag = "alerts",
-    params(("limit" = Option<usize>, Query, description = "1 to 1,000; 100 unless said")),
+    get, path = "/alerts", tag = "alerts", params(AlertQuery),
     responses(
-        (status = 200, description = "Newest first, without further pages",
-            body = PageReply<AlertReply>),
+        (status = 200, description = "A page", body = PageReply<AlertReply>),
+        (status = 400, description = "Cannot be read", body = Problem),
         (status = 403, description = "For the brand only", body = Problem),
     ),
     security(("key" = ["read"]))
@@ -180,20 +201,67 @@ pub(super) async fn list_territories(
 pub(super) async fn list_alerts(
     State(house): State<Arc<House>>,
     Keyholder(caller): Keyholder,
-    Asked(page): Asked<PageQuery>,
+    Asked(query): Asked<AlertQuery>,
 ) -> Result<Json<PageReply<AlertReply>>, Problem> {
-    if page.cursor.is_some() {
-        return Err(Problem::invalid("cursor", "alerts have one page: the newest"));
-    }
-    let most = i64::try_from(page.rows()?).unwrap_or(1);
+    let wanted = wanted(&house, &caller, &query).await?;
     let reference = house.reference().await?;
-    let found = alerts::list(&house, &caller, most).await?;
-    let reply = |a: store::unit::AlertRecord| AlertReply {
-        code: house.ring().encode(unit_number(a.unit)).as_str().to_owned(),
+    let (found, more) = alerts::list(&house, &caller, wanted).await?;
+    let next_cursor = found.last().filter(|_| more).map(|last| place_text(&house, last));
+    let reply = |a: AlertRecord| AlertReply {
+        code: code_text(&house, a.unit),
         due_at: instant_text(&reference, caller.brand.0, instant(a.due_at)),
         kind: a.kind,
         grade: a.grade,
         dedup_key: a.dedup_key,
     };
-    Ok(Json(PageReply { items: found.into_iter().map(reply).collect(), next_cursor: None }))
+    Ok(Json(PageReply { items: found.into_iter().map(reply).collect(), next_cursor }))
+}
+
+async fn wanted(
+    house: &House,
+    caller: &Caller,
+    query: &AlertQuery,
+) -> Result<alerts::Wanted, Problem> {
+    let page = PageQuery { limit: query.limit, cursor: None };
+    let kind = |word: &String| {
+        let unknown = || Problem::invalid("kind", "is the kind of no finding");
+        FindingKind::parse(word).ok_or_else(unknown)
+    };
+    let since = match query.since.as_deref() {
+        None => None,
+        Some(text) => {
+            let zone = house.reference().await?.zone(caller.brand);
+            let read = read_instant(text, &zone).map_err(|why| Problem::invalid("since", why))?;
+            Some(read.at)
+        }
+    };
+    let place = |text: &String| {
+        let unknown = || Problem::invalid("cursor", "take it from next_cursor");
+        place_of(house, text).ok_or_else(unknown)
+    };
+    Ok(alerts::Wanted {
+        kind: query.kind.as_ref().map(kind).transpose()?,
+        since,
+        after: query.cursor.as_ref().map(place).transpose()?,
+        most: page.rows()?,
+    })
+}
+
+fn code_text(house: &House, unit: i64) -> String {
+    house.ring().encode(unit_number(unit)).as_str().to_owned()
+}
+
+/// Where an alert stands in the list. Unit numbers stay inside: the cursor holds the trace code.
+fn place_text(house: &House, alert: &AlertRecord) -> String {
+    let key = hex(alert.dedup_key.as_bytes());
+    format!("{:x}.{}.{key}", alert.due_at, code_text(house, alert.unit))
+}
+
+fn place_of(house: &House, cursor: &str) -> Option<(i64, i64, String)> {
+    let mut parts = cursor.splitn(3, '.');
+    let due_at = i64::from_str_radix(parts.next()?, 16).ok()?;
+    let code = TraceCode::parse(parts.next()?).ok()?;
+    let unit = house.ring().decode(&code).ok()?.get() as i64;
+    let key = String::from_utf8(unhex(parts.next()?)?).ok()?;
+    Some((due_at, unit, key))
 }

@@ -14,7 +14,8 @@ use domain::id::{PartyId, SiteId};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use store::canonical::hex;
-use store::event::{ActivatedBody, Body, Event, Row};
+use store::event::{ActivatedBody, Body, Event, FindingRow, Row};
+use store::finding::FindingRecord;
 use utoipa::ToSchema;
 
 /// An identifier.
@@ -55,6 +56,8 @@ pub struct StandingFindingReply {
     pub kind: String,
     /// How sure.
     pub grade: String,
+    /// `cross_region` or `cross_border`, where it is one of them.
+    pub nature: Option<String>,
     /// Stable reason codes.
     pub reasons: Vec<String>,
     /// When the activation happened.
@@ -88,6 +91,8 @@ pub struct DossierReply {
     pub activated_at: Option<String>,
     /// Quality result; for the brand only.
     pub inspection: Option<String>,
+    /// The main unit of the saleable set it belongs to; for the brand only.
+    pub kit: Option<String>,
     /// Production line; for the brand only.
     pub line: Option<String>,
     /// Production lot; for the brand only.
@@ -127,9 +132,10 @@ pub fn dossier_reply(
         value: i.value.clone(),
     };
     let identifiers = unit.identifiers.iter().filter(|_| view.shows(Fact::Identifiers));
-    let finding = |f: &store::unit::FindingRecord| StandingFindingReply {
+    let finding = |f: &FindingRecord| StandingFindingReply {
         kind: f.kind.clone(),
         grade: f.grade.clone(),
+        nature: f.nature.clone(),
         reasons: f.reasons.split_whitespace().map(str::to_owned).collect(),
         activated_at: telling.text(f.activated_at),
         withdrawn: f.withdrawn,
@@ -147,6 +153,7 @@ pub fn dossier_reply(
         produced_at: at(unit.produced_at),
         activated_at: at(unit.activated_at),
         inspection: kept(&unit.inspection),
+        kit: kept(&unit.kit),
         line: kept(&unit.line),
         lot: kept(&unit.lot),
         timeline: dossier.events.iter().filter_map(|e| telling.event(e)).collect(),
@@ -221,6 +228,13 @@ impl Telling<'_> {
             Body::Received { note, .. } => json!({"note": note}),
             Body::ShipmentVoided { shipment_no, .. } => json!({"shipment_no": shipment_no}),
             Body::Activated(body) => self.activated(body),
+            Body::FindingAdded {
+                activated_at, activation, because, bound_to, findings, ..
+            } => {
+                json!({"activation": activation, "activated_at": self.text(*activated_at),
+                    "because": because, "findings": findings_told(findings),
+                    "bound_to": bound_to.map_or(Value::Null, |p| self.code_of(p))})
+            }
             Body::FindingWithdrawn { finding, finding_kind, because } => {
                 json!({"finding": finding, "finding_kind": finding_kind, "because": because})
             }
@@ -254,7 +268,7 @@ impl Telling<'_> {
         match own.map(|s| &s.row) {
             Some(Row::Commissioned(row)) if self.view.shows(Fact::Production) => {
                 json!({"line": row.line, "lot": row.lot, "inspection": row.inspection,
-                    "disposition": row.disposition})
+                    "disposition": row.disposition, "kit": row.kit})
             }
             _ => json!({}),
         }
@@ -266,14 +280,7 @@ impl Telling<'_> {
         if !self.view.shows(Fact::Findings) {
             return told;
         }
-        let findings: Vec<_> = body
-            .findings
-            .iter()
-            .map(|f| {
-                json!({"kind": f.kind, "grade": f.grade, "nature": f.nature,
-                    "reasons": f.reasons})
-            })
-            .collect();
+        let findings = findings_told(&body.findings);
         let families: Vec<_> = body
             .families
             .iter()
@@ -288,4 +295,12 @@ impl Telling<'_> {
             "location": {"region": body.region, "level": body.level, "grade": body.grade},
             "families": families, "findings": findings, "versions": body.versions})
     }
+}
+
+fn findings_told(findings: &[FindingRow]) -> Vec<Value> {
+    let told = |f: &FindingRow| {
+        json!({"kind": f.kind, "grade": f.grade, "nature": f.nature,
+            "reasons": f.reasons})
+    };
+    findings.iter().map(told).collect()
 }

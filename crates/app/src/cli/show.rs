@@ -188,6 +188,7 @@ impl Sheet<'_> {
         let nowhere = self.pick("没有生产记录", "no production record").to_owned();
         text += &self.line("生产", "produced", &produced.unwrap_or(nowhere));
         text += &self.line("检验", "inspection", self.inspection());
+        text += &self.line("套装", "set", unit.kit.as_deref().unwrap_or_default());
         let activated = at(unit.activated_at).map(|when| match &unit.region {
             Some(region) => format!("{when}  {}", self.region(region)),
             None => when,

@@ -121,6 +121,8 @@ pub struct ProductionDraft {
     pub inspection: Inspection,
     /// What it is for, when said.
     pub disposition: Option<Disposition>,
+    /// The main unit of the saleable set it belongs to, in the form of a serial number.
+    pub kit: Option<Identifier>,
 }
 
 /// A row of `packs`.
@@ -314,6 +316,7 @@ impl ProductionDraft {
         let inspection = f.word("inspection", "pass, fail, hold", inspection);
         let words = "sale, demo, gift, staff, export, duty_free, spare, refurbished";
         let disposition = f.word("disposition", words, Disposition::parse);
+        let kit = f.may("kit", |cell| Identifier::parse(Scheme::Sn, cell));
         f.finish(|| {
             Some(Self {
                 sn: sn?,
@@ -327,6 +330,7 @@ impl ProductionDraft {
                 lot,
                 inspection: inspection.unwrap_or_default(),
                 disposition,
+                kit,
             })
         })
     }

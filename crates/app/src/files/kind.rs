@@ -107,6 +107,7 @@ const PRODUCTION: &[Column] = &[
     may("line", "production line, at most 64 characters"),
     may("lot", "production lot"),
     may("inspection", "pass, fail, hold or empty; fail and hold cannot be packed"),
+    may("kit", "the serial number or code of the main unit, the same for all of one saleable set"),
     may("disposition", "sale, demo, gift, staff, export, duty_free, spare, refurbished or empty"),
 ];
 

@@ -202,6 +202,25 @@ fn production_lists_hold_no_identifier_twice() {
 }
 
 #[test]
+fn a_kit_names_its_main_unit() {
+    let head = "sn,gtin,produced_at,site_code,kit\n";
+    let text = format!(
+        "{head}A1,6929141700010,2026-05-20,F,a1\nB1,6929141700010,2026-05-20,F,\n\
+         C1,6929141700010,2026-05-20,F,X8K2-9M4P-LQ7R-W\n"
+    );
+    let kits = drafts(Kind::Production, text.as_bytes()).into_iter().map(|draft| match draft {
+        Draft::Production(unit) => unit.kit.map(|main| main.shown().to_owned()),
+        other => panic!("{other:?}"),
+    });
+    let expected = [Some("a1".to_owned()), None, Some("X8K2-9M4P-LQ7R-W".to_owned())];
+    assert_eq!(kits.collect::<Vec<_>>(), expected);
+    for bad in ["=A1", "A 1", "甲", &"9".repeat(33)] {
+        let text = format!("{head}A1,6929141700010,2026-05-20,F,{bad}\n");
+        assert_eq!(refused(Kind::Production, text.as_bytes()), [(2, vec!["kit"])], "{bad}");
+    }
+}
+
+#[test]
 fn packs_and_shipments_are_read() {
     let read = drafts(Kind::Packs, PACKS.as_bytes());
     let [Draft::Pack(carton), Draft::Pack(pallet)] = &read[..] else { panic!() };

@@ -119,6 +119,23 @@ pub async fn activate(
     render: Render<'_>,
 ) -> Result<Answer, FlowError> {
     let received_at = house.clock.now();
+    receive(house, Received { caller, report, received_at }, key, render).await
+}
+
+/// A report, who sent it, and when it came: one that waited for its unit came before now.
+pub(super) struct Received<'a> {
+    pub(super) caller: Option<&'a Caller>,
+    pub(super) report: &'a Report,
+    pub(super) received_at: Timestamp,
+}
+
+pub(super) async fn receive(
+    house: &House,
+    received: Received<'_>,
+    key: Option<&Keyed>,
+    render: Render<'_>,
+) -> Result<Answer, FlowError> {
+    let Received { caller, report, received_at } = received;
     let reference = house.reference().await?;
     let brand = match caller {
         Some(caller) => caller.brand,
@@ -142,11 +159,14 @@ pub async fn activate(
             return Err(Refused::new(Refusal::UnknownSubject, "identifier.value").into());
         }
         let assurance = caller.map_or(Assurance::Public, Caller::assurance);
-        let decided = decide(house, &reference, &loaded, report, assurance, received_at);
+        let produced_at = loaded.unit.as_ref().and_then(|u| u.produced_at).map(instant);
+        let happened_at = instant(report.happened_at);
+        let at = activation::activated_at(happened_at, received_at, produced_at);
+        let decided = decide(house, &reference, &loaded, Weighed { report, assurance, at });
         let mut commit = commit(house, &loaded, &decided, report, caller)?;
         let outcome = outcome(house, &reference, &loaded, decided, &commit);
         let answer = render(&outcome);
-        let now = received_at.as_microsecond();
+        let now = house.clock.now().as_microsecond();
         commit.idempotency = key.map(|k| k.keep(number, &answer, now));
         commit.relies_on.push(Relied::Reference(reference.version));
         match house.store.commit(&commit).await {
@@ -233,18 +253,22 @@ pub(super) struct Decided {
     pub(super) activation: activation::Activation,
 }
 
+/// A report, what it is worth and when it is held to have happened. That instant is settled once,
+/// when the report is received: a later look takes it from the event.
+pub(super) struct Weighed<'a> {
+    pub(super) report: &'a Report,
+    pub(super) assurance: Assurance,
+    pub(super) at: activation::ActivatedAt,
+}
+
 pub(super) fn decide(
     house: &House,
     reference: &Reference,
     loaded: &Loaded,
-    report: &Report,
-    assurance: Assurance,
-    received_at: Timestamp,
+    weighed: Weighed<'_>,
 ) -> Decided {
+    let Weighed { report, assurance, at } = weighed;
     let unit = loaded.unit.as_ref();
-    let produced_at = unit.and_then(|u| u.produced_at).map(instant);
-    let happened_at = instant(report.happened_at);
-    let at = activation::activated_at(happened_at, received_at, produced_at);
     let (bound_to, authorised, online_only) = bound(reference, loaded, at.at);
     let mut seen = observations(house, reference, loaded.brand, &report.signals, assurance);
     if online_only {
@@ -263,10 +287,10 @@ pub(super) fn decide(
     let activation = activation::decide(&ActivationFacts {
         unit: unit_number(loaded.number),
         at: at.at,
-        produced: produced_at.is_some(),
-        recalled: unit.is_some_and(|u| u.recalled_at.is_some()),
-        stolen: unit.is_some_and(|u| u.stolen_at.is_some()),
-        decommissioned: unit.is_some_and(|u| u.retired_at.is_some()),
+        produced: unit.is_some_and(|u| u.produced_at.is_some()),
+        recalled_at: unit.and_then(|u| u.recalled_at).map(instant),
+        stolen_at: unit.and_then(|u| u.stolen_at).map(instant),
+        retired_at: unit.and_then(|u| u.retired_at).map(instant),
         earlier,
         fingerprint: fingerprint.clone(),
         store: store.and_then(|code| reference.party(loaded.brand, code)).map(|p| p.id),
@@ -310,7 +334,8 @@ fn observations(
     let store = signals.store_code.as_deref();
     let store = store.and_then(|code| reference.party(brand, code));
     let region = |text: &String| divisions.parse(text).ok();
-    let access = match signals.access.as_deref() {
+    let access = signals.access.as_deref().filter(|_| assurance.vouches_for_access());
+    let access = match access {
         Some("cellular") => Some(Access::Cellular),
         Some("fixed" | "wifi") => Some(Access::Local),
         _ => None,
@@ -424,12 +449,6 @@ fn body(house: &House, loaded: &Loaded, decided: &Decided, digest: String) -> Ac
         region: f.region.map(|r| r.to_string()),
         score_milli: (f.score * 1000.0).round() as i64,
     };
-    let finding = |f: &Finding| FindingRow {
-        grade: f.grade.as_str().to_owned(),
-        kind: f.kind.as_str().to_owned(),
-        nature: f.nature.map(|n| n.as_str().to_owned()),
-        reasons: f.reasons.clone(),
-    };
     ActivatedBody {
         activated_at: decided.at.at.as_microsecond(),
         assurance: decided.assurance.as_str().to_owned(),
@@ -437,7 +456,7 @@ fn body(house: &House, loaded: &Loaded, decided: &Decided, digest: String) -> Ac
         bound_to: decided.bound_to.map(|p| p.0),
         clock_believed: decided.at.clock_believed,
         families: assessment.families.iter().map(family).collect(),
-        findings: decided.activation.findings.iter().map(finding).collect(),
+        findings: decided.activation.findings.iter().map(finding_row).collect(),
         fingerprint: decided.fingerprint.as_deref().map(hex),
         first: decided.activation.first,
         grade: assessment.grade.as_str().to_owned(),
@@ -450,23 +469,38 @@ fn body(house: &House, loaded: &Loaded, decided: &Decided, digest: String) -> Ac
     }
 }
 
-/// Alerts for findings someone must see. Papers are often behind the goods, so `never_shipped`
-/// waits out its grace period first.
+/// A finding as the ledger keeps it.
+pub(super) fn finding_row(finding: &Finding) -> FindingRow {
+    FindingRow {
+        grade: finding.grade.as_str().to_owned(),
+        kind: finding.kind.as_str().to_owned(),
+        nature: finding.nature.map(|n| n.as_str().to_owned()),
+        reasons: finding.reasons.clone(),
+    }
+}
+
+/// Alerts for findings someone must see.
 fn alerts(event: &Event, findings: &[Finding], life: i64) -> Vec<Alert> {
-    let due = |kind: FindingKind| match kind {
-        FindingKind::NeverShipped => event.recorded_at + NEVER_SHIPPED_GRACE.as_micros() as i64,
-        _ => event.recorded_at,
+    let seen = findings.iter().filter(|f| f.grade.alerts());
+    seen.map(|f| alert(event, f.kind, f.grade, life)).collect()
+}
+
+/// The alert of a finding that an event wrote. Papers are often behind the goods, so
+/// `never_shipped` waits out its grace period first.
+pub(super) fn alert(event: &Event, kind: FindingKind, grade: FindingGrade, life: i64) -> Alert {
+    let grace = match kind {
+        FindingKind::NeverShipped => NEVER_SHIPPED_GRACE.as_micros() as i64,
+        _ => 0,
     };
-    let alert = |f: &Finding| Alert {
+    Alert {
         home: event.home,
-        dedup_key: format!("{} life {life}", f.kind.as_str()),
+        dedup_key: format!("{} life {life}", kind.as_str()),
         brand: event.brand.0,
-        kind: f.kind.as_str().to_owned(),
-        grade: f.grade.as_str().to_owned(),
+        kind: kind.as_str().to_owned(),
+        grade: grade.as_str().to_owned(),
         event: event.id.0,
-        due_at: due(f.kind),
-    };
-    findings.iter().filter(|f| f.grade.alerts()).map(alert).collect()
+        due_at: event.recorded_at + grace,
+    }
 }
 
 fn outcome(

@@ -3,29 +3,58 @@
 use super::caller::{Caller, Scope};
 use super::house::House;
 use super::outcome::FlowError;
+use domain::finding::FindingKind;
+use domain::party::PartyKind;
 use domain::refusal::{Refusal, Refused};
-use store::unit::AlertRecord;
+use jiff::Timestamp;
+use store::finding::{AlertRecord, AlertsAsked};
 
 /// Alerts listed at a time.
 pub const ALERTS_MAX: i64 = 1_000;
 
-/// The newest alerts that are due and were not withdrawn. They concern the channel, so only the
-/// brand itself reads them.
+/// Which alerts are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Of this kind alone.
+    pub kind: Option<FindingKind>,
+    /// Shown from this instant on.
+    pub since: Option<Timestamp>,
+    /// Those after this one: when it is shown in microseconds, its unit, its key.
+    pub after: Option<(i64, i64, String)>,
+    /// How many at most.
+    pub most: usize,
+}
+
+/// The alerts that are due and were not withdrawn, newest first, and whether there are more. They
+/// concern the channel, so only the brand itself reads them.
 ///
 /// # Errors
 /// The caller may not, or the store does not answer.
 pub async fn list(
     house: &House,
     caller: &Caller,
-    most: i64,
-) -> Result<Vec<AlertRecord>, FlowError> {
+    wanted: Wanted,
+) -> Result<(Vec<AlertRecord>, bool), FlowError> {
     caller.need(Scope::Read)?;
     let reference = house.reference().await?;
     let party = reference.tree.get(caller.party);
-    if party.is_none_or(|p| p.kind != domain::party::PartyKind::Brand) {
+    if party.is_none_or(|p| p.kind != PartyKind::Brand) {
         let why = "only the brand reads alerts";
         return Err(Refused::because(Refusal::NotAllowed, "", why).into());
     }
-    let now = house.clock.now().as_microsecond();
-    Ok(house.store.alerts_fetch(caller.brand.0, now, most.clamp(1, ALERTS_MAX)).await?)
+    let most = i64::try_from(wanted.most).unwrap_or(ALERTS_MAX).clamp(1, ALERTS_MAX);
+    let asked = AlertsAsked {
+        brand: caller.brand.0,
+        since: wanted.since.map_or(i64::MIN, Timestamp::as_microsecond),
+        until: house.clock.now().as_microsecond(),
+        kind: wanted.kind.map(|k| k.as_str().to_owned()),
+        after: wanted.after,
+        // One more tells whether a further page follows.
+        most: most + 1,
+    };
+    let mut found = house.store.alerts_fetch(&asked).await?;
+    let shown = usize::try_from(most).unwrap_or(1);
+    let more = found.len() > shown;
+    found.truncate(shown);
+    Ok((found, more))
 }

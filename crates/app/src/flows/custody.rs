@@ -5,10 +5,11 @@ use super::find::unit_number;
 use super::house::House;
 use super::outcome::FlowError;
 use super::reference::Reference;
-use domain::custody::{CustodyFacts, Hold, HoldKind};
+use domain::custody::{Containment, CustodyFacts, Hold, HoldKind, PACK_DEPTH_MAX};
 use domain::id::{EventId, PartyId, ProductId, SiteId};
 use domain::refusal::{Refusal, Refused};
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use store::commit::Relied;
 use store::unit::{PackRecord, UnitRecord};
 
@@ -107,6 +108,38 @@ pub async fn facts(
     let born = subjects.iter().filter_map(|s| s.unit()).filter_map(|u| origin(reference, u));
     facts.extend(born, []);
     Ok(facts)
+}
+
+/// What went into a pack, or into a pack inside it, or left one of them, after an instant, and the
+/// subjects that did. Nothing for a unit, and nothing while no paper about the pack is late: its
+/// contents are walked only then.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn stirred(
+    house: &House,
+    subject: &Subject,
+    after: Timestamp,
+) -> Result<(Vec<Containment>, Vec<Subject>), FlowError> {
+    let (mut stirred, mut children) = (Vec::new(), Vec::new());
+    let Subject::Pack(pack) = subject else { return Ok((stirred, children)) };
+    let after = after.as_microsecond();
+    if pack.stirred_at <= after {
+        return Ok((stirred, children));
+    }
+    let mut open = vec![(pack.number, 0)];
+    while let Some((number, depth)) = open.pop() {
+        let (found, packs) = house.store.stirred_fetch(number, after).await?;
+        stirred.extend(found);
+        if depth < PACK_DEPTH_MAX {
+            open.extend(packs.into_iter().map(|pack| (pack, depth + 1)));
+        }
+    }
+    let numbers: BTreeSet<_> = stirred.iter().map(|c| c.child.get() as i64).collect();
+    for number in numbers {
+        children.push(self::subject(house, number, "subject").await?);
+    }
+    Ok((stirred, children))
 }
 
 /// The hold every unit starts from: the party of its production site, from production on.

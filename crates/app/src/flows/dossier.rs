@@ -7,7 +7,8 @@ use super::outcome::FlowError;
 use domain::custody::CustodyFacts;
 use std::collections::HashSet;
 use store::event::{Body, Event};
-use store::unit::{FindingRecord, UnitRecord};
+use store::finding::FindingRecord;
+use store::unit::UnitRecord;
 
 /// Events about a pack that are also about what is inside.
 fn travels(body: &Body) -> bool {

@@ -5,9 +5,11 @@ use super::caller::{Caller, Scope};
 use super::find::{self, CodeFound, scope_of};
 use super::house::{EventDraft, House};
 use super::idempotency::{Answer, Keyed};
+use super::mandate;
 use super::outcome::{FlowError, RACES_MAX};
 use domain::id::{BrandId, PartyId};
 use domain::identifier::Identifier;
+use domain::mandate::Deed;
 use domain::refusal::{Refusal, Refused};
 use domain::text::{NOTE_CHARS_MAX, required};
 use jiff::Timestamp;
@@ -62,6 +64,17 @@ impl Change {
         }
     }
 
+    /// What the caller says of the units by it.
+    fn deed(&self) -> Deed {
+        match self {
+            Self::Inspect(..) => Deed::Inspect,
+            Self::Recall(_) | Self::LiftRecall(_) => Deed::Recall,
+            Self::Decommission(_) => Deed::Retire,
+            Self::ReportStolen(_) | Self::ClearStolen(_) => Deed::Theft,
+            Self::OpenLife(_) => Deed::Renew,
+        }
+    }
+
     /// Changes that are one event over all their units rather than one each.
     fn is_bulk(&self) -> bool {
         !matches!(self, Self::Inspect(..) | Self::OpenLife(_))
@@ -98,12 +111,15 @@ pub async fn change(
     // A unit named twice is meant once.
     let numbers: std::collections::BTreeSet<_> = numbers.iter().collect();
     for _ in 0..RACES_MAX {
+        let reference = house.reference().await?;
         let mut units = Vec::with_capacity(numbers.len());
         for number in &numbers {
             let unit = house.store.unit_fetch(**number).await?;
             let unit = unit
                 .filter(|u| u.brand == caller.brand.0)
                 .ok_or(Refused::new(Refusal::UnknownSubject, "units"))?;
+            let deed = (change.deed(), "units");
+            mandate::may(house, &reference, caller, deed, &unit).await?;
             if let Some(refusal) = change.refuse(&unit) {
                 return Err(Refused::new(refusal, "units").into());
             }
@@ -164,13 +180,14 @@ pub async fn bind_alias(
         CodeFound::Issued(number) => number,
     };
     for _ in 0..RACES_MAX {
+        let reference = house.reference().await?;
         let record = owned(house, caller, unit).await?;
+        mandate::may(house, &reference, caller, (Deed::Rename, "unit"), &record).await?;
         let taken = house.store.unit_fetch(alias).await?.is_some()
             || house.store.identifier_fetch("code", 0, &alias.to_string()).await?.is_some();
         if taken {
             return Err(Refused::new(Refusal::CodeBound, "code").into());
         }
-        let reference = house.reference().await?;
         if reference.batch_of(alias).is_none_or(|b| b.product != Some(record.product)) {
             return Err(Refused::new(Refusal::CodeOtherProduct, "code").into());
         }
@@ -197,7 +214,9 @@ pub async fn move_identifier(
     caller.need(Scope::Lifecycle)?;
     let reason = reason_text(reason)?;
     for _ in 0..RACES_MAX {
+        let reference = house.reference().await?;
         let record = owned(house, caller, unit).await?;
+        mandate::may(house, &reference, caller, (Deed::Rename, "unit"), &record).await?;
         let found = find::identifier(house, caller.brand, identifier).await?;
         match (onto, found) {
             (true, Some(_)) => {

@@ -16,6 +16,7 @@ pub mod import;
 pub mod keys;
 pub mod later;
 pub mod lifecycle;
+pub mod mandate;
 pub mod masterdata;
 pub mod outcome;
 pub mod pack;

@@ -6,9 +6,11 @@ use super::caller::{Caller, Scope};
 use super::custody::{self, Subject, instant};
 use super::find::{self, unit_number};
 use super::house::{EventDraft, House};
+use super::mandate::speaks_for;
 use super::masterdata::Taking;
 use super::outcome::{FlowError, RACES_MAX, RowOutcome};
 use super::reference::Reference;
+use super::ship::look_again;
 use crate::files::PackDraft;
 use domain::custody::{CustodyFacts, Hold, HoldKind};
 use domain::id::{EventId, PartyId, ProductId};
@@ -35,6 +37,8 @@ struct Filling {
     after: i64,
     products: BTreeSet<i64>,
     children: Vec<i64>,
+    /// The pack moved after this packing: the children moved with it, which nobody knew.
+    late: bool,
 }
 
 /// Puts children into packs. Parents are created by their first row.
@@ -110,6 +114,8 @@ struct Packing<'a> {
     /// Children and parents touched in this chunk.
     moved: HashSet<i64>,
     guards: Vec<Relied>,
+    /// Packs among the guards.
+    packs: HashSet<i64>,
     draws: Commit,
     next_pack: Option<(i64, i64, i64, i64)>,
 }
@@ -124,6 +130,7 @@ impl<'a> Packing<'a> {
             by_sscc: HashMap::new(),
             moved: HashSet::new(),
             guards: Vec::new(),
+            packs: HashSet::new(),
             draws: Commit::default(),
             next_pack: None,
         }
@@ -190,14 +197,36 @@ impl<'a> Packing<'a> {
             custody: &facts,
         })
         .map_err(|why| Refused::new(why, "child"))?;
+        speaks_for(self.reference, self.caller, holder, "child")?;
         let filling = &mut self.fillings[slot];
         filling.holder = holder;
         filling.after = filling.after.max(subject.recorded_at());
         filling.products.extend(subject.products().iter().map(|ProductId(p)| *p));
         filling.children.push(child);
+        let moved = facts.chain(unit_number(parent));
+        filling.late |= moved.last().is_some_and(|h| h.at > draft.packed_at.at);
         self.moved.insert(child);
-        self.guards.push(subject.relied());
+        self.rely(subject.relied());
+        // The packs around the pack learn that something in them was touched.
+        for (above, recorded_at) in
+            custody::relied_packs(self.house, &facts, parent, draft.packed_at.at).await?
+        {
+            self.rely(above);
+            let filling = &mut self.fillings[slot];
+            filling.after = filling.after.max(recorded_at);
+        }
         Ok(Some(RowOutcome::Taken))
+    }
+
+    /// Relies on something once, however many rows of the chunk touch it.
+    fn rely(&mut self, guard: Relied) {
+        let fresh = match guard {
+            Relied::Pack { number, .. } => self.packs.insert(number),
+            _ => true,
+        };
+        if fresh {
+            self.guards.push(guard);
+        }
     }
 
     /// The pack the row goes into: one of this chunk, one of the store, or a new one. `None`: the
@@ -229,6 +258,7 @@ impl<'a> Packing<'a> {
                     after: pack.recorded_at,
                     products: pack.products.iter().copied().collect(),
                     children: Vec::new(),
+                    late: false,
                 }
             }
             None => Filling {
@@ -242,6 +272,7 @@ impl<'a> Packing<'a> {
                 after: 0,
                 products: BTreeSet::new(),
                 children: Vec::new(),
+                late: false,
             },
         };
         self.by_sscc.insert(sscc.to_owned(), self.fillings.len());
@@ -330,7 +361,8 @@ impl<'a> Packing<'a> {
         }
         commit.relies_on.extend(self.guards);
         for filling in self.fillings {
-            commit.relies_on.extend(filling.guard);
+            let known = self.packs.contains(&filling.number);
+            commit.relies_on.extend(filling.guard.filter(|_| !known));
             let draft = EventDraft {
                 caller: self.caller,
                 home: filling.number,
@@ -346,7 +378,11 @@ impl<'a> Packing<'a> {
                 },
                 subjects: members(filling.children),
             };
-            commit.events.push(draft.by(self.house, filling.holder));
+            let event = draft.by(self.house, filling.holder);
+            if filling.late {
+                commit.outbox.push(look_again(&event));
+            }
+            commit.events.push(event);
         }
         Ok(Some(commit))
     }
@@ -391,6 +427,10 @@ pub async fn unpack(
         let Subject::Pack(pack) = custody::subject(house, number, "sscc").await? else {
             return Err(Refused::new(Refusal::UnknownSubject, "sscc").into());
         };
+        let own = custody::facts(house, &reference, &[&Subject::Pack(pack.clone())]).await?;
+        if let Some(hold) = own.at(unit_number(number), at) {
+            speaks_for(&reference, caller, hold.party, "sscc")?;
+        }
         let mut numbers = Vec::with_capacity(children.len());
         if children.is_empty() {
             let inside = house.store.children_fetch(number).await?;
@@ -409,6 +449,13 @@ pub async fn unpack(
             }
             relies_on.push(subject.relied());
             after = after.max(subject.recorded_at());
+            // The packs around it learn that something in them was touched.
+            for (above, recorded_at) in custody::relied_packs(house, &facts, *child, at).await? {
+                after = after.max(recorded_at);
+                if !relies_on.contains(&above) {
+                    relies_on.push(above);
+                }
+            }
         }
         let count = numbers.len();
         if count == 0 {
@@ -416,7 +463,9 @@ pub async fn unpack(
         }
         let mut draft = EventDraft::about(caller, number, at, after, Body::Unpacked {});
         draft.subjects = members(numbers);
-        let commit = Commit { relies_on, events: vec![house.event(draft)], ..Commit::default() };
+        let event = house.event(draft);
+        let outbox = vec![look_again(&event)];
+        let commit = Commit { relies_on, outbox, events: vec![event], ..Commit::default() };
         match house.store.commit(&commit).await {
             Err(e) if e.is_race() => continue,
             Err(e) => return Err(e.into()),

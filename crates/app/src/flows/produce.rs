@@ -5,18 +5,21 @@ use super::batches::{Mint, mint_into};
 use super::caller::{Caller, Scope};
 use super::find::CodeFound;
 use super::house::{EventDraft, House};
+use super::mandate::speaks_for;
 use super::masterdata::Taking;
 use super::outcome::{FlowError, RACES_MAX, RowOutcome};
 use super::recorded::Recorded;
 use super::reference::Reference;
+use super::ship::look_again;
 use crate::files::ProductionDraft;
 use domain::code::TraceCode;
 use domain::id::ProductId;
 use domain::identifier::Identifier;
+use domain::party::Site;
 use domain::refusal::{Refusal, Refused};
 use domain::verdict::Inspection;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use store::commit::{Commit, Draw, Relied};
+use store::commit::{Commit, Draw, Outbox, Relied};
 use store::event::{Body, CommissionedRow, Event, IdentifierRow, Row, Subject};
 use store::project::born_hash;
 use store::reference::Purpose;
@@ -188,6 +191,9 @@ impl<'a> Judging<'a> {
         if site.is_none() {
             refused.push(Refused::because(Refusal::UnknownSite, "site_code", &draft.site_code));
         }
+        let theirs =
+            |site: &&Site| speaks_for(self.reference, self.caller, site.party, "site_code").err();
+        refused.extend(site.as_ref().and_then(theirs));
         refused.extend(self.house.not_ahead(draft.produced_at.at, "produced_at").err());
         let (Some(product), Some(site), true) = (product, site, refused.is_empty()) else {
             return Err(refused);
@@ -202,6 +208,7 @@ impl<'a> Judging<'a> {
             disposition: draft.disposition.map(|d| d.as_str().to_owned()),
             identifiers: draft.identifiers.iter().chain(&draft.parts).map(identifier).collect(),
             inspection: inspection_word(draft.inspection),
+            kit: draft.kit.as_ref().map(|main| main.shown().to_owned()),
             line: some(&draft.line),
             lot: some(&draft.lot),
             produced_at: draft.produced_at.at.as_microsecond(),
@@ -212,7 +219,11 @@ impl<'a> Judging<'a> {
     }
 
     /// The number a given code names, when it may be bound to this row.
-    fn bind(&self, raw: &TraceCode, row: &CommissionedRow) -> Result<(i64, Option<UnitRecord>), Refused> {
+    fn bind(
+        &self,
+        raw: &TraceCode,
+        row: &CommissionedRow,
+    ) -> Result<(i64, Option<UnitRecord>), Refused> {
         let refused = |why| Err(Refused::new(why, "code"));
         let number = match self.recorded.code(raw) {
             CodeFound::NotACode | CodeFound::Forged => return refused(Refusal::ForgedCode),
@@ -276,8 +287,16 @@ async fn commit(
         by_site.entry(one.row.site).or_default().push(one);
     }
     for (_, rows) in by_site {
+        let known: Vec<_> =
+            rows.iter().filter_map(|m| m.known.as_ref()).map(|u| u.number).collect();
         let event = commissioned(house, caller, reference, rows, &mut commit);
-        commit.events.extend(event);
+        if let Some(event) = event {
+            // Activated before they were made: the record explains it, whenever that was.
+            let look =
+                |number| Outbox { home: number, content: "0".to_owned(), ..look_again(&event) };
+            commit.outbox.extend(known.iter().map(|n| look(*n)));
+            commit.events.push(event);
+        }
     }
     Ok(commit)
 }

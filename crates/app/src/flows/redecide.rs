@@ -1,116 +1,287 @@
-//! Late facts: a shipment or production record that arrives after an activation may explain what
-//! did not fit. A finding that no longer stands is withdrawn by an event that names the new fact.
+//! Late facts: a shipment, a packing or a production record that arrives after an activation may
+//! explain what did not fit, or show what could not be known. Every activation it concerns is
+//! weighed again on what is known now; what no longer stands is withdrawn, what is seen only now is
+//! added, both by events that name the fact. What stands unchanged writes nothing, so a job may run
+//! any number of times, anywhere.
+//!
+//! Deliberately not looked at again: what rests on the device or on the state of the unit
+//! (`activated_again`, `stolen` …), and places once the raw signals are forgotten.
 
-use super::activate::{Loaded, Report, SIGNALS_LABEL, decide, load};
+use super::activate::{self, Loaded, Report, SIGNALS_LABEL, Signals, Weighed};
 use super::caller::Caller;
-use super::custody::{self, instant};
-use super::find::unit_number;
+use super::custody::instant;
 use super::house::{EventDraft, House};
-use super::outcome::FlowError;
+use super::outcome::{FlowError, RACES_MAX};
 use super::reference::Reference;
-use domain::activation::Assurance;
-use domain::finding::FindingKind;
-use domain::id::PartyId;
+use domain::activation::{ActivatedAt, Assurance};
+use domain::finding::{Finding, FindingGrade, FindingKind};
+use domain::id::{EventId, PartyId};
 use jiff::Timestamp;
-use store::canonical::hex;
-use store::commit::{Commit, Outbox, Relied};
-use store::event::Body;
-use store::unit::UnitRecord;
+use std::collections::{BTreeSet, HashMap};
+use store::canonical::{hex, unhex};
+use store::commit::{Alert, Commit, Outbox, Relied};
+use store::event::{ActivatedBody, Body, Event};
+use store::finding::FindingRecord;
 
-/// Looks again at the activations a late fact concerns. A finding that no longer stands is
-/// withdrawn by an event that names the fact; nothing new is found late. Returns how many went.
+/// What custody alone decides.
+const OF_CUSTODY: &[FindingKind] = &[FindingKind::NotProduced, FindingKind::NeverShipped];
+/// What the signals decide together with it.
+const OF_PLACE: &[FindingKind] = &[
+    FindingKind::NotProduced,
+    FindingKind::NeverShipped,
+    FindingKind::OutsideTerritory,
+    FindingKind::OtherChannel,
+];
+
+/// Looks again at the activations a late fact concerns. Returns how many findings were withdrawn or
+/// added.
 ///
 /// # Errors
-/// The store does not answer; the job is tried again.
+/// The store does not answer, or others were faster too often; the job is tried again.
 pub async fn redecide(house: &House, job: &Outbox) -> Result<usize, FlowError> {
     let since: i64 = job.content.parse().unwrap_or(0);
-    let mut withdrawn = 0;
+    let mut changed = 0;
     let mut open = vec![(job.home, 0)];
     while let Some((number, depth)) = open.pop() {
         if let Some(unit) = house.store.unit_fetch(number).await? {
-            if unit.activated_at.is_some_and(|at| at >= since) {
-                withdrawn += withdraw(house, unit, job.id).await?;
+            // An activation of an earlier life may be the one concerned.
+            if unit.activated_at.is_some() || unit.life > 0 {
+                changed += look(house, number, since, job.id).await?;
             }
         } else if depth < domain::custody::PACK_DEPTH_MAX {
             let inside = house.store.children_fetch(number).await?;
-            let still = |to: Option<Timestamp>| to.is_none_or(|t| t.as_microsecond() > since);
+            // A child taken out at that very instant is concerned as well: the fact may say so.
+            let still = |to: Option<Timestamp>| to.is_none_or(|t| t.as_microsecond() >= since);
             let children = inside.iter().filter(|c| still(c.to));
             open.extend(children.map(|c| (c.child.get() as i64, depth + 1)));
         }
     }
-    Ok(withdrawn)
+    Ok(changed)
 }
 
-async fn withdraw(house: &House, unit: UnitRecord, because: [u8; 16]) -> Result<usize, FlowError> {
-    let late = ["never_shipped", "not_produced", "outside_territory", "other_channel"];
-    let findings = house.store.findings_fetch(unit.number).await?;
-    let standing: Vec<_> =
-        findings.into_iter().filter(|f| !f.withdrawn && late.contains(&f.kind.as_str())).collect();
-    let mut gone = 0;
-    for finding in standing {
-        let reference = house.reference().await?;
-        let loaded = load(house, &reference, unit.number).await?;
-        if stands(house, &reference, &loaded, &finding).await? {
-            continue;
+/// Weighs the activations of one unit again, in one commit.
+async fn look(
+    house: &House,
+    number: i64,
+    since: i64,
+    because: [u8; 16],
+) -> Result<usize, FlowError> {
+    for _ in 0..RACES_MAX {
+        let reference = house.reference_now().await?;
+        // The unit comes first: whatever is read after it is at least as fresh as its revision.
+        let loaded = activate::load(house, &reference, number).await?;
+        let Some(unit) = &loaded.unit else { return Ok(0) };
+        let events = house.store.events_fetch(number).await?;
+        let findings = house.store.findings_fetch(number).await?;
+        let mut looking = Looking {
+            house,
+            because,
+            after: unit.recorded_at,
+            standing: findings.into_iter().filter(|f| !f.withdrawn).collect(),
+            lives: HashMap::new(),
+            touched: BTreeSet::new(),
+            changed: 0,
+            events: Vec::new(),
+        };
+        for (id, body) in activations(&events) {
+            let written = written_for(&events, id);
+            looking.lives.extend(written.iter().map(|w| (*w, body.life)));
+            if body.activated_at >= since {
+                let again = weigh(house, &reference, &loaded, (id, body)).await?;
+                looking.compare(&loaded, (id, body), &written, again);
+            }
         }
-        let Some(unit) = &loaded.unit else { continue };
+        if looking.events.is_empty() {
+            return Ok(0);
+        }
+        let changed = looking.changed;
+        let commit = Commit {
+            relies_on: vec![
+                Relied::Reference(reference.version),
+                Relied::Unit { number, revision: unit.revision },
+            ],
+            alerts: looking.alerts(&events),
+            events: looking.events,
+            ..Commit::default()
+        };
+        match house.store.commit(&commit).await {
+            Err(e) if e.is_race() => continue,
+            Err(e) => return Err(e.into()),
+            Ok(()) => return Ok(changed),
+        }
+    }
+    Err(FlowError::Busy)
+}
+
+fn activations(events: &[Event]) -> impl Iterator<Item = (EventId, &ActivatedBody)> {
+    events.iter().filter_map(|event| match &event.body {
+        Body::Activated(body) => Some((event.id, body.as_ref())),
+        _ => None,
+    })
+}
+
+/// The events that wrote findings of an activation: itself, and those that added some late.
+fn written_for(events: &[Event], activation: EventId) -> Vec<EventId> {
+    let late = |event: &&Event| match &event.body {
+        Body::FindingAdded { activation: concerned, .. } => {
+            unhex(concerned).is_some_and(|id| id == activation.0)
+        }
+        _ => false,
+    };
+    std::iter::once(activation).chain(events.iter().filter(late).map(|e| e.id)).collect()
+}
+
+/// What would be found now, and which kinds can still be decided.
+struct Again {
+    kinds: &'static [FindingKind],
+    findings: Vec<Finding>,
+    bound_to: Option<PartyId>,
+}
+
+async fn weigh(
+    house: &House,
+    reference: &Reference,
+    loaded: &Loaded,
+    (id, body): (EventId, &ActivatedBody),
+) -> Result<Again, FlowError> {
+    let sealed = house.store.observation_fetch(loaded.number, &id.0).await?;
+    let kinds = if sealed.is_some() { OF_PLACE } else { OF_CUSTODY };
+    let report = match sealed {
+        Some(sealed) => {
+            let text = house.secrets.open(SIGNALS_LABEL, &sealed)?;
+            let (_, _, report): (String, String, Report) = serde_json::from_slice(&text)
+                .map_err(|e| store::StoreError::Record(e.to_string()))?;
+            report
+        }
+        // The signals were forgotten: what needs none is decided all the same.
+        None => Report {
+            scheme: String::new(),
+            value: String::new(),
+            happened_at: body.activated_at,
+            offset_minutes: 0,
+            fingerprint: None,
+            signals: Signals::default(),
+        },
+    };
+    // What the report was worth then, and when it was held to have happened, holds for ever.
+    let assurance = Assurance::parse(&body.assurance).unwrap_or(Assurance::Public);
+    let at = ActivatedAt { at: instant(body.activated_at), clock_believed: body.clock_believed };
+    let weighed = Weighed { report: &report, assurance, at };
+    let decided = activate::decide(house, reference, loaded, weighed);
+    let late = |f: &Finding| kinds.contains(&f.kind);
+    let findings = decided.activation.findings.into_iter().filter(late).collect();
+    Ok(Again { kinds, findings, bound_to: decided.bound_to })
+}
+
+/// What a look at one unit comes to.
+struct Looking<'a> {
+    house: &'a House,
+    because: [u8; 16],
+    after: i64,
+    /// Findings that stand, the new ones included.
+    standing: Vec<FindingRecord>,
+    /// The life that each event's findings belong to.
+    lives: HashMap<EventId, i64>,
+    /// Kinds and lives in which something changed.
+    touched: BTreeSet<(String, i64)>,
+    changed: usize,
+    events: Vec<Event>,
+}
+
+impl Looking<'_> {
+    /// Withdraws what would not be found again, and adds what is found only now. A finding of
+    /// another grade or nature is another finding.
+    fn compare(
+        &mut self,
+        loaded: &Loaded,
+        (id, body): (EventId, &ActivatedBody),
+        written: &[EventId],
+        again: Again,
+    ) {
+        let same = |old: &FindingRecord, new: &Finding| {
+            old.kind == new.kind.as_str()
+                && old.grade == new.grade.as_str()
+                && old.nature.as_deref() == new.nature.map(|n| n.as_str())
+        };
+        let ours = |f: &FindingRecord| {
+            let kind = FindingKind::parse(&f.kind);
+            written.contains(&f.event) && kind.is_some_and(|k| again.kinds.contains(&k))
+        };
+        let found = |f: &FindingRecord| again.findings.iter().any(|new| same(f, new));
+        let (gone, kept): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.standing).into_iter().partition(|f| ours(f) && !found(f));
+        let fresh = |new: &&Finding| !kept.iter().any(|old| ours(old) && same(old, new));
+        let fresh: Vec<_> = again.findings.iter().filter(fresh).cloned().collect();
+        self.standing = kept;
+        for finding in gone {
+            let because = hex(&self.because);
+            let kind = finding.kind.clone();
+            self.touched.insert((kind.clone(), body.life));
+            let finding = hex(&finding.event.0);
+            let body = Body::FindingWithdrawn { finding, finding_kind: kind, because };
+            self.write(loaded, body);
+            self.changed += 1;
+        }
+        if fresh.is_empty() {
+            return;
+        }
+        let added = self.write(
+            loaded,
+            Body::FindingAdded {
+                activated_at: body.activated_at,
+                activation: hex(&id.0),
+                because: hex(&self.because),
+                bound_to: again.bound_to.map(|p| p.0),
+                findings: fresh.iter().map(activate::finding_row).collect(),
+                versions: self.house.geo.versions().to_string(),
+            },
+        );
+        self.lives.insert(added, body.life);
+        self.changed += fresh.len();
+        for finding in &fresh {
+            self.touched.insert((finding.kind.as_str().to_owned(), body.life));
+            self.standing.push(FindingRecord {
+                unit: loaded.number,
+                event: added,
+                kind: finding.kind.as_str().to_owned(),
+                grade: finding.grade.as_str().to_owned(),
+                nature: finding.nature.map(|n| n.as_str().to_owned()),
+                reasons: finding.reasons.join(" "),
+                activated_at: body.activated_at,
+                withdrawn: false,
+            });
+        }
+    }
+
+    fn write(&mut self, loaded: &Loaded, body: Body) -> EventId {
         let system = Caller {
             brand: loaded.brand,
             party: PartyId(0),
             scopes: Vec::new(),
             actor: "system".to_owned(),
         };
-        let body = Body::FindingWithdrawn {
-            finding: hex(&finding.event.0),
-            finding_kind: finding.kind.clone(),
-            because: hex(&because),
-        };
-        let now = house.clock.now();
-        let mut event =
-            house.event(EventDraft::about(&system, unit.number, now, unit.recorded_at, body));
-        event.party = None;
-        let commit = Commit {
-            relies_on: vec![Relied::Unit { number: unit.number, revision: unit.revision }],
-            events: vec![event],
-            ..Commit::default()
-        };
-        match house.store.commit(&commit).await {
-            Err(e) if e.is_race() => return Err(FlowError::Busy),
-            Err(e) => return Err(e.into()),
-            Ok(()) => gone += 1,
-        }
+        let now = self.house.clock.now();
+        let draft = EventDraft::about(&system, loaded.number, now, self.after, body);
+        let event = Event { party: None, ..self.house.event(draft) };
+        let id = event.id;
+        self.events.push(event);
+        id
     }
-    Ok(gone)
-}
 
-/// Whether a finding would be written again on what is known now.
-async fn stands(
-    house: &House,
-    reference: &Reference,
-    loaded: &Loaded,
-    finding: &store::unit::FindingRecord,
-) -> Result<bool, FlowError> {
-    let at = instant(finding.activated_at);
-    let unit = unit_number(loaded.number);
-    match FindingKind::parse(&finding.kind) {
-        Some(FindingKind::NotProduced) => {
-            Ok(loaded.unit.as_ref().is_none_or(|u| u.produced_at.is_none()))
-        }
-        Some(FindingKind::NeverShipped) => {
-            let origin = custody::is_origin(reference);
-            Ok(loaded.custody.left_origin(unit, at, origin).is_none())
-        }
-        Some(kind) => {
-            let sealed = house.store.observation_fetch(loaded.number, &finding.event.0).await?;
-            let Some(sealed) = sealed else { return Ok(true) };
-            let text = house.secrets.open(SIGNALS_LABEL, &sealed)?;
-            let (_, assurance, report): (String, String, Report) = serde_json::from_slice(&text)
-                .map_err(|e| store::StoreError::Record(e.to_string()))?;
-            // What the report was worth then, it is worth now.
-            let assurance = Assurance::parse(&assurance).unwrap_or(Assurance::Public);
-            let again = decide(house, reference, loaded, &report, assurance, at);
-            Ok(again.activation.findings.iter().any(|f| f.kind == kind))
-        }
-        None => Ok(true),
+    /// The alerts of what stands, where something changed. An alert tells of a kind in a life: when
+    /// the finding it was written for is gone, another that stands takes its place.
+    fn alerts(&self, events: &[Event]) -> Vec<Alert> {
+        let told = |f: &FindingRecord| {
+            let life = *self.lives.get(&f.event)?;
+            let kind = FindingKind::parse(&f.kind)?;
+            let grade = FindingGrade::parse(&f.grade).filter(|g| g.alerts())?;
+            let event = events.iter().chain(&self.events).find(|e| e.id == f.event)?;
+            let touched = self.touched.contains(&(f.kind.clone(), life));
+            touched.then(|| (grade, activate::alert(event, kind, grade, life)))
+        };
+        let mut told: Vec<_> = self.standing.iter().filter_map(told).collect();
+        // One key, one alert: that of the surest finding.
+        told.sort_by_key(|(grade, _)| std::cmp::Reverse(*grade));
+        told.into_iter().map(|(_, alert)| alert).collect()
     }
 }

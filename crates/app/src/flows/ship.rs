@@ -5,6 +5,7 @@ use super::caller::{Caller, Scope};
 use super::custody::{self, Subject};
 use super::find::{self, unit_number};
 use super::house::{EventDraft, House};
+use super::mandate::speaks_for;
 use super::masterdata::Taking;
 use super::outcome::{FlowError, RACES_MAX, RowOutcome};
 use super::reference::Reference;
@@ -142,7 +143,13 @@ impl Moving<'_> {
             }));
         }
         let subject = custody::subject(self.house, number, "subject").await?;
-        let facts = custody::facts(self.house, self.reference, &[&subject]).await?;
+        // An earlier row took something out of this pack: what it did must be known first.
+        if self.commit.relies_on.contains(&subject.relied()) {
+            return Ok(None);
+        }
+        let (stirred, children) = custody::stirred(self.house, &subject, at).await?;
+        let concerned: Vec<_> = std::iter::once(&subject).chain(&children).collect();
+        let facts = custody::facts(self.house, self.reference, &concerned).await?;
         let above = facts.upward(unit_number(number), at);
         if above.iter().any(|n| self.moved.contains(&(n.get() as i64))) {
             return Ok(None);
@@ -161,6 +168,7 @@ impl Moving<'_> {
             decommissioned: unit.is_some_and(|u| u.retired_at.is_some()),
             reason_given: !draft.reason.is_empty(),
             custody: &facts,
+            stirred: &stirred,
             tree: &self.reference.tree,
             territories: &self.reference.territories,
         };
@@ -242,20 +250,6 @@ pub fn look_again(event: &Event) -> Outbox {
     }
 }
 
-/// A key speaks for its own party and those below it; the brand's for every party.
-fn speaks_for(
-    reference: &Reference,
-    caller: &Caller,
-    party: PartyId,
-    field: &'static str,
-) -> Result<(), Refused> {
-    if super::verify::may_see_hold(reference, caller, party) {
-        return Ok(());
-    }
-    let why = "it speaks for its own party and those below it";
-    Err(Refused::because(Refusal::NotAllowed, field, why))
-}
-
 /// Accepts a subject. Receiving a child of a pack unpacks it.
 ///
 /// # Errors
@@ -313,8 +307,13 @@ pub async fn void(
         let mut commit = Commit::default();
         for number in &numbers {
             let subject = custody::subject(house, *number, "shipment_no").await?;
-            let facts = custody::facts(house, &reference, &[&subject]).await?;
-            let holder = shipping::void(&facts, unit_number(*number), shipment_no)
+            let paper = house.store.shipment_fetch(brand.0, shipment_no, *number).await?;
+            let since = paper.map_or(Timestamp::MIN, |(_, _, at)| custody::instant(at));
+            let (stirred, children) = custody::stirred(house, &subject, since).await?;
+            let concerned: Vec<_> = std::iter::once(&subject).chain(&children).collect();
+            let facts = custody::facts(house, &reference, &concerned).await?;
+            let unit = unit_number(*number);
+            let holder = shipping::void(&facts, unit, shipment_no, at, &stirred)
                 .map_err(|why| Refused::new(why, "shipment_no"))?;
             speaks_for(&reference, caller, holder, "shipment_no")?;
             let body =

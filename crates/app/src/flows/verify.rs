@@ -339,7 +339,5 @@ pub fn seller(
 /// Whether a caller's party may see the hands a unit went through: the brand sees all, a party its
 /// own hop and what is below it.
 pub fn may_see_hold(reference: &Reference, caller: &Caller, party: PartyId) -> bool {
-    let own = reference.tree.get(caller.party);
-    own.is_some_and(|p| p.kind == domain::party::PartyKind::Brand)
-        || reference.tree.is_within(party, caller.party)
+    domain::mandate::speaks_for(&reference.tree, caller.party, party)
 }

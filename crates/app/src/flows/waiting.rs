@@ -1,6 +1,7 @@
 //! Reports that came before their unit: kept encrypted, and replayed when it comes off the line.
 
-use super::activate::{Activated, Report, activate};
+use super::activate::{Activated, Received, Report, receive};
+use super::custody::instant;
 use super::house::House;
 use super::idempotency::Answer;
 use super::outcome::FlowError;
@@ -60,7 +61,9 @@ async fn replay_one(house: &House, value: &str) -> Result<(), FlowError> {
         let report: Report =
             serde_json::from_slice(&text).map_err(|e| store::StoreError::Record(e.to_string()))?;
         let render = |_: &Activated| Answer { status: 201, reply: String::new() };
-        activate(house, None, &report, None, &render).await?;
+        let received_at = instant(waiting.received_at);
+        let received = Received { caller: None, report: &report, received_at };
+        receive(house, received, None, &render).await?;
         let mut id = [0; 16];
         id.copy_from_slice(waiting.id.get(..16).unwrap_or(&[0; 16]));
         let done = Side::WaitingDone { value: value.to_owned(), id };

@@ -70,6 +70,7 @@ pub fn production(
         lot: plan.lots[unit.lot].name.clone(),
         inspection: Inspection::Pass,
         disposition: Some(Disposition::Sale),
+        kit: None,
     })
 }
 

@@ -1,4 +1,5 @@
 //! A small brand on a folder of its own, and clients that speak to its router in this process.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use axum::Router;
 use axum::body::Body;
@@ -24,6 +25,7 @@ const FILES: [(Kind, &str); 5] = [
     (
         Kind::Parties,
         "code,kind,name,parent_code,region\nBRAND,brand,Brand,,\nFAC,factory,Plant,BRAND,4403\n\
+         FAC2,factory,Other plant,BRAND,4403\nSVC,service_centre,Repairs,BRAND,11\n\
          T1,tier1,North,BRAND,11\nT2A,tier2,Beijing,T1,1101\nT2B,tier2,Other,T1,1101\n",
     ),
     (Kind::Products, "gtin,name_zh,category\n6901234567892,手机,phone\n"),

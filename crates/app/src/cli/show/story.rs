@@ -5,7 +5,7 @@ use crate::cli::term::{Tone, pad, plain};
 use crate::cli::words;
 use crate::flows::custody::instant;
 use domain::id::PartyId;
-use store::event::{ActivatedBody, Body, Event, Row};
+use store::event::{ActivatedBody, Body, Event, FindingRow, Row};
 
 impl Sheet<'_> {
     pub(super) fn timeline(&self) -> String {
@@ -21,7 +21,7 @@ impl Sheet<'_> {
             let (zh, en) = kind(&event.body);
             let what = pad(self.pick(zh, en), LABEL_COLUMNS);
             let who = self.paint.tone(Tone::Dim, &self.who(event));
-            let told = self.told(&event.body);
+            let told = join([self.told(&event.body), self.kit(event)]);
             let gap = if told.is_empty() { "" } else { "  " };
             text += &format!("  {when}  {what}{told}{gap}{who}\n");
         }
@@ -34,6 +34,18 @@ impl Sheet<'_> {
         match own.map(|subject| &subject.row) {
             Some(Row::Commissioned(row)) => row.produced_at,
             _ => event.happened_at,
+        }
+    }
+
+    /// The saleable set it was made for.
+    fn kit(&self, event: &Event) -> String {
+        let own = event.subjects.iter().find(|s| s.number == self.known.record.number);
+        match own.map(|subject| &subject.row) {
+            Some(Row::Commissioned(row)) => match &row.kit {
+                Some(main) => format!("{} {}", self.pick("套装", "set"), plain(main)),
+                None => String::new(),
+            },
+            _ => String::new(),
         }
     }
 
@@ -72,6 +84,15 @@ impl Sheet<'_> {
                 join([plain(shipment_no), party(holder)])
             }
             Body::Activated(body) => self.activated(body),
+            Body::FindingAdded { findings, bound_to, .. } => {
+                let told = |f: &FindingRow| {
+                    let grade = words::grade(self.lang, &f.grade);
+                    let word = format!("{} {grade}", words::finding(self.lang, &f.kind));
+                    self.paint.tone(words::grade_tone(&f.grade), &word)
+                };
+                let all: Vec<_> = findings.iter().map(told).collect();
+                join([all.join("  "), self.bound(*bound_to)])
+            }
             Body::FindingWithdrawn { finding_kind, .. } => words::finding(self.lang, finding_kind),
             Body::Recalled { reason }
             | Body::RecallLifted { reason }
@@ -103,15 +124,20 @@ impl Sheet<'_> {
         let grade = words::grade(self.lang, &body.grade);
         let place = self.pick("位置", "place");
         let grade = self.paint.tone(words::grade_tone(&body.grade), &format!("{place}{grade}"));
-        let bound = body.bound_to.map(|id| match self.lang {
-            crate::pages::i18n::Lang::Zh => format!("授权 {}", self.party(PartyId(id))),
-            crate::pages::i18n::Lang::En => format!("bound to {}", self.party(PartyId(id))),
-        });
+        let bound = self.bound(body.bound_to);
         let clock = match body.clock_believed {
             true => "",
             false => self.pick("时钟不可信", "clock not believed"),
         };
-        join([again.to_owned(), region, grade, bound.unwrap_or_default(), clock.to_owned()])
+        join([again.to_owned(), region, grade, bound, clock.to_owned()])
+    }
+
+    fn bound(&self, party: Option<i64>) -> String {
+        let Some(id) = party else { return String::new() };
+        match self.lang {
+            crate::pages::i18n::Lang::Zh => format!("授权 {}", self.party(PartyId(id))),
+            crate::pages::i18n::Lang::En => format!("bound to {}", self.party(PartyId(id))),
+        }
     }
 }
 
@@ -132,6 +158,7 @@ fn kind(body: &Body) -> (&'static str, &'static str) {
         Body::Returned { .. } => ("退回", "returned"),
         Body::ShipmentVoided { .. } => ("发运作废", "ship void"),
         Body::Activated(_) => ("激活", "activated"),
+        Body::FindingAdded { .. } => ("补记发现", "suspected"),
         Body::FindingWithdrawn { .. } => ("撤回发现", "withdrawn"),
         Body::Recalled { .. } => ("召回", "recalled"),
         Body::RecallLifted { .. } => ("召回结束", "recall end"),

@@ -1,0 +1,147 @@
+//! Mandates: for whom a caller may speak. A scope says which commands a key may send; the mandate
+//! says about whose goods. The brand speaks for everybody. Anyone else speaks for its own party and
+//! those below it: for what they made, or for what is in their hands now.
+//!
+//! Deliberately absent: what a caller may *see*; that is a table of the API.
+
+use crate::custody::Hold;
+use crate::id::PartyId;
+use crate::party::{PartyKind, PartyTree};
+
+/// What somebody says about a unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Deed {
+    /// It was inspected.
+    Inspect,
+    /// It is under recall, or no longer.
+    Recall,
+    /// It was taken out of use for ever.
+    Retire,
+    /// It was stolen, or found again.
+    Theft,
+    /// It starts a new life.
+    Renew,
+    /// It answers to another code or identifier.
+    Rename,
+}
+
+/// Whose a unit is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hands<'a> {
+    /// The party of the site that made it; none before its production record.
+    pub maker: Option<PartyId>,
+    /// The hold that says who has it now.
+    pub hold: Option<&'a Hold>,
+}
+
+/// Whether `caller` speaks for a party: its own, one below it, or any when it is the brand.
+pub fn speaks_for(tree: &PartyTree, caller: PartyId, party: PartyId) -> bool {
+    is_brand(tree, caller) || tree.is_within(party, caller)
+}
+
+/// Whether `caller` may say this of a unit, and if not, why.
+pub fn may(
+    tree: &PartyTree,
+    caller: PartyId,
+    deed: Deed,
+    hands: Hands<'_>,
+) -> Result<(), &'static str> {
+    if is_brand(tree, caller) {
+        return Ok(());
+    }
+    let is = |kind| tree.get(caller).is_some_and(|p| p.kind == kind);
+    let ours = |party: Option<PartyId>| party.is_some_and(|p| tree.is_within(p, caller));
+    let holds = || ours(hands.hold.map(|h| h.party));
+    let (allowed, why) = match deed {
+        Deed::Recall => (false, "only the brand recalls"),
+        Deed::Inspect => (ours(hands.maker), "it inspects what its own sites made"),
+        // Goods vanish on the road: who sent them may say so as well.
+        Deed::Theft => {
+            let sent = hands.hold.filter(|h| h.kind.in_transit()).and_then(|h| h.from);
+            (holds() || ours(sent), "who has or sends the unit reports its theft")
+        }
+        // Consumers bring their devices; no custody of the channel leads to these two.
+        Deed::Retire => (holds() || is(PartyKind::Recycler), "it does not have the unit"),
+        Deed::Renew | Deed::Rename => {
+            (holds() || is(PartyKind::ServiceCentre), "it does not have the unit")
+        }
+    };
+    if allowed { Ok(()) } else { Err(why) }
+}
+
+fn is_brand(tree: &PartyTree, party: PartyId) -> bool {
+    tree.get(party).is_some_and(|p| p.kind == PartyKind::Brand)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::custody::tests::hold;
+    use crate::party::Party;
+    use crate::party::tests::{party, tree};
+
+    /// The tree of the party tests with a second factory 9, a service centre 10, a recycler 11.
+    fn house() -> PartyTree {
+        let more = [
+            party(9, PartyKind::Factory, Some(1)),
+            party(10, PartyKind::ServiceCentre, Some(1)),
+            party(11, PartyKind::Recycler, Some(1)),
+        ];
+        let parties: Vec<Party> = tree().iter().cloned().chain(more).collect();
+        PartyTree::new(parties)
+    }
+
+    #[test]
+    fn a_party_speaks_for_itself_and_those_below_it() {
+        let tree = house();
+        let speaks = |caller, party| speaks_for(&tree, PartyId(caller), PartyId(party));
+        for party in 1..=11 {
+            assert!(speaks(1, party), "the brand for {party}");
+        }
+        assert!(speaks(3, 3) && speaks(3, 5) && speaks(4, 5) && speaks(2, 2));
+        assert!(!speaks(2, 9) && !speaks(4, 3) && !speaks(4, 7) && !speaks(8, 4));
+        assert!(!speaks(2, 1), "a factory is not the brand");
+    }
+
+    /// Unit made by 2, on its way from tier 1 (3) to tier 2 (4).
+    #[test]
+    fn who_may_say_what() {
+        use Deed::*;
+        let tree = house();
+        let on_its_way = hold(1, 10, 4, Some(3));
+        let hands = Hands { maker: Some(PartyId(2)), hold: Some(&on_its_way) };
+        let table: [(Deed, &[i64]); 6] = [
+            (Inspect, &[1, 2]),
+            (Recall, &[1]),
+            (Retire, &[1, 3, 4, 11]),
+            (Theft, &[1, 3, 4]),
+            (Renew, &[1, 3, 4, 10]),
+            (Rename, &[1, 3, 4, 10]),
+        ];
+        for (deed, allowed) in table {
+            for caller in 1..=11 {
+                let said = may(&tree, PartyId(caller), deed, hands).is_ok();
+                assert_eq!(said, allowed.contains(&caller), "{deed:?} by {caller}");
+            }
+        }
+        // The sender is heard only while the goods are on the road.
+        let arrived = Hold { kind: crate::custody::HoldKind::Received, ..on_its_way.clone() };
+        let shop = Hold { party: PartyId(8), from: Some(PartyId(6)), ..on_its_way.clone() };
+        let of = |hold| Hands { maker: Some(PartyId(2)), hold: Some(hold) };
+        assert!(may(&tree, PartyId(6), Theft, of(&shop)).is_ok());
+        assert!(may(&tree, PartyId(6), Retire, of(&shop)).is_err());
+        let other = Hold { party: PartyId(8), from: Some(PartyId(6)), ..arrived };
+        assert!(may(&tree, PartyId(6), Theft, of(&other)).is_err());
+    }
+
+    #[test]
+    fn nobody_but_the_brand_speaks_for_what_nobody_made() {
+        let tree = house();
+        for deed in [Deed::Inspect, Deed::Recall, Deed::Theft] {
+            for caller in 2..=11 {
+                assert!(may(&tree, PartyId(caller), deed, Hands::default()).is_err());
+            }
+            assert!(may(&tree, PartyId(1), deed, Hands::default()).is_ok());
+        }
+    }
+}
