@@ -8,6 +8,7 @@ pub mod canonical;
 pub mod commit;
 pub mod engine;
 pub mod event;
+pub mod expiry;
 pub mod health;
 pub mod ledger;
 pub mod project;
@@ -86,6 +87,7 @@ impl Store {
     pub fn statements() -> Vec<&'static str> {
         [
             commit::STATEMENTS,
+            expiry::STATEMENTS,
             health::STATEMENTS,
             ledger::STATEMENTS,
             project::STATEMENTS,

@@ -101,7 +101,10 @@ async fn stands(
             Ok(loaded.custody.left_origin(unit, at, origin).is_none())
         }
         Some(kind) => {
-            let sealed = house.store.observation_fetch(loaded.number, &finding.event.0).await?;
+            let now = house.clock.now().as_microsecond();
+            let event = &finding.event.0;
+            let sealed = house.store.observation_fetch(loaded.number, event, now).await?;
+            // The evidence is forgotten: what was found on it stands.
             let Some(sealed) = sealed else { return Ok(true) };
             let text = house.secrets.open(SIGNALS_LABEL, &sealed)?;
             let (_, assurance, report): (String, String, Report) = serde_json::from_slice(&text)
