@@ -1,4 +1,6 @@
-//! Forgetting: rows beside the ledger whose time is over are deleted, a bounded portion at a time.
+//! Rows beside the ledger that are kept for a while: answers, raw signals, waiting commands, proof
+//! tries. Within their term they are read; after it they are as good as gone, and are deleted, a
+//! bounded portion at a time.
 //!
 //! Rows are found by what orders their table already, so that no index has to be written by the
 //! commands that make them. The identity of an observation begins with its instant: the expired
@@ -45,6 +47,36 @@ pub enum Due {
     },
 }
 
+/// The stored answer to an earlier command with the same key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replay {
+    /// Hash of the canonical body it answered.
+    pub content: Vec<u8>,
+    /// HTTP status.
+    pub status: i64,
+    /// Reply body.
+    pub reply: String,
+    /// When it may be forgotten.
+    pub expires_at: i64,
+}
+
+/// A command that waits for its unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitingRecord {
+    /// Row identity.
+    pub id: Vec<u8>,
+    /// Ciphertext.
+    pub sealed: Vec<u8>,
+    /// When it came.
+    pub received_at: i64,
+}
+
+const ANSWER: &str = "SELECT content, status, reply, expires_at FROM idempotency \
+    WHERE scope = $1 AND expires_at > $2";
+const WAITING_FOR: &str =
+    "SELECT id, sealed, received_at FROM waiting WHERE value = $1 AND expires_at > $2";
+const OBSERVATION: &str =
+    "SELECT sealed FROM observation WHERE home = $1 AND id = $2 AND expires_at > $3";
 const ANSWERS: &str = "SELECT home, scope FROM idempotency WHERE scope >= $1 AND scope < $2 \
     AND expires_at <= $3 LIMIT $4";
 const ANSWER_FORGET: &str =
@@ -62,6 +94,9 @@ const PROOF_TRY_FORGET: &str =
 
 /// The statements of this file, for the test that prepares every one on both engines.
 pub(crate) const STATEMENTS: &[&str] = &[
+    ANSWER,
+    WAITING_FOR,
+    OBSERVATION,
     ANSWERS,
     ANSWER_FORGET,
     OBSERVATIONS,
@@ -84,6 +119,46 @@ fn named(r: &Row<'_>) -> Result<Key, DecodeError> {
 }
 
 impl Store {
+    /// The stored answer to an earlier command, unless its time is over at `now`.
+    pub async fn replay_fetch(
+        &self,
+        scope: &[u8; 32],
+        now: i64,
+    ) -> Result<Option<Replay>, StoreError> {
+        let map = |r: &Row<'_>| {
+            Ok(Replay {
+                content: r.bytes(0)?,
+                status: r.int(1)?,
+                reply: r.text(2)?,
+                expires_at: r.int(3)?,
+            })
+        };
+        Ok(self.engine.query_first(ANSWER, &[(*scope).into(), now.into()], map).await?)
+    }
+
+    /// Commands that still wait at `now` for what this value names.
+    pub async fn waiting_fetch(
+        &self,
+        value: &str,
+        now: i64,
+    ) -> Result<Vec<WaitingRecord>, StoreError> {
+        let map = |r: &Row<'_>| {
+            Ok(WaitingRecord { id: r.bytes(0)?, sealed: r.bytes(1)?, received_at: r.int(2)? })
+        };
+        Ok(self.engine.query(WAITING_FOR, &[value.into(), now.into()], map).await?)
+    }
+
+    /// A sealed side row, unless its time is over at `now`.
+    pub async fn observation_fetch(
+        &self,
+        home: i64,
+        id: &[u8; 16],
+        now: i64,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let params = [home.into(), (*id).into(), now.into()];
+        Ok(self.engine.query_first(OBSERVATION, &params, |r| r.bytes(0)).await?)
+    }
+
     /// Deletes rows whose time is over, at most [`ROWS_MAX`]. Returns how many were found.
     ///
     /// # Errors

@@ -265,50 +265,56 @@ async fn an_answer_is_kept_once(store: &Store) {
     assert_eq!(racers.iter().filter(|done| done.is_ok()).count(), 1);
 }
 
-async fn what_is_over_is_forgotten(store: &Store) {
-    // Time-ordered identities, two expired for each that is not, more than one portion.
-    let id = |n: u64| {
-        let mut id = [0; 16];
-        id[..8].copy_from_slice(&n.to_be_bytes());
-        id
+/// The nth time-ordered identity.
+fn ordered(n: u64) -> [u8; 16] {
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&n.to_be_bytes());
+    id
+}
+
+/// One row of each kind; every third is kept on after 10.
+fn passing(n: u64) -> Commit {
+    let expires_at = if n.is_multiple_of(3) { 1_000 } else { 10 };
+    let (home, id, sealed) = (n as i64 + 1, ordered(n), vec![7]);
+    let mut scope = [0; 32];
+    scope[..8].copy_from_slice(&n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    let answer = Idempotency {
+        home,
+        scope,
+        content: [2; 32],
+        status: 201,
+        reply: String::new(),
+        decided_at: 1,
+        expires_at,
     };
+    let waiting = Side::Waiting {
+        value: "sn LATE".into(),
+        id,
+        sealed: sealed.clone(),
+        received_at: 1,
+        expires_at,
+    };
+    let tried = Side::ProofTry {
+        unit: 5,
+        id,
+        batch: 1,
+        visitor: vec![1],
+        tried_at: expires_at,
+        succeeded: false,
+    };
+    Commit {
+        idempotency: Some(answer),
+        observations: vec![Observation { home, id, sealed, expires_at }],
+        sides: vec![waiting, tried],
+        ..Commit::default()
+    }
+}
+
+async fn what_is_over_is_forgotten(store: &Store) {
+    // More than one portion.
     let total = 3 * PORTION_ROWS_MAX as u64;
-    let expires_at = |n: u64| if n % 3 == 0 { 1_000 } else { 10 };
     for n in 0..total {
-        let (home, expires_at, sealed) = (n as i64 + 1, expires_at(n), vec![7]);
-        let mut scope = [0; 32];
-        scope[..8].copy_from_slice(&n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
-        let answer = Idempotency {
-            home,
-            scope,
-            content: [2; 32],
-            status: 201,
-            reply: String::new(),
-            decided_at: 1,
-            expires_at,
-        };
-        let waiting = Side::Waiting {
-            value: "sn LATE".into(),
-            id: id(n),
-            sealed: sealed.clone(),
-            received_at: 1,
-            expires_at,
-        };
-        let tried = Side::ProofTry {
-            unit: 5,
-            id: id(n),
-            batch: 1,
-            visitor: vec![1],
-            tried_at: expires_at,
-            succeeded: false,
-        };
-        let commit = Commit {
-            idempotency: Some(answer),
-            observations: vec![Observation { home, id: id(n), sealed, expires_at }],
-            sides: vec![waiting, tried],
-            ..Commit::default()
-        };
-        store.commit(&commit).await.expect("it is written");
+        store.commit(&passing(n)).await.expect("it is written");
     }
     let half = [vec![0x80], vec![0xff; 33]];
     let slice =
@@ -318,7 +324,7 @@ async fn what_is_over_is_forgotten(store: &Store) {
     let high = store.forget(&slice(&half[0], &half[1])).await.expect("it deletes");
     assert_eq!(low + high, over);
     assert!(low > 0 && high > 0, "{low} {high}");
-    let young = Due::Observations { below: id(total / 2), now: 10 };
+    let young = Due::Observations { below: ordered(total / 2), now: 10 };
     assert_eq!(store.forget(&young).await.expect("it deletes"), over / 2);
     let dues = [
         Due::Observations { below: [0xff; 16], now: 10 },
@@ -330,8 +336,8 @@ async fn what_is_over_is_forgotten(store: &Store) {
         assert_eq!(store.forget(due).await.expect("it deletes"), 0, "{due:?}");
     }
     for n in 0..total {
-        let there = store.observation_fetch(n as i64 + 1, &id(n), 0).await.expect("it reads");
-        assert_eq!(there.is_some(), n % 3 == 0, "{n}");
+        let there = store.observation_fetch(n as i64 + 1, &ordered(n), 0).await.expect("it reads");
+        assert_eq!(there.is_some(), n.is_multiple_of(3), "{n}");
     }
     let waiting = store.waiting_fetch("sn LATE", 0).await.expect("it reads");
     assert_eq!(waiting.len(), total as usize - over);
