@@ -171,6 +171,36 @@ pub async fn execute(url: &str, sql: &str) {
     let _ = connection.await;
 }
 
+/// An empty schema of a database that several tests share, as the one of a cluster that was given:
+/// everything a connection by its URL makes, it makes there.
+#[derive(Debug)]
+pub struct FreshSchema {
+    /// Where to connect to.
+    pub url: String,
+    name: String,
+    database: String,
+}
+
+impl FreshSchema {
+    /// Creates it.
+    pub async fn create(database: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let (now, pid) = (unix_seconds(), std::process::id());
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{DATABASE_PREFIX}{now}_{pid}_{count}");
+        execute(database, &format!("CREATE SCHEMA {name}")).await;
+        let joint = if database.contains('?') { '&' } else { '?' };
+        // What comes first on the path is where tables are made and found.
+        let url = format!("{database}{joint}options=-c%20search_path%3D{name},public");
+        Self { url, name, database: database.to_owned() }
+    }
+
+    /// Removes it with everything in it.
+    pub async fn remove(self) {
+        execute(&self.database, &format!("DROP SCHEMA {} CASCADE", self.name)).await;
+    }
+}
+
 impl Drop for Own {
     fn drop(&mut self) {
         // The end of its input is what the watcher waits for.
