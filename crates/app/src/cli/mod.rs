@@ -14,6 +14,7 @@ mod geo;
 mod import;
 mod key;
 mod keys;
+mod kills;
 mod mint;
 mod open;
 mod party;
