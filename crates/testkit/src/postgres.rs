@@ -87,19 +87,23 @@ impl Postgres {
             // Not in our group: an interrupt from the keyboard must not reach it.
             .process_group(0)
             .spawn()
-            .expect("a shell is needed to watch the server");
-        let init = as_server_user(&bin.join("initdb"))
+            .unwrap_or_else(|error| {
+                let _ = std::fs::remove_dir(&dir);
+                panic!("a shell is needed to watch the server: {error}")
+            });
+        let port = free_port();
+        // From here on, whatever fails, dropping it tidies up.
+        let own = Own { bin, dir, port, watcher, server: Mutex::default() };
+        let init = as_server_user(&own.bin.join("initdb"))
             .args(["--no-sync", "--username=postgres", "--auth=trust"])
             .args(["--encoding=UTF8", "--locale=C", "--pgdata"])
-            .arg(dir.join("data"))
-            .current_dir(&dir)
+            .arg(own.dir.join("data"))
+            .current_dir(&own.dir)
             .output()
             .expect("initdb was found and must run");
         assert!(init.status.success(), "initdb: {}", String::from_utf8_lossy(&init.stderr));
-        let port = free_port();
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
-        let server =
-            Self { url, own: Some(Own { bin, dir, port, watcher, server: Mutex::default() }) };
+        let server = Self { url, own: Some(own) };
         server.start();
         server
     }
