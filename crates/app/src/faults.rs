@@ -10,16 +10,43 @@ use crate::flows::{Caller, FlowError, House, RowOutcome, produce};
 use domain::refusal::Refused;
 use jiff::tz::TimeZone;
 use std::io::{BufRead, BufReader, Cursor};
-use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use store::event::Body;
 use store::rebuild;
+use tokio::sync::Notify;
 
 /// What every acknowledgement starts with, so that it is told from other lines.
 pub const ACK: &str = "ACK ";
 /// Writers at the same time.
 const WRITERS: u32 = 8;
+/// A load that has acknowledged nothing for so long never will.
+const BEGIN_PATIENCE: Duration = Duration::from_secs(60);
+
+/// One round: what is loaded, and how long it may work from its first acknowledgement on.
+#[derive(Clone, Copy, Debug)]
+pub struct Round<'a> {
+    /// Which one; no two rounds make the same units.
+    pub number: u64,
+    /// The product that is made.
+    pub gtin: &'a str,
+    /// Where it is made.
+    pub site: &'a str,
+    /// Until the kill.
+    pub lifetime: Duration,
+}
+
+/// A process that ends with its handle, whatever happens meanwhile.
+struct Doomed(Child);
+
+impl Drop for Doomed {
+    fn drop(&mut self) {
+        // Where it has ended already there is nothing to kill.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 /// Commissions and activates units until the store stops answering, saying `ACK made SN` and
 /// `ACK activated SN` for what was acknowledged, and only after it was. Needs a brand with a
@@ -114,8 +141,8 @@ async fn started(house: &House, caller: &Caller, sn: &str) -> Result<(), FlowErr
 /// # Errors
 /// The process cannot be started or says nothing.
 pub fn kill_midway(command: &mut Command, lifetime: Duration) -> std::io::Result<Vec<String>> {
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-    let Some(out) = child.stdout.take() else {
+    let mut child = Doomed(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?);
+    let Some(out) = child.0.stdout.take() else {
         return Err(std::io::Error::other("the process has no output"));
     };
     let (first, heard) = std::sync::mpsc::channel();
@@ -133,15 +160,45 @@ pub fn kill_midway(command: &mut Command, lifetime: Duration) -> std::io::Result
         }
         lines
     });
-    let began = heard.recv_timeout(Duration::from_secs(60));
+    let began = heard.recv_timeout(BEGIN_PATIENCE);
     if began.is_ok() {
         std::thread::sleep(lifetime);
     }
-    child.kill()?;
-    child.wait()?;
+    drop(child);
     let lines = reader.join().map_err(|_| std::io::Error::other("the reader stopped"))?;
     began.map_err(|_| std::io::Error::other("the process acknowledged nothing"))?;
     Ok(lines)
+}
+
+/// Runs [`load`] in this process and kills the server under it with `kill`, which returns when the
+/// server is gone. Returns what was acknowledged.
+///
+/// # Errors
+/// The load cannot begin, or acknowledges nothing.
+pub async fn kill_server_midway(
+    house: Arc<House>,
+    round: &Round<'_>,
+    kill: impl FnOnce(),
+) -> Result<Vec<String>, FlowError> {
+    let (heard, first) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Notify::new()));
+    let (ears, begun) = (Arc::clone(&heard), Arc::clone(&first));
+    let say = move |line: &str| {
+        let line = line.strip_prefix(ACK).unwrap_or(line).to_owned();
+        ears.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        begun.notify_one();
+    };
+    let (number, gtin, site) = (round.number, round.gtin.to_owned(), round.site.to_owned());
+    let loading = tokio::spawn(async move { load(&house, number, &gtin, &site, say).await });
+    let began = tokio::time::timeout(BEGIN_PATIENCE, first.notified()).await;
+    if began.is_ok() {
+        tokio::time::sleep(round.lifetime).await;
+    }
+    tokio::task::block_in_place(kill);
+    // A load that panicked has told so; what it acknowledged is judged all the same.
+    loading.await.unwrap_or(Ok(()))?;
+    began.map_err(|_| Refused::invalid("load", "it acknowledged nothing"))?;
+    let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(std::mem::take(&mut *heard))
 }
 
 /// What is wrong after a fault: acknowledged commands that are missing or there twice, and

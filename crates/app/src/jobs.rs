@@ -1,9 +1,10 @@
 //! What a serving process does beside answering: writes down scans, looks again at activations
-//! that late facts concern, and notices what other processes changed in the reference rows.
+//! that late facts concern, notices what other processes changed in the reference rows, and forgets
+//! what may only be kept for a while.
 //!
 //! Every job may be lost at any moment and run anywhere: nothing here holds state of its own.
 
-use crate::flows::{House, later, scans};
+use crate::flows::{House, expiry, later, scans};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,8 @@ const SCANS_EVERY: Duration = Duration::from_secs(1);
 const OUTBOX_EVERY: Duration = Duration::from_millis(500);
 /// How often the version of the reference rows is read. On SQLite it is read at every use anyway.
 const REFERENCE_EVERY: Duration = Duration::from_millis(100);
+/// How often expired rows are looked for: more than once in the time a slice of them is due.
+const EXPIRY_EVERY: Duration = Duration::from_secs(10);
 
 /// Jobs at work.
 pub struct Jobs {
@@ -42,6 +45,11 @@ pub fn start(house: &Arc<House>) -> Jobs {
     let (house_3, stop_3) = of();
     tasks.spawn(repeat(REFERENCE_EVERY, stop_3, "reference", house_3, |house| async move {
         house.reference_now().await.map(|_| ())
+    }));
+    let (house_4, stop_4) = of();
+    tasks.spawn(repeat(EXPIRY_EVERY, stop_4, "expiry", house_4, |house| async move {
+        let due = expiry::slice_now(&house);
+        expiry::forget(&house, due).await.map(|_| ())
     }));
     Jobs { stop, tasks, house: Arc::clone(house) }
 }

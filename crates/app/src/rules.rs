@@ -13,10 +13,15 @@ const WARRANTY: &str = include_str!("../../../data/policies/warranty.csv");
 /// How long a unit may be activated without a recorded shipment before anybody is alarmed: papers
 /// are often a few days behind the goods.
 pub const NEVER_SHIPPED_GRACE: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// How long raw signals of an activation are kept.
+/// How long the answer to a command is repeated when it comes again under the same key.
+pub const ANSWER_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// How long raw signals of an activation and a visitor's report are kept.
 pub const OBSERVATION_KEPT: SignedDuration = SignedDuration::from_hours(180 * 24);
 /// How long a command waits for its unit to become known.
 pub const WAITING_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// How long a physical-proof try is kept. It counts for an hour; the rest of the day is for clocks
+/// that are off.
+pub const PROOF_TRY_KEPT: SignedDuration = SignedDuration::from_hours(24);
 
 /// Every rule row the flows decide by.
 #[derive(Debug)]

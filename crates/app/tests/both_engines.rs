@@ -318,11 +318,14 @@ async fn the_journey_runs_on_citus() {
         eprintln!("DOSSIER_CITUS_URL is not set: deploy/citus.sql is not tested on Citus itself");
         return;
     };
+    let schema = testkit::FreshSchema::create(&url).await;
     let scratch = TempDir::new().expect("a temporary folder");
-    let target = Target::Postgres { url: url.clone() };
+    let target = Target::Postgres { url: schema.url.clone() };
     drop(common::open(&target, common::clock()).await);
-    testkit::execute(&url, CITUS).await;
+    testkit::execute(&schema.url, CITUS).await;
     let world = World::at(target, common::clock(), scratch).await;
     journey(&world).await;
     world.agrees().await;
+    drop(world);
+    schema.remove().await;
 }

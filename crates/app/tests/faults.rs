@@ -7,12 +7,11 @@ mod common;
 
 use common::{FACTORY, PHONE, World, open, sns, start};
 use dossier::clock::Clock;
-use dossier::faults::{ACK, judge, kill_midway, load};
+use dossier::faults::{Round, judge, kill_midway, kill_server_midway, load};
 use dossier::flows::FlowError;
 use dossier::flows::activate::{Activated, activate};
 use dossier::flows::idempotency::Answer;
 use std::process::Command;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use store::StoreError;
 use store::engine::{Engine, SqliteOptions, Target, WriteError};
@@ -72,25 +71,43 @@ async fn a_killed_server_loses_nothing_it_acknowledged() {
     let target = Target::Postgres { url: server.fresh_database().await };
     let scratch = TempDir::new().expect("a temporary folder");
     let world = World::at(target.clone(), Clock::System, scratch).await;
-    for round in 0..rounds() {
-        let heard: Arc<Mutex<Vec<String>>> = Arc::default();
-        let (house, ears) = (open(&target, Clock::System).await, Arc::clone(&heard));
-        let say = move |line: &str| {
-            let line = line.strip_prefix(ACK).unwrap_or(line).to_owned();
-            ears.lock().expect("nobody panicked").push(line);
-        };
-        let loading = tokio::spawn(async move { load(&house, round, PHONE, FACTORY, say).await });
-        tokio::time::sleep(lifetime(round)).await;
-        tokio::task::block_in_place(|| server.kill());
-        let ended = loading.await.expect("the load does not panic");
+    for number in 0..rounds() {
+        let round = Round { number, gtin: PHONE, site: FACTORY, lifetime: lifetime(number) };
+        let house = open(&target, Clock::System).await;
+        let acknowledged = kill_server_midway(house, &round, || server.kill()).await;
         tokio::task::block_in_place(|| server.start());
-        ended.expect("the load had begun");
-        let acknowledged = heard.lock().expect("nobody panicked").clone();
+        let acknowledged = acknowledged.expect("the load works");
         let house = open(&target, Clock::System).await;
         let wrong = judge(&house, &acknowledged, world.scratch.path()).await.expect("it reads");
         assert!(!acknowledged.is_empty());
-        assert!(wrong.is_empty(), "round {round}: {wrong:#?}");
+        assert!(wrong.is_empty(), "round {number}: {wrong:#?}");
     }
+}
+
+/// Runs `bench faults` in a temporary folder of its own; returns how it ended and what is left.
+fn bench_faults(more: &[&str], path: Option<&str>) -> (Option<i32>, Vec<std::ffi::OsString>) {
+    use std::os::unix::fs::PermissionsExt;
+    let room = TempDir::new().expect("a temporary folder");
+    // The server does not run as root, and its folder is in here.
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(room.path(), open).expect("the folder is ours");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dossier"));
+    command.args(["bench", "faults"]).args(more).env("TMPDIR", room.path());
+    if let Some(path) = path {
+        command.env("PATH", path);
+    }
+    let ended = command.output().expect("it runs");
+    let left = std::fs::read_dir(room.path()).expect("it is there");
+    (ended.status.code(), left.flatten().map(|entry| entry.file_name()).collect())
+}
+
+#[test]
+fn the_bench_of_faults_leaves_nothing_behind() {
+    assert_eq!(bench_faults(&["--rounds", "1"], None), (Some(0), Vec::new()));
+    assert_eq!(bench_faults(&["--rounds", "1", "--postgres"], None), (Some(0), Vec::new()));
+    // Where nothing can be started it fails, and tidies up all the same.
+    let nowhere = bench_faults(&["--rounds", "1", "--postgres"], Some("/nowhere"));
+    assert_eq!(nowhere, (Some(1), Vec::new()));
 }
 
 /// Starts units until one is refused; returns how many were started, and why no more.

@@ -2,13 +2,15 @@
 
 mod common;
 
+use common::server::{Call, Client, Place, Reply, Server};
 use common::{World, sns, sscc, start};
 use dossier::files::Kind;
 use dossier::flows::House;
 use dossier::flows::import::operator;
 use dossier::flows::ship::{self, Way};
 use dossier::flows::{RowOutcome, masterdata::Taking};
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
+use testkit::Postgres;
 
 on_both! { one_activation_is_first, one_early_activation_is_first, one_shipment_is_taken }
 
@@ -101,4 +103,77 @@ fn shipment(paper: &str, to: &str, subject: &str) -> dossier::files::ShipmentDra
         Ok(Draft::Shipment(draft)) => draft,
         other => panic!("{other:?}"),
     }
+}
+
+/// Sends every request's last piece at the same moment.
+fn at_once(calls: Vec<(Call, String)>) -> Vec<Reply> {
+    let start = Barrier::new(calls.len());
+    std::thread::scope(|scope| {
+        let race = |(call, rest): (Call, String)| {
+            let start = &start;
+            scope.spawn(move || {
+                start.wait();
+                call.send(&rest).answer()
+            })
+        };
+        let racers: Vec<_> = calls.into_iter().map(race).collect();
+        racers.into_iter().map(|racer| racer.join().expect("no racer stumbles")).collect()
+    })
+}
+
+fn starting(client: &Client, sn: &str, device: &str) -> (Call, String) {
+    let body = serde_json::json!({
+        "identifier": {"scheme": "sn", "value": sn},
+        "happened_at": "2026-06-09T08:00:00+08:00",
+        "device_fingerprint": device,
+    });
+    let body = body.to_string();
+    let path = "/api/v1/activations";
+    (client.call("POST", path, "application/json", body.len(), ""), body)
+}
+
+fn shipping(client: &Client, paper: &str, to: &str, subject: &str) -> (Call, String) {
+    let body = format!(
+        "shipment_no,from_code,to_code,happened_at,subject\n\
+         {paper},FAC-SZ,{to},2026-05-22T08:00:00+08:00,{subject}\n"
+    );
+    let path = "/api/v1/import/shipments";
+    (client.call("POST", path, "text/csv", body.len(), ""), body)
+}
+
+/// Two serving processes on one PostgreSQL.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_race_and_one_wins() {
+    let world = World::postgres(Postgres::shared()).await;
+    world.make(&sns(0..10)).await;
+    let mut packs = "sscc,child,packed_at\n".to_owned();
+    for i in 5..10 {
+        let pallet = sscc(i);
+        packs.push_str(&format!("{pallet},CY{i:06},2026-05-21T09:00:00+08:00\n"));
+    }
+    world.take(Kind::Packs, &packs).await;
+    let place = Place::new(&world.target, world.scratch.path());
+    let token = place.key();
+    let nodes = [Server::start(&place), Server::start(&place)];
+    let clients = [nodes[0].client(&token), nodes[1].client(&token)];
+    for sn in sns(0..5) {
+        let device = |n: usize| starting(&clients[n % 2], &sn, &format!("device {n}"));
+        let replies = at_once((0..8).map(device).collect());
+        let count = |status: u16| replies.iter().filter(|r| r.status == status).count();
+        assert_eq!((count(201), count(200)), (1, 7), "{sn}: {replies:#?}");
+        let firsts = replies.iter().filter(|r| r.json()["first"] == true);
+        assert_eq!(firsts.count(), 1, "{sn}: {replies:#?}");
+    }
+    for i in 5..10 {
+        let to = |n: usize| ["T1-53", "T1-42"][n % 2];
+        let lorry = |n: usize| shipping(&clients[n % 2], &format!("S{i}-{n}"), to(n), &sscc(i));
+        let replies = at_once((0..4).map(lorry).collect());
+        let outcomes: Vec<_> = replies.iter().map(|r| r.lines()[0]["outcome"].clone()).collect();
+        let taken = outcomes.iter().filter(|outcome| *outcome == "taken").count();
+        let refused = outcomes.iter().filter(|outcome| *outcome == "refused").count();
+        assert_eq!((taken, refused), (1, 3), "{replies:#?}");
+    }
+    drop(nodes);
+    place.agrees();
+    world.agrees().await;
 }

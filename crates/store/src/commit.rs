@@ -114,6 +114,8 @@ pub struct Idempotency {
     pub status: i64,
     /// Reply body.
     pub reply: String,
+    /// When the command was decided: an answer that has expired by then makes room.
+    pub decided_at: i64,
     /// When it may be forgotten.
     pub expires_at: i64,
 }
@@ -204,8 +206,11 @@ const ALERT_WITHDRAW: &str = "UPDATE alert SET withdrawn_at = $4 WHERE home = $1
     event_id = $2 AND kind = $3";
 const OUTBOX_ADD: &str =
     "INSERT INTO outbox (home, id, topic, content, due_at) VALUES ($1, $2, $3, $4, $5)";
+/// Only an answer whose time is over is replaced; that a living one is there changes no row.
 const IDEMPOTENCY_ADD: &str = "INSERT INTO idempotency (home, scope, content, status, reply, \
-    expires_at) VALUES ($1, $2, $3, $4, $5, $6)";
+    expires_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (scope, home) DO UPDATE SET \
+    content = excluded.content, status = excluded.status, reply = excluded.reply, \
+    expires_at = excluded.expires_at WHERE idempotency.expires_at <= $7";
 const OBSERVATION_ADD: &str =
     "INSERT INTO observation (home, id, sealed, expires_at) VALUES ($1, $2, $3, $4)";
 const REGISTRATION_ADD: &str = "INSERT INTO registration (unit, id, person, sealed, created_at) \
@@ -352,15 +357,16 @@ fn beside(commit: &Commit, steps: &mut Vec<Step>) {
         steps.push(Step::run(OUTBOX_ADD, params.to_vec()));
     }
     if let Some(i) = &commit.idempotency {
-        let params: [Value; 6] = [
+        let params: [Value; 7] = [
             i.home.into(),
             i.scope.into(),
             i.content.into(),
             i.status.into(),
             (&i.reply).into(),
             i.expires_at.into(),
+            i.decided_at.into(),
         ];
-        steps.push(Step::run(IDEMPOTENCY_ADD, params.to_vec()));
+        steps.push(Step::change_one(IDEMPOTENCY_ADD, params.to_vec(), "idempotency"));
     }
     for o in &commit.observations {
         let params: [Value; 4] =

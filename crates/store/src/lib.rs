@@ -9,6 +9,7 @@ pub mod commit;
 mod custody;
 pub mod engine;
 pub mod event;
+pub mod expiry;
 pub mod finding;
 pub mod health;
 pub mod ledger;
@@ -89,6 +90,7 @@ impl Store {
         [
             commit::STATEMENTS,
             custody::STATEMENTS,
+            expiry::STATEMENTS,
             finding::STATEMENTS,
             health::STATEMENTS,
             ledger::STATEMENTS,

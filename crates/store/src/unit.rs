@@ -127,9 +127,6 @@ const EVENTS_OF_SUBJECT: &str = "SELECT e.id, e.canonical, s.content FROM event_
     JOIN event e ON e.home = s.home AND e.id = s.event_id WHERE s.subject = $1 \
     ORDER BY e.recorded_at, e.id";
 const DRAW: &str = "SELECT next_number FROM draw WHERE batch_id = $1";
-const IDEMPOTENCY: &str =
-    "SELECT content, status, reply, expires_at FROM idempotency WHERE scope = $1";
-const WAITING: &str = "SELECT id, sealed, received_at FROM waiting WHERE value = $1";
 const UNITS_OF_LOT: &str = "SELECT number FROM unit WHERE brand_id = $1 AND product_id = $2 AND \
     lot = $3 ORDER BY number";
 const UNITS_IN_RANGE: &str =
@@ -138,7 +135,6 @@ const PROOF_TRIES: &str = "SELECT visitor, tried_at, succeeded FROM proof_try WH
     AND tried_at >= $2";
 const BATCH_TRIES: &str = "SELECT COUNT(*) FROM proof_try WHERE batch_id = $1 AND \
     tried_at >= $2 AND succeeded = 0";
-const OBSERVATION: &str = "SELECT sealed FROM observation WHERE home = $1 AND id = $2";
 const OUTBOX_DUE: &str = "SELECT home, id, topic, content, due_at FROM outbox WHERE topic = $1 \
     AND due_at <= $2 ORDER BY due_at LIMIT $3";
 const OUTBOX_LEASE: &str =
@@ -157,13 +153,10 @@ pub(crate) const STATEMENTS: &[&str] = &[
     EVENTS_OF_HOME,
     EVENTS_OF_SUBJECT,
     DRAW,
-    IDEMPOTENCY,
-    WAITING,
     UNITS_OF_LOT,
     UNITS_IN_RANGE,
     PROOF_TRIES,
     BATCH_TRIES,
-    OBSERVATION,
     OUTBOX_DUE,
     OUTBOX_LEASE,
     OUTBOX_DONE,
@@ -186,30 +179,6 @@ impl Named {
             Self::Once => None,
         }
     }
-}
-
-/// The stored answer to an earlier command with the same key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Replay {
-    /// Hash of the canonical body it answered.
-    pub content: Vec<u8>,
-    /// HTTP status.
-    pub status: i64,
-    /// Reply body.
-    pub reply: String,
-    /// When it may be forgotten.
-    pub expires_at: i64,
-}
-
-/// A command that waits for its unit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WaitingRecord {
-    /// Row identity.
-    pub id: Vec<u8>,
-    /// Ciphertext.
-    pub sealed: Vec<u8>,
-    /// When it came.
-    pub received_at: i64,
 }
 
 impl Store {
@@ -302,27 +271,6 @@ impl Store {
         Ok(self.engine.query_first(DRAW, &[batch.into()], |r| r.int(0)).await?)
     }
 
-    /// The stored answer to an earlier command.
-    pub async fn replay_fetch(&self, scope: &[u8; 32]) -> Result<Option<Replay>, StoreError> {
-        let map = |r: &Row<'_>| {
-            Ok(Replay {
-                content: r.bytes(0)?,
-                status: r.int(1)?,
-                reply: r.text(2)?,
-                expires_at: r.int(3)?,
-            })
-        };
-        Ok(self.engine.query_first(IDEMPOTENCY, &[(*scope).into()], map).await?)
-    }
-
-    /// Commands that wait for what this value names.
-    pub async fn waiting_fetch(&self, value: &str) -> Result<Vec<WaitingRecord>, StoreError> {
-        let map = |r: &Row<'_>| {
-            Ok(WaitingRecord { id: r.bytes(0)?, sealed: r.bytes(1)?, received_at: r.int(2)? })
-        };
-        Ok(self.engine.query(WAITING, &[value.into()], map).await?)
-    }
-
     /// Units of a production lot.
     pub async fn units_of_lot(
         &self,
@@ -355,16 +303,6 @@ impl Store {
         let params = [batch.into(), since.into()];
         let count = self.engine.query_first(BATCH_TRIES, &params, |r| r.int(0)).await?;
         Ok(count.unwrap_or(0))
-    }
-
-    /// A sealed side row.
-    pub async fn observation_fetch(
-        &self,
-        home: i64,
-        id: &[u8; 16],
-    ) -> Result<Option<Vec<u8>>, StoreError> {
-        let params = [home.into(), (*id).into()];
-        Ok(self.engine.query_first(OBSERVATION, &params, |r| r.bytes(0)).await?)
     }
 
     /// Jobs of a topic that are due.

@@ -3,9 +3,10 @@
 use domain::id::{BatchId, BrandId, EventId, PartyId};
 use domain::party::{Party, PartyKind};
 use std::collections::{BTreeMap, HashSet};
-use store::commit::{Commit, Idempotency, Outbox, Relied};
+use store::commit::{Commit, Idempotency, Observation, Outbox, Relied, Side};
 use store::engine::{SqliteOptions, Target, WriteError};
 use store::event::{ActivatedBody, Body, CommissionedRow, Event, Row, Subject};
+use store::expiry::{Due, PORTION_ROWS_MAX};
 use store::reference::{BrandRow, ReferenceChange};
 use store::scan::{RECENT_CHARS_MAX, ScanDelta};
 use store::{Store, StoreError};
@@ -42,6 +43,7 @@ on_both! {
     looks_are_gathered_and_trimmed,
     a_job_is_leased_once,
     an_answer_is_kept_once,
+    what_is_over_is_forgotten,
 }
 
 async fn open(target: &Target) -> Store {
@@ -228,15 +230,118 @@ async fn an_answer_is_kept_once(store: &Store) {
         content: [2; 32],
         status: 201,
         reply: "{\"first\":true}".into(),
+        decided_at: 9,
         expires_at: 99,
     };
-    let commit = Commit { idempotency: Some(answer), ..Commit::default() };
+    let commit = Commit { idempotency: Some(answer.clone()), ..Commit::default() };
     store.commit(&commit).await.expect("it is new");
     let again = store.commit(&commit).await;
-    assert!(matches!(&again, Err(StoreError::Duplicate(t)) if t == "idempotency"), "{again:?}");
-    let kept = store.replay_fetch(&[1; 32]).await.expect("it reads").expect("it is kept");
+    assert!(matches!(&again, Err(StoreError::Conflict("idempotency"))), "{again:?}");
+    let kept = store.replay_fetch(&[1; 32], 98).await.expect("it reads").expect("it is kept");
     assert_eq!((kept.status, kept.content), (201, vec![2; 32]));
-    assert_eq!(store.replay_fetch(&[3; 32]).await.expect("it reads"), None);
+    assert_eq!(store.replay_fetch(&[3; 32], 98).await.expect("it reads"), None);
+
+    // From its term on it is as if it had never been, and of many only one takes its place.
+    assert_eq!(store.replay_fetch(&[1; 32], 99).await.expect("it reads"), None);
+    let anew = |content| {
+        let answer = Idempotency {
+            content: [content; 32],
+            decided_at: 99,
+            expires_at: 199,
+            ..answer.clone()
+        };
+        Commit { idempotency: Some(answer), ..Commit::default() }
+    };
+    let (four, five, six) = (anew(4), anew(5), anew(6));
+    let racers = tokio::join!(store.commit(&four), store.commit(&five), store.commit(&six));
+    let racers = [racers.0, racers.1, racers.2];
+    let kept = store.replay_fetch(&[1; 32], 100).await.expect("it reads").expect("it is kept");
+    for (content, done) in (4..).zip(&racers) {
+        match done {
+            Ok(()) => assert_eq!(kept.content, vec![content; 32]),
+            Err(lost) => assert!(matches!(lost, StoreError::Conflict("idempotency")), "{lost:?}"),
+        }
+    }
+    assert_eq!(racers.iter().filter(|done| done.is_ok()).count(), 1);
+}
+
+/// The nth time-ordered identity.
+fn ordered(n: u64) -> [u8; 16] {
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&n.to_be_bytes());
+    id
+}
+
+/// One row of each kind; every third is kept on after 10.
+fn passing(n: u64) -> Commit {
+    let expires_at = if n.is_multiple_of(3) { 1_000 } else { 10 };
+    let (home, id, sealed) = (n as i64 + 1, ordered(n), vec![7]);
+    let mut scope = [0; 32];
+    scope[..8].copy_from_slice(&n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    let answer = Idempotency {
+        home,
+        scope,
+        content: [2; 32],
+        status: 201,
+        reply: String::new(),
+        decided_at: 1,
+        expires_at,
+    };
+    let waiting = Side::Waiting {
+        value: "sn LATE".into(),
+        id,
+        sealed: sealed.clone(),
+        received_at: 1,
+        expires_at,
+    };
+    let tried = Side::ProofTry {
+        unit: 5,
+        id,
+        batch: 1,
+        visitor: vec![1],
+        tried_at: expires_at,
+        succeeded: false,
+    };
+    Commit {
+        idempotency: Some(answer),
+        observations: vec![Observation { home, id, sealed, expires_at }],
+        sides: vec![waiting, tried],
+        ..Commit::default()
+    }
+}
+
+async fn what_is_over_is_forgotten(store: &Store) {
+    // More than one portion.
+    let total = 3 * PORTION_ROWS_MAX as u64;
+    for n in 0..total {
+        store.commit(&passing(n)).await.expect("it is written");
+    }
+    let half = [vec![0x80], vec![0xff; 33]];
+    let slice =
+        |from: &[u8], to: &[u8]| Due::Answers { from: from.to_vec(), to: to.to_vec(), now: 10 };
+    let over = total as usize / 3 * 2;
+    let low = store.forget(&slice(&[], &half[0])).await.expect("it deletes");
+    let high = store.forget(&slice(&half[0], &half[1])).await.expect("it deletes");
+    assert_eq!(low + high, over);
+    assert!(low > 0 && high > 0, "{low} {high}");
+    let young = Due::Observations { below: ordered(total / 2), now: 10 };
+    assert_eq!(store.forget(&young).await.expect("it deletes"), over / 2);
+    let dues = [
+        Due::Observations { below: [0xff; 16], now: 10 },
+        Due::Waiting { now: 10 },
+        Due::ProofTries { tried_at: 10 },
+    ];
+    for (due, wanted) in dues.iter().zip([over / 2, over, over]) {
+        assert_eq!(store.forget(due).await.expect("it deletes"), wanted, "{due:?}");
+        assert_eq!(store.forget(due).await.expect("it deletes"), 0, "{due:?}");
+    }
+    for n in 0..total {
+        let there = store.observation_fetch(n as i64 + 1, &ordered(n), 0).await.expect("it reads");
+        assert_eq!(there.is_some(), n.is_multiple_of(3), "{n}");
+    }
+    let waiting = store.waiting_fetch("sn LATE", 0).await.expect("it reads");
+    assert_eq!(waiting.len(), total as usize - over);
+    assert_eq!(store.proof_tries(5, 0).await.expect("it reads").len(), total as usize - over);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

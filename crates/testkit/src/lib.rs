@@ -1,6 +1,7 @@
-//! For tests only: what tests need from the machine. It panics where a test should fail.
+//! For tests and for `dossier bench faults`, which does what they do, only more often: a PostgreSQL
+//! server that may be killed. It panics where a test should fail.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "it starts a server")]
 
 mod postgres;
 
-pub use postgres::{Postgres, execute};
+pub use postgres::{FreshSchema, Postgres, execute};

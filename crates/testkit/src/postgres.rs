@@ -87,19 +87,23 @@ impl Postgres {
             // Not in our group: an interrupt from the keyboard must not reach it.
             .process_group(0)
             .spawn()
-            .expect("a shell is needed to watch the server");
-        let init = as_server_user(&bin.join("initdb"))
+            .unwrap_or_else(|error| {
+                let _ = std::fs::remove_dir(&dir);
+                panic!("a shell is needed to watch the server: {error}")
+            });
+        let port = free_port();
+        // From here on, whatever fails, dropping it tidies up.
+        let own = Own { bin, dir, port, watcher, server: Mutex::default() };
+        let init = as_server_user(&own.bin.join("initdb"))
             .args(["--no-sync", "--username=postgres", "--auth=trust"])
             .args(["--encoding=UTF8", "--locale=C", "--pgdata"])
-            .arg(dir.join("data"))
-            .current_dir(&dir)
+            .arg(own.dir.join("data"))
+            .current_dir(&own.dir)
             .output()
             .expect("initdb was found and must run");
         assert!(init.status.success(), "initdb: {}", String::from_utf8_lossy(&init.stderr));
-        let port = free_port();
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
-        let server =
-            Self { url, own: Some(Own { bin, dir, port, watcher, server: Mutex::default() }) };
+        let server = Self { url, own: Some(own) };
         server.start();
         server
     }
@@ -169,6 +173,36 @@ pub async fn execute(url: &str, sql: &str) {
     client.batch_execute(sql).await.unwrap_or_else(|error| panic!("{error:?} of: {sql}"));
     drop(client);
     let _ = connection.await;
+}
+
+/// An empty schema of a database that several tests share, as the one of a cluster that was given:
+/// everything a connection by its URL makes, it makes there.
+#[derive(Debug)]
+pub struct FreshSchema {
+    /// Where to connect to.
+    pub url: String,
+    name: String,
+    database: String,
+}
+
+impl FreshSchema {
+    /// Creates it.
+    pub async fn create(database: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let (now, pid) = (unix_seconds(), std::process::id());
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{DATABASE_PREFIX}{now}_{pid}_{count}");
+        execute(database, &format!("CREATE SCHEMA {name}")).await;
+        let joint = if database.contains('?') { '&' } else { '?' };
+        // What comes first on the path is where tables are made and found.
+        let url = format!("{database}{joint}options=-c%20search_path%3D{name},public");
+        Self { url, name, database: database.to_owned() }
+    }
+
+    /// Removes it with everything in it.
+    pub async fn remove(self) {
+        execute(&self.database, &format!("DROP SCHEMA {} CASCADE", self.name)).await;
+    }
 }
 
 impl Drop for Own {

@@ -39,6 +39,12 @@ pub async fn open(dir: &Path) -> Result<(Arc<House>, Caller), BenchError> {
     let geo = Arc::new(Geo::load(&GeoPaths::default()).map_err(|e| machine(&e))?);
     let target = Target::Sqlite { dir: dir.to_owned(), options: SqliteOptions::default() };
     let house = House::open(&target, master, Clock::System, geo, Settings::default()).await?;
+    found(house).await
+}
+
+/// Gives a new store the plain brand; one that has it is left as it is.
+pub async fn found(house: House) -> Result<(Arc<House>, Caller), BenchError> {
+    let machine = |e: &dyn std::fmt::Display| BenchError::Machine(e.to_string());
     let tables =
         [(Kind::Parties, PARTIES), (Kind::Products, PRODUCTS), (Kind::Territories, TERRITORIES)];
     for (kind, text) in tables {

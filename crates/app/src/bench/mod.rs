@@ -9,8 +9,9 @@ mod import;
 mod pallet;
 mod process;
 
-use crate::flows::FlowError;
+use crate::flows::{FlowError, House};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What to measure, and how large.
@@ -66,12 +67,12 @@ pub const GTIN: &str = "06900000000014";
 /// The plain brand's factory.
 pub const SITE: &str = "F";
 
-/// A store with the plain brand in it.
+/// Gives a new store the plain brand.
 ///
 /// # Errors
 /// It cannot be made.
-pub async fn plain_brand(dir: &Path) -> Result<std::sync::Arc<crate::flows::House>, BenchError> {
-    Ok(brand::open(dir).await?.0)
+pub async fn plain_brand(house: House) -> Result<Arc<House>, BenchError> {
+    Ok(brand::found(house).await?.0)
 }
 
 /// Tells the reader what is being measured.

@@ -14,6 +14,7 @@ mod geo;
 mod import;
 mod key;
 mod keys;
+mod kills;
 mod mint;
 mod open;
 mod party;
@@ -27,6 +28,7 @@ mod words;
 use crate::config::{self, Global};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
 
 pub use fault::{Exit, Fault};
 
@@ -117,7 +119,19 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// Where a file may not grow further (`ulimit -f`), the system sends a signal that ends a process
+/// which does not listen for it. The write then fails like any other on a full disk, is refused
+/// with a sentence, and reading goes on.
+fn outlive_the_file_size_limit() {
+    let limit = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+    // The stream is not read: once made, it keeps the system from ending the process.
+    if let Err(error) = signal(limit) {
+        tracing::warn!(%error, "a file that reaches its size limit will end this process");
+    }
+}
+
 async fn dispatch(cli: Cli) -> Result<Exit, Fault> {
+    outlive_the_file_size_limit();
     let global = &cli.global;
     match cli.command {
         Command::Serve(args) => serve::run(global, args).await,

@@ -4,12 +4,11 @@
 
 use super::house::House;
 use super::outcome::FlowError;
+use crate::rules::ANSWER_KEPT;
 use domain::refusal::{Refusal, Refused};
 use sha2::{Digest, Sha256};
 use store::commit::Idempotency;
 
-/// How long an answer is repeated: 30 days (policy).
-const KEPT_MICROS: i64 = 30 * 24 * 3_600 * 1_000_000;
 /// Longest key a client may send, in characters.
 pub const KEY_CHARS_MAX: usize = 255;
 
@@ -50,12 +49,14 @@ impl Keyed {
         Ok(Self { scope: scope.finalize().into(), content })
     }
 
-    /// The answer given before, when the same command came under the same key.
+    /// The answer given before, when the same command came under the same key within its term.
     ///
     /// # Errors
     /// [`Refusal::IdempotencyMismatch`] when another did.
     pub async fn replay(&self, house: &House) -> Result<Option<Answer>, FlowError> {
-        let Some(found) = house.store.replay_fetch(&self.scope).await? else { return Ok(None) };
+        let now = house.clock.now().as_microsecond();
+        let found = house.store.replay_fetch(&self.scope, now).await?;
+        let Some(found) = found else { return Ok(None) };
         if found.content != self.content {
             return Err(Refused::new(Refusal::IdempotencyMismatch, "Idempotency-Key").into());
         }
@@ -71,7 +72,8 @@ impl Keyed {
             content: self.content,
             status: answer.status.into(),
             reply: answer.reply.clone(),
-            expires_at: now_micros + KEPT_MICROS,
+            decided_at: now_micros,
+            expires_at: now_micros + ANSWER_KEPT.as_micros() as i64,
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod caller;
 pub mod custody;
 pub mod doctor;
 pub mod dossier;
+pub mod expiry;
 pub mod find;
 pub mod house;
 pub mod idempotency;

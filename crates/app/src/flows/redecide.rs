@@ -144,7 +144,8 @@ async fn weigh(
     loaded: &Loaded,
     (id, body): (EventId, &ActivatedBody),
 ) -> Result<Again, FlowError> {
-    let sealed = house.store.observation_fetch(loaded.number, &id.0).await?;
+    let now = house.clock.now().as_microsecond();
+    let sealed = house.store.observation_fetch(loaded.number, &id.0, now).await?;
     let kinds = if sealed.is_some() { OF_PLACE } else { OF_CUSTODY };
     let report = match sealed {
         Some(sealed) => {

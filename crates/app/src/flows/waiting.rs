@@ -1,4 +1,5 @@
-//! Reports that came before their unit: kept encrypted, and replayed when it comes off the line.
+//! Reports that came before their unit: kept encrypted, and replayed when it comes off the line
+//! within their term.
 
 use super::activate::{Activated, Received, Report, receive};
 use super::custody::instant;
@@ -56,7 +57,8 @@ pub async fn replay(house: &House, drafts: &[ProductionDraft]) {
 }
 
 async fn replay_one(house: &House, value: &str) -> Result<(), FlowError> {
-    for waiting in house.store.waiting_fetch(value).await? {
+    let now = house.clock.now().as_microsecond();
+    for waiting in house.store.waiting_fetch(value, now).await? {
         let text = house.secrets.open(WAITING_LABEL, &waiting.sealed)?;
         let report: Report =
             serde_json::from_slice(&text).map_err(|e| store::StoreError::Record(e.to_string()))?;

@@ -1,6 +1,8 @@
 //! A small brand on either engine, told in files as a person would write them.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod server;
+
 use dossier::clock::Clock;
 use dossier::files::{Format, Kind, Table};
 use dossier::flows::activate::{Activated, Report, Signals, activate};

@@ -189,8 +189,9 @@ impl Lite {
         Ok(count)
     }
 
-    /// Refuses (or accepts again) every write with `ReadOnly`, as a file system does that the
-    /// kernel has turned read-only: the same error from the same statement.
+    /// Refuses (or accepts again) every write with `ReadOnly`, as is done with a file system that
+    /// the kernel has turned read-only. That itself can be brought about only by root on a machine
+    /// with loop devices, and not be undone under open files.
     #[doc(hidden)]
     pub fn set_read_only(&self, read_only: bool) {
         self.shared.writer.set_read_only(read_only);

@@ -27,6 +27,7 @@ mod pg_write;
 mod plan;
 mod session;
 mod sql;
+mod storage;
 mod stream;
 mod value;
 mod writer;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, Rows};
 
-use super::error::{EngineError, Fault, WriteError};
+use super::error::{EngineError, Fault};
 use super::lite::SqliteOptions;
 use super::sql::{SqlKey, key_of, numbered};
 use super::value::{DecodeError, Row, Value};
@@ -170,15 +170,6 @@ pub(super) fn is_storage(error: &rusqlite::Error) -> bool {
                 | ErrorCode::PermissionDenied
         )
     )
-}
-
-/// What a storage failure is to whoever wanted to write.
-pub(super) fn storage_error(error: &rusqlite::Error, outcome_unknown: bool) -> WriteError {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => WriteError::Full,
-        Some(ErrorCode::ReadOnly) => WriteError::ReadOnly,
-        _ => WriteError::Unavailable { outcome_unknown, fault: Fault::log("writing", error) },
-    }
 }
 
 impl From<Failure> for EngineError {

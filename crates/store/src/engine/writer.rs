@@ -22,8 +22,9 @@ use super::checkpoint::Checkpointer;
 use super::error::{Fault, WriteError};
 use super::lite::SqliteOptions;
 use super::plan::{Expect, Plan, Step};
-use super::session::{Failure, Role, Session, is_storage, storage_error};
+use super::session::{Failure, Role, Session, is_storage};
 use super::sql::insert_into;
+use super::storage::storage_error;
 
 /// Plans in one transaction: bounds how long the first of them waits for the last.
 const GROUP_PLANS_MAX: usize = 1024;
@@ -203,11 +204,8 @@ impl Scribe {
             control(session, "COMMIT")
         });
         let Err(error) = result else { return Ok(()) };
-        let code = error.sqlite_error_code();
-        // A failed sync may still have reached the disk, and then survives a crash.
-        let unknown = committing && code == Some(ErrorCode::SystemIoFailure);
-        self.recover(code);
-        Err(storage_error(&error, unknown))
+        self.recover(error.sqlite_error_code());
+        Err(storage_error(&error, &self.path, committing))
     }
 
     /// The connection, opened again if it had to be given up.
@@ -235,10 +233,12 @@ impl Scribe {
     fn recover(&mut self, code: Option<ErrorCode>) {
         let Some(session) = &mut self.session else { return };
         let ended = session.conn.is_autocommit() || control(session, "ROLLBACK").is_ok();
-        let harmless = matches!(
-            code,
-            Some(ErrorCode::DiskFull | ErrorCode::ReadOnly | ErrorCode::DatabaseBusy)
-        );
+        let harmless = match code {
+            Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy) => true,
+            // Opened while the file system was read-only, it would stay so when that is mended.
+            Some(ErrorCode::ReadOnly) => self.refusing,
+            _ => false,
+        };
         if !ended || !harmless {
             self.session = None;
         }
