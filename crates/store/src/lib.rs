@@ -23,7 +23,7 @@ use canonical::BlindKey;
 use engine::{Engine, EngineError, Migration, Target, WriteError};
 
 /// The schema, step by step; forward only, never edited.
-const MIGRATIONS: &[Migration] = migrations!["V1__spine", "V2__kit"];
+const MIGRATIONS: &[Migration] = migrations!["V1__spine", "V2__kit", "V3__code_like_sn"];
 
 /// Everything recorded, on one engine.
 #[derive(Clone)]
@@ -73,6 +73,11 @@ impl Store {
     /// The same store with the secret that blinds the rows of bulk events.
     pub fn with_blind(self, secret: &[u8; 32]) -> Self {
         Self { blind: BlindKey::new(secret), ..self }
+    }
+
+    /// As [`Engine::one_snapshot`].
+    pub async fn one_snapshot<T>(&self, reading: impl Future<Output = T>) -> T {
+        self.engine.one_snapshot(reading).await
     }
 
     /// The engine, for backup, checks and benchmarks.

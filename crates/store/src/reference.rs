@@ -199,6 +199,8 @@ pub enum ReferenceChange {
     CodeKey(CodeKeyRow),
     /// A code key sealed anew.
     CodeKeyRewrapped(CodeKeyRow),
+    /// From now on a serial number may have the form of a trace code.
+    CodeLikeSn,
 }
 
 /// All reference rows as of one version.
@@ -224,6 +226,8 @@ pub struct ReferenceRows {
     pub api_keys: Vec<ApiKeyRow>,
     /// Sealed code keys.
     pub code_keys: Vec<CodeKeyRow>,
+    /// Whether any serial number has the form of a trace code.
+    pub code_like_sn: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -292,6 +296,10 @@ const API_KEY_PUT: &str = "INSERT INTO api_key (id, brand_id, digest, record) \
 const CODE_KEY_PUT: &str = "INSERT INTO code_key (epoch, sealed, created_at) VALUES ($1, $2, $3)";
 const CODE_KEY_REWRAP: &str = "UPDATE code_key SET sealed = $2 WHERE epoch = $1";
 
+const CODE_LIKE_SN: &str = "SELECT value FROM version WHERE name = 'code_like_sn'";
+const CODE_LIKE_SN_PUT: &str = "INSERT INTO version (name, value) VALUES ('code_like_sn', 1) \
+    ON CONFLICT (name) DO NOTHING";
+
 /// The statements of this file, for the test that prepares every one on both engines.
 pub(crate) const STATEMENTS: &[&str] = &[
     VERSION,
@@ -315,6 +323,8 @@ pub(crate) const STATEMENTS: &[&str] = &[
     API_KEY_PUT,
     CODE_KEY_PUT,
     CODE_KEY_REWRAP,
+    CODE_LIKE_SN,
+    CODE_LIKE_SN_PUT,
 ];
 
 impl Store {
@@ -346,6 +356,7 @@ impl Store {
             voids: engine.query(VOIDS, &[], |r| json(r, 0)).await?,
             api_keys: engine.query(API_KEYS, &[], api_key).await?,
             code_keys: engine.query(CODE_KEYS, &[], code_key).await?,
+            code_like_sn: !engine.query(CODE_LIKE_SN, &[], |row| row.int(0)).await?.is_empty(),
         })
     }
 }
@@ -445,6 +456,7 @@ impl ReferenceChange {
             Self::Batch(b) => {
                 (BATCH_PUT, vec![b.id.into(), b.brand.into(), b.first.into(), text(b)])
             }
+            Self::CodeLikeSn => (CODE_LIKE_SN_PUT, vec![]),
             Self::DrawStart(batch, next) => (DRAW_PUT, vec![batch.0.into(), (*next).into()]),
             Self::Void(v) => {
                 (VOID_PUT, vec![v.first.into(), v.last.into(), v.brand.into(), text(v)])

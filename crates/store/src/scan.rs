@@ -25,8 +25,10 @@ pub struct ScanDelta {
     pub recent: String,
 }
 
-/// Characters of recent looks kept per unit and audience; the oldest go first.
-pub const RECENT_CHARS_MAX: i64 = 2_000;
+/// Characters of recent looks kept per unit and audience; the oldest go first. A line has 24 at
+/// most, so 32 looks fit, one more than the scan rule counts to; and a row stays within one page of
+/// SQLite's tree, while longer ones would spill over at every look.
+pub const RECENT_CHARS_MAX: i64 = 768;
 
 const SCAN_ADD: &str = "INSERT INTO scan (unit, audience, count, first_at, last_at, first_place, \
     last_place, recent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \

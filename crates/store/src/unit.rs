@@ -120,7 +120,7 @@ const SHIPMENT: &str = "SELECT from_party, to_party, happened_at FROM shipment \
 const SHIPMENT_SUBJECTS: &str = "SELECT subject FROM shipment WHERE brand_id = $1 AND \
     shipment_no = $2 AND voided_at IS NULL ORDER BY subject";
 const SCAN: &str = "SELECT audience, count, first_at, last_at, first_place, last_place, recent \
-    FROM scan WHERE unit = $1";
+    FROM scan WHERE unit = $1 AND audience = $2";
 const EVENTS_OF_HOME: &str =
     "SELECT id, canonical FROM event WHERE home = $1 ORDER BY recorded_at, id";
 const EVENTS_OF_SUBJECT: &str = "SELECT e.id, e.canonical, s.content FROM event_subject s \
@@ -242,9 +242,13 @@ impl Store {
         Ok(self.engine.query(SHIPMENT_SUBJECTS, &params, |r| r.int(0)).await?)
     }
 
-    /// Looks at a unit, by audience.
-    pub async fn scans_fetch(&self, unit: i64) -> Result<Vec<ScanRecord>, StoreError> {
-        Ok(self.engine.query(SCAN, &[unit.into()], scan).await?)
+    /// Looks at a unit by one audience.
+    pub async fn scan_fetch(
+        &self,
+        unit: i64,
+        audience: &'static str,
+    ) -> Result<Option<ScanRecord>, StoreError> {
+        Ok(self.engine.query_first(SCAN, &[unit.into(), audience.into()], scan).await?)
     }
 
     /// Every event filed under a subject or naming it in a row, oldest first.

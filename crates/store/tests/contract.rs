@@ -191,13 +191,13 @@ async fn looks_are_gathered_and_trimmed(store: &Store) {
     let first = delta(100, Some("31"), "100 31\n".into());
     let earlier = delta(50, Some("44"), "50 44\n".into());
     store.scans_add(vec![first, earlier]).await.expect("they are written");
-    let seen = store.scans_fetch(5).await.expect("it reads").remove(0);
+    let seen = store.scan_fetch(5, "consumer").await.expect("it reads").expect("seen");
     assert_eq!((seen.count, seen.first_at, seen.last_at), (4, 100, 101));
     assert_eq!(seen.last_place.as_deref(), Some("31"), "an earlier look moves nothing");
     assert_eq!(seen.recent, "100 31\n50 44\n");
     let long = "地".repeat(RECENT_CHARS_MAX as usize - 3);
     store.scans_add(vec![delta(200, None, long.clone())]).await.expect("it is written");
-    let seen = store.scans_fetch(5).await.expect("it reads").remove(0);
+    let seen = store.scan_fetch(5, "consumer").await.expect("it reads").expect("seen");
     assert_eq!(seen.recent.chars().count(), RECENT_CHARS_MAX as usize);
     assert_eq!(seen.recent, format!("44\n{long}"), "characters, not bytes; the oldest go first");
     assert_eq!(seen.last_place, None);

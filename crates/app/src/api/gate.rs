@@ -11,7 +11,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
+/// Longest time until the head of an answer; a body that streams on after it is not counted.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// Entries of `X-Forwarded-For` looked at.
 const HOPS_MAX: usize = 16;
 
@@ -81,7 +84,7 @@ fn client_of(proxies: &[Prefix], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
     client
 }
 
-/// The middleware.
+/// The one middleware: each layer of its own would copy every request once more.
 pub async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().map_or(Ipv4Addr::LOCALHOST.into(), |p| p.0);
     let client = gate.client(peer, request.headers());
@@ -101,13 +104,23 @@ pub async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Nex
             extensions.insert(crate::pages::Visitor(client));
             extensions.insert(Asker(caller));
             extensions.insert(Arc::clone(&gate));
-            next.run(request).await
+            match tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await {
+                Ok(response) => response,
+                Err(_) => Problem::transport("timeout").into_response(),
+            }
         }
     };
+    plainly(response.headers_mut());
     if let Some(standing) = standing {
         tell(&standing, response.headers_mut());
     }
     response
+}
+
+/// Headers that every answer carries.
+pub fn plainly(headers: &mut HeaderMap) {
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 
 fn too_many(standing: &Standing) -> Problem {

@@ -9,21 +9,18 @@ use super::{
 use crate::flows::House;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::handler::Handler;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::http::StatusCode;
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use std::sync::Arc;
-use std::time::Duration;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// Largest JSON body.
 pub const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// Longest time until the head of an answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// Every route of version 1, with its description.
 fn version_1() -> OpenApiRouter<Arc<House>> {
@@ -77,12 +74,15 @@ pub fn router(house: Arc<House>, options: ServeOptions) -> Router {
     let routes = routes
         .method_not_allowed_fallback(|| async { Problem::transport("method_not_allowed") })
         .fallback(lost)
-        .layer(middleware::from_fn(in_time))
         .layer(middleware::from_fn_with_state(gate, gate::pass));
     // Whether the process lives must be answered to anyone, at any rate.
     let health =
         Router::new().route("/healthz", get(show_health)).route("/readyz", get(show_ready));
-    routes.merge(health).layer(middleware::from_fn(plainly)).with_state(house)
+    let plain = middleware::map_response(|mut response: Response| async {
+        gate::plainly(response.headers_mut());
+        response
+    });
+    routes.merge(health.layer(plain)).with_state(house)
 }
 
 /// Nothing is here: a problem for machines, a page for people.
@@ -91,23 +91,6 @@ async fn lost(State(house): State<Arc<House>>, request: Request) -> Response {
         return Problem::transport("no_such_route").into_response();
     }
     Handler::call(crate::pages::handlers::not_found, request, house).await
-}
-
-/// Ends what takes too long; a body that streams on after its head is not counted.
-async fn in_time(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Problem::transport("timeout").into_response(),
-    }
-}
-
-/// Headers that every answer carries.
-async fn plainly(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
 }
 
 /// The process lives.

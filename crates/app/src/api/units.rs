@@ -54,7 +54,9 @@ pub(super) async fn show_unit(
     let number = unit_of(&house, Some(&caller), &id, scheme).await?;
     let unknown = || Problem::from(Refused::new(Refusal::UnknownSubject, "id"));
     let reference = house.reference().await?;
-    let verified = verify::verify(&house, &reference, CodeReading::Issued, Some(number)).await?;
+    let verified =
+        verify::verify(&house, &reference, (CodeReading::Issued, Some(number)), verify::Hands::All)
+            .await?;
     let known = verified.unit.as_ref().ok_or_else(unknown)?;
     let view = View::of(&reference, Some(&caller), known.record.brand);
     let own_hops = known

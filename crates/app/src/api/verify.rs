@@ -12,7 +12,7 @@ use super::verdicts::{
 use crate::flows::custody::instant;
 use crate::flows::find::unit_number;
 use crate::flows::reference::Reference;
-use crate::flows::verify::{self, Known, QUERY_CHARS_MAX, Reading, Verified};
+use crate::flows::verify::{self, Hands, Known, QUERY_CHARS_MAX, Reading, Verified};
 use crate::flows::{Caller, FlowError, House, Scope};
 use axum::Json;
 use axum::extract::State;
@@ -165,7 +165,8 @@ impl Asking<'_> {
             let why = format!("at most {QUERY_CHARS_MAX} characters");
             return Err(Problem::invalid("code", why));
         }
-        match self.try_answer(raw, scheme, counted).await {
+        let reading = self.try_answer(raw, scheme, counted);
+        match self.house.store.one_snapshot(reading).await {
             Err(Failed::Store) => {
                 let reading = reading_without_store(self.house, raw, scheme);
                 let verified = verify::unavailable(reading);
@@ -186,7 +187,7 @@ impl Asking<'_> {
         scheme: Option<Scheme>,
         counted: Option<&Counted>,
     ) -> Result<(StatusCode, ResultReply), Failed> {
-        let mut reference = self.house.reference().await?;
+        let mut reference = self.house.reference_polled();
         let brand = self.caller.map(|c| c.brand).or_else(|| reference.sole_brand());
         Ok(match verify::read(self.house, &mut reference, brand, raw, scheme).await? {
             Reading::Number(number, reading) => {
@@ -221,7 +222,9 @@ impl Asking<'_> {
         if let (Some(counted), Some(number)) = (counted, number) {
             counted.look_at(number)?;
         }
-        let verified = verify::verify(self.house, reference, reading, number).await?;
+        let hands = if self.caller.is_some() { Hands::All } else { Hands::IfNeeded };
+        let asked = (reading, number);
+        let verified = verify::verify(self.house, reference, asked, hands).await?;
         let mut reply = bare(&verified);
         let Some(known) = &verified.unit else {
             if let Some(seller) = &self.seller {

@@ -5,10 +5,13 @@
 use super::process::Server;
 use super::{BenchError, BenchOptions, Measured, Say, brand, median, per_second, rate, scratch};
 use crate::clock::Stopwatch;
-use crate::flows::House;
+use crate::flows::activate::{Activated, Report, Signals, activate};
+use crate::flows::idempotency::Answer;
+use crate::flows::{Caller, House};
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +21,10 @@ use tokio::net::{TcpListener, TcpStream};
 
 const CONNECTIONS: usize = 32;
 const REQUESTS: usize = 200_000;
-const SAMPLES: usize = 100_000;
+/// Codes asked about. Two of three were activated, as in a brand whose goods sell.
+const SAMPLES: usize = 200_000;
+/// Activations on their way at the same time.
+const STARTED_AT_ONCE: usize = 64;
 const SMALL_UNITS: u64 = 100_000;
 const ROUNDS: usize = 3;
 const STARTS: usize = 5;
@@ -100,6 +106,8 @@ async fn store_with(
         say(&format!("verify: making {units} units"));
         let (house, caller) = brand::open(&dir).await?;
         brand::stock_units(&house, &caller, 0..units).await?;
+        say("verify: activating two of three that will be asked about");
+        activate_sample(&house, &caller, units).await?;
         house.store.close().await;
         std::fs::write(&done, "")?;
     }
@@ -137,18 +145,45 @@ async fn sample_codes(dir: &Path, units: u64) -> Result<Vec<String>, BenchError>
     Ok(codes)
 }
 
-/// Codes all over the store, in no order.
-fn codes_of(house: &House, units: u64) -> Vec<String> {
+/// Unit numbers all over the store, in no order.
+fn sample(units: u64) -> impl Iterator<Item = u64> {
     let mut at = 0x2545_F491_4F6C_DD1D_u64;
-    let mut next = || {
+    let mut next = move || {
         at ^= at << 13;
         at ^= at >> 7;
         at ^= at << 17;
         1 + at % units
     };
+    (0..SAMPLES).map(move |_| next())
+}
+
+fn codes_of(house: &House, units: u64) -> Vec<String> {
     let ring = house.ring();
     let code = |n: u64| ring.encode(crate::flows::find::unit_number(n as i64)).to_string();
-    (0..SAMPLES).map(|_| code(next())).collect()
+    sample(units).map(code).collect()
+}
+
+async fn activate_sample(house: &House, caller: &Caller, units: u64) -> Result<(), BenchError> {
+    let chosen: std::collections::BTreeSet<u64> = sample(units).filter(|n| n % 3 != 0).collect();
+    let ring = house.ring();
+    let start = |number: u64| {
+        let code = ring.encode(crate::flows::find::unit_number(number as i64)).to_string();
+        async move {
+            let report = Report {
+                scheme: "code".to_owned(),
+                value: code,
+                happened_at: house.clock.now().as_microsecond(),
+                offset_minutes: 480,
+                fingerprint: Some(number.to_string()),
+                signals: Signals::default(),
+            };
+            let render = |_: &Activated| Answer { status: 201, reply: String::new() };
+            activate(house, Some(caller), &report, None, &render).await
+        }
+    };
+    let starting = stream::iter(chosen).map(start).buffer_unordered(STARTED_AT_ONCE);
+    starting.try_for_each(|_| async { Ok(()) }).await?;
+    Ok(())
 }
 
 fn requests(codes: &[String]) -> Vec<Vec<u8>> {

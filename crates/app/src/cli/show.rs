@@ -9,7 +9,7 @@ use crate::flows::custody::instant;
 use crate::flows::dossier::{Dossier, dossier};
 use crate::flows::find::unit_number;
 use crate::flows::reference::Reference;
-use crate::flows::verify::{self, Known, Reading, Verified};
+use crate::flows::verify::{self, Hands, Known, Reading, Verified};
 use crate::flows::{Caller, House};
 use crate::pages::i18n::Lang;
 use domain::custody::{CustodyFacts, HoldKind};
@@ -48,7 +48,7 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     let shown = match reading {
         Reading::Number(number, code) => show(&house, &caller, &args, number, code).await?,
         Reading::Nothing(code) => {
-            let verified = verify::verify(&house, &reference, code, None).await?;
+            let verified = verify::verify(&house, &reference, (code, None), Hands::All).await?;
             (nothing(args.lang, &args.what, &verified), Exit::No)
         }
         Reading::Ambiguous(..) => {
@@ -78,7 +78,7 @@ async fn show(
     code: CodeReading,
 ) -> Result<(String, Exit), Fault> {
     let reference = house.reference().await?;
-    let verified = verify::verify(house, &reference, code, Some(number)).await?;
+    let verified = verify::verify(house, &reference, (code, Some(number)), Hands::All).await?;
     let verified = super::verify::of_brand(verified, code, caller);
     let Some(known) = &verified.unit else {
         return Ok((nothing(args.lang, &args.what, &verified), Exit::No));

@@ -153,7 +153,8 @@ pub(super) async fn receive(
     };
     for round in 0..RACES_MAX {
         let reference = if round == 0 { house.reference().await? } else { house.reload().await? };
-        let loaded = load(house, &reference, number).await?;
+        let loading = load(house, &reference, number);
+        let loaded = house.store.one_snapshot(loading).await?;
         if loaded.brand != brand && caller.is_some() {
             // Another tenant's unit answers exactly as one that is not there.
             return Err(Refused::new(Refusal::UnknownSubject, "identifier.value").into());

@@ -8,6 +8,8 @@ use domain::id::BrandId;
 use domain::identifier::{Identifier, Scheme};
 use domain::refusal::{Refusal, Refused};
 use std::sync::Arc;
+use store::commit::Commit;
+use store::reference::ReferenceChange;
 
 /// What a trace code turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +67,17 @@ fn issued(house: &House, reference: &Reference, code: &TraceCode) -> CodeFound {
             None => CodeFound::Issued(number),
         },
         _ => CodeFound::Unissued,
+    }
+}
+
+/// Notes with a commit that a serial number has the form of a trace code, when it is the first.
+pub fn note_code_like<'a>(
+    reference: &Reference,
+    mut sns: impl Iterator<Item = &'a str>,
+    commit: &mut Commit,
+) {
+    if !reference.code_like_sn && sns.any(|sn| TraceCode::parse(sn).is_ok()) {
+        commit.reference.push(ReferenceChange::CodeLikeSn);
     }
 }
 

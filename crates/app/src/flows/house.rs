@@ -106,6 +106,13 @@ impl House {
         if version? == current.version { Ok(current) } else { self.reload().await }
     }
 
+    /// The reference rows as a serving process last polled them, a tenth of a second old at most:
+    /// for answers, which promise no more than that. What is decided on is read by
+    /// [`House::reference`].
+    pub fn reference_polled(&self) -> Arc<Reference> {
+        self.reference.load_full()
+    }
+
     /// Reads the version and reloads when it moved: before a code is called never issued, since
     /// another process may just have minted it.
     pub async fn reference_now(&self) -> Result<Arc<Reference>, FlowError> {

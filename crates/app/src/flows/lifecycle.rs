@@ -7,8 +7,9 @@ use super::house::{EventDraft, House};
 use super::idempotency::{Answer, Keyed};
 use super::mandate;
 use super::outcome::{FlowError, RACES_MAX};
+use super::reference::Reference;
 use domain::id::{BrandId, PartyId};
-use domain::identifier::Identifier;
+use domain::identifier::{Identifier, Scheme};
 use domain::mandate::Deed;
 use domain::refusal::{Refusal, Refused};
 use domain::text::{NOTE_CHARS_MAX, required};
@@ -227,6 +228,10 @@ pub async fn move_identifier(
             }
             _ => {}
         }
+        let is_sn = identifier.scheme() == Scheme::Sn;
+        if onto && is_sn && !noted_code_like(house, &reference, identifier).await? {
+            continue;
+        }
         let body = Body::IdentifierMoved {
             onto,
             reason: reason.clone(),
@@ -239,6 +244,28 @@ pub async fn move_identifier(
         }
     }
     Err(FlowError::Busy)
+}
+
+/// Notes a serial number that has the form of a trace code before it is bound; false when others
+/// changed the reference rows meanwhile.
+async fn noted_code_like(
+    house: &House,
+    reference: &Reference,
+    sn: &Identifier,
+) -> Result<bool, FlowError> {
+    let relies_on = vec![Relied::Reference(reference.version)];
+    let mut commit = Commit { relies_on, ..Commit::default() };
+    find::note_code_like(reference, std::iter::once(sn.value()), &mut commit);
+    if commit.reference.is_empty() {
+        return Ok(true);
+    }
+    let noted = house.store.commit(&commit).await;
+    house.reload().await?;
+    match noted {
+        Err(e) if e.is_race() => Ok(false),
+        Err(e) => Err(e.into()),
+        Ok(()) => Ok(true),
+    }
 }
 
 /// What a consumer says when registering.

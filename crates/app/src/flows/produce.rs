@@ -3,7 +3,7 @@
 
 use super::batches::{Mint, mint_into};
 use super::caller::{Caller, Scope};
-use super::find::CodeFound;
+use super::find::{CodeFound, note_code_like};
 use super::house::{EventDraft, House};
 use super::mandate::speaks_for;
 use super::masterdata::Taking;
@@ -282,6 +282,7 @@ async fn commit(
     let mut commit =
         Commit { relies_on: vec![Relied::Reference(reference.version)], ..Commit::default() };
     draw(house, caller, reference, &mut made, &mut commit).await?;
+    note_code_like(reference, made.iter().map(|m| m.draft.sn.value()), &mut commit);
     let mut by_site: BTreeMap<i64, Vec<Made<'_>>> = BTreeMap::new();
     for one in made {
         by_site.entry(one.row.site).or_default().push(one);

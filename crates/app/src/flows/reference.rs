@@ -9,7 +9,7 @@ use domain::product::Product;
 use domain::region::{Divisions, RegionCode, RegionSet};
 use domain::territory::{Channel, Territories, Territory};
 use jiff::tz::TimeZone;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use store::reference::{ApiKeyRow, Batch, BrandRow, Purpose, ReferenceRows, TerritoryRow, VoidRow};
 
@@ -40,6 +40,10 @@ pub struct Reference {
     voids: Vec<VoidRow>,
     api_keys: HashMap<String, ApiKeyRow>,
     territory_keys: HashMap<(i64, String), TerritoryRow>,
+    /// Whether any serial number has the form of a trace code.
+    pub code_like_sn: bool,
+    /// Brands of whose sellers at least one is marked public.
+    public_sellers: HashSet<BrandId>,
     /// Grants that could not be read: their regions are unknown to the divisions table.
     pub unread: Vec<String>,
     /// Highest identity in use, by kind of row; the next is one more.
@@ -102,6 +106,13 @@ impl Reference {
                 let brand = |s: &Site| brand_of.get(&s.party).copied().unwrap_or(BrandId(0));
                 rows.sites.iter().map(|s| ((brand(s), s.code.clone()), s.id)).collect()
             },
+            code_like_sn: rows.code_like_sn,
+            public_sellers: rows
+                .parties
+                .iter()
+                .filter(|p| p.public && p.kind.sells())
+                .map(|p| p.brand)
+                .collect(),
             tree: PartyTree::new(rows.parties),
             sites: rows.sites.into_iter().map(|s| (s.id, s)).collect(),
             gtins: rows.products.iter().map(|p| ((p.brand, p.gtin.clone()), p.id)).collect(),
@@ -129,6 +140,11 @@ impl Reference {
     /// The day an instant falls on for a brand.
     pub fn day(&self, brand: BrandId, at: jiff::Timestamp) -> jiff::civil::Date {
         self.zone(brand).to_datetime(at).date()
+    }
+
+    /// Whether the name of some seller of the brand may be shown to the public.
+    pub fn has_public_seller(&self, brand: BrandId) -> bool {
+        self.public_sellers.contains(&brand)
     }
 
     /// A brand by its code.

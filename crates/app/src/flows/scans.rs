@@ -17,7 +17,7 @@ const WAITING_MAX: usize = 50_000;
 const FLUSH_MAX: usize = 2_000;
 /// Writing looks may take one part in so many of the time; the rest is for those who wait for an
 /// answer. What does not fit meanwhile is dropped and counted.
-const FLUSH_SHARE: u32 = 10;
+const FLUSH_SHARE: u32 = 20;
 
 /// Who looks. Counted apart, so a warehouse never spoils the consumer's first scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

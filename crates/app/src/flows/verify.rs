@@ -42,8 +42,18 @@ pub struct Known {
     pub product: Arc<Product>,
     /// Looks by consumers, including those not written yet.
     pub scans: Option<ScanRecord>,
-    /// What moved it.
+    /// What moved it; empty where [`Hands::IfNeeded`] found no need.
     pub custody: CustodyFacts,
+}
+
+/// Whether the hands a unit went through are loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hands {
+    /// Always: they are shown, or a decision rests on them.
+    All,
+    /// Only where a public answer rests on them: the warranty of a unit that was neither sold nor
+    /// started counts from the day it left the factory, and a public seller is named.
+    IfNeeded,
 }
 
 /// How a query is read.
@@ -85,7 +95,9 @@ pub async fn read(
         CodeFound::Unissued => Reading::Nothing(CodeReading::Unissued),
         CodeFound::NotACode => Reading::Nothing(CodeReading::NotACode),
     };
-    if scheme == Some(Scheme::Code) {
+    // No other reading is possible: neither is it an IMEI, nor has any serial number this form.
+    let only_a_code = matches!(code, Reading::Number(..)) && !reference.code_like_sn;
+    if scheme == Some(Scheme::Code) || (scheme.is_none() && only_a_code) {
         return Ok(code);
     }
     let named = named(house, brand, raw, scheme).await?;
@@ -134,25 +146,30 @@ async fn named(
 pub async fn verify(
     house: &House,
     reference: &Reference,
-    reading: CodeReading,
-    number: Option<i64>,
+    (reading, number): (CodeReading, Option<i64>),
+    hands: Hands,
 ) -> Result<Verified, FlowError> {
     let Some(number) = number else { return Ok(nothing(reading)) };
-    let mut looked = look(house, number).await?;
-    if looked.0.is_none() {
+    let (mut record, mut scans) = look(house, number).await?;
+    if record.is_none() {
         match find::unit_of_code(house, number).await? {
-            unit if unit != number => looked = look(house, unit).await?,
-            _ => looked.0 = unborn(reference, number),
+            unit if unit != number => (record, scans) = look(house, unit).await?,
+            _ => record = unborn(reference, number),
         }
     }
-    let (record, scans, mut custody) = looked;
     let Some(record) = record else { return Ok(nothing(reading)) };
     let Some(product) = reference.product_by_id(ProductId(record.product)) else {
         return Ok(nothing(reading));
     };
+    let mut custody = CustodyFacts::default();
+    if hands == Hands::All || hands_needed(reference, &record) {
+        house.store.custody_fetch(&[record.number], &mut custody).await?;
+        custody.extend(custody::origin(reference, &record), []);
+    }
+    let waiting = house.scans.pending(record.number, Audience::Consumer);
+    let scans = scans::merged(scans, waiting);
     let summary = scans.as_ref().map(summary);
     let anomaly = summary.is_some_and(|s| house.rules.scans.anomaly(&s).is_some());
-    custody.extend(custody::origin(reference, &record), []);
     let decision = decide(&VerdictFacts {
         code: reading,
         store_available: true,
@@ -164,19 +181,21 @@ pub async fn verify(
     Ok(Verified { decision, unit: Some(Box::new(known)) })
 }
 
-/// What the store says of a number. The three questions do not wait for each other: on PostgreSQL
-/// they travel together.
+/// What every answer about a unit begins with. The two questions travel together on PostgreSQL. They
+/// are not one joined statement: SQLite's planner looks into the values of a LEFT JOIN and prepares
+/// it anew for each.
 async fn look(
     house: &House,
     number: i64,
-) -> Result<(Option<UnitRecord>, Option<ScanRecord>, CustodyFacts), FlowError> {
-    let custody = async {
-        let mut facts = CustodyFacts::default();
-        house.store.custody_fetch(&[number], &mut facts).await?;
-        Ok::<_, FlowError>(facts)
-    };
-    let unit = async { Ok(house.store.unit_fetch(number).await?) };
-    tokio::try_join!(unit, consumer_scans(house, number), custody)
+) -> Result<(Option<UnitRecord>, Option<ScanRecord>), FlowError> {
+    let unit = house.store.unit_fetch(number);
+    let scans = house.store.scan_fetch(number, Audience::Consumer.as_str());
+    Ok(tokio::try_join!(unit, scans)?)
+}
+
+fn hands_needed(reference: &Reference, unit: &UnitRecord) -> bool {
+    let from_factory = unit.activated_at.is_none() && unit.sold_on.is_none();
+    from_factory || reference.has_public_seller(BrandId(unit.brand))
 }
 
 fn nothing(reading: CodeReading) -> Verified {
@@ -200,13 +219,6 @@ fn unborn(reference: &Reference, number: i64) -> Option<UnitRecord> {
         batch: batch.id,
         ..UnitRecord::default()
     })
-}
-
-async fn consumer_scans(house: &House, number: i64) -> Result<Option<ScanRecord>, FlowError> {
-    let stored = house.store.scans_fetch(number).await?;
-    let consumer = Audience::Consumer;
-    let stored = stored.into_iter().find(|s| s.audience == consumer.as_str());
-    Ok(scans::merged(stored, house.scans.pending(number, consumer)))
 }
 
 /// The looks at a code as the scan rule reads them.

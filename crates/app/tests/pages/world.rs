@@ -203,7 +203,13 @@ impl World {
     pub async fn verdict(&self, index: i64) -> domain::verdict::Verdict {
         let number = Some(self.number(index));
         let reference = self.house.reference().await.expect("it reads");
-        let verified = verify::verify(&self.house, &reference, CodeReading::Issued, number).await;
+        let verified = verify::verify(
+            &self.house,
+            &reference,
+            (CodeReading::Issued, number),
+            verify::Hands::All,
+        )
+        .await;
         verified.expect("a verdict").decision.verdict
     }
 

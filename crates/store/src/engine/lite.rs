@@ -6,6 +6,7 @@
 //! Memory: the file is mapped, and mapped pages belong to the kernel's page cache; what a
 //! connection allocates for itself is its page cache, kept small by [`SqliteOptions`].
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
@@ -48,6 +49,38 @@ impl Default for SqliteOptions {
             reader_cache_kib: 2 << 10,
             writer_cache_kib: 16 << 10,
             page_count_max: None,
+        }
+    }
+}
+
+tokio::task_local! {
+    /// The connection that every read of this task uses, while it reads in one snapshot.
+    static PINNED: Pin;
+}
+
+/// A connection in the middle of a read transaction, and the database it belongs to.
+struct Pin {
+    shared: Arc<Shared>,
+    session: Cell<Option<Session>>,
+}
+
+impl Pin {
+    fn take_of(&self, path: &Path) -> Option<Session> {
+        if self.shared.path == path { self.session.take() } else { None }
+    }
+
+    fn put_back(&self, session: Session) {
+        self.session.set(Some(session));
+    }
+}
+
+impl Drop for Pin {
+    /// Ends the snapshot, also when its reader was dropped half way.
+    fn drop(&mut self) {
+        if let Some(mut session) = self.session.take()
+            && session.end_snapshot().is_ok()
+        {
+            self.shared.give_back(session);
         }
     }
 }
@@ -147,6 +180,24 @@ impl Lite {
         Ok(found)
     }
 
+    /// Runs `reading` with all its reads in one snapshot, on one connection: a lock is taken and
+    /// given back once instead of at every statement, which is half the cost of a point read.
+    ///
+    /// The snapshot keeps SQLite's log from being folded back: nothing in it may wait for a client
+    /// or for a write.
+    pub(super) async fn one_snapshot<T>(&self, reading: impl Future<Output = T>) -> T {
+        let inside = PINNED.try_with(|pin| pin.shared.path == self.shared.path).unwrap_or(false);
+        let begun = if inside { None } else { self.shared.begin_snapshot() };
+        match begun {
+            Some(session) => {
+                let session = Cell::new(Some(session));
+                PINNED.scope(Pin { shared: Arc::clone(&self.shared), session }, reading).await
+            }
+            // The statements themselves will say what is wrong with the database.
+            None => reading.await,
+        }
+    }
+
     pub(super) fn stream<T: Send + 'static>(
         &self,
         sql: &'static str,
@@ -220,24 +271,46 @@ impl Lite {
 }
 
 impl Shared {
+    fn begin_snapshot(&self) -> Option<Session> {
+        let mut session = self.borrow().ok()?;
+        session.begin_snapshot().is_ok().then_some(session)
+    }
+
     /// Lends a connection. After a failure of the database it is closed rather than lent again.
+    /// Within [`Lite::one_snapshot`] of this database, the connection lent is always the same.
     fn with_reader<R>(
         &self,
         work: impl FnOnce(&mut Session) -> Result<R, Failure>,
     ) -> Result<R, Failure> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut session = match idle {
+        let pinned = PINNED.try_with(|pin| pin.take_of(&self.path)).ok().flatten();
+        let was_pinned = pinned.is_some();
+        let mut session = match pinned {
             Some(session) => session,
-            None => Session::open(&self.path, &self.options, Role::Reader)?,
+            None => self.borrow()?,
         };
         let result = work(&mut session);
         if !matches!(result, Err(Failure::Sqlite(_))) {
-            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            if idle.len() < self.idle_max {
-                idle.push(session);
+            match was_pinned {
+                true => PINNED.with(|pin| pin.put_back(session)),
+                false => self.give_back(session),
             }
         }
         result
+    }
+
+    fn borrow(&self) -> Result<Session, Failure> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        match idle {
+            Some(session) => Ok(session),
+            None => Ok(Session::open(&self.path, &self.options, Role::Reader)?),
+        }
+    }
+
+    fn give_back(&self, session: Session) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < self.idle_max {
+            idle.push(session);
+        }
     }
 
     /// Sends full chunks and returns the rows of the last one; stops when nobody listens.

@@ -138,6 +138,16 @@ impl Engine {
         }
     }
 
+    /// Runs `reading` so that its reads see one instant, where that makes them cheaper: on SQLite.
+    /// On PostgreSQL each read stands by itself, and what a commit relied on is checked by the
+    /// commit. Nothing in `reading` may wait for a client or for a write.
+    pub async fn one_snapshot<T>(&self, reading: impl Future<Output = T>) -> T {
+        match self {
+            Self::Lite(lite) => lite.one_snapshot(reading).await,
+            Self::Pg(_) => reading.await,
+        }
+    }
+
     /// Reads any number of rows in constant memory, in one snapshot, off the async threads.
     ///
     /// The snapshot lasts until the stream ends or is dropped, and SQLite's log grows meanwhile:

@@ -106,6 +106,16 @@ impl Session {
         Ok(statement)
     }
 
+    /// From the next read on, every read sees the database as of one instant.
+    pub fn begin_snapshot(&mut self) -> rusqlite::Result<()> {
+        self.conn.prepare_cached("BEGIN DEFERRED")?.raw_execute().map(|_| ())
+    }
+
+    /// Ends what [`Session::begin_snapshot`] began.
+    pub fn end_snapshot(&mut self) -> rusqlite::Result<()> {
+        self.conn.prepare_cached("COMMIT")?.raw_execute().map(|_| ())
+    }
+
     /// Runs a SELECT and gives each row to `each`, until that returns false.
     pub fn select<E: From<Failure>>(
         &mut self,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::flows::reference::Reference;
 use crate::flows::scans::Audience;
-use crate::flows::verify::{self, Verified};
+use crate::flows::verify::{self, Hands, Verified};
 use crate::flows::{FlowError, House, dossier};
 use crate::pages::device::plain::ErrorKind;
 use crate::pages::device::present::{Present, page_url};
@@ -76,7 +76,7 @@ async fn view(
         house.scans.note(number, Audience::Consumer, at, city.map(|c| c.to_string()));
         at
     });
-    let verified = verify::verify(house, &reference, reading, number).await?;
+    let verified = verify::verify(house, &reference, (reading, number), Hands::All).await?;
     let dossier = dossier_of(house, &verified).await?;
     let present = Present { counted_at, ..present(house, visit, &reference, &verified) };
     let url = page_url(&segment(code));

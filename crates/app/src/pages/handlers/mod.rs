@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use crate::flows::idempotency::Keyed;
 use crate::flows::reference::Reference;
-use crate::flows::verify::{self, Reading, Verified};
+use crate::flows::verify::{self, Hands, Reading, Verified};
 use crate::flows::{FlowError, House};
 use crate::pages::device::plain::{ErrorKind, ErrorView};
 use crate::pages::device::present::{Present, page_url};
@@ -72,7 +72,7 @@ async fn read_code(
 async fn find(house: &House, code: &str) -> Result<Found, FlowError> {
     let mut reference = house.reference().await?;
     let (reading, number) = read_code(house, &mut reference, code).await?;
-    let verified = verify::verify(house, &reference, reading, number).await?;
+    let verified = verify::verify(house, &reference, (reading, number), Hands::All).await?;
     Ok(Found { reference, verified })
 }
 
