@@ -106,18 +106,18 @@ mod tests {
     fn read_datamatrix(svg: &str) -> String {
         let (whole, dark) = modules(svg);
         let inner = QUIET_DATAMATRIX..whole - QUIET_DATAMATRIX;
-        let bits: Vec<bool> = inner
-            .clone()
-            .flat_map(|y| inner.clone().map(move |x| (x, y)))
-            .map(|(x, y)| dark[y * whole + x])
-            .collect();
+        let row = |y: usize| inner.clone().map(move |x| y * whole + x);
+        let bits: Vec<bool> = inner.clone().flat_map(row).map(|i| dark[i]).collect();
         String::from_utf8(DataMatrix::decode(&bits, inner.len()).expect("it reads")).unwrap()
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn what_is_drawn_reads_back(host in "[a-z]{3,20}\\.(com|cn)", code in "[2-9A-HJ-NP-Z]{13}") {
+        fn what_is_drawn_reads_back(
+            host in "[a-z]{3,20}\\.(com|cn)",
+            code in "[2-9A-HJ-NP-Z]{13}",
+        ) {
             let links = [
                 format!("https://{host}/01/06929141700010/21/{code}"),
                 format!("HTTPS://{}/D/{code}", host.to_uppercase()),

@@ -77,7 +77,8 @@ impl Store {
 
     /// As [`Engine::one_snapshot`].
     pub async fn one_snapshot<T>(&self, reading: impl Future<Output = T>) -> T {
-        self.engine.one_snapshot(reading).await
+        // On the heap at once: readings are large, and each layer would hold two copies of its own.
+        self.engine.one_snapshot(Box::pin(reading)).await
     }
 
     /// The engine, for backup, checks and benchmarks.

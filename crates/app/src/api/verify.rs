@@ -166,7 +166,7 @@ impl Asking<'_> {
             return Err(Problem::invalid("code", why));
         }
         let reading = self.try_answer(raw, scheme, counted);
-        match self.house.store.one_snapshot(reading).await {
+        match self.house.one_snapshot(reading).await {
             Err(Failed::Store) => {
                 let reading = reading_without_store(self.house, raw, scheme);
                 let verified = verify::unavailable(reading);

@@ -35,7 +35,8 @@ pub async fn code(house: &House, raw: &str) -> Result<CodeFound, FlowError> {
     code_renewing(house, &mut house.reference().await?, raw).await
 }
 
-/// As [`code`], on reference rows already at hand; they are renewed when the version was read again.
+/// As [`code`], on reference rows already at hand; they are renewed when the version was read
+/// again.
 ///
 /// # Errors
 /// As [`code`].

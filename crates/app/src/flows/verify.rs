@@ -181,9 +181,9 @@ pub async fn verify(
     Ok(Verified { decision, unit: Some(Box::new(known)) })
 }
 
-/// What every answer about a unit begins with. The two questions travel together on PostgreSQL. They
-/// are not one joined statement: SQLite's planner looks into the values of a LEFT JOIN and prepares
-/// it anew for each.
+/// What every answer about a unit begins with. The two questions travel together on PostgreSQL.
+/// They are not one joined statement: SQLite's planner looks into the values of a LEFT JOIN and
+/// prepares it anew for each.
 async fn look(
     house: &House,
     number: i64,
