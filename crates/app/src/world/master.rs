@@ -24,6 +24,7 @@ pub const LOST_CODES: usize = 20;
 pub async fn master(house: &House, plan: &Plan) -> Result<Caller, FlowError> {
     let taking = Taking::default();
     let brand = masterdata::claim_brand(house, &plan.channel.parties, None).await?;
+    // The brand's own party is not there yet.
     let first = Caller::operator(brand, PartyId(0));
     all_taken(&masterdata::parties(house, &first, &plan.channel.parties, taking).await?)?;
     let caller = acting(&import::operator(house, None).await?, "world");
