@@ -3,6 +3,7 @@
 mod support;
 
 use axum::http::StatusCode;
+use serde_json::json;
 use support::{GTIN, house};
 
 /// Code and field of the first problem of the first row.
@@ -50,4 +51,31 @@ async fn master_data_is_the_brands_and_a_tier_1_builds_below_itself() {
     let key = world.key("T1", "master").await;
     let reply = key.send("POST", "/api/v1/import/territories", "text/csv", &outside).await;
     assert_eq!(told(&reply.text).map(|t| t.0), Some("outside_tier1".into()), "{}", reply.text);
+}
+
+#[tokio::test]
+async fn codes_are_the_brands() {
+    let world = house().await;
+    let brand = world.key("BRAND", "mint").await;
+    let order = json!({"gtin": GTIN, "count": 3, "scratch": true});
+    let minted = brand.post("/api/v1/batches", &order).await;
+    minted.expect(StatusCode::CREATED);
+    let path = format!("/api/v1/batches/{}", minted.json["id"]);
+    let codes = brand.get(&format!("{path}/codes")).await;
+    codes.expect(StatusCode::OK);
+    let code = codes.text.lines().nth(1).and_then(|l| l.split(',').next()).unwrap();
+    for party in ["FAC", "T1", "SVC"] {
+        let key = world.key(party, "mint").await;
+        let got = ["/api/v1/batches".to_owned(), format!("{path}/codes")];
+        for path in got.into_iter().chain([format!("{path}/codes/{code}.svg")]) {
+            key.get(&path).await.refused(StatusCode::FORBIDDEN, "not_allowed");
+        }
+        let (deliver, void) = (json!({"to": "me"}), json!({"reason": "mine"}));
+        let deliver = key.post(&format!("{path}/deliver"), &deliver).await;
+        deliver.refused(StatusCode::FORBIDDEN, "not_allowed");
+        let void = key.post(&format!("{path}/void"), &void).await;
+        void.refused(StatusCode::FORBIDDEN, "not_allowed");
+        let minted = key.post("/api/v1/batches", &order).await;
+        minted.refused(StatusCode::FORBIDDEN, "not_allowed");
+    }
 }

@@ -131,6 +131,8 @@ const UNITS_OF_LOT: &str = "SELECT number FROM unit WHERE brand_id = $1 AND prod
     lot = $3 ORDER BY number";
 const UNITS_IN_RANGE: &str =
     "SELECT number FROM unit WHERE number >= $1 AND number < $2 ORDER BY number";
+const BOUND_IN_RANGE: &str = "SELECT COUNT(*) FROM unit WHERE number >= $1 AND number <= $2 \
+    AND produced_at IS NOT NULL";
 const PROOF_TRIES: &str = "SELECT visitor, tried_at, succeeded FROM proof_try WHERE unit = $1 \
     AND tried_at >= $2";
 const BATCH_TRIES: &str = "SELECT COUNT(*) FROM proof_try WHERE batch_id = $1 AND \
@@ -155,6 +157,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     DRAW,
     UNITS_OF_LOT,
     UNITS_IN_RANGE,
+    BOUND_IN_RANGE,
     PROOF_TRIES,
     BATCH_TRIES,
     OUTBOX_DUE,
@@ -240,6 +243,13 @@ impl Store {
     ) -> Result<Vec<i64>, StoreError> {
         let params = [brand.into(), shipment_no.into()];
         Ok(self.engine.query(SHIPMENT_SUBJECTS, &params, |r| r.int(0)).await?)
+    }
+
+    /// How many codes from `first` to `last` production bound to units.
+    pub async fn bound_count(&self, first: i64, last: i64) -> Result<i64, StoreError> {
+        let params = [first.into(), last.into()];
+        let count = self.engine.query_first(BOUND_IN_RANGE, &params, |r| r.int(0)).await?;
+        Ok(count.unwrap_or(0))
     }
 
     /// Looks at a unit by one audience.

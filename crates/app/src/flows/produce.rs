@@ -228,8 +228,9 @@ impl<'a> Judging<'a> {
         let number = match self.recorded.code(raw) {
             CodeFound::NotACode | CodeFound::Forged => return refused(Refusal::ForgedCode),
             CodeFound::Unissued => return refused(Refusal::CodeNotIssued),
-            CodeFound::Void(_) => return refused(Refusal::CodeVoid),
-            CodeFound::Issued(number) => number,
+            // Voiding leaves alone what was bound before: a record sent again is unchanged.
+            CodeFound::Void(number) if !self.is_made(number) => return refused(Refusal::CodeVoid),
+            CodeFound::Issued(number) | CodeFound::Void(number) => number,
         };
         let batch = self.reference.batch_of(number);
         if batch.is_some_and(|b| b.brand != self.caller.brand.0) {
@@ -244,6 +245,10 @@ impl<'a> Judging<'a> {
             }
             other => Ok((number, other.cloned())),
         }
+    }
+
+    fn is_made(&self, number: i64) -> bool {
+        self.recorded.unit(number).is_some_and(|unit| unit.produced_at.is_some())
     }
 
     /// Whether the SN is known: as the same record, or as another.

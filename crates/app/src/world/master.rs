@@ -56,7 +56,8 @@ pub async fn print(
     let batch = batches::mint(house, caller, mint).await?;
     batches::deliver(house, caller, batch.id(), FACTORIES[MODELS[PRINTED].factory].name).await?;
     let mut codes = Vec::with_capacity(count);
-    let mut stream = CodeStream::new(house, &batch, String::new(), batch.first..batch.end());
+    let mut stream =
+        CodeStream::new(house, &reference, &batch, String::new(), batch.first..batch.end());
     while let Some((_, run)) = stream.next_codes() {
         codes.extend_from_slice(run);
     }
