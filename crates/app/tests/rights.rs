@@ -3,12 +3,12 @@
 mod support;
 
 use axum::http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 use support::{GTIN, house};
 
 /// Code and field of the first problem of the first row.
 fn told(answer: &str) -> Option<(String, String)> {
-    let row: serde_json::Value = serde_json::from_str(answer.lines().next()?).ok()?;
+    let row: Value = serde_json::from_str(answer.lines().next()?).ok()?;
     let problem = row.pointer("/problems/0")?;
     Some((problem["code"].as_str()?.to_owned(), problem["field"].as_str()?.to_owned()))
 }
@@ -78,4 +78,90 @@ async fn codes_are_the_brands() {
         let minted = key.post("/api/v1/batches", &order).await;
         minted.refused(StatusCode::FORBIDDEN, "not_allowed");
     }
+}
+
+fn row(no: &str, (from, to): (&str, &str), on: u32, subject: &str) -> Value {
+    json!({"shipment_no": no, "from_code": from, "to_code": to, "subject": subject,
+        "happened_at": format!("2026-05-{on:02}T08:00:00+08:00")})
+}
+
+#[tokio::test]
+async fn units_are_made_where_units_are_made() {
+    let world = house().await;
+    let made = |site: &str| {
+        json!({"rows": [{"sn": format!("AT-{site}"), "gtin": GTIN, "site_code": site,
+            "produced_at": "2026-05-01T08:00:00+08:00"}]})
+    };
+    for (who, site, refused) in [
+        ("T1", "T1", Some("not_a_maker")),
+        ("T1", "FAC", Some("not_allowed")),
+        ("SVC", "SVC", Some("not_a_maker")),
+        ("BRAND", "T2A", Some("not_a_maker")),
+        ("BRAND", "BRAND", None),
+        ("FAC", "FAC", None),
+    ] {
+        let key = world.key(who, "produce").await;
+        let reply = key.post("/api/v1/units/commission", &made(site)).await;
+        let told = reply.json.pointer("/results/0/problems/0/code").and_then(Value::as_str);
+        assert_eq!(told, refused, "{who} at {site}: {}", reply.text);
+    }
+}
+
+#[tokio::test]
+async fn goods_do_not_cross_into_another_channel() {
+    let world = house().await;
+    let ship = async |who: &str, mut row: Value, reason: &str| {
+        row["reason"] = reason.into();
+        let key = world.key(who, "ship").await;
+        let reply = key.post("/api/v1/shipments", &json!({"rows": [row]})).await;
+        let told = reply.json.pointer("/results/0/problems/0/code").and_then(Value::as_str);
+        told.map(str::to_owned)
+    };
+    assert_eq!(ship("T1", row("A", ("T1", "T2A"), 3, "SN0001"), "").await, None);
+    let across = || row("B", ("T2A", "T2B"), 5, "SN0001");
+    let outside = Some("outside_channel".to_owned());
+    assert_eq!(ship("T2A", across(), "").await, outside);
+    assert_eq!(ship("T2A", across(), "a friend asked").await, outside);
+    assert_eq!(ship("T1", across(), "they agreed").await, outside);
+    assert_eq!(ship("BRAND", across(), "").await, outside);
+    assert_eq!(ship("T2A", row("B", ("T2A", "SVC"), 5, "SN0001"), "").await, None);
+    assert_eq!(ship("SVC", row("C", ("SVC", "T2A"), 6, "SN0001"), "").await, None);
+    let across = row("D", ("T2A", "T2B"), 7, "SN0001");
+    assert_eq!(ship("BRAND", across, "stock moved after the contract ended").await, None);
+}
+
+#[tokio::test]
+async fn a_paper_is_its_senders() {
+    let world = house().await;
+    let brand = world.key("BRAND", "all").await;
+    let ship = async |row: Value| {
+        let reply = brand.post("/api/v1/shipments", &json!({"rows": [row]})).await;
+        assert_eq!(reply.json["refused"], 0, "{}", reply.text);
+    };
+    ship(row("F1", ("FAC", "T2A"), 2, "SN0002")).await;
+    ship(row("F2", ("FAC", "T2B"), 2, "SN0003")).await;
+    ship(row("001", ("T2A", "T1"), 5, "SN0002")).await;
+    ship(row("001", ("T2B", "T1"), 5, "SN0003")).await;
+    let path = "/api/v1/shipments/001/void";
+    let at = |from: Option<&str>| json!({"from": from, "happened_at": "2026-05-06T08:00:00+08:00"});
+    // Nobody says whose: two senders have one of this number.
+    let which = brand.post(path, &at(None)).await;
+    which.refused(StatusCode::BAD_REQUEST, "invalid_field");
+    assert_eq!(which.json["field"], "from");
+    assert!(which.text.contains("T2A") && which.text.contains("T2B"), "{}", which.text);
+    let (a, b) = (world.key("T2A", "ship").await, world.key("T2B", "ship").await);
+    let other = a.post(path, &at(Some("T2B"))).await;
+    other.refused(StatusCode::FORBIDDEN, "not_allowed");
+    let own = a.post(path, &at(None)).await;
+    own.expect(StatusCode::OK);
+    assert_eq!(own.json["count"], 1);
+    a.post(path, &at(None)).await.refused(StatusCode::NOT_FOUND, "unknown_subject");
+    let holder = brand.get("/api/v1/verify/SN0003").await;
+    assert_eq!(holder.json["custody"]["hops"][2]["party"], "T1", "{}", holder.text);
+    // Now there is only one, and who stands above its sender may name it.
+    brand.post(path, &at(Some("NOBODY"))).await.refused(StatusCode::NOT_FOUND, "unknown_party");
+    let t1 = world.key("T1", "ship").await;
+    t1.post(path, &at(None)).await.refused(StatusCode::NOT_FOUND, "unknown_subject");
+    t1.post(path, &at(Some("T2B"))).await.expect(StatusCode::OK);
+    b.post(path, &at(None)).await.refused(StatusCode::NOT_FOUND, "unknown_subject");
 }

@@ -118,7 +118,9 @@ const IDENTIFIER_EVER: &str = "SELECT unit, CAST(1 AS BIGINT) AS live FROM ident
 const SHIPMENT: &str = "SELECT from_party, to_party, happened_at FROM shipment \
     WHERE subject = $1 AND brand_id = $2 AND shipment_no = $3 AND voided_at IS NULL";
 const SHIPMENT_SUBJECTS: &str = "SELECT subject FROM shipment WHERE brand_id = $1 AND \
-    shipment_no = $2 AND voided_at IS NULL ORDER BY subject";
+    shipment_no = $2 AND from_party = $3 AND voided_at IS NULL ORDER BY subject";
+const SHIPMENT_SENDERS: &str = "SELECT DISTINCT from_party FROM shipment WHERE brand_id = $1 AND \
+    shipment_no = $2 AND voided_at IS NULL ORDER BY from_party";
 const SCAN: &str = "SELECT audience, count, first_at, last_at, first_place, last_place, recent \
     FROM scan WHERE unit = $1 AND audience = $2";
 const EVENTS_OF_HOME: &str =
@@ -151,6 +153,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     IDENTIFIER_EVER,
     SHIPMENT,
     SHIPMENT_SUBJECTS,
+    SHIPMENT_SENDERS,
     SCAN,
     EVENTS_OF_HOME,
     EVENTS_OF_SUBJECT,
@@ -235,14 +238,25 @@ impl Store {
         Ok(self.engine.query_first(SHIPMENT, &params, map).await?)
     }
 
-    /// The subjects of a paper.
+    /// The subjects of a sender's paper.
     pub async fn shipment_subjects(
+        &self,
+        brand: i64,
+        shipment_no: &str,
+        from: i64,
+    ) -> Result<Vec<i64>, StoreError> {
+        let params = [brand.into(), shipment_no.into(), from.into()];
+        Ok(self.engine.query(SHIPMENT_SUBJECTS, &params, |r| r.int(0)).await?)
+    }
+
+    /// The senders that have a paper of this number.
+    pub async fn shipment_senders(
         &self,
         brand: i64,
         shipment_no: &str,
     ) -> Result<Vec<i64>, StoreError> {
         let params = [brand.into(), shipment_no.into()];
-        Ok(self.engine.query(SHIPMENT_SUBJECTS, &params, |r| r.int(0)).await?)
+        Ok(self.engine.query(SHIPMENT_SENDERS, &params, |r| r.int(0)).await?)
     }
 
     /// How many codes from `first` to `last` production bound to units.

@@ -194,6 +194,11 @@ impl<'a> Judging<'a> {
         let theirs =
             |site: &&Site| speaks_for(self.reference, self.caller, site.party, "site_code").err();
         refused.extend(site.as_ref().and_then(theirs));
+        let makes =
+            |site: &Site| self.reference.tree.get(site.party).is_some_and(|p| p.kind.is_origin());
+        if site.is_some_and(|site| !makes(site)) {
+            refused.push(Refused::because(Refusal::NotAMaker, "site_code", &draft.site_code));
+        }
         refused.extend(self.house.not_ahead(draft.produced_at.at, "produced_at").err());
         let (Some(product), Some(site), true) = (product, site, refused.is_empty()) else {
             return Err(refused);
