@@ -154,7 +154,8 @@ async fn grants(house: &House) -> Result<Check, FlowError> {
     Ok(Check { name: "territories", ok, is_note: false, detail })
 }
 
-/// Age is a note, no fault: evidence weighs what its source is worth, and the shipped database ages too.
+/// Age is a note, no fault: evidence weighs what its source is worth, and the shipped database ages
+/// too.
 fn geodata(house: &House) -> Check {
     let today = TimeZone::UTC.to_datetime(house.clock.now()).date();
     let databases = house.geo.databases();
