@@ -273,6 +273,7 @@ async fn a_key_speaks_for_its_own_party_and_those_below_it() {
             "inspection": inspection});
         ("/api/v1/units/changes", body)
     };
+    let voided = |body: Value| ("/api/v1/shipments/S2/void", body);
     let imei = json!({"scheme": "imei", "value": "490154203237518", "onto": true, "reason": "why"});
     let renamed = ("/api/v1/units/SN0001/identifiers", imei);
     // In this order: who, the command, the field named when it is not allowed.
@@ -293,7 +294,8 @@ async fn a_key_speaks_for_its_own_party_and_those_below_it() {
         ("T1", receipt("T2A"), None),
         ("T2B", moved(returns, "R1", "T2A", "T1", 7), Some("from_code")),
         ("T2A", moved(returns, "R1", "T2A", "T1", 7), None),
-        ("T2A", ("/api/v1/shipments/S2/void", json!({"happened_at": day(8)})), Some("moved_on")),
+        ("T2A", voided(json!({"from": "T1", "happened_at": day(8)})), Some("from")),
+        ("T1", voided(json!({"happened_at": day(8)})), Some("moved_on")),
         ("FAC", change("recall", "SN0003"), Some("units")),
         ("BRAND", change("recall", "SN0003"), None),
         ("FAC", change("lift_recall", "SN0003"), Some("units")),

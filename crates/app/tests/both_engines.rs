@@ -56,7 +56,7 @@ async fn goods(world: &World) {
     let received = at("2026-05-24T00:00:00Z");
     let one = ship::receive(house, &caller, "T2-53", "CY000003", received, Some("dent".into()));
     one.await.expect("a child of a pack is received alone");
-    ship::void(house, &caller, "S5", received).await.expect("nothing of it moved on");
+    ship::void(house, &caller, ("S5", None), received).await.expect("nothing of it moved on");
     let out = at("2026-05-25T00:00:00Z");
     let two = ["CY000012".to_owned(), "CY000011".to_owned()];
     pack::unpack(house, &caller, &right, &two, out).await.expect("both are inside");

@@ -355,3 +355,77 @@ fn serve_says_where_and_ends_when_told() {
     assert!(kill.success());
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }
+
+#[test]
+fn a_backup_that_does_not_open_leaves_no_key_behind() {
+    let desk = Desk::with_brand();
+    let (words, wrong) = (desk.path().join("words"), desk.path().join("wrong"));
+    std::fs::write(&words, "correct horse battery\n").expect("a file");
+    std::fs::write(&wrong, "wrong horse battery\n").expect("a file");
+    let (copy, keys) = (desk.path().join("copy"), desk.path().join("keys.json"));
+    let text = |path: &Path| path.to_str().expect("a name").to_owned();
+    let passphrase = |path: &Path| ["--passphrase-file".to_owned(), text(path)];
+    let run = |words: &[String], data: &Path| {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        bare(&words).arg("--data").arg(data).output().expect("the binary runs")
+    };
+    let data = desk.path().join("data");
+    let backup = [&["backup".to_owned(), text(&copy)], &passphrase(&words)[..]].concat();
+    assert_eq!(code(&run(&backup, &data)), 0);
+    let alone = [&backup[..], &["--keys-only".to_owned()]].concat();
+    let alone = alone.into_iter().map(|w| if w == text(&copy) { text(&keys) } else { w });
+    assert_eq!(code(&run(&alone.collect::<Vec<_>>(), &data)), 0);
+
+    let fresh = desk.path().join("fresh");
+    let restore =
+        |with: &Path| [&["restore".to_owned(), text(&copy)], &passphrase(with)[..]].concat();
+    let refused = run(&restore(&wrong), &fresh);
+    assert_eq!(code(&refused), 1);
+    assert!(err(&refused).contains("passphrase"), "{}", err(&refused));
+    assert!(!fresh.join("master.key").exists());
+    assert_eq!(code(&run(&restore(&words), &fresh)), 0);
+    assert!(fresh.join("master.key").exists());
+
+    std::fs::remove_file(data.join("master.key")).expect("it is lost");
+    let only = |with: &Path| {
+        let restore = ["restore".to_owned(), text(&keys), "--keys-only".to_owned()];
+        [&restore[..], &passphrase(with)[..]].concat()
+    };
+    assert_eq!(code(&run(&only(&wrong), &data)), 1);
+    assert!(!data.join("master.key").exists());
+    assert_eq!(code(&run(&only(&words), &data)), 0);
+    assert_eq!(code(&desk.run(&["show", "CY0001"])), 0);
+}
+
+#[test]
+fn a_fresh_store_is_well_although_its_geodata_ages() {
+    let desk = Desk::with_brand();
+    let seen = desk.run(&["doctor"]);
+    let geodata = out(&seen);
+    let geodata = geodata.lines().find(|line| line.contains("geodata")).expect("it is looked at");
+    assert!(!geodata.starts_with('✗'), "{geodata}");
+    let ill: Vec<_> =
+        out(&seen).lines().filter(|l| l.starts_with('✗')).map(str::to_owned).collect();
+    // How much room the machine has is not ours to say.
+    let ours = ill.iter().any(|line| !line.contains(" room "));
+    assert!(!ours, "{ill:?}");
+    assert_eq!(code(&seen), if ill.is_empty() { 0 } else { 4 });
+}
+
+#[test]
+fn unprinted_codes_that_were_written_out_are_not_handed_out() {
+    let desk = Desk::with_brand();
+    let mint = ["mint", "--product", "6929141700010", "--count", "3", "--purpose", "unprinted"];
+    let open = desk.run(&[&mint[..], &["--no-codes"]].concat());
+    assert_eq!((code(&open), out(&open).as_str()), (0, ""));
+    let written = desk.run(&mint);
+    assert_eq!((code(&written), out(&written).lines().count()), (0, 4));
+    let list = out(&desk.run(&["batch", "list"]));
+    let states: Vec<_> = list
+        .lines()
+        .map(|l| l.split_whitespace().collect::<Vec<_>>())
+        .filter(|row| row[2] == "3")
+        .map(|row| row[3])
+        .collect();
+    assert_eq!(states, ["issued", "exported"], "{list}");
+}

@@ -102,8 +102,8 @@ async fn standing(world: &World, sn: &str) -> Vec<String> {
 /// The paper that explains the finding, and the look it asks for.
 async fn explained(world: &World, sn: &str) -> usize {
     let late = format!(
-        "shipment_no,from_code,to_code,happened_at,subject\n\
-         L-{sn},T1-42,T1-53,2026-05-23T08:00:00+08:00,{sn}\n"
+        "shipment_no,from_code,to_code,happened_at,subject,reason\n\
+         L-{sn},T1-42,T1-53,2026-05-23T08:00:00+08:00,{sn},stock was evened out\n"
     );
     world.take(Kind::Shipments, &late).await;
     let due = world.clock.now().as_microsecond();

@@ -27,6 +27,8 @@ on_both! {
 }
 
 const SHIPMENTS: &str = "shipment_no,from_code,to_code,happened_at,subject\n";
+/// The brand records what crosses from one channel to another, and says why.
+const ACROSS: &str = "shipment_no,from_code,to_code,happened_at,subject,reason\n";
 
 fn at(text: &str) -> jiff::Timestamp {
     text.parse().expect("an instant")
@@ -46,6 +48,10 @@ async fn start(world: &World, report: &Report) {
     let render = |_: &Activated| Answer { status: 201, reply: String::new() };
     let done = activate(&world.house, Some(&caller), report, None, &render).await;
     done.expect("an activation is never refused");
+}
+
+async fn ships_across(world: &World, row: &str) {
+    world.take(Kind::Shipments, &format!("{ACROSS}{row},stock was evened out\n")).await;
 }
 
 async fn ships(world: &World, row: &str) {
@@ -138,7 +144,7 @@ async fn a_late_shipment_shows_what_could_not_be_known(world: &World) {
     assert_eq!(alerted(world).await, ["activated_again life 0", "outside_territory life 0"]);
 
     // A further late paper brings the goods to where they were activated.
-    ships(world, &format!("S2,T1-53,T1-42,2026-05-25T08:00:00+08:00,{sn}")).await;
+    ships_across(world, &format!("S2,T1-53,T1-42,2026-05-25T08:00:00+08:00,{sn}")).await;
     assert_eq!(settle(&world.house).await, 4);
     assert_eq!(standing(world, sn).await, ["activated_again suspect"]);
     assert_eq!(alerted(world).await, ["activated_again life 0"]);
@@ -146,13 +152,13 @@ async fn a_late_shipment_shows_what_could_not_be_known(world: &World) {
     // That paper was void: the finding is there again, and so is its alert, once.
     let caller = world.caller().await;
     let voided = at("2026-05-26T00:00:00Z");
-    ship::void(&world.house, &caller, "S2", voided).await.expect("nothing moved on");
+    ship::void(&world.house, &caller, ("S2", None), voided).await.expect("nothing moved on");
     assert_eq!(settle(&world.house).await, 4);
     assert_eq!(standing(world, sn).await, found);
     assert_eq!(alerted(world).await, ["activated_again life 0", "outside_territory life 0"]);
 
     // What comes after the activations concerns none of them.
-    ships(world, &format!("S3,T1-53,T1-42,2026-06-05T08:00:00+08:00,{sn}")).await;
+    ships_across(world, &format!("S3,T1-53,T1-42,2026-06-05T08:00:00+08:00,{sn}")).await;
     assert_eq!(settle(&world.house).await, 0);
     world.agrees().await;
 }
@@ -178,7 +184,7 @@ async fn without_signals_only_custody_is_decided(world: &World) {
     assert_eq!(before.len(), 2, "{before:?}");
     let forget = Plan::new(vec![Step::run(FORGET, vec![world.unit(sn).await.into()])]);
     world.house.store.engine().write(forget).await.expect("it is forgotten");
-    ships(world, &format!("S3,T1-53,T1-42,2026-05-25T08:00:00+08:00,{sn}")).await;
+    ships_across(world, &format!("S3,T1-53,T1-42,2026-05-25T08:00:00+08:00,{sn}")).await;
     assert_eq!(settle(&world.house).await, 0);
     assert_eq!(standing(world, sn).await, before);
     world.agrees().await;
@@ -295,7 +301,7 @@ async fn a_late_pack_must_fit_what_its_contents_did(world: &World) {
     // A shipment is not taken back under goods that moved on from inside it.
     ships(world, "S6,T1-53,T2-53,2026-05-27T08:00:00+08:00,CY000004").await;
     let caller = world.caller().await;
-    let voided = ship::void(&world.house, &caller, "S5", at("2026-05-28T00:00:00Z")).await;
+    let voided = ship::void(&world.house, &caller, ("S5", None), at("2026-05-28T00:00:00Z")).await;
     let Err(dossier::flows::FlowError::Refused(why)) = voided else { panic!("{voided:?}") };
     assert_eq!(why.refusal.code(), "moved_on");
     world.agrees().await;

@@ -25,6 +25,24 @@ pub enum Deed {
     Rename,
 }
 
+/// A row of master data somebody adds or changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Entry {
+    /// A product.
+    Product,
+    /// A party.
+    Party {
+        /// What it is to be.
+        kind: PartyKind,
+        /// The party as it stands; none when it is new.
+        before: Option<PartyId>,
+        /// Its parent from now on; none where that is not known.
+        under: Option<PartyId>,
+    },
+    /// A grant to this party.
+    Territory(PartyId),
+}
+
 /// Whose a unit is.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hands<'a> {
@@ -69,7 +87,43 @@ pub fn may(
     if allowed { Ok(()) } else { Err(why) }
 }
 
-fn is_brand(tree: &PartyTree, party: PartyId) -> bool {
+/// Whether `caller` may add or change this row, and if not, at which part of it and why. Products,
+/// the brand's own rows and grants to tier 1 are the brand's; a tier 1 builds what stands below it:
+/// its tier 2 with their grants, and shops.
+pub fn may_enter(
+    tree: &PartyTree,
+    caller: PartyId,
+    entry: Entry,
+) -> Result<(), (&'static str, &'static str)> {
+    if is_brand(tree, caller) {
+        return Ok(());
+    }
+    let tier1 = tree.get(caller).is_some_and(|p| p.kind == PartyKind::Tier1);
+    let below = |party: PartyId| tier1 && tree.is_ancestor(caller, party);
+    match entry {
+        Entry::Product => Err(("gtin", "products are the brand's")),
+        Entry::Party { before: Some(party), .. } if !below(party) => {
+            Err(("code", "it changes only parties below its own"))
+        }
+        Entry::Party { kind, .. } if !matches!(kind, PartyKind::Tier2 | PartyKind::Shop) => {
+            Err(("kind", "only tier 2 and shops stand below a tier 1"))
+        }
+        Entry::Party { under, .. } if !under.is_some_and(|p| p == caller || below(p)) || !tier1 => {
+            Err(("parent_code", "it adds parties only below its own tier 1"))
+        }
+        Entry::Party { .. } => Ok(()),
+        Entry::Territory(party) => {
+            let tier2 = tree.get(party).is_some_and(|p| p.kind == PartyKind::Tier2);
+            if tier2 && below(party) {
+                return Ok(());
+            }
+            Err(("party_code", "a tier 1 grants territory only to its own tier 2"))
+        }
+    }
+}
+
+/// Whether a party is the brand itself: it alone mints, exports, delivers and voids codes.
+pub fn is_brand(tree: &PartyTree, party: PartyId) -> bool {
     tree.get(party).is_some_and(|p| p.kind == PartyKind::Brand)
 }
 
@@ -132,6 +186,41 @@ mod tests {
         assert!(may(&tree, PartyId(6), Retire, of(&shop)).is_err());
         let other = Hold { party: PartyId(8), from: Some(PartyId(6)), ..arrived };
         assert!(may(&tree, PartyId(6), Theft, of(&other)).is_err());
+    }
+
+    #[test]
+    fn who_may_change_master_data() {
+        let tree = house();
+        let party = |kind, before: Option<i64>, under: i64| Entry::Party {
+            kind,
+            before: before.map(PartyId),
+            under: Some(PartyId(under)),
+        };
+        let grant = |to| Entry::Territory(PartyId(to));
+        use PartyKind::*;
+        // Tier 1 are 3 (with 4 and 6, and shops below those) and 8.
+        let table: [(Entry, &[i64]); 14] = [
+            (Entry::Product, &[1]),
+            (party(Brand, Some(1), 1), &[1]),
+            (party(Tier1, None, 1), &[1]),
+            (party(Tier1, Some(3), 1), &[1]),
+            (party(Factory, None, 1), &[1]),
+            (party(ServiceCentre, None, 3), &[1]),
+            (party(Tier2, None, 3), &[1, 3]),
+            (party(Shop, None, 4), &[1, 3]),
+            (party(Shop, None, 1), &[1]),
+            (party(Tier2, Some(4), 3), &[1, 3]),
+            (party(Tier2, Some(4), 8), &[1]),
+            (grant(3), &[1]),
+            (grant(4), &[1, 3]),
+            (grant(5), &[1]),
+        ];
+        for (entry, allowed) in table {
+            for caller in 1..=11 {
+                let said = may_enter(&tree, PartyId(caller), entry).is_ok();
+                assert_eq!(said, allowed.contains(&caller), "{entry:?} by {caller}");
+            }
+        }
     }
 
     #[test]

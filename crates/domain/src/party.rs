@@ -185,6 +185,11 @@ impl PartyTree {
         Self { parties: parties.into_iter().map(|p| (p.id, p)).collect() }
     }
 
+    /// Adds a party, or replaces the one of the same identity.
+    pub fn put(&mut self, party: Party) {
+        self.parties.insert(party.id, party);
+    }
+
     /// One party.
     pub fn get(&self, id: PartyId) -> Option<&Party> {
         self.parties.get(&id)

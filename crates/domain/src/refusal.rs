@@ -102,6 +102,9 @@ refusals! {
         "a tier-2 territory must lie inside its tier 1's, for the same product and days";
     /// Only selling parties are granted territory.
     NotASeller "not_a_seller" Invalid "only tier 1, tier 2 and shops are granted territory";
+    /// Units are made by the brand or a factory.
+    NotAMaker "not_a_maker" Invalid
+        "units are made at a site of the brand or of a factory; name the site that made them";
     /// The unit was decommissioned.
     Decommissioned "decommissioned" Conflict "the unit was decommissioned";
     /// The subject is under recall and may not move on.
@@ -137,6 +140,9 @@ refusals! {
     NotAReceiver "not_a_receiver" Invalid "platforms and regulators take no goods";
     /// A return must go up the tree.
     NotAnAncestor "not_an_ancestor" Conflict "a return goes to an ancestor or to the brand";
+    /// The goods would leave the channel they were sold into.
+    OutsideChannel "outside_channel" Conflict
+        "a seller ships to those below or above it; else the brand records it and says why";
     /// No grant up the tree.
     NoTerritory "no_territory" Conflict
         "no grant up the tree binds this product to the receiver that day; grant one or say why";

@@ -34,6 +34,8 @@ pub struct ShipFacts<'a> {
     pub decommissioned: bool,
     /// The caller says why goods go where no grant binds them.
     pub reason_given: bool,
+    /// The brand says so, not the sender or somebody above it.
+    pub by_brand: bool,
     /// Custody of the subject, of every pack it was ever in, and of the children of `stirred`.
     pub custody: &'a CustodyFacts,
     /// What went into the subject, or into a pack that is inside it then, or left one of them,
@@ -70,6 +72,9 @@ pub fn ship(facts: &ShipFacts<'_>) -> Result<Shipped, Refusal> {
     if matches!(to.kind, PartyKind::Platform | PartyKind::Regulator) {
         return Err(Refusal::NotAReceiver);
     }
+    if leaves_channel(facts) && !(facts.by_brand && facts.reason_given) {
+        return Err(Refusal::OutsideChannel);
+    }
     let bound = |product: &ProductId| {
         facts.territories.binding(facts.tree, facts.to, *product, facts.on).is_some()
     };
@@ -77,6 +82,16 @@ pub fn ship(facts: &ShipFacts<'_>) -> Result<Shipped, Refusal> {
         return Err(Refusal::NoTerritory);
     }
     Ok(shipped)
+}
+
+/// Whether a seller hands goods to a seller that stands neither below nor above it. They would be
+/// bound by the receiver's grant from then on, and a diverted unit would start where it belongs: so
+/// only the brand moves goods across, and says why. Parties that do not sell are no way out of a
+/// territory: no grant binds goods by them.
+fn leaves_channel(facts: &ShipFacts<'_>) -> bool {
+    let ShipFacts { from, to, tree, .. } = *facts;
+    let sells = |party| tree.get(party).is_some_and(|p| p.kind.sells());
+    sells(from) && sells(to) && !tree.is_within(to, from) && !tree.is_within(from, to)
 }
 
 /// Whether the subject may be returned: to any ancestor of the sender, or to the brand. Recalled
@@ -162,19 +177,19 @@ pub fn receive(
     }
 }
 
-/// Whether a shipment of the subject can be voided at `at`, and who holds it again: nothing moved
+/// Whether a shipment of the subject, a paper of its sender, can be voided at `at`, and who holds it again: nothing moved
 /// it since, and nothing that was in it moved on or was joined by more. `stirred` are the
 /// containments that began or ended after the shipment.
 pub fn void(
     custody: &CustodyFacts,
     subject: UnitNumber,
-    shipment_no: &str,
+    (from, shipment_no): (PartyId, &str),
     at: Timestamp,
     stirred: &[Containment],
 ) -> Result<PartyId, Refusal> {
     let chain = custody.chain(subject);
     let last = chain.last().ok_or(Refusal::UnknownSubject)?;
-    let is_it = |h: &Hold| h.shipment_no.as_deref() == Some(shipment_no);
+    let is_it = |h: &Hold| h.shipment_no.as_deref() == Some(shipment_no) && h.from == Some(from);
     if !chain.iter().any(|h| is_it(h)) {
         return Err(Refusal::UnknownSubject);
     }
@@ -189,7 +204,7 @@ pub fn void(
     if stirred.iter().any(moved_on) {
         return Err(Refusal::MovedOn);
     }
-    last.from.ok_or(Refusal::MovedOn)
+    Ok(from)
 }
 
 #[cfg(test)]
@@ -215,6 +230,7 @@ mod tests {
             recalled: false,
             decommissioned: false,
             reason_given: false,
+            by_brand: false,
             custody,
             stirred: &[],
             tree,
@@ -231,7 +247,7 @@ mod tests {
         check((1, 2, 8, 400), Err(Refusal::AlreadyShipped));
         check((1, 6, 8, 400), Err(Refusal::NotHolder));
         check((1, 5, 5, 400), Err(Refusal::ToItself));
-        check((1, 5, 7, 400), Ok(Shipped { unpacked_from: None, presumed: true }));
+        check((1, 5, 4, 400), Ok(Shipped { unpacked_from: None, presumed: true }));
         check((1, 2, 8, 5), Err(Refusal::BeforeProduction));
     }
 
@@ -299,7 +315,7 @@ mod tests {
             let mut holds = vec![hold(1, 10, 2, None), hold(10, 20, 2, None)];
             holds.push(paper(hold(10, 50, 3, Some(2))));
             holds.extend_from_slice(own);
-            void(&CustodyFacts::new(holds, boxes.to_vec()), n(10), "S1", t(at), boxes)
+            void(&CustodyFacts::new(holds, boxes.to_vec()), n(10), (PartyId(2), "S1"), t(at), boxes)
         };
         assert_eq!(check(60, &[], &[]), Ok(PartyId(2)));
         assert_eq!(check(40, &[], &[]), Err(Refusal::ContradictsLater));
@@ -310,7 +326,10 @@ mod tests {
         let joined = [inside(7, 10, 55, None)];
         assert_eq!(check(60, &[], &joined), Err(Refusal::MovedOn));
         let facts = CustodyFacts::new([hold(1, 10, 2, None)], []);
-        assert_eq!(void(&facts, n(1), "S1", t(60), &[]), Err(Refusal::UnknownSubject));
+        assert_eq!(
+            void(&facts, n(1), (PartyId(2), "S1"), t(60), &[]),
+            Err(Refusal::UnknownSubject)
+        );
     }
 
     #[test]
@@ -326,6 +345,42 @@ mod tests {
         assert_eq!(ship(&recalled), Err(Refusal::UnderRecall));
         let both = ShipFacts { decommissioned: true, ..recalled };
         assert_eq!(ship(&both), Err(Refusal::Decommissioned));
+    }
+
+    #[test]
+    fn goods_do_not_cross_from_one_channel_to_another() {
+        // Tier 1 are 3 (with 4 and shop 5, 6 and shop 7) and 8; unit 1 is with the sender.
+        let (tree, none) = (tree(), Territories::default());
+        let mut parties: Vec<_> = tree.iter().cloned().collect();
+        parties.push(crate::party::tests::party(9, PartyKind::ServiceCentre, Some(1)));
+        let tree = PartyTree::new(parties);
+        let table = [
+            (3, 4, true),
+            (3, 7, true),
+            (5, 3, true),
+            (4, 6, false),
+            (4, 7, false),
+            (3, 8, false),
+            (8, 5, false),
+            (2, 8, true),
+            (1, 7, true),
+            (5, 9, true),
+            (5, 1, true),
+            (9, 5, true),
+        ];
+        for (from, to, inside) in table {
+            let custody = CustodyFacts::new([hold(1, 10, from, None)], []);
+            let bare = facts(&custody, &tree, &none, (1, from, to, 200));
+            let expected = if inside { Ok(()) } else { Err(Refusal::OutsideChannel) };
+            let said = |ship_facts: &ShipFacts<'_>| ship(ship_facts).map(|_| ());
+            assert_eq!(said(&bare), expected, "{from} to {to}");
+            let reasoned = ShipFacts { reason_given: true, ..bare.clone() };
+            assert_eq!(said(&reasoned), expected, "{from} to {to}, for a reason");
+            let silent = ShipFacts { by_brand: true, ..bare };
+            assert_eq!(said(&silent), expected, "{from} to {to}, by the brand without a reason");
+            let brand = ShipFacts { by_brand: true, ..reasoned };
+            assert_eq!(said(&brand), Ok(()), "{from} to {to}, by the brand for a reason");
+        }
     }
 
     #[test]

@@ -144,6 +144,14 @@ pub enum CodeReading {
     Void,
 }
 
+impl CodeReading {
+    /// The same of a code that a unit wears. Only free codes are voided: whoever made or relabelled
+    /// a unit with one did so before, and the unit is ended by a command of its own.
+    pub fn of_bound(self) -> Self {
+        if self == Self::Void { Self::Issued } else { self }
+    }
+}
+
 /// The quality result of a unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Inspection {

@@ -327,6 +327,8 @@ pub enum Body {
         /// To whom, in words.
         to: String,
     },
+    /// Codes of a batch that hands them out were written out: it hands out no more.
+    BatchExported {},
     /// Another code became a further name of the unit.
     AliasBound {
         /// The code's number.
@@ -397,6 +399,7 @@ impl Body {
             Self::StolenCleared { .. } => "stolen_cleared",
             Self::CodesVoided { .. } => "codes_voided",
             Self::BatchDelivered { .. } => "batch_delivered",
+            Self::BatchExported {} => "batch_exported",
             Self::AliasBound { .. } => "alias_bound",
             Self::IdentifierMoved { .. } => "identifier_moved",
             Self::Registered { .. } => "registered",

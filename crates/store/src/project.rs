@@ -220,6 +220,7 @@ pub fn project(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
         Body::Minted { .. }
         | Body::CodesVoided { .. }
         | Body::BatchDelivered { .. }
+        | Body::BatchExported {}
         | Body::SuspicionReported { .. } => {}
     }
 }

@@ -85,10 +85,24 @@ impl Purpose {
 pub enum BatchState {
     /// Minted.
     Issued,
+    /// Its codes were written out, though it is unprinted: it hands out no more.
+    Exported,
     /// Handed over.
     Delivered,
     /// Withdrawn.
     Void,
+}
+
+impl BatchState {
+    /// The word in the API and at the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Issued => "issued",
+            Self::Exported => "exported",
+            Self::Delivered => "delivered",
+            Self::Void => "void",
+        }
+    }
 }
 
 /// A minted range of numbers.

@@ -118,7 +118,9 @@ const IDENTIFIER_EVER: &str = "SELECT unit, CAST(1 AS BIGINT) AS live FROM ident
 const SHIPMENT: &str = "SELECT from_party, to_party, happened_at FROM shipment \
     WHERE subject = $1 AND brand_id = $2 AND shipment_no = $3 AND voided_at IS NULL";
 const SHIPMENT_SUBJECTS: &str = "SELECT subject FROM shipment WHERE brand_id = $1 AND \
-    shipment_no = $2 AND voided_at IS NULL ORDER BY subject";
+    shipment_no = $2 AND from_party = $3 AND voided_at IS NULL ORDER BY subject";
+const SHIPMENT_SENDERS: &str = "SELECT DISTINCT from_party FROM shipment WHERE brand_id = $1 AND \
+    shipment_no = $2 AND voided_at IS NULL ORDER BY from_party";
 const SCAN: &str = "SELECT audience, count, first_at, last_at, first_place, last_place, recent \
     FROM scan WHERE unit = $1 AND audience = $2";
 const EVENTS_OF_HOME: &str =
@@ -131,6 +133,8 @@ const UNITS_OF_LOT: &str = "SELECT number FROM unit WHERE brand_id = $1 AND prod
     lot = $3 ORDER BY number";
 const UNITS_IN_RANGE: &str =
     "SELECT number FROM unit WHERE number >= $1 AND number < $2 ORDER BY number";
+const BOUND_IN_RANGE: &str = "SELECT COUNT(*) FROM unit WHERE number >= $1 AND number <= $2 \
+    AND produced_at IS NOT NULL";
 const PROOF_TRIES: &str = "SELECT visitor, tried_at, succeeded FROM proof_try WHERE unit = $1 \
     AND tried_at >= $2";
 const BATCH_TRIES: &str = "SELECT COUNT(*) FROM proof_try WHERE batch_id = $1 AND \
@@ -149,12 +153,14 @@ pub(crate) const STATEMENTS: &[&str] = &[
     IDENTIFIER_EVER,
     SHIPMENT,
     SHIPMENT_SUBJECTS,
+    SHIPMENT_SENDERS,
     SCAN,
     EVENTS_OF_HOME,
     EVENTS_OF_SUBJECT,
     DRAW,
     UNITS_OF_LOT,
     UNITS_IN_RANGE,
+    BOUND_IN_RANGE,
     PROOF_TRIES,
     BATCH_TRIES,
     OUTBOX_DUE,
@@ -232,14 +238,32 @@ impl Store {
         Ok(self.engine.query_first(SHIPMENT, &params, map).await?)
     }
 
-    /// The subjects of a paper.
+    /// The subjects of a sender's paper.
     pub async fn shipment_subjects(
+        &self,
+        brand: i64,
+        shipment_no: &str,
+        from: i64,
+    ) -> Result<Vec<i64>, StoreError> {
+        let params = [brand.into(), shipment_no.into(), from.into()];
+        Ok(self.engine.query(SHIPMENT_SUBJECTS, &params, |r| r.int(0)).await?)
+    }
+
+    /// The senders that have a paper of this number.
+    pub async fn shipment_senders(
         &self,
         brand: i64,
         shipment_no: &str,
     ) -> Result<Vec<i64>, StoreError> {
         let params = [brand.into(), shipment_no.into()];
-        Ok(self.engine.query(SHIPMENT_SUBJECTS, &params, |r| r.int(0)).await?)
+        Ok(self.engine.query(SHIPMENT_SENDERS, &params, |r| r.int(0)).await?)
+    }
+
+    /// How many codes from `first` to `last` production bound to units.
+    pub async fn bound_count(&self, first: i64, last: i64) -> Result<i64, StoreError> {
+        let params = [first.into(), last.into()];
+        let count = self.engine.query_first(BOUND_IN_RANGE, &params, |r| r.int(0)).await?;
+        Ok(count.unwrap_or(0))
     }
 
     /// Looks at a unit by one audience.

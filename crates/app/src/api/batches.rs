@@ -5,10 +5,12 @@ use super::gate::Keyholder;
 use super::input::{Asked, At, Input};
 use super::instant_text;
 use super::paging::{PageQuery, PageReply};
+use crate::flows::batches::own;
 use crate::flows::batches::{self, CodeStream, LinkStyle, Mint};
 use crate::flows::custody::instant;
 use crate::flows::find::{self, CodeFound};
 use crate::flows::idempotency::{Answer, Keyed};
+use crate::flows::mandate::brand_only;
 use crate::flows::reference::Reference;
 use crate::flows::{Caller, House, Scope};
 use crate::symbol::Symbol;
@@ -23,7 +25,7 @@ use domain::id::{BatchId, ProductId};
 use domain::refusal::{Refusal, Refused};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use store::reference::{Batch, BatchState, Purpose};
+use store::reference::{Batch, Purpose};
 use utoipa::ToSchema;
 
 const ROUTE: &str = "POST /api/v1/batches";
@@ -54,7 +56,7 @@ pub struct BatchReply {
     pub purpose: &'static str,
     /// How many codes.
     pub count: i64,
-    /// `issued`, `delivered`, `void`.
+    /// `issued`, `exported` (unprinted, and its codes were written out), `delivered`, `void`.
     pub state: &'static str,
     /// Whether scratch codes go with it.
     pub scratch: bool,
@@ -69,11 +71,7 @@ fn batch_reply(reference: &Reference, batch: &Batch) -> BatchReply {
         gtin: product.map(|p| p.gtin.clone()),
         purpose: batch.purpose.as_str(),
         count: batch.count,
-        state: match batch.state {
-            BatchState::Issued => "issued",
-            BatchState::Delivered => "delivered",
-            BatchState::Void => "void",
-        },
+        state: batch.state.as_str(),
         scratch: batch.scratch,
         created_at: instant_text(reference, batch.brand, instant(batch.created_at)),
     }
@@ -84,7 +82,7 @@ fn batch_reply(reference: &Reference, batch: &Batch) -> BatchReply {
     get, path = "/batches", tag = "codes", params(PageQuery),
     responses(
         (status = 200, description = "A page", body = PageReply<BatchReply>),
-        (status = 403, description = "Needs scope mint", body = Problem),
+        (status = 403, description = "Needs scope mint; for the brand only", body = Problem),
     ),
     security(("key" = ["mint"]))
 )]
@@ -95,8 +93,9 @@ pub(super) async fn list_batches(
 ) -> Result<Json<PageReply<BatchReply>>, Problem> {
     let caller = keyholder.with(Scope::Mint)?;
     let reference = house.reference().await?;
-    let mut own: Vec<_> =
-        reference.batches().iter().filter(|b| b.brand == caller.brand.0).collect();
+    brand_only(&reference, &caller)?;
+    let of_brand = |b: &&Batch| b.brand == caller.brand.0;
+    let mut own: Vec<_> = reference.batches().iter().filter(of_brand).collect();
     own.sort_by_key(|b| b.id);
     let reply = |b: &Batch| batch_reply(&reference, b);
     Ok(Json(page.cut(own.into_iter(), |b| b.id, reply)?))
@@ -175,7 +174,8 @@ pub struct CodesQuery {
     pub count: Option<i64>,
 }
 
-/// Stream the codes of a batch.
+/// Stream the codes of a batch, voided ones left out. For the brand only; an unprinted batch hands
+/// out no more codes from then on.
 #[utoipa::path(
     get, path = "/batches/{id}/codes", tag = "codes",
     params(("id" = i64, Path, description = "Batch"), CodesQuery),
@@ -198,13 +198,14 @@ pub(super) async fn stream_codes(
         Some("ndjson") => true,
         Some(_) => return Err(Problem::invalid("format", "must be csv or ndjson")),
     };
-    let reference = house.reference_now().await?;
-    let (mut batch, style) = (own_batch(&reference, &caller, id)?, link_of(query.link.as_deref())?);
+    let style = link_of(query.link.as_deref())?;
+    let mut batch = batches::export(&house, &caller, BatchId(id)).await?;
+    let reference = house.reference().await?;
     batch.scratch &= query.scratch != Some(false);
     let prefix = batches::link_prefix(&house, &reference, &batch, style);
     let first = batch.first.saturating_add(query.offset.unwrap_or(0).max(0));
     let end = first.saturating_add(query.count.unwrap_or(batch.count).max(0));
-    let stream = CodeStream::new(&house, &batch, prefix.clone(), first..end);
+    let stream = CodeStream::new(&house, &reference, &batch, prefix.clone(), first..end);
     let kind = if ndjson { "application/x-ndjson" } else { "text/csv; charset=utf-8" };
     let body = Body::from_stream(chunks(stream, ndjson.then_some(prefix)));
     Ok(([(header::CONTENT_TYPE, kind)], body).into_response())
@@ -249,11 +250,6 @@ fn next_json(stream: &mut CodeStream, prefix: &str, out: &mut Vec<u8>) -> bool {
         out.push(b'\n');
     }
     true
-}
-
-fn own_batch(reference: &Reference, caller: &Caller, id: i64) -> Result<Batch, Problem> {
-    let found = reference.batch(id).filter(|b| b.brand == caller.brand.0 && b.product.is_some());
-    Ok(found.cloned().ok_or(Refused::new(Refusal::UnknownBatch, "id"))?)
 }
 
 fn link_of(word: Option<&str>) -> Result<LinkStyle, Problem> {
@@ -301,15 +297,17 @@ pub(super) async fn draw_code(
     let style = link_of(query.link.as_deref())?;
     let unknown = || Problem::from(Refused::new(Refusal::UnknownSubject, "code"));
     let raw = file.strip_suffix(".svg").ok_or_else(unknown)?;
+    brand_only(&*house.reference().await?, &caller)?;
     let found = find::code(&house, raw).await?;
     let (CodeFound::Issued(number) | CodeFound::Void(number)) = found else {
         return Err(unknown());
     };
     let reference = house.reference().await?;
-    let batch = own_batch(&reference, &caller, id)?;
+    let batch = own(&reference, &caller, BatchId(id))?;
     if !(batch.first..batch.end()).contains(&number) {
         return Err(unknown());
     }
+    batches::show(&house, &caller, &batch, number).await?;
     let code = TraceCode::parse(raw).map_err(|_| unknown())?;
     let link = batches::link_prefix(&house, &reference, &batch, style) + code.as_str();
     let svg = symbol.draw(&link).ok_or_else(|| Problem::internal("the link fits no symbol"))?;
@@ -332,6 +330,7 @@ pub struct DeliverBody {
     responses(
         (status = 200, description = "Delivered", body = BatchReply),
         (status = 404, description = "No such batch", body = Problem),
+        (status = 409, description = "The batch is void", body = Problem),
     ),
     security(("key" = ["mint"]))
 )]
@@ -359,12 +358,22 @@ pub struct VoidBody {
     pub last: Option<String>,
 }
 
-/// Void a batch or a range of its codes.
+/// What voiding did.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct VoidedReply {
+    /// The batch as it now stands.
+    #[serde(flatten)]
+    pub batch: BatchReply,
+    /// Codes among them that production bound to units: they stay good.
+    pub bound_count: i64,
+}
+
+/// Void the free codes of a batch or of a range of it. Codes that units wear stay good.
 #[utoipa::path(
     post, path = "/batches/{id}/void", tag = "codes", request_body = VoidBody,
     params(("id" = i64, Path, description = "Batch")),
     responses(
-        (status = 200, description = "Voided", body = BatchReply),
+        (status = 200, description = "Voided", body = VoidedReply),
         (status = 400, description = "Cannot be read", body = Problem),
         (status = 404, description = "No such batch", body = Problem),
     ),
@@ -375,7 +384,7 @@ pub(super) async fn void_codes(
     keyholder: Keyholder,
     At(id): At<i64>,
     Input(body): Input<VoidBody>,
-) -> Result<Json<BatchReply>, Problem> {
+) -> Result<Json<VoidedReply>, Problem> {
     let caller = keyholder.with(Scope::Mint)?;
     let read = |field: &str, text: &str| {
         TraceCode::parse(text).map_err(|why| Problem::invalid(field, why))
@@ -385,6 +394,7 @@ pub(super) async fn void_codes(
         (Some(first), Some(last)) => Some((read("first", first)?, read("last", last)?)),
         _ => return Err(Problem::invalid("last", "give both first and last, or neither")),
     };
-    let batch = batches::void(&house, &caller, BatchId(id), range, &body.reason).await?;
-    Ok(Json(batch_reply(&*house.reference().await?, &batch)))
+    let voided = batches::void(&house, &caller, BatchId(id), range, &body.reason).await?;
+    let batch = batch_reply(&*house.reference().await?, &voided.batch);
+    Ok(Json(VoidedReply { batch, bound_count: voided.bound_count }))
 }

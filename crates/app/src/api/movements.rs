@@ -83,6 +83,9 @@ pub(super) async fn unpack_children(
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VoidShipmentBody {
+    /// Code of the sender: each numbers its own papers. The key's own party unless said; the brand
+    /// says it where several senders have one of this number.
+    pub from: Option<String>,
     /// When; now unless said.
     pub happened_at: Option<String>,
 }
@@ -107,8 +110,10 @@ pub(super) async fn void_shipment(
 ) -> Result<Json<CountReply>, Problem> {
     let caller = keyholder.with(Scope::Ship)?;
     bounded("shipment_no", &shipment_no, NAME_CHARS_MAX)?;
+    bounded_if("from", body.from.as_ref(), NAME_CHARS_MAX)?;
     let at = instant_of(&house, &caller, body.happened_at.as_deref()).await?;
-    let count = ship::void(&house, &caller, &shipment_no, at).await?;
+    let paper = (shipment_no.as_str(), body.from.as_deref());
+    let count = ship::void(&house, &caller, paper, at).await?;
     Ok(Json(CountReply { count }))
 }
 

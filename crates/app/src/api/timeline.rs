@@ -254,7 +254,10 @@ impl Telling<'_> {
             }
             Body::Registered { proof, sold_on, .. } => json!({"proof": proof, "sold_on": sold_on}),
             Body::ProofPassed { proof } => json!({"proof": proof}),
-            Body::Minted { .. } | Body::Unpacked {} | Body::SuspicionReported { .. } => json!({}),
+            Body::Minted { .. }
+            | Body::BatchExported {}
+            | Body::Unpacked {}
+            | Body::SuspicionReported { .. } => json!({}),
         };
         match value {
             Value::Object(map) => map,

@@ -2,6 +2,7 @@
 
 use super::{Exit, Fault, open, term};
 use crate::config::{self, Global, KeySource, MASTER_KEY_FILE};
+use crate::flows::backup::BackupError;
 use crate::flows::{backup, doctor};
 use crate::geo::{Geo, GeoPaths};
 use crate::secrets::MasterKey;
@@ -74,10 +75,10 @@ pub async fn restore(global: &Global, args: RestoreArgs) -> Result<Exit, Fault> 
     }
     let passphrase = passphrase(args.passphrase_file.as_ref())?;
     std::fs::create_dir_all(&dir).map_err(|e| Fault::file(&dir, &e))?;
-    let master = MasterKey::from_file_or_new(&dir.join(MASTER_KEY_FILE))?;
-    let restored = backup::restore(&args.path, &passphrase, &dir, &master)
-        .await
-        .map_err(|e| Fault::failed(e.to_string()))?;
+    let file = KeyFile::of(dir.join(MASTER_KEY_FILE));
+    let master = MasterKey::from_file_or_new(&file.path)?;
+    let restored = backup::restore(&args.path, &passphrase, &dir, &master).await;
+    let restored = file.kept_if(restored)?;
     let agrees = restored.rebuild.agrees();
     let verdict = if agrees { "agree" } else { "do NOT agree" };
     term::print(&format!(
@@ -92,17 +93,49 @@ pub async fn restore(global: &Global, args: RestoreArgs) -> Result<Exit, Fault> 
 async fn restore_keys(global: &Global, args: RestoreArgs) -> Result<Exit, Fault> {
     let passphrase = passphrase(args.passphrase_file.as_ref())?;
     let target = global.target()?;
-    let master = match global.key_source(&target)? {
-        KeySource::File(path) => MasterKey::from_file_or_new(&path)?,
-        KeySource::Variable(digits) => MasterKey::from_hex(&digits)?,
-        KeySource::Folder(dir) => MasterKey::from_file_or_new(&dir.join(MASTER_KEY_FILE))?,
+    let file = match global.key_source(&target)? {
+        KeySource::File(path) => Ok(KeyFile::of(path)),
+        KeySource::Folder(dir) => Ok(KeyFile::of(dir.join(MASTER_KEY_FILE))),
+        KeySource::Variable(digits) => Err(digits),
+    };
+    let master = match &file {
+        Ok(file) => MasterKey::from_file_or_new(&file.path)?,
+        Err(digits) => MasterKey::from_hex(digits)?,
     };
     let store = Store::open(&target).await?;
     let sealed = backup::import_keys(&store, &args.path, &passphrase, &master).await;
     store.close().await;
-    let count = sealed.map_err(|e| Fault::failed(e.to_string()))?;
+    let count = match file {
+        Ok(file) => file.kept_if(sealed)?,
+        Err(_) => sealed.map_err(|e| Fault::failed(e.to_string()))?,
+    };
     term::print(&format!("{count} keys sealed under the new master key\n"))?;
     Ok(Exit::Done)
+}
+
+/// The file of a master key that is made when it is missing.
+struct KeyFile {
+    path: PathBuf,
+    is_new: bool,
+}
+
+impl KeyFile {
+    fn of(path: PathBuf) -> Self {
+        let is_new = !path.exists();
+        Self { path, is_new }
+    }
+
+    /// Removes the file again when it was made for a backup that did not open: it would stand there
+    /// as the key of a store that it does not fit. After a fault of the store nobody knows what was
+    /// sealed with it, so it stays.
+    fn kept_if<T>(&self, done: Result<T, BackupError>) -> Result<T, Fault> {
+        done.map_err(|error| {
+            if self.is_new && !matches!(error, BackupError::Flow(_)) {
+                let _ = std::fs::remove_file(&self.path);
+            }
+            Fault::failed(error.to_string())
+        })
+    }
 }
 
 /// Looks at everything that can be wrong with a store.
@@ -117,7 +150,11 @@ pub async fn doctor(global: &Global, args: DoctorArgs) -> Result<Exit, Fault> {
     let checks = doctor::examine(&house, extent).await?;
     house.store.close().await;
     let line = |c: &doctor::Check| {
-        let mark = if c.ok { "✓" } else { "✗" };
+        let mark = match (c.ok, c.is_note) {
+            (true, false) => "✓",
+            (true, true) => "!",
+            (false, _) => "✗",
+        };
         format!("{mark} {:<12} {}\n", c.name, c.detail)
     };
     term::print(&checks.iter().map(line).collect::<String>())?;

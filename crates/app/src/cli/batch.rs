@@ -9,7 +9,7 @@ use crate::flows::reference::Reference;
 use domain::code::TraceCode;
 use domain::id::{BatchId, BrandId, ProductId};
 use domain::refusal::Refused;
-use store::reference::{Batch, BatchState};
+use store::reference::Batch;
 
 /// Batches of codes.
 #[derive(clap::Subcommand, Debug)]
@@ -59,12 +59,14 @@ pub async fn run(global: &Global, command: Command) -> Result<Exit, Fault> {
                 (Some(from), Some(to)) => Some((code("--from", &from)?, code("--to", &to)?)),
                 _ => None,
             };
-            let void = batches::void(&house, &caller, BatchId(batch), range, &reason).await?;
-            match range {
-                Some((first, last)) => {
-                    format!("codes {first} to {last} of batch {} are void\n", void.id)
-                }
-                None => format!("batch {} is void, all {} codes of it\n", void.id, void.count),
+            let voided = batches::void(&house, &caller, BatchId(batch), range, &reason).await?;
+            let which = match range {
+                Some((first, last)) => format!("codes {first} to {last} of batch {batch}"),
+                None => format!("the {} codes of batch {batch}", voided.batch.count),
+            };
+            match voided.bound_count {
+                0 => format!("{which} are void\n"),
+                n => format!("{which} are void, but for {n} that units wear\n"),
             }
         }
     };
@@ -80,16 +82,11 @@ fn code(field: &'static str, text: &str) -> Result<TraceCode, Refused> {
 fn list(reference: &Reference, brand: BrandId, zone: &jiff::tz::TimeZone) -> String {
     let row = |batch: &Batch| {
         let product = batch.product.and_then(|p| reference.product_by_id(ProductId(p)));
-        let state = match batch.state {
-            BatchState::Issued => "issued",
-            BatchState::Delivered => "delivered",
-            BatchState::Void => "void",
-        };
         vec![
             batch.id.to_string(),
             batch.purpose.as_str().to_owned(),
             batch.count.to_string(),
-            state.to_owned(),
+            batch.state.as_str().to_owned(),
             words::minute(zone, instant(batch.created_at)),
             product.map_or_else(String::new, |p| p.gtin.clone()),
             product.map_or_else(String::new, |p| plain(&p.name_zh)),

@@ -3,12 +3,13 @@
 use super::mint::{LinkWord, write_csv};
 use super::{Exit, Fault, open, term};
 use crate::config::Global;
-use crate::flows::batches::{CodeStream, LinkStyle, link_prefix};
+use crate::flows::batches::{self, CodeStream, LinkStyle, link_prefix};
 use crate::flows::find::{self, CodeFound, unit_number};
 use crate::flows::{Caller, House};
 use crate::symbol::Symbol;
 use clap::ValueEnum;
 use domain::code::TraceCode;
+use domain::id::BatchId;
 use domain::refusal::{Refusal, Refused};
 use std::io::Write;
 use store::reference::Batch;
@@ -61,9 +62,7 @@ async fn batch(house: &House, caller: &Caller, args: &Args) -> Result<(), Fault>
     let id: i64 = args.what.parse().map_err(|_| {
         Fault::Usage("codes takes a batch number; for one code as a symbol add --svg qr".to_owned())
     })?;
-    let reference = house.reference().await?;
-    let batch = reference.batch(id).filter(|b| b.brand == caller.brand.0);
-    let batch = batch.cloned().ok_or_else(|| Refused::because(Refusal::UnknownBatch, "", id))?;
+    let batch = batches::own(&*house.reference().await?, caller, BatchId(id))?;
     let first = args.from.unwrap_or(1);
     let last = args.to.unwrap_or(batch.count);
     if first > last || last > batch.count {
@@ -71,6 +70,7 @@ async fn batch(house: &House, caller: &Caller, args: &Args) -> Result<(), Fault>
         return Err(Fault::Failed(why));
     }
     let range = batch.first + first - 1..batch.first + last;
+    let batch = batches::export(house, caller, batch.id()).await?;
     match args.format {
         FormatWord::Csv => write_csv(house, &batch, args.link.into(), range).await,
         FormatWord::Ndjson => write_ndjson(house, &batch, args.link.into(), range).await,
@@ -85,7 +85,7 @@ async fn write_ndjson(
 ) -> Result<(), Fault> {
     let reference = house.reference().await?;
     let prefix = link_prefix(house, &reference, batch, style);
-    let mut stream = CodeStream::new(house, batch, prefix.clone(), range);
+    let mut stream = CodeStream::new(house, &reference, batch, prefix.clone(), range);
     let scratch = batch.scratch.then(|| house.secrets.scratch_key());
     let mut out = term::raw_stdout()?;
     let mut lines = Vec::with_capacity(1 << 20);
@@ -114,6 +114,7 @@ async fn svg(house: &House, caller: &Caller, args: &Args, symbol: Symbol) -> Res
     let reference = house.reference().await?;
     let batch = reference.batch_of(number).filter(|b| b.brand == caller.brand.0);
     let batch = batch.ok_or(Refused::new(Refusal::ForgedCode, "code"))?;
+    batches::show(house, caller, batch, number).await?;
     let text = link_prefix(house, &reference, batch, args.link.into()) + code.as_str();
     let drawn = symbol.draw(&text);
     let drawn = drawn.ok_or_else(|| Fault::failed("the link is too long for a symbol"))?;

@@ -15,7 +15,7 @@ use store::reference::{Batch, Purpose};
 pub enum PurposeWord {
     /// On labels: only files that name the code bind it
     Printed,
-    /// For production files without a code column
+    /// For production files without a code column, while its codes are not written out
     Unprinted,
 }
 
@@ -53,6 +53,9 @@ pub struct Args {
     /// Add the six-digit scratch codes as a third column
     #[arg(long)]
     scratch: bool,
+    /// Write no codes: an unprinted batch stays open for production
+    #[arg(long, conflicts_with = "link")]
+    no_codes: bool,
     /// The link in the second column
     #[arg(long, value_enum, default_value_t = LinkWord::Digital)]
     link: LinkWord,
@@ -83,6 +86,11 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
             eprintln!("the links say localhost: give --host NAME before printing labels");
         }
     }
+    if args.no_codes {
+        house.store.close().await;
+        return Ok(Exit::Done);
+    }
+    let batch = batches::export(&house, &caller, batch.id()).await?;
     let written = write_csv(&house, &batch, args.link.into(), batch.first..batch.end()).await;
     house.store.close().await;
     written?;
@@ -98,7 +106,7 @@ pub async fn write_csv(
 ) -> Result<(), Fault> {
     let reference = house.reference().await?;
     let prefix = batches::link_prefix(house, &reference, batch, style);
-    let mut stream = CodeStream::new(house, batch, prefix, range);
+    let mut stream = CodeStream::new(house, &reference, batch, prefix, range);
     let total = u64::try_from(stream.left()).unwrap_or(0);
     let bar = term::bar(total, "codes");
     let mut out = term::raw_stdout()?;

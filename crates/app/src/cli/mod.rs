@@ -34,7 +34,7 @@ pub use fault::{Exit, Fault};
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done; 1 refused, or a file or setting cannot be used; 2 wrong usage; \
-3 import: some rows refused; 4 the answer is no (not genuine, not found, not equal); \
+3 import: some rows refused; 4 the answer is no (not genuine, not found, not equal, not well); \
 5 the store did not answer.";
 
 /// Dossier (一机一档): from factory to hand, every device has a dossier.

@@ -67,7 +67,7 @@ pub enum BackupError {
     /// The engine copies itself.
     #[error(
         "PostgreSQL is backed up with its own tools: pg_dump -Fc DATABASE > dossier.dump, and \
-         pg_restore; keep the keys with: dossier keys export FILE"
+         pg_restore; keep the keys with: dossier backup FILE --keys-only"
     )]
     Postgres,
 }

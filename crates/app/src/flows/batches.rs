@@ -3,6 +3,7 @@
 use super::caller::{Caller, Scope};
 use super::house::{EventDraft, House};
 use super::idempotency::{Answer, Keyed};
+use super::mandate::brand_only;
 use super::outcome::{FlowError, RACES_MAX};
 use super::reference::Reference;
 use domain::code::{TraceCode, UnitNumber};
@@ -36,7 +37,7 @@ pub struct Mint {
 /// Mints a batch: one row, whatever its size.
 ///
 /// # Errors
-/// The count is out of range, or the line of numbers is used up.
+/// The caller is not the brand; the count is out of range; the line of numbers is used up.
 pub async fn mint(house: &House, caller: &Caller, mint: Mint) -> Result<Batch, FlowError> {
     let minted = std::sync::Mutex::new(None);
     let render = |batch: &Batch| {
@@ -70,6 +71,7 @@ pub async fn mint_once(
     }
     for round in 0..RACES_MAX {
         let reference = if round == 0 { house.reference().await? } else { house.reload().await? };
+        brand_only(&reference, caller)?;
         // Every mint moves the reference version, so two with one key cannot both pass here and
         // be committed.
         if let Some(key) = key
@@ -170,27 +172,37 @@ pub fn link_prefix(
     }
 }
 
-/// The codes of a batch as CSV text, chunk by chunk: `code,url` or `code,url,scratch`.
+/// The codes of a batch as CSV text, chunk by chunk: `code,url` or `code,url,scratch`. Voided codes
+/// are left out.
 pub struct CodeStream {
     ring: std::sync::Arc<domain::code::KeyRing>,
     scratch: Option<domain::scratch::ScratchKey>,
     prefix: String,
-    next: i64,
-    end: i64,
+    /// What is still to be made, the last run first.
+    runs: Vec<std::ops::Range<i64>>,
     epoch: u8,
     codes: Vec<TraceCode>,
 }
 
 impl CodeStream {
     /// Streams `first..end` of a batch.
-    pub fn new(house: &House, batch: &Batch, prefix: String, range: std::ops::Range<i64>) -> Self {
+    pub fn new(
+        house: &House,
+        reference: &Reference,
+        batch: &Batch,
+        prefix: String,
+        range: std::ops::Range<i64>,
+    ) -> Self {
+        let range = range.start.max(batch.first)..range.end.min(batch.end());
+        let is_void = batch.state == BatchState::Void;
+        let mut runs = if is_void { Vec::new() } else { reference.unvoided(range) };
+        runs.reverse();
         let blank = house.ring().encode(super::find::unit_number(batch.first));
         Self {
             ring: house.ring(),
             scratch: batch.scratch.then(|| house.secrets.scratch_key()),
             prefix,
-            next: range.start.max(batch.first),
-            end: range.end.min(batch.end()),
+            runs,
             epoch: batch.epoch,
             codes: vec![blank; CHUNK],
         }
@@ -203,15 +215,16 @@ impl CodeStream {
 
     /// Makes the next codes. Empty at the end.
     pub fn next_codes(&mut self) -> Option<(i64, &[TraceCode])> {
-        let left = usize::try_from(self.end - self.next).unwrap_or(0).min(CHUNK);
-        if left == 0 {
-            return None;
-        }
-        let first = self.next;
+        let next = self.runs.last_mut()?;
+        let first = next.start;
+        let left = usize::try_from(next.end - first).unwrap_or(0).min(CHUNK);
         let key = domain::code::Epoch::new(self.epoch).and_then(|e| self.ring.key(e))?;
         let run = &mut self.codes[..left];
         key.encode_run(super::find::unit_number(first), run).ok()?;
-        self.next += left as i64;
+        next.start += left as i64;
+        if next.is_empty() {
+            self.runs.pop();
+        }
         Some((first, &self.codes[..left]))
     }
 
@@ -241,14 +254,49 @@ impl CodeStream {
 
     /// Numbers still to come.
     pub fn left(&self) -> i64 {
-        self.end - self.next
+        self.runs.iter().map(|run| run.end - run.start).sum()
     }
+}
+
+/// Notes that the codes of a batch leave the house. An unprinted batch hands out no more from then
+/// on; of other batches nothing changes. Called before the first code is shown.
+///
+/// # Errors
+/// [`Refusal::UnknownBatch`]; the caller is not the brand.
+pub async fn export(house: &House, caller: &Caller, id: BatchId) -> Result<Batch, FlowError> {
+    change(house, caller, id, |_, batch| {
+        if batch.purpose != Purpose::Unprinted || batch.state != BatchState::Issued {
+            return Ok(None);
+        }
+        batch.state = BatchState::Exported;
+        Ok(Some((Body::BatchExported {}, Vec::new())))
+    })
+    .await
+}
+
+/// Notes that one code of a batch is shown: of a number not yet handed out it is an export.
+///
+/// # Errors
+/// As [`export`].
+pub async fn show(
+    house: &House,
+    caller: &Caller,
+    batch: &Batch,
+    number: i64,
+) -> Result<(), FlowError> {
+    let drawn = batch.purpose != Purpose::Unprinted
+        || house.store.draw_fetch(batch.id).await?.is_some_and(|next| number < next);
+    if !drawn {
+        export(house, caller, batch.id()).await?;
+    }
+    Ok(())
 }
 
 /// Marks a batch as handed over.
 ///
 /// # Errors
-/// [`Refusal::UnknownBatch`]; the receiver's name is empty or too long.
+/// [`Refusal::UnknownBatch`]; [`Refusal::CodeVoid`]; the caller is not the brand; the receiver's
+/// name is empty or too long.
 pub async fn deliver(
     house: &House,
     caller: &Caller,
@@ -256,24 +304,38 @@ pub async fn deliver(
     to: &str,
 ) -> Result<Batch, FlowError> {
     let to = note("to", to)?;
-    change(house, caller, id, |batch| {
+    change(house, caller, id, |_, batch| {
+        if batch.state == BatchState::Void {
+            return Err(Refused::because(Refusal::CodeVoid, "batch", "the whole batch was"));
+        }
         batch.state = BatchState::Delivered;
-        (Body::BatchDelivered { to: to.clone() }, None)
+        Ok(Some((Body::BatchDelivered { to: to.clone() }, Vec::new())))
     })
     .await
 }
 
-/// Voids a whole batch, or a range of its codes (a lost reel of labels).
+/// What voiding did.
+#[derive(Clone, Debug)]
+pub struct Voided {
+    /// The batch as it now stands.
+    pub batch: Batch,
+    /// Codes among them that production bound to units: they stay good.
+    pub bound_count: i64,
+}
+
+/// Voids the free codes of a whole batch, or of a range of it (a lost reel of labels). Codes that
+/// units wear are passed over, and what is void already stays so.
 ///
 /// # Errors
-/// [`Refusal::UnknownBatch`]; the range lies outside the batch; no reason is given.
+/// [`Refusal::UnknownBatch`]; the caller is not the brand; the range lies outside the batch; no
+/// reason is given.
 pub async fn void(
     house: &House,
     caller: &Caller,
     id: BatchId,
     range: Option<(TraceCode, TraceCode)>,
     reason: &str,
-) -> Result<Batch, FlowError> {
+) -> Result<Voided, FlowError> {
     let reason = note("reason", reason)?;
     let ring = house.ring();
     let number = |code: &TraceCode, field| {
@@ -284,42 +346,47 @@ pub async fn void(
         Some((first, last)) => Some((number(first, "first")?, number(last, "last")?)),
         None => None,
     };
-    if let Some((first, last)) = range {
-        let reference = house.reference_now().await?;
-        let batch = reference.batch(id.0).filter(|b| b.brand == caller.brand.0);
-        let batch = batch.ok_or(Refused::new(Refusal::UnknownBatch, "batch"))?;
-        if first > last || first < batch.first || last >= batch.end() {
-            return Err(Refused::invalid("last", "the range lies outside the batch").into());
-        }
-    }
-    change(house, caller, id, |batch| {
+    let batch = change(house, caller, id, |reference, batch| {
         let (first, last) = range.unwrap_or((batch.first, batch.end() - 1));
-        let void = match range {
-            None => {
-                batch.state = BatchState::Void;
-                None
-            }
-            Some(_) => Some(VoidRow { first, last, brand: batch.brand, reason: reason.clone() }),
-        };
-        (Body::CodesVoided { first, last, reason: reason.clone() }, void)
+        if first > last || first < batch.first || last >= batch.end() {
+            return Err(Refused::invalid("last", "the range lies outside the batch"));
+        }
+        let free = reference.unvoided(first..last + 1);
+        if batch.state == BatchState::Void || (range.is_some() && free.is_empty()) {
+            return Ok(None);
+        }
+        let mut changes = Vec::new();
+        match range {
+            None => batch.state = BatchState::Void,
+            // Only what is not void yet: each voided code stands in one row.
+            Some(_) => changes.extend(free.into_iter().map(|free| {
+                let (first, last, reason) = (free.start, free.end - 1, reason.clone());
+                ReferenceChange::Void(VoidRow { first, last, brand: batch.brand, reason })
+            })),
+        }
+        Ok(Some((Body::CodesVoided { first, last, reason: reason.clone() }, changes)))
     })
-    .await
+    .await?;
+    let (first, last) = range.unwrap_or((batch.first, batch.end() - 1));
+    let bound_count = house.store.bound_count(first, last).await?;
+    Ok(Voided { batch, bound_count })
 }
+
+/// What a change of a batch is recorded as; none when there is nothing to change.
+type Change = Option<(Body, Vec<ReferenceChange>)>;
 
 async fn change(
     house: &House,
     caller: &Caller,
     id: BatchId,
-    edit: impl Fn(&mut Batch) -> (Body, Option<VoidRow>),
+    edit: impl Fn(&Reference, &mut Batch) -> Result<Change, Refused>,
 ) -> Result<Batch, FlowError> {
     caller.need(Scope::Mint)?;
     for _ in 0..RACES_MAX {
         let reference = house.reference_now().await?;
-        let found = reference.batch(id.0).filter(|b| b.brand == caller.brand.0);
-        let mut batch = found.cloned().ok_or(Refused::new(Refusal::UnknownBatch, "batch"))?;
-        let (body, void) = edit(&mut batch);
-        let mut changes = vec![ReferenceChange::Batch(batch.clone())];
-        changes.extend(void.map(ReferenceChange::Void));
+        let mut batch = own(&reference, caller, id)?;
+        let Some((body, mut changes)) = edit(&reference, &mut batch)? else { return Ok(batch) };
+        changes.push(ReferenceChange::Batch(batch.clone()));
         let now = house.clock.now();
         let event = house.event(EventDraft::about(caller, batch.first, now, 0, body));
         let commit = Commit {
@@ -338,6 +405,17 @@ async fn change(
         }
     }
     Err(FlowError::Busy)
+}
+
+/// A batch of codes of the caller's brand. Numbers of packs are no codes.
+///
+/// # Errors
+/// [`Refusal::NotAllowed`]: only the brand may see batches; [`Refusal::UnknownBatch`].
+pub fn own(reference: &Reference, caller: &Caller, id: BatchId) -> Result<Batch, Refused> {
+    brand_only(reference, caller)?;
+    let found = reference.batch(id.0);
+    let found = found.filter(|b| b.brand == caller.brand.0 && b.product.is_some());
+    found.cloned().ok_or_else(|| Refused::because(Refusal::UnknownBatch, "batch", id.0))
 }
 
 fn note(field: &'static str, raw: &str) -> Result<String, Refused> {

@@ -25,6 +25,8 @@ pub struct Check {
     pub name: &'static str,
     /// Whether it is well.
     pub ok: bool,
+    /// Whether something is to be noted although it is well.
+    pub is_note: bool,
     /// What was seen.
     pub detail: String,
 }
@@ -59,7 +61,7 @@ pub async fn examine(house: &House, extent: Extent<'_>) -> Result<Vec<Check>, Fl
 async fn schema(house: &House) -> Result<Check, FlowError> {
     let version = house.store.schema_version().await?;
     let detail = format!("the schema stands at version {version}");
-    Ok(Check { name: "schema", ok: version > 0, detail })
+    Ok(Check { name: "schema", ok: version > 0, is_note: false, detail })
 }
 
 /// PostgreSQL looks after its own pages.
@@ -72,7 +74,7 @@ async fn pages(house: &House) -> Option<Check> {
         Ok(problems) => (false, problems.join("; ")),
         Err(error) => (false, error.to_string()),
     };
-    Some(Check { name: "pages", ok, detail })
+    Some(Check { name: "pages", ok, is_note: false, detail })
 }
 
 async fn keys(house: &House) -> Result<Check, FlowError> {
@@ -88,7 +90,7 @@ async fn keys(house: &House) -> Result<Check, FlowError> {
     } else {
         format!("the master key does not open the keys {}", shut.join(", "))
     };
-    Ok(Check { name: "keys", ok: shut.is_empty() && count > 0, detail })
+    Ok(Check { name: "keys", ok: shut.is_empty() && count > 0, is_note: false, detail })
 }
 
 async fn leaning(house: &House) -> Result<Check, FlowError> {
@@ -100,7 +102,7 @@ async fn leaning(house: &House) -> Result<Check, FlowError> {
         let told: Vec<_> = found.iter().map(|(name, count)| format!("{count} {name}")).collect();
         told.join("; ")
     };
-    Ok(Check { name: "rows", ok: found.is_empty(), detail })
+    Ok(Check { name: "rows", ok: found.is_empty(), is_note: false, detail })
 }
 
 /// Whether every event still is what was recorded, to the letter.
@@ -127,7 +129,7 @@ async fn ledger(house: &House, all: bool) -> Result<Check, FlowError> {
         (0, false) => format!("the first {audited} events are as they were recorded"),
         _ => format!("{damaged} of {audited} events were changed: {}", named.join("; ")),
     };
-    Ok(Check { name: "ledger", ok: damaged == 0, detail })
+    Ok(Check { name: "ledger", ok: damaged == 0, is_note: false, detail })
 }
 
 async fn clock(house: &House) -> Result<Check, FlowError> {
@@ -141,7 +143,7 @@ async fn clock(house: &House) -> Result<Check, FlowError> {
     } else {
         (true, format!("it shows {now}"))
     };
-    Ok(Check { name: "clock", ok, detail })
+    Ok(Check { name: "clock", ok, is_note: false, detail })
 }
 
 async fn grants(house: &House) -> Result<Check, FlowError> {
@@ -149,29 +151,30 @@ async fn grants(house: &House) -> Result<Check, FlowError> {
     let ok = reference.unread.is_empty();
     let detail =
         if ok { "every territory can be read".to_owned() } else { reference.unread.join("; ") };
-    Ok(Check { name: "territories", ok, detail })
+    Ok(Check { name: "territories", ok, is_note: false, detail })
 }
 
+/// Age is a note, no fault: evidence weighs what its source is worth, and the shipped database ages
+/// too.
 fn geodata(house: &House) -> Check {
     let today = TimeZone::UTC.to_datetime(house.clock.now()).date();
     let databases = house.geo.databases();
     let stale: Vec<_> = databases.iter().filter(|d| d.is_stale(today)).collect();
-    let ok = stale.is_empty() && !databases.is_empty();
     let detail = if databases.is_empty() {
         "there are no address databases: every address is unknown".to_owned()
     } else if stale.is_empty() {
         house.geo.versions().to_string()
     } else {
         let named: Vec<_> = stale.iter().map(|d| format!("{} ({})", d.role, d.source)).collect();
-        format!("too old: {}", named.join(", "))
+        format!("old, so an address says less: {}", named.join(", "))
     };
-    Check { name: "geodata", ok, detail }
+    Check { name: "geodata", ok: !databases.is_empty(), is_note: !stale.is_empty(), detail }
 }
 
 fn scans(house: &House) -> Check {
     let dropped = house.scans.dropped();
     let detail = format!("{dropped} looks were dropped since the start");
-    Check { name: "scans", ok: dropped == 0, detail }
+    Check { name: "scans", ok: dropped == 0, is_note: false, detail }
 }
 
 fn room(dir: &Path) -> Check {
@@ -182,5 +185,5 @@ fn room(dir: &Path) -> Check {
         }
         Err(error) => (false, format!("{}: {error}", dir.display())),
     };
-    Check { name: "room", ok, detail }
+    Check { name: "room", ok, is_note: false, detail }
 }

@@ -62,9 +62,13 @@ pub async fn dossier(
             }
         }
     }
-    // A bulk event is filed under its first subject: only those that name the unit belong here.
+    // Bulk events are filed under their first subject, those of a batch under its first code: only
+    // those that name the unit belong here.
     let named = |e: &Event| match e.body {
-        Body::Minted { .. } => false,
+        Body::Minted { .. }
+        | Body::CodesVoided { .. }
+        | Body::BatchDelivered { .. }
+        | Body::BatchExported {} => false,
         Body::Commissioned { .. } => e.subjects.iter().any(|s| s.number == unit.number),
         _ => true,
     };

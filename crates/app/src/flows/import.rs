@@ -188,7 +188,8 @@ impl Chunk<'_> {
                 let drafts: Vec<PartyDraft> = of!(Party);
                 if let Importer::Operator(chosen) = self.importer {
                     let brand = masterdata::claim_brand(house, &drafts, chosen).await?;
-                    self.caller = Caller::operator(brand, PartyId(0));
+                    let root = self.house.reference().await?.root(brand).map(|p| p.id);
+                    self.caller = Caller::operator(brand, root.unwrap_or(PartyId(0)));
                 }
                 masterdata::parties(house, &self.caller, &drafts, taking).await
             }

@@ -7,7 +7,8 @@ use super::house::House;
 use super::outcome::FlowError;
 use super::reference::Reference;
 use domain::id::{PartyId, SiteId};
-use domain::mandate::{self, Deed, Hands};
+use domain::mandate::{self, Deed, Entry, Hands};
+use domain::party::PartyTree;
 use domain::refusal::{Refusal, Refused};
 use store::unit::UnitRecord;
 
@@ -26,6 +27,35 @@ pub fn speaks_for(
     }
     let why = "it speaks for its own party and those below it";
     Err(Refused::because(Refusal::NotAllowed, field, why))
+}
+
+/// Refuses what only the brand may do.
+///
+/// # Errors
+/// [`Refusal::NotAllowed`].
+pub fn brand_only(reference: &Reference, caller: &Caller) -> Result<(), Refused> {
+    if mandate::is_brand(&reference.tree, caller.party) {
+        return Ok(());
+    }
+    Err(Refused::because(Refusal::NotAllowed, "", "only the brand does that"))
+}
+
+/// Refuses a row of master data that the caller may not add or change. While the brand's own party
+/// does not stand, nobody has a key: it is the operator who imports it.
+///
+/// # Errors
+/// [`Refusal::NotAllowed`], naming the field it is for.
+pub fn may_enter(
+    reference: &Reference,
+    tree: &PartyTree,
+    caller: &Caller,
+    entry: Entry,
+) -> Result<(), Refused> {
+    if reference.root(caller.brand).is_none() {
+        return Ok(());
+    }
+    mandate::may_enter(tree, caller.party, entry)
+        .map_err(|(field, why)| Refused::because(Refusal::NotAllowed, field, why))
 }
 
 /// Refuses what a caller may not say of a unit as it stands now.

@@ -4,10 +4,12 @@
 
 use super::caller::{Caller, Scope};
 use super::house::House;
+use super::mandate::may_enter;
 use super::outcome::{FlowError, RACES_MAX, RowOutcome};
 use super::reference::{Reference, territory};
 use crate::files::{PartyDraft, ProductDraft, TerritoryDraft};
 use domain::id::{BrandId, PartyId, ProductId, SiteId};
+use domain::mandate::Entry;
 use domain::party::{Party, PartyKind, PartyTree, Site, SiteKind};
 use domain::product::Product;
 use domain::refusal::{Refusal, Refused};
@@ -70,6 +72,10 @@ pub async fn products(
 ) -> Result<Vec<RowOutcome>, FlowError> {
     caller.need(Scope::Master)?;
     decide_and_commit(house, taking, |reference| {
+        // Whether one product may be changed does not depend on which.
+        if let Err(why) = may_enter(reference, &reference.tree, caller, Entry::Product) {
+            return (vec![RowOutcome::refused(why); drafts.len()], Vec::new());
+        }
         let mut taken: HashMap<String, Product> = HashMap::new();
         let mut last = reference.last_ids.product;
         let mut changes = Vec::new();
@@ -182,7 +188,7 @@ pub async fn parties(
 ) -> Result<Vec<RowOutcome>, FlowError> {
     caller.need(Scope::Master)?;
     decide_and_commit(house, taking, |reference| {
-        let mut taking_in = PartyTaking::new(reference, caller.brand, taking, house);
+        let mut taking_in = PartyTaking::new(reference, caller, taking, house);
         let mut outcomes = vec![None; drafts.len()];
         // A parent may come later in the file: go round until a round brings nothing new.
         loop {
@@ -209,22 +215,25 @@ pub async fn parties(
 struct PartyTaking<'a> {
     reference: &'a Reference,
     house: &'a House,
-    brand: BrandId,
+    caller: &'a Caller,
     taking: Taking,
     taken: HashMap<String, Party>,
+    /// The tree with what was taken so far.
+    tree: PartyTree,
     last_party: i64,
     last_site: i64,
     changes: Vec<ReferenceChange>,
 }
 
 impl<'a> PartyTaking<'a> {
-    fn new(reference: &'a Reference, brand: BrandId, taking: Taking, house: &'a House) -> Self {
+    fn new(reference: &'a Reference, caller: &'a Caller, taking: Taking, house: &'a House) -> Self {
         Self {
             reference,
             house,
-            brand,
+            caller,
             taking,
             taken: HashMap::new(),
+            tree: reference.tree.clone(),
             last_party: reference.last_ids.party,
             last_site: reference.last_ids.site,
             changes: Vec::new(),
@@ -232,7 +241,7 @@ impl<'a> PartyTaking<'a> {
     }
 
     fn known(&self, code: &str) -> Option<&Party> {
-        self.taken.get(code).or_else(|| self.reference.party(self.brand, code))
+        self.taken.get(code).or_else(|| self.reference.party(self.caller.brand, code))
     }
 
     /// `None`: its parent is not known yet; ask again, or with `last` to have it refused.
@@ -260,7 +269,7 @@ impl<'a> PartyTaking<'a> {
         let id = before.as_ref().map_or(PartyId(self.last_party + 1), |p| p.id);
         let party = Party {
             id,
-            brand: self.brand,
+            brand: self.caller.brand,
             code: draft.code.clone(),
             kind: draft.kind,
             name: draft.name.clone(),
@@ -288,20 +297,26 @@ impl<'a> PartyTaking<'a> {
                     kind: SiteKind::of(party.kind),
                     region: party.region.clone(),
                 };
-                self.changes.push(ReferenceChange::Site(self.brand, site));
+                self.changes.push(ReferenceChange::Site(self.caller.brand, site));
             }
         }
         self.changes.push(ReferenceChange::Party(party.clone()));
+        self.tree.put(party.clone());
         self.taken.insert(party.code.clone(), party);
         Some(RowOutcome::Taken)
     }
 
     fn root(&self) -> Option<&Party> {
         let new = self.taken.values().find(|p| p.kind == PartyKind::Brand);
-        new.or_else(|| self.reference.root(self.brand))
+        new.or_else(|| self.reference.root(self.caller.brand))
     }
 
     fn refuse(&self, draft: &PartyDraft, parent: Option<&Party>) -> Option<Refused> {
+        let before = self.known(&draft.code).map(|p| p.id);
+        let entry = Entry::Party { kind: draft.kind, before, under: parent.map(|p| p.id) };
+        if let Err(why) = may_enter(self.reference, &self.tree, self.caller, entry) {
+            return Some(why);
+        }
         if let Some(region) = &draft.region
             && self.house.geo.divisions().parse(region).is_err()
         {
@@ -324,7 +339,7 @@ impl<'a> PartyTaking<'a> {
             (_, Some(parent)) => {
                 // Kinds alone keep the tree free of circles, but an update may re-hang a party.
                 let own = self.known(&draft.code)?;
-                let tree = &self.reference.tree;
+                let tree = &self.tree;
                 (own.id != parent.id && tree.is_within(parent.id, own.id))
                     .then(|| Refused::new(Refusal::ParentCycle, "parent_code"))
             }
@@ -357,7 +372,7 @@ pub async fn territories(
         };
         order.sort_by_key(tier);
         for i in order {
-            let row = match territory_row(reference, caller.brand, &drafts[i], last + 1) {
+            let row = match territory_row(reference, caller, &drafts[i], last + 1) {
                 Ok(row) => row,
                 Err(refused) => {
                     outcomes[i] = RowOutcome::refused(refused);
@@ -390,13 +405,15 @@ pub async fn territories(
 
 fn territory_row(
     reference: &Reference,
-    brand: BrandId,
+    caller: &Caller,
     draft: &TerritoryDraft,
     id: i64,
 ) -> Result<TerritoryRow, Refused> {
+    let brand = caller.brand;
     let party = reference
         .party(brand, &draft.party_code)
         .ok_or_else(|| Refused::because(Refusal::UnknownParty, "party_code", &draft.party_code))?;
+    may_enter(reference, &reference.tree, caller, Entry::Territory(party.id))?;
     let product = match &draft.gtin {
         None => None,
         Some(gtin) => {

@@ -194,6 +194,11 @@ impl<'a> Judging<'a> {
         let theirs =
             |site: &&Site| speaks_for(self.reference, self.caller, site.party, "site_code").err();
         refused.extend(site.as_ref().and_then(theirs));
+        let makes =
+            |site: &Site| self.reference.tree.get(site.party).is_some_and(|p| p.kind.is_origin());
+        if site.is_some_and(|site| !makes(site)) {
+            refused.push(Refused::because(Refusal::NotAMaker, "site_code", &draft.site_code));
+        }
         refused.extend(self.house.not_ahead(draft.produced_at.at, "produced_at").err());
         let (Some(product), Some(site), true) = (product, site, refused.is_empty()) else {
             return Err(refused);
@@ -228,8 +233,9 @@ impl<'a> Judging<'a> {
         let number = match self.recorded.code(raw) {
             CodeFound::NotACode | CodeFound::Forged => return refused(Refusal::ForgedCode),
             CodeFound::Unissued => return refused(Refusal::CodeNotIssued),
-            CodeFound::Void(_) => return refused(Refusal::CodeVoid),
-            CodeFound::Issued(number) => number,
+            // Voiding leaves alone what was bound before: a record sent again is unchanged.
+            CodeFound::Void(number) if !self.is_made(number) => return refused(Refusal::CodeVoid),
+            CodeFound::Issued(number) | CodeFound::Void(number) => number,
         };
         let batch = self.reference.batch_of(number);
         if batch.is_some_and(|b| b.brand != self.caller.brand.0) {
@@ -244,6 +250,10 @@ impl<'a> Judging<'a> {
             }
             other => Ok((number, other.cloned())),
         }
+    }
+
+    fn is_made(&self, number: i64) -> bool {
+        self.recorded.unit(number).is_some_and(|unit| unit.produced_at.is_some())
     }
 
     /// Whether the SN is known: as the same record, or as another.

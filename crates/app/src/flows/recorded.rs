@@ -61,7 +61,7 @@ impl Recorded {
     fn numbers(&self) -> BTreeSet<i64> {
         let by_sn = self.named.iter().filter(|((scheme, _), _)| *scheme == Scheme::Sn);
         let by_code = self.codes.values().filter_map(|found| match found {
-            CodeFound::Issued(number) => Some(*number),
+            CodeFound::Issued(number) | CodeFound::Void(number) => Some(*number),
             _ => None,
         });
         by_sn.filter_map(|(_, named)| named.live()).chain(by_code).collect()

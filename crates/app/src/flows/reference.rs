@@ -208,18 +208,19 @@ impl Reference {
         self.batches.iter().find(|b| b.id == id)
     }
 
-    /// Open batches that hand out numbers silently, oldest first.
+    /// Open batches that hand out numbers silently, oldest first. One whose codes were exported or
+    /// delivered hands out none: somebody may wear them on a label.
     pub fn open_batches(
         &self,
         brand: BrandId,
         purpose: Purpose,
         product: Option<ProductId>,
     ) -> impl Iterator<Item = &Batch> {
-        use store::reference::BatchState::Void;
+        use store::reference::BatchState::Issued;
         self.batches.iter().filter(move |b| {
             b.brand == brand.0
                 && b.purpose == purpose
-                && b.state != Void
+                && b.state == Issued
                 && b.product == product.map(|p| p.0)
         })
     }
@@ -237,6 +238,22 @@ impl Reference {
         }
         let hit = self.voids.iter().find(|v| v.first <= number && number <= v.last);
         hit.map(|v| v.reason.as_str())
+    }
+
+    /// What of a range of numbers was not voided, in order.
+    pub fn unvoided(&self, range: std::ops::Range<i64>) -> Vec<std::ops::Range<i64>> {
+        let (mut left, mut at) = (Vec::new(), range.start);
+        // Voided ranges come by their first number; they may overlap.
+        for void in self.voids.iter().filter(|v| range.start <= v.last && v.first < range.end) {
+            if at < void.first {
+                left.push(at..void.first);
+            }
+            at = at.max(void.last + 1);
+        }
+        if at < range.end {
+            left.push(at..range.end);
+        }
+        left
     }
 
     /// A key by its public half.

@@ -11,6 +11,7 @@ use super::outcome::{FlowError, RACES_MAX, RowOutcome};
 use super::reference::Reference;
 use crate::files::ShipmentDraft;
 use domain::id::PartyId;
+use domain::mandate;
 use domain::refusal::{Refusal, Refused};
 use domain::shipping::{self, ShipFacts, Shipped};
 use jiff::Timestamp;
@@ -20,6 +21,8 @@ use store::event::{Body, Event};
 
 /// Rows decided before they are committed together.
 const CHUNK_ROWS: usize = 500;
+/// Senders named where several have a paper of one number.
+const SENDERS_SHOWN_MAX: usize = 10;
 /// The job that looks again at activations a late fact concerns.
 pub const REDECIDE: &str = "redecide";
 
@@ -167,6 +170,7 @@ impl Moving<'_> {
             recalled: unit.is_some_and(|u| u.recalled_at.is_some()),
             decommissioned: unit.is_some_and(|u| u.retired_at.is_some()),
             reason_given: !draft.reason.is_empty(),
+            by_brand: mandate::is_brand(&self.reference.tree, self.caller.party),
             custody: &facts,
             stirred: &stirred,
             tree: &self.reference.tree,
@@ -285,14 +289,46 @@ pub async fn receive(
     Err(FlowError::Busy)
 }
 
-/// Takes a shipment back while nothing of it moved on. Returns how many subjects came back.
+/// Whose paper of a number is meant: that of the party named, else the caller's own. The brand, which
+/// sends few itself, means the only one there is.
+async fn sender(
+    house: &House,
+    reference: &Reference,
+    caller: &Caller,
+    (shipment_no, from): (&str, Option<&str>),
+) -> Result<PartyId, FlowError> {
+    if let Some(code) = from {
+        let party = reference.party(caller.brand, code).map(|p| p.id);
+        let party = party.ok_or_else(|| Refused::because(Refusal::UnknownParty, "from", code))?;
+        speaks_for(reference, caller, party, "from")?;
+        return Ok(party);
+    }
+    if !mandate::is_brand(&reference.tree, caller.party) {
+        return Ok(caller.party);
+    }
+    let senders = house.store.shipment_senders(caller.brand.0, shipment_no).await?;
+    match senders[..] {
+        [] => Err(Refused::new(Refusal::UnknownSubject, "shipment_no").into()),
+        [one] => Ok(PartyId(one)),
+        _ => {
+            let party = |id: &i64| reference.tree.get(PartyId(*id)).map(|p| p.code.as_str());
+            let shown = senders.iter().filter_map(party).take(SENDERS_SHOWN_MAX);
+            let codes = shown.collect::<Vec<_>>().join(", ");
+            let why = format!("several senders have a paper of this number: say which ({codes})");
+            Err(Refused::invalid("from", why).into())
+        }
+    }
+}
+
+/// Takes a shipment back while nothing of it moved on: a number, and whose paper it is where that is
+/// not the caller's own. Returns how many subjects came back.
 ///
 /// # Errors
 /// [`Refusal::MovedOn`] names the first subject that did; nothing is written then.
 pub async fn void(
     house: &House,
     caller: &Caller,
-    shipment_no: &str,
+    (shipment_no, from): (&str, Option<&str>),
     at: Timestamp,
 ) -> Result<usize, FlowError> {
     caller.need(Scope::Ship)?;
@@ -300,7 +336,8 @@ pub async fn void(
     for _ in 0..RACES_MAX {
         let reference = house.reference().await?;
         let brand = caller.brand;
-        let numbers = house.store.shipment_subjects(brand.0, shipment_no).await?;
+        let from = sender(house, &reference, caller, (shipment_no, from)).await?;
+        let numbers = house.store.shipment_subjects(brand.0, shipment_no, from.0).await?;
         if numbers.is_empty() {
             return Err(Refused::new(Refusal::UnknownSubject, "shipment_no").into());
         }
@@ -313,7 +350,7 @@ pub async fn void(
             let concerned: Vec<_> = std::iter::once(&subject).chain(&children).collect();
             let facts = custody::facts(house, &reference, &concerned).await?;
             let unit = unit_number(*number);
-            let holder = shipping::void(&facts, unit, shipment_no, at, &stirred)
+            let holder = shipping::void(&facts, unit, (from, shipment_no), at, &stirred)
                 .map_err(|why| Refused::new(why, "shipment_no"))?;
             speaks_for(&reference, caller, holder, "shipment_no")?;
             let body =

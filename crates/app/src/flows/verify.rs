@@ -170,8 +170,9 @@ pub async fn verify(
     let scans = scans::merged(scans, waiting);
     let summary = scans.as_ref().map(summary);
     let anomaly = summary.is_some_and(|s| house.rules.scans.anomaly(&s).is_some());
+    let bound = record.number != number || record.produced_at.is_some();
     let decision = decide(&VerdictFacts {
-        code: reading,
+        code: if bound { reading.of_bound() } else { reading },
         store_available: true,
         unit: Some(unit_facts(&record, anomaly)),
     });

@@ -24,6 +24,7 @@ pub const LOST_CODES: usize = 20;
 pub async fn master(house: &House, plan: &Plan) -> Result<Caller, FlowError> {
     let taking = Taking::default();
     let brand = masterdata::claim_brand(house, &plan.channel.parties, None).await?;
+    // The brand's own party is not there yet.
     let first = Caller::operator(brand, PartyId(0));
     all_taken(&masterdata::parties(house, &first, &plan.channel.parties, taking).await?)?;
     let caller = acting(&import::operator(house, None).await?, "world");
@@ -55,7 +56,8 @@ pub async fn print(
     let batch = batches::mint(house, caller, mint).await?;
     batches::deliver(house, caller, batch.id(), FACTORIES[MODELS[PRINTED].factory].name).await?;
     let mut codes = Vec::with_capacity(count);
-    let mut stream = CodeStream::new(house, &batch, String::new(), batch.first..batch.end());
+    let mut stream =
+        CodeStream::new(house, &reference, &batch, String::new(), batch.first..batch.end());
     while let Some((_, run)) = stream.next_codes() {
         codes.extend_from_slice(run);
     }

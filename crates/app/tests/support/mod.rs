@@ -145,7 +145,8 @@ impl House {
         let mint = batches::Mint { product, purpose, count, scratch: false };
         let batch = batches::mint(&self.house, &caller, mint).await.unwrap();
         let range = batch.first..batch.end();
-        let mut stream = batches::CodeStream::new(&self.house, &batch, String::new(), range);
+        let mut stream =
+            batches::CodeStream::new(&self.house, &reference, &batch, String::new(), range);
         let (_, codes) = stream.next_codes().unwrap();
         codes.iter().map(|c| c.as_str().to_owned()).collect()
     }

@@ -111,6 +111,7 @@ impl Sheet<'_> {
             Body::ProofPassed { proof } => plain(proof),
             Body::LifeOpened { life, reason } => join([(life + 1).to_string(), plain(reason)]),
             Body::Minted { .. }
+            | Body::BatchExported {}
             | Body::Commissioned { .. }
             | Body::Unpacked {}
             | Body::AliasBound { .. }
@@ -167,6 +168,7 @@ fn kind(body: &Body) -> (&'static str, &'static str) {
         Body::StolenCleared { .. } => ("解除挂失", "found"),
         Body::CodesVoided { .. } => ("作废", "void"),
         Body::BatchDelivered { .. } => ("交付", "delivered"),
+        Body::BatchExported {} => ("导出", "exported"),
         Body::AliasBound { .. } => ("补码", "relabelled"),
         Body::IdentifierMoved { .. } => ("标识变更", "identifier"),
         Body::Registered { .. } => ("保修登记", "registered"),

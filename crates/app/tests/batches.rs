@@ -1,0 +1,177 @@
+//! What becomes of the codes of a batch once it is voided, delivered or written out.
+
+mod common;
+
+use common::{FACTORY, PHONE, World};
+use domain::code::TraceCode;
+use domain::refusal::Refusal;
+use domain::verdict::Verdict;
+use dossier::files::Kind;
+use dossier::flows::batches::{self, CodeStream, Mint};
+use dossier::flows::dossier::dossier;
+use dossier::flows::find::{self, CodeFound, unit_number};
+use dossier::flows::lifecycle::bind_alias;
+use dossier::flows::verify::{Hands, Reading, read, verify};
+use dossier::flows::{FlowError, custody};
+use store::reference::{Batch, BatchState, Purpose};
+
+on_both! {
+    voiding_passes_over_codes_that_units_wear,
+    voided_ranges_may_repeat_and_overlap,
+    a_void_batch_is_not_delivered,
+    nothing_is_drawn_from_what_left_the_house,
+}
+
+async fn mint(world: &World, purpose: Purpose, count: i64) -> Batch {
+    let caller = world.caller().await;
+    let reference = world.house.reference_now().await.expect("it reads");
+    let product = reference.product(caller.brand, "06929141700010").map(|p| p.id);
+    let order = Mint { product, purpose, count, scratch: false };
+    batches::mint(&world.house, &caller, order).await.expect("it is minted")
+}
+
+fn code(world: &World, batch: &Batch, place: i64) -> TraceCode {
+    world.house.ring().encode(unit_number(batch.first + place))
+}
+
+async fn make(world: &World, sn: &str, code: Option<TraceCode>) {
+    let code = code.map(|c| c.as_str().to_owned()).unwrap_or_default();
+    world
+        .take(
+            Kind::Production,
+            &format!(
+                "sn,gtin,produced_at,site_code,code\n\
+                 {sn},{PHONE},2026-05-20T08:00:00+08:00,{FACTORY},{code}\n"
+            ),
+        )
+        .await;
+}
+
+async fn void(
+    world: &World,
+    batch: &Batch,
+    range: Option<(i64, i64)>,
+) -> Result<batches::Voided, FlowError> {
+    let caller = world.caller().await;
+    let range = range.map(|(a, b)| (code(world, batch, a), code(world, batch, b)));
+    batches::void(&world.house, &caller, batch.id(), range, "a lost reel").await
+}
+
+async fn verdict(world: &World, code: &TraceCode) -> Verdict {
+    let mut reference = world.house.reference_now().await.expect("it reads");
+    let reading = read(&world.house, &mut reference, None, code.as_str(), None).await;
+    let Ok(Reading::Number(number, reading)) = reading else { panic!("{reading:?}") };
+    let told = verify(&world.house, &reference, (reading, Some(number)), Hands::All).await;
+    told.expect("the store answers").decision.verdict
+}
+
+async fn voiding_passes_over_codes_that_units_wear(world: &World) {
+    let batch = mint(world, Purpose::Printed, 10).await;
+    let at = |place| code(world, &batch, place);
+    make(world, "WORN1", Some(at(2))).await;
+    let caller = world.caller().await;
+    let worn = world.unit("WORN1").await;
+    bind_alias(&world.house, &caller, worn, at(3).as_str()).await.expect("it is free");
+    assert!(common::start(&world.house, "code", at(4).as_str(), "a copy").await);
+
+    let voided = void(world, &batch, Some((1, 5))).await.expect("it is voided");
+    assert_eq!(voided.bound_count, 1);
+    let expected = [
+        (0, Verdict::NotReleased),
+        (1, Verdict::Retired),
+        (2, Verdict::NotActivated),
+        (3, Verdict::NotActivated),
+        (4, Verdict::Retired),
+        (5, Verdict::Retired),
+    ];
+    for (place, verdict_expected) in expected {
+        assert_eq!(verdict(world, &at(place)).await, verdict_expected, "code {place}");
+    }
+    let whole = void(world, &batch, None).await.expect("it is voided");
+    assert_eq!((whole.bound_count, whole.batch.state), (1, BatchState::Void));
+    assert_eq!(verdict(world, &at(2)).await, Verdict::NotActivated);
+    assert_eq!(verdict(world, &at(9)).await, Verdict::Retired);
+    // The record of the worn one is known when it comes again.
+    let again = format!(
+        "sn,gtin,produced_at,site_code,code\n\
+         WORN1,{PHONE},2026-05-20T08:00:00+08:00,{FACTORY},{}\n",
+        at(2).as_str()
+    );
+    let report = world.take(Kind::Production, &again).await;
+    assert_eq!((report.taken, report.unchanged), (0, 1));
+    world.agrees().await;
+}
+
+async fn voided_ranges_may_repeat_and_overlap(world: &World) {
+    let batch = mint(world, Purpose::Printed, 20).await;
+    for range in [(5, 7), (5, 7), (5, 9), (3, 6), (12, 13), (0, 19), (4, 4)] {
+        void(world, &batch, Some(range)).await.expect("voiding repeats and overlaps");
+        let found = find::code(&world.house, code(world, &batch, range.0).as_str()).await;
+        assert!(matches!(found, Ok(CodeFound::Void(_))), "{range:?}");
+    }
+    let outside = void(world, &mint(world, Purpose::Printed, 1).await, Some((0, 1))).await;
+    assert!(outside.is_err());
+    for _ in 0..2 {
+        void(world, &batch, None).await.expect("a batch may be voided twice");
+    }
+}
+
+async fn a_void_batch_is_not_delivered(world: &World) {
+    let (caller, batch) = (world.caller().await, mint(world, Purpose::Printed, 5).await);
+    make(world, "FIRST", Some(code(world, &batch, 0))).await;
+    void(world, &batch, Some((1, 2))).await.expect("it is voided");
+    let delivered = batches::deliver(&world.house, &caller, batch.id(), "printer").await;
+    let delivered = delivered.expect("part of it is good");
+    // Whoever is sent the codes is not sent those that are void.
+    let reference = world.house.reference_now().await.expect("it reads");
+    let all = delivered.first..delivered.end();
+    let mut stream =
+        CodeStream::new(&world.house, &reference, &delivered, String::new(), all.clone());
+    let mut written = Vec::new();
+    while let Some((_, run)) = stream.next_codes() {
+        written.extend_from_slice(run);
+    }
+    assert_eq!(written, [0, 3, 4].map(|place| code(world, &batch, place)));
+    let gone = void(world, &batch, None).await.expect("it is voided").batch;
+    let mut stream = CodeStream::new(&world.house, &reference, &gone, String::new(), all);
+    assert!(stream.next_codes().is_none());
+    let refused = batches::deliver(&world.house, &caller, batch.id(), "printer").await;
+    let Err(FlowError::Refused(refused)) = refused else { panic!("it was delivered") };
+    assert_eq!(refused.refusal, Refusal::CodeVoid);
+    assert_eq!(verdict(world, &code(world, &batch, 4)).await, Verdict::Retired);
+    // None of this is about one unit, also not about the first of the batch.
+    let number = world.unit("FIRST").await;
+    let unit = world.house.store.unit_fetch(number).await.expect("it reads").expect("it is");
+    let subject = custody::subject(&world.house, number, "unit").await.expect("it is");
+    let facts = custody::facts(&world.house, &reference, &[&subject]).await.expect("it reads");
+    let told = dossier(&world.house, &unit, &facts).await.expect("it reads");
+    let kinds: Vec<_> = told.events.iter().map(|e| e.body.kind()).collect();
+    assert_eq!(kinds, ["commissioned"]);
+}
+
+async fn nothing_is_drawn_from_what_left_the_house(world: &World) {
+    let caller = world.caller().await;
+    let house = &world.house;
+    let (exported, delivered) =
+        (mint(world, Purpose::Unprinted, 5).await, mint(world, Purpose::Unprinted, 5).await);
+    let open = mint(world, Purpose::Unprinted, 5).await;
+    make(world, "DRAWN0", None).await;
+    assert_eq!(world.unit("DRAWN0").await, exported.first, "the oldest open batch");
+    // One that was drawn may be shown again; one that was not is an export.
+    batches::show(house, &caller, &exported, exported.first).await.expect("it is");
+    make(world, "DRAWN1", None).await;
+    assert_eq!(world.unit("DRAWN1").await, exported.first + 1);
+    batches::show(house, &caller, &exported, exported.first + 2).await.expect("it is");
+    batches::deliver(house, &caller, delivered.id(), "a printer").await.expect("it is");
+    make(world, "DRAWN2", None).await;
+    assert_eq!(world.unit("DRAWN2").await, open.first);
+    let closed = batches::export(house, &caller, open.id()).await.expect("it is");
+    assert_eq!(closed.state, BatchState::Exported);
+    batches::export(house, &caller, open.id()).await.expect("it may be written again");
+    make(world, "DRAWN3", None).await;
+    let next = world.unit("DRAWN3").await;
+    assert!(next >= open.end(), "a new batch is minted: {next}");
+    // Codes written out may still be bound by name.
+    make(world, "NAMED", Some(code(world, &exported, 4))).await;
+    world.agrees().await;
+}
