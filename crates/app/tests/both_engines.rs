@@ -13,8 +13,8 @@ use dossier::flows::backup::{BackupError, backup, export_keys, import_keys, rest
 use dossier::flows::batches::{Mint, mint};
 use dossier::flows::doctor::{Extent, examine};
 use dossier::flows::find::unit_number;
-use dossier::flows::lifecycle::{Change, Registration, bind_alias, change, move_identifier};
-use dossier::flows::lifecycle::{register, report_suspicion};
+use dossier::flows::lifecycle::{Change, bind_alias, change, move_identifier, report_suspicion};
+use dossier::flows::registration::{Registration, register};
 use dossier::flows::{pack, redecide, ship};
 use dossier::secrets::MasterKey;
 use sha2::{Digest, Sha256};
@@ -120,7 +120,7 @@ async fn fates(world: &World) {
     let registration = Registration {
         phone: "+8613800000000".to_owned(),
         purchased_on: Some(jiff::civil::date(2026, 6, 1)),
-        proof: "invoice",
+        proof: domain::registration::Proof::Imei4,
         particulars: "{}".to_owned(),
     };
     register(house, sold, &registration).await.expect("it is registered");

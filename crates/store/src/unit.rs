@@ -135,6 +135,8 @@ const PROOF_TRIES: &str = "SELECT visitor, tried_at, succeeded FROM proof_try WH
     AND tried_at >= $2";
 const BATCH_TRIES: &str = "SELECT COUNT(*) FROM proof_try WHERE batch_id = $1 AND \
     tried_at >= $2 AND succeeded = 0";
+const REGISTRATIONS: &str =
+    "SELECT person, created_at FROM registration WHERE unit = $1 ORDER BY created_at, id";
 const OUTBOX_DUE: &str = "SELECT home, id, topic, content, due_at FROM outbox WHERE topic = $1 \
     AND due_at <= $2 ORDER BY due_at LIMIT $3";
 const OUTBOX_LEASE: &str =
@@ -157,6 +159,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     UNITS_IN_RANGE,
     PROOF_TRIES,
     BATCH_TRIES,
+    REGISTRATIONS,
     OUTBOX_DUE,
     OUTBOX_LEASE,
     OUTBOX_DONE,
@@ -307,6 +310,12 @@ impl Store {
         let params = [batch.into(), since.into()];
         let count = self.engine.query_first(BATCH_TRIES, &params, |r| r.int(0)).await?;
         Ok(count.unwrap_or(0))
+    }
+
+    /// Who registered a unit, and when, the earliest first.
+    pub async fn registrations_fetch(&self, unit: i64) -> Result<Vec<(Vec<u8>, i64)>, StoreError> {
+        let map = |r: &Row<'_>| Ok((r.bytes(0)?, r.int(1)?));
+        Ok(self.engine.query(REGISTRATIONS, &[unit.into()], map).await?)
     }
 
     /// Jobs of a topic that are due.

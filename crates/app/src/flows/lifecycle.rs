@@ -1,5 +1,5 @@
 //! What befalls units besides travel: inspection, recall, theft, decommissioning, new lives,
-//! further codes, identifiers that move, registration by a consumer, reports of suspicion.
+//! further codes, identifiers that move, reports of suspicion.
 
 use super::caller::{Caller, Scope};
 use super::find::{self, CodeFound, scope_of};
@@ -14,8 +14,7 @@ use domain::mandate::Deed;
 use domain::refusal::{Refusal, Refused};
 use domain::text::{NOTE_CHARS_MAX, required};
 use jiff::Timestamp;
-use jiff::civil::Date;
-use store::commit::{Commit, Idempotency, Observation, Relied, Side};
+use store::commit::{Commit, Observation, Relied};
 use store::event::{Body, Row, Subject};
 use store::unit::UnitRecord;
 
@@ -193,7 +192,7 @@ pub async fn bind_alias(
             return Err(Refused::new(Refusal::CodeOtherProduct, "code").into());
         }
         let body = Body::AliasBound { alias };
-        if commit_one(house, caller, &record, body, Beside::default()).await? {
+        if commit_one(house, caller, &record, body).await? {
             return Ok(());
         }
     }
@@ -239,7 +238,7 @@ pub async fn move_identifier(
             scope: scope_of(identifier.scheme(), caller.brand),
             value: identifier.value().to_owned(),
         };
-        if commit_one(house, caller, &record, body, Beside::default()).await? {
+        if commit_one(house, caller, &record, body).await? {
             return Ok(());
         }
     }
@@ -266,80 +265,6 @@ async fn noted_code_like(
         Err(e) => Err(e.into()),
         Ok(()) => Ok(true),
     }
-}
-
-/// What a consumer says when registering.
-#[derive(Clone, Debug)]
-pub struct Registration {
-    /// Telephone, E.164 without spaces.
-    pub phone: String,
-    /// Day of purchase as stated.
-    pub purchased_on: Option<Date>,
-    /// Which proof they gave: `scratch`, `imei4`, `invoice`.
-    pub proof: &'static str,
-    /// Particulars kept encrypted: invoice number, consents.
-    pub particulars: String,
-}
-
-/// Binds a consumer to a unit. The person is an opaque reference in the ledger; what they typed is
-/// encrypted beside it.
-///
-/// # Errors
-/// The unit is unknown; the store does not answer.
-pub async fn register(
-    house: &House,
-    unit: i64,
-    registration: &Registration,
-) -> Result<(), FlowError> {
-    register_once(house, unit, registration, None).await
-}
-
-/// As [`register`]; a registration already recorded under the same key is not recorded again.
-///
-/// # Errors
-/// As [`register`].
-pub async fn register_once(
-    house: &House,
-    unit: i64,
-    registration: &Registration,
-    key: Option<&Keyed>,
-) -> Result<(), FlowError> {
-    for _ in 0..RACES_MAX {
-        if let Some(key) = key
-            && key.replay(house).await?.is_some()
-        {
-            return Ok(());
-        }
-        let record = house.store.unit_fetch(unit).await?;
-        let record = record.ok_or(Refused::new(Refusal::UnknownSubject, "code"))?;
-        let now = house.clock.now();
-        let person = house.secrets.hash("person", &registration.phone);
-        let mut reference = [0; 16];
-        reference.copy_from_slice(&person[..16]);
-        let sealed = house.secrets.seal("registration v1", registration.particulars.as_bytes())?;
-        let side = Side::Registration {
-            unit,
-            id: house.event_id().0,
-            person: reference,
-            sealed,
-            created_at: now.as_microsecond(),
-        };
-        let visitor = visitor(record.brand);
-        // The reference in the ledger is random: erasing the side row erases the person.
-        let opaque = crate::secrets::random::<16>()?;
-        let body = Body::Registered {
-            person: store::canonical::hex(&opaque),
-            proof: registration.proof.to_owned(),
-            sold_on: registration.purchased_on.map(|d| d.to_string()),
-        };
-        let answer = Answer { status: 200, reply: String::new() };
-        let idempotency = key.map(|k| k.keep(unit, &answer, now.as_microsecond()));
-        let beside = Beside { sides: vec![side], idempotency };
-        if commit_one(house, &visitor, &record, body, beside).await? {
-            return Ok(());
-        }
-    }
-    Err(FlowError::Busy)
 }
 
 /// Records that someone found a unit suspicious. Their words are encrypted beside the ledger.
@@ -417,7 +342,8 @@ fn report_reference(hex: &str) -> String {
     format!("R-{a}-{b}")
 }
 
-fn visitor(brand: i64) -> Caller {
+/// Somebody without a key, in a tenant.
+pub(super) fn visitor(brand: i64) -> Caller {
     Caller {
         brand: BrandId(brand),
         party: PartyId(0),
@@ -431,20 +357,12 @@ async fn owned(house: &House, caller: &Caller, unit: i64) -> Result<UnitRecord, 
     Ok(record.ok_or(Refused::new(Refusal::UnknownSubject, "unit"))?)
 }
 
-/// What is written beside the event.
-#[derive(Default)]
-struct Beside {
-    sides: Vec<Side>,
-    idempotency: Option<Idempotency>,
-}
-
 /// Commits one event about one unit; false when it lost a race.
 async fn commit_one(
     house: &House,
     caller: &Caller,
     unit: &UnitRecord,
     body: Body,
-    beside: Beside,
 ) -> Result<bool, FlowError> {
     let now = house.clock.now();
     let mut event =
@@ -453,8 +371,6 @@ async fn commit_one(
     let commit = Commit {
         relies_on: vec![Relied::Unit { number: unit.number, revision: unit.revision }],
         events: vec![event],
-        sides: beside.sides,
-        idempotency: beside.idempotency,
         ..Commit::default()
     };
     match house.store.commit(&commit).await {

@@ -26,6 +26,7 @@ pub mod proof;
 mod recorded;
 pub mod redecide;
 pub mod reference;
+pub mod registration;
 pub mod scans;
 pub mod ship;
 pub mod verify;

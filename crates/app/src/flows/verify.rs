@@ -260,15 +260,17 @@ pub fn warranty(
     unit: &UnitRecord,
     custody: &CustodyFacts,
 ) -> WarrantyReading {
-    let category = reference
-        .product_by_id(ProductId(unit.product))
-        .map_or(domain::policy::Category::Other, |p| p.category);
+    let product = reference.product_by_id(ProductId(unit.product));
+    let category = product.map_or(domain::policy::Category::Other, |p| p.category);
     let until = jiff::Timestamp::MAX;
     let origin = custody::is_origin(reference);
     // Ex-factory: the first hand-over out of a factory or brand site, else the production.
     let left = custody.left_origin(unit_number(unit.number), until, origin);
     let zone = reference.zone(BrandId(unit.brand));
-    let sale_on = unit.sold_on.as_deref().and_then(|d| d.parse::<Date>().ok());
+    let activated_on = unit.activated_at.map(|at| zone.to_datetime(instant(at)).date());
+    let starts_itself = product.is_none_or(|p| p.network_start);
+    let fits = |day: &Date| domain::registration::fits(*day, activated_on, starts_itself);
+    let sale_on = unit.sold_on.as_deref().and_then(|d| d.parse::<Date>().ok()).filter(fits);
     warranty::read(&WarrantyFacts {
         category,
         invoice_on: None,
