@@ -14,6 +14,7 @@ use dossier::flows::batches::{Mint, mint};
 use dossier::flows::doctor::{Extent, examine};
 use dossier::flows::find::unit_number;
 use dossier::flows::lifecycle::{Change, bind_alias, change, move_identifier, report_suspicion};
+use dossier::flows::proof::{ProofKind, ProofOutcome, prove};
 use dossier::flows::registration::{Registration, register};
 use dossier::flows::{pack, redecide, ship};
 use dossier::secrets::MasterKey;
@@ -125,6 +126,25 @@ async fn fates(world: &World) {
     };
     register(house, sold, &registration).await.expect("it is registered");
     report_suspicion(house, sold, caller.brand, "odd seal").await.expect("it is kept");
+    // A copy that shows itself after the proof takes it back; a new life knows of none.
+    let late = world.unit("LATE1").await;
+    let digits = house.secrets.scratch_key().code(unit_number(late)).to_string();
+    for (fingerprint, outcome) in
+        [("another", ProofOutcome::First), ("a third", ProofOutcome::Again(now))]
+    {
+        let shown = prove(house, late, ProofKind::Scratch, &digits, "somebody").await;
+        assert_eq!(shown.expect("it is taken"), outcome);
+        assert!(!start(house, "sn", "LATE1", fingerprint).await);
+        let unit = house.store.unit_fetch(late).await.expect("it reads").expect("a unit");
+        assert_eq!((unit.suspect, unit.proof_at), (true, None));
+    }
+    change(house, &caller, &[late], &Change::OpenLife(why()), now).await.expect("a new life");
+    let shown = prove(house, late, ProofKind::Scratch, &digits, "somebody").await;
+    assert_eq!(shown.expect("it is taken"), ProofOutcome::First, "first of its second life");
+    assert!(start(house, "sn", "LATE1", "a fourth").await);
+    change(house, &caller, &[late], &Change::OpenLife(why()), now).await.expect("a new life");
+    let unit = house.store.unit_fetch(late).await.expect("it reads").expect("a unit");
+    assert_eq!(unit.proof_at, None);
     let again = [world.unit("CY000030").await];
     change(house, &caller, &again, &Change::OpenLife(why()), now).await.expect("a new life");
     assert!(start(house, "sn", "CY000030", "e").await, "first of its second life");

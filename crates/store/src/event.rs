@@ -355,7 +355,8 @@ pub enum Body {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         sold_on: Option<String>,
     },
-    /// A physical proof succeeded for the first time.
+    /// A physical proof succeeded: for the first time in this life, or since another device was
+    /// activated under the unit's name.
     ProofPassed {
         /// `scratch`.
         proof: String,

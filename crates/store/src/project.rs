@@ -44,14 +44,15 @@ const UNIT_UNBORN: &str = "INSERT INTO unit (number, brand_id, product_id, batch
 const UNIT_INSPECTION: &str = "UPDATE unit SET inspection = $2 WHERE number = $1";
 const UNIT_ACTIVATED: &str = "UPDATE unit SET activated_at = $2, region = $3, fingerprint = $4 \
     WHERE number = $1";
-const UNIT_SUSPECT: &str = "UPDATE unit SET suspect = 1 WHERE number = $1";
+/// A proof lifts what was there when it was given: a copy that shows itself later counts again.
+const UNIT_SUSPECT: &str = "UPDATE unit SET suspect = 1, proof_at = NULL WHERE number = $1";
 const UNIT_RECALLED: &str = "UPDATE unit SET recalled_at = $2 WHERE number = $1";
 const UNIT_STOLEN: &str = "UPDATE unit SET stolen_at = $2 WHERE number = $1";
 const UNIT_RETIRED: &str = "UPDATE unit SET retired_at = $2 WHERE number = $1";
 const UNIT_PROVED: &str = "UPDATE unit SET proof_at = $2 WHERE number = $1 AND proof_at IS NULL";
 const UNIT_SOLD: &str = "UPDATE unit SET sold_on = $2 WHERE number = $1";
 const UNIT_LIFE: &str = "UPDATE unit SET life = $2, activated_at = NULL, region = NULL, \
-    fingerprint = NULL, suspect = 0, sold_on = NULL WHERE number = $1";
+    fingerprint = NULL, suspect = 0, proof_at = NULL, sold_on = NULL WHERE number = $1";
 const PACK_OPEN: &str = "INSERT INTO pack (number, brand_id, sscc, products, recorded_at, \
     revision, stirred_at) VALUES ($1, $2, $3, $4, $5, 0, $6)";
 const PACK_PRODUCTS: &str = "UPDATE pack SET products = $2 WHERE number = $1";

@@ -54,7 +54,7 @@ pub struct UnitRecord {
     pub stolen_at: Option<i64>,
     /// Decommissioned since.
     pub retired_at: Option<i64>,
-    /// First successful scratch code.
+    /// First successful scratch code of this life since the unit became suspect, if it did.
     pub proof_at: Option<i64>,
     /// Day of sale as proven or stated.
     pub sold_on: Option<String>,

@@ -226,6 +226,8 @@ async fn settle(
         (ProofKind::Imei4, _) => ProofOutcome::Compare,
         (ProofKind::Scratch, Some(at)) => ProofOutcome::Again(super::custody::instant(at)),
         (ProofKind::Scratch, None) => {
+            // It lifts what arose since an earlier one, but was not the first to be shown.
+            let earlier = first_proof(house, unit).await?;
             let visitor = Caller {
                 brand: BrandId(unit.brand),
                 party: PartyId(0),
@@ -238,8 +240,21 @@ async fn settle(
             event.party = None;
             commit.events.push(event);
             commit.relies_on.push(Relied::Unit { number: unit.number, revision: unit.revision });
-            ProofOutcome::First
+            earlier.map_or(ProofOutcome::First, ProofOutcome::Again)
         }
     };
     Ok((outcome, commit))
+}
+
+/// When the scratch code was first shown in the unit's present life. Only a unit that became
+/// suspect, or started over, has anything to look for.
+async fn first_proof(house: &House, unit: &UnitRecord) -> Result<Option<Timestamp>, FlowError> {
+    if !unit.suspect && unit.life == 0 {
+        return Ok(None);
+    }
+    let events = house.store.events_fetch(unit.number).await?;
+    let opened = events.iter().rposition(|e| matches!(e.body, Body::LifeOpened { .. }));
+    let mut life = events.iter().skip(opened.map_or(0, |place| place + 1));
+    let proved = life.find(|e| matches!(e.body, Body::ProofPassed { .. }));
+    Ok(proved.map(|event| super::custody::instant(event.happened_at)))
 }

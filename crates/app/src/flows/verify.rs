@@ -168,12 +168,16 @@ pub async fn verify(
     }
     let waiting = house.scans.pending(record.number, Audience::Consumer);
     let scans = scans::merged(scans, waiting);
-    let summary = scans.as_ref().map(summary);
-    let anomaly = summary.is_some_and(|s| house.rules.scans.anomaly(&s).is_some());
+    // A proof lifts what was there when it was given: what is odd about later looks counts again.
+    let odd = |after| {
+        let seen = scans.as_ref().map(|scans| summary(scans, after));
+        seen.is_some_and(|seen| house.rules.scans.anomaly(&seen).is_some())
+    };
+    let proof_lifted = record.proof_at.is_some_and(|at| !odd(Some(at)));
     let decision = decide(&VerdictFacts {
         code: reading,
         store_available: true,
-        unit: Some(unit_facts(&record, anomaly)),
+        unit: Some(unit_facts(&record, odd(None), proof_lifted)),
     });
     let code = house.ring().encode(unit_number(record.number));
     let product = Arc::clone(product);
@@ -221,9 +225,9 @@ fn unborn(reference: &Reference, number: i64) -> Option<UnitRecord> {
     })
 }
 
-/// The looks at a code as the scan rule reads them.
-pub fn summary(record: &ScanRecord) -> ScanSummary {
-    let (day_count, day_city_count) = scans::day_of(record);
+/// The looks at a code as the scan rule reads them; those after an instant if one is given.
+pub fn summary(record: &ScanRecord, after: Option<i64>) -> ScanSummary {
+    let (day_count, day_city_count) = scans::day_of(record, after);
     ScanSummary {
         consumer_count: u64::try_from(record.count).unwrap_or(0),
         first_at: Some(instant(record.first_at)),
@@ -233,7 +237,7 @@ pub fn summary(record: &ScanRecord) -> ScanSummary {
     }
 }
 
-fn unit_facts(unit: &UnitRecord, scan_anomaly: bool) -> UnitFacts {
+fn unit_facts(unit: &UnitRecord, scan_anomaly: bool, proof_lifted: bool) -> UnitFacts {
     UnitFacts {
         commissioned: unit.produced_at.is_some(),
         inspection: match unit.inspection.as_deref() {
@@ -248,7 +252,7 @@ fn unit_facts(unit: &UnitRecord, scan_anomaly: bool) -> UnitFacts {
         stolen: unit.stolen_at.is_some(),
         decommissioned: unit.retired_at.is_some(),
         scan_anomaly,
-        proof_lifted: unit.proof_at.is_some(),
+        proof_lifted,
         official_refurbished: unit.disposition.as_deref() == Some("refurbished"),
     }
 }

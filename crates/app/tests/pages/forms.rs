@@ -36,6 +36,44 @@ async fn a_scratch_code_lifts_the_doubt_once_and_says_so_later() {
 }
 
 #[tokio::test]
+async fn a_copy_that_shows_itself_after_the_proof_counts_again() {
+    let world = world().await;
+    world.activate(3, "device-a").await;
+    let path = format!("/d/{}/proof", world.phone(3));
+    let form = |key: &str| format!("idempotency_key={key}&kind=scratch&value={}", world.scratch(3));
+    assert_eq!(world.post(&path, &form("a")).await.h1(), "验证成功");
+    assert_eq!(world.verdict(3).await, Verdict::Genuine);
+    world.activate(3, "device-b").await;
+    assert_eq!(world.verdict(3).await, Verdict::Check);
+    // Whoever still holds the unit lifts it, and is told that the code was shown before.
+    assert_ne!(world.post(&path, &form("b")).await.h1(), "验证成功");
+    assert_eq!(world.verdict(3).await, Verdict::Genuine);
+    world.activate(3, "device-c").await;
+    assert_eq!(world.verdict(3).await, Verdict::Check);
+    world.agrees().await;
+}
+
+#[tokio::test]
+async fn looks_that_are_odd_after_the_proof_count_again() {
+    let world = world().await;
+    world.activate(3, "device-a").await;
+    let look = |minute: i64, place: &str| {
+        let at = world.house.clock.now().as_microsecond() + minute * 60_000_000;
+        let consumer = dossier::flows::scans::Audience::Consumer;
+        world.house.scans.note(world.number(3), consumer, at, Some(place.to_owned()));
+    };
+    let places = ["310100", "320500", "440300", "110100", "510100", "420100"];
+    places.iter().for_each(|place| look(-10, place));
+    assert_eq!(world.verdict(3).await, Verdict::Check);
+    let path = format!("/d/{}/proof", world.phone(3));
+    let form = format!("idempotency_key=a&kind=scratch&value={}", world.scratch(3));
+    world.post(&path, &form).await;
+    assert_eq!(world.verdict(3).await, Verdict::Genuine);
+    places.iter().for_each(|place| look(10, place));
+    assert_eq!(world.verdict(3).await, Verdict::Check);
+}
+
+#[tokio::test]
 async fn wrong_codes_run_into_a_wait() {
     let world = doubted().await;
     let path = format!("/d/{}/proof", world.phone(3));
