@@ -45,7 +45,9 @@ const UNIT_INSPECTION: &str = "UPDATE unit SET inspection = $2 WHERE number = $1
 const UNIT_ACTIVATED: &str = "UPDATE unit SET activated_at = $2, region = $3, fingerprint = $4 \
     WHERE number = $1";
 /// A proof lifts what was there when it was given: a copy that shows itself later counts again.
-const UNIT_SUSPECT: &str = "UPDATE unit SET suspect = 1, proof_at = NULL WHERE number = $1";
+/// What is odd about an earlier life says nothing of the present one.
+const UNIT_SUSPECT: &str =
+    "UPDATE unit SET suspect = 1, proof_at = NULL WHERE number = $1 AND life = $2";
 const UNIT_RECALLED: &str = "UPDATE unit SET recalled_at = $2 WHERE number = $1";
 const UNIT_STOLEN: &str = "UPDATE unit SET stolen_at = $2 WHERE number = $1";
 const UNIT_RETIRED: &str = "UPDATE unit SET retired_at = $2 WHERE number = $1";
@@ -370,6 +372,10 @@ fn activated(event: &Event, body: &ActivatedBody, steps: &mut Vec<Step>) {
         ));
     }
     found(event, body.activated_at, &body.findings, steps);
+    let copied = |f: &FindingRow| f.kind == "activated_again" && f.grade != "observe";
+    if body.findings.iter().any(copied) {
+        steps.push(run(UNIT_SUSPECT, [home, body.life.into()]));
+    }
 }
 
 /// Findings stand under the event that wrote them, whichever activation they concern.
@@ -388,9 +394,6 @@ fn found(event: &Event, activated_at: i64, findings: &[FindingRow], steps: &mut 
                 activated_at.into(),
             ],
         ));
-        if finding.kind == "activated_again" && finding.grade != "observe" {
-            steps.push(run(UNIT_SUSPECT, [home.clone()]));
-        }
     }
 }
 

@@ -101,7 +101,7 @@ pub struct UnitReply {
     pub sn: Option<String>,
     /// GTIN, 14 digits.
     pub gtin: Option<String>,
-    /// Which of its lives.
+    /// The life it belongs to: that which was open at `activated_at`.
     pub life: i64,
 }
 
@@ -385,7 +385,7 @@ fn reply(
             code: named.then(|| code.as_str().to_owned()),
             sn: done.unit.sn.clone().filter(|_| named),
             gtin: product.map(|p| p.gtin.clone()),
-            life: done.unit.life,
+            life: done.life,
         },
         event: store::canonical::hex(&done.event.0),
         first: done.first,

@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
-use store::canonical::hex;
+use store::canonical::{hex, unhex};
 use store::commit::{Alert, Commit, Observation, Relied};
 use store::event::{ActivatedBody, Body, Event, FamilyRow, FindingRow};
 use store::unit::UnitRecord;
@@ -87,9 +87,11 @@ pub struct Activated {
     pub unit: UnitRecord,
     /// The event's identity.
     pub event: domain::id::EventId,
-    /// First of its life.
+    /// The life it belongs to.
+    pub life: i64,
+    /// First of that life.
     pub first: bool,
-    /// First activation of this life.
+    /// First activation of that life.
     pub activated_at: Timestamp,
     /// Whether the sender's clock was believed.
     pub clock_believed: bool,
@@ -119,14 +121,19 @@ pub async fn activate(
     render: Render<'_>,
 ) -> Result<Answer, FlowError> {
     let received_at = house.clock.now();
-    receive(house, Received { caller, report, received_at }, key, render).await
+    let received = Received { caller, brand: None, report, received_at, waited: false };
+    receive(house, received, key, render).await
 }
 
 /// A report, who sent it, and when it came: one that waited for its unit came before now.
 pub(super) struct Received<'a> {
     pub(super) caller: Option<&'a Caller>,
+    /// The tenant it is meant for, where the caller does not say it.
+    pub(super) brand: Option<BrandId>,
     pub(super) report: &'a Report,
     pub(super) received_at: Timestamp,
+    /// It is kept already.
+    pub(super) waited: bool,
 }
 
 pub(super) async fn receive(
@@ -135,18 +142,16 @@ pub(super) async fn receive(
     key: Option<&Keyed>,
     render: Render<'_>,
 ) -> Result<Answer, FlowError> {
-    let Received { caller, report, received_at } = received;
+    let Received { caller, report, received_at, .. } = received;
     let reference = house.reference().await?;
-    let brand = match caller {
-        Some(caller) => caller.brand,
-        None => reference.sole_brand().unwrap_or(BrandId(0)),
-    };
+    let meant = caller.map(|c| c.brand).or(received.brand).or_else(|| reference.sole_brand());
+    let brand = meant.unwrap_or(BrandId(0));
     let number = match locate(house, brand, report).await? {
         Some(number) => number,
         None => {
             // A code that was never issued is no unit that might still arrive.
-            if report.scheme != Scheme::Code.as_str() {
-                super::waiting::keep(house, report, received_at).await?;
+            if report.scheme != Scheme::Code.as_str() && !received.waited {
+                super::waiting::keep(house, &received, meant).await?;
             }
             return Err(Refused::new(Refusal::UnknownSubject, "identifier.value").into());
         }
@@ -213,6 +218,54 @@ pub(super) struct Loaded {
     pub(super) unit: Option<UnitRecord>,
     pub(super) batch: i64,
     pub(super) custody: CustodyFacts,
+    /// The lives before the present one.
+    past: Past,
+}
+
+/// The lives before the present one: what is needed to judge a report that comes late.
+#[derive(Default)]
+struct Past {
+    /// When lives 1, 2 … began.
+    openings: Vec<Timestamp>,
+    /// Of each life that was activated: its number, when first, and by which device.
+    firsts: Vec<(i64, i64, Option<Vec<u8>>)>,
+}
+
+impl Past {
+    async fn load(house: &House, unit: &UnitRecord) -> Result<Self, FlowError> {
+        let mut past = Self::default();
+        if unit.life == 0 {
+            return Ok(past);
+        }
+        for event in house.store.events_fetch(unit.number).await? {
+            match event.body {
+                Body::LifeOpened { .. } => past.openings.push(instant(event.happened_at)),
+                Body::Activated(body) if body.first => {
+                    let fingerprint = body.fingerprint.as_deref().and_then(unhex);
+                    past.firsts.push((body.life, body.activated_at, fingerprint));
+                }
+                _ => {}
+            }
+        }
+        Ok(past)
+    }
+}
+
+impl Loaded {
+    /// The life an activation belongs to.
+    fn life_at(&self, at: Timestamp) -> i64 {
+        i64::try_from(activation::life_at(&self.past.openings, at)).unwrap_or(0)
+    }
+
+    /// When a life was first activated, and by which device.
+    fn first_of(&self, life: i64) -> Option<(Timestamp, Option<Vec<u8>>)> {
+        let unit = self.unit.as_ref()?;
+        if life == unit.life {
+            return unit.activated_at.map(|at| (instant(at), unit.fingerprint.clone()));
+        }
+        let first = self.past.firsts.iter().find(|(number, ..)| *number == life);
+        first.map(|(_, at, fingerprint)| (instant(*at), fingerprint.clone()))
+    }
 }
 
 pub(super) async fn load(
@@ -231,6 +284,7 @@ pub(super) async fn load(
             unit: None,
             batch: batch.id,
             custody: CustodyFacts::default(),
+            past: Past::default(),
         });
     };
     let subject = Subject::Unit(Box::new(unit.clone()));
@@ -240,6 +294,7 @@ pub(super) async fn load(
         product: ProductId(unit.product),
         batch: unit.batch,
         custody: custody::facts(house, reference, &[&subject]).await?,
+        past: Past::load(house, &unit).await?,
         unit: Some(unit),
     })
 }
@@ -247,6 +302,7 @@ pub(super) async fn load(
 /// What the rules say of a report.
 pub(super) struct Decided {
     pub(super) at: activation::ActivatedAt,
+    life: i64,
     pub(super) assessment: Assessment,
     pub(super) bound_to: Option<PartyId>,
     pub(super) fingerprint: Option<Vec<u8>>,
@@ -281,9 +337,8 @@ pub(super) fn decide(
     let assessment = assess(&seen, authorised.as_ref(), model.prior, model, divisions);
     let hash = |raw: &String| house.secrets.hash("fingerprint", raw);
     let fingerprint = report.fingerprint.as_ref().map(hash);
-    let earlier = unit
-        .filter(|u| u.activated_at.is_some())
-        .map(|u| Earlier { fingerprint: u.fingerprint.clone() });
+    let life = loaded.life_at(at.at);
+    let earlier = loaded.first_of(life).map(|(_, fingerprint)| Earlier { fingerprint });
     let store = report.signals.store_code.as_deref();
     let activation = activation::decide(&ActivationFacts {
         unit: unit_number(loaded.number),
@@ -300,7 +355,7 @@ pub(super) fn decide(
         custody: &loaded.custody,
         tree: &reference.tree,
     });
-    Decided { at, assessment, bound_to, fingerprint, assurance, activation }
+    Decided { at, life, assessment, bound_to, fingerprint, assurance, activation }
 }
 
 /// The party the goods are bound to at an instant, where they may be sold then, and whether online
@@ -405,7 +460,7 @@ fn commit(
     let relied = unit.map(|u| Relied::Unit { number: u.number, revision: u.revision });
     Ok(Commit {
         relies_on: relied.into_iter().collect(),
-        alerts: alerts(&event, &decided.activation.findings, unit.map_or(0, |u| u.life)),
+        alerts: alerts(&event, &decided.activation.findings, decided.life),
         events: vec![event],
         observations: vec![observation],
         ..Commit::default()
@@ -461,7 +516,7 @@ fn body(house: &House, loaded: &Loaded, decided: &Decided, digest: String) -> Ac
         fingerprint: decided.fingerprint.as_deref().map(hex),
         first: decided.activation.first,
         grade: assessment.grade.as_str().to_owned(),
-        life: loaded.unit.as_ref().map_or(0, |u| u.life),
+        life: decided.life,
         level: assessment.level.as_str().to_owned(),
         product: loaded.unit.is_none().then_some(loaded.product.0),
         region: assessment.region.map(|r| r.to_string()),
@@ -518,12 +573,15 @@ fn outcome(
         batch: loaded.batch,
         ..UnitRecord::default()
     });
-    let first_at = unit.activated_at.map_or(decided.at.at, instant);
-    let after = UnitRecord { activated_at: Some(first_at.as_microsecond()), ..unit.clone() };
+    let first_at = loaded.first_of(decided.life).map_or(decided.at.at, |(at, _)| at);
+    // The guarantee is that of the present life, whichever the report belongs to.
+    let present = (decided.life == unit.life).then(|| first_at.as_microsecond());
+    let after = UnitRecord { activated_at: present.or(unit.activated_at), ..unit.clone() };
     let warranty = super::verify::warranty(house, reference, &after, &loaded.custody);
     Activated {
         event: commit.events.first().map_or(domain::id::EventId([0; 16]), |e| e.id),
         unit,
+        life: decided.life,
         first: decided.activation.first,
         activated_at: first_at,
         clock_believed: decided.at.clock_believed,

@@ -80,9 +80,12 @@ impl Change {
         !matches!(self, Self::Inspect(..) | Self::OpenLife(_))
     }
 
-    fn refuse(&self, unit: &UnitRecord) -> Option<Refusal> {
+    fn refuse(&self, unit: &UnitRecord, at: Timestamp) -> Option<Refusal> {
         match self {
             Self::OpenLife(_) if unit.activated_at.is_none() => Some(Refusal::LifeOpen),
+            Self::OpenLife(_) if unit.activated_at > Some(at.as_microsecond()) => {
+                Some(Refusal::ContradictsLater)
+            }
             Self::Decommission(_) | Self::OpenLife(_) if unit.retired_at.is_some() => {
                 Some(Refusal::Decommissioned)
             }
@@ -120,7 +123,7 @@ pub async fn change(
                 .ok_or(Refused::new(Refusal::UnknownSubject, "units"))?;
             let deed = (change.deed(), "units");
             mandate::may(house, &reference, caller, deed, &unit).await?;
-            if let Some(refusal) = change.refuse(&unit) {
+            if let Some(refusal) = change.refuse(&unit, at) {
                 return Err(Refused::new(refusal, "units").into());
             }
             units.push(unit);
