@@ -97,6 +97,17 @@ pub struct IdentifierRow {
     pub value: String,
 }
 
+/// What a unit answers to besides its code.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswersTo {
+    /// Its other identifiers, canonical.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub identifiers: Vec<IdentifierRow>,
+    /// Brand serial number as given.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sn: Option<String>,
+}
+
 /// A finding as stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FindingRow {
@@ -334,6 +345,9 @@ pub enum Body {
     },
     /// An identifier moved away from or onto the unit.
     IdentifierMoved {
+        /// What the unit answers to from now on. Events from before this field do not say it.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        answers_to: Option<AnswersTo>,
         /// True: onto the unit; false: away from it.
         onto: bool,
         /// Why.

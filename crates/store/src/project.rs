@@ -7,7 +7,7 @@
 
 use crate::canonical::unhex;
 use crate::engine::{Step, Value};
-use crate::event::{ActivatedBody, Body, CommissionedRow, Event, FindingRow, Row};
+use crate::event::{ActivatedBody, Body, CommissionedRow, Event, FindingRow, IdentifierRow, Row};
 use sha2::{Digest, Sha256};
 
 /// Which units of a commissioning already stand in the table (activated before they were made).
@@ -41,6 +41,7 @@ const UNIT_BIRTH: &str = "UPDATE unit SET sn = $2, identifiers = $3, born_hash =
     kit = $11 WHERE number = $1";
 const UNIT_UNBORN: &str = "INSERT INTO unit (number, brand_id, product_id, batch_id, life, \
     suspect, recorded_at, revision) VALUES ($1, $2, $3, $4, 0, 0, $5, 0)";
+const UNIT_NAMES: &str = "UPDATE unit SET sn = $2, identifiers = $3 WHERE number = $1";
 const UNIT_INSPECTION: &str = "UPDATE unit SET inspection = $2 WHERE number = $1";
 const UNIT_ACTIVATED: &str = "UPDATE unit SET activated_at = $2, region = $3, fingerprint = $4 \
     WHERE number = $1";
@@ -84,6 +85,7 @@ const IDENTIFIER_DROP: &str =
 pub(crate) const STATEMENTS: &[&str] = &[
     UNIT_BIRTH,
     UNIT_UNBORN,
+    UNIT_NAMES,
     UNIT_INSPECTION,
     UNIT_ACTIVATED,
     UNIT_SUSPECT,
@@ -200,7 +202,12 @@ pub fn project(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
             IDENTIFIER_ADD,
             [alias.to_string().into(), "code".into(), 0.into(), home.into(), at.into()],
         )),
-        Body::IdentifierMoved { onto, scheme, scope, value, .. } => {
+        Body::IdentifierMoved { answers_to, onto, scheme, scope, value, .. } => {
+            if let Some(names) = answers_to {
+                let identifiers = identifiers_text(&names.identifiers);
+                let params = [home.into(), names.sn.clone().into(), identifiers.into()];
+                steps.push(run(UNIT_NAMES, params));
+            }
             let key = [value.into(), scheme.into(), (*scope).into()];
             if *onto {
                 let [value, scheme, scope] = key;
@@ -290,10 +297,14 @@ fn commissioned(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
     bulk("identifier", IDENTIFIER_COLUMNS, identifiers, steps);
 }
 
+/// Identifiers as a unit's row holds them.
+fn identifiers_text(rows: &[IdentifierRow]) -> Option<String> {
+    (!rows.is_empty()).then(|| serde_json::to_string(rows).unwrap_or_default())
+}
+
 /// The columns of a production record, `sn` to `kit`.
 fn birth(row: &CommissionedRow) -> [Value; 10] {
-    let identifiers = (!row.identifiers.is_empty())
-        .then(|| serde_json::to_string(&row.identifiers).unwrap_or_default());
+    let identifiers = identifiers_text(&row.identifiers);
     [
         row.sn.clone().into(),
         identifiers.into(),

@@ -133,6 +133,8 @@ const UNITS_IN_RANGE: &str =
     "SELECT number FROM unit WHERE number >= $1 AND number < $2 ORDER BY number";
 const PROOF_TRIES: &str = "SELECT visitor, tried_at, succeeded FROM proof_try WHERE unit = $1 \
     AND tried_at >= $2";
+const PROOF_LAST: &str = "SELECT id, tried_at FROM proof_try WHERE unit = $1 \
+    ORDER BY tried_at DESC, id DESC LIMIT 1";
 const BATCH_TRIES: &str = "SELECT COUNT(*) FROM proof_try WHERE batch_id = $1 AND \
     tried_at >= $2 AND succeeded = 0";
 const REGISTRATIONS: &str =
@@ -158,6 +160,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     UNITS_OF_LOT,
     UNITS_IN_RANGE,
     PROOF_TRIES,
+    PROOF_LAST,
     BATCH_TRIES,
     REGISTRATIONS,
     OUTBOX_DUE,
@@ -303,6 +306,12 @@ impl Store {
     ) -> Result<Vec<(Vec<u8>, i64, bool)>, StoreError> {
         let map = |r: &Row<'_>| Ok((r.bytes(0)?, r.int(1)?, r.flag(2)?));
         Ok(self.engine.query(PROOF_TRIES, &[unit.into(), since.into()], map).await?)
+    }
+
+    /// The last physical-proof try on a unit: its identity and when.
+    pub async fn proof_last(&self, unit: i64) -> Result<Option<(Vec<u8>, i64)>, StoreError> {
+        let map = |r: &Row<'_>| Ok((r.bytes(0)?, r.int(1)?));
+        Ok(self.engine.query_first(PROOF_LAST, &[unit.into()], map).await?)
     }
 
     /// Wrong physical-proof tries over a whole batch since an instant.

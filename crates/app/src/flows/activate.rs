@@ -95,6 +95,8 @@ pub struct Activated {
     pub activated_at: Timestamp,
     /// Whether the sender's clock was believed.
     pub clock_believed: bool,
+    /// What could not be used of the report: stable codes.
+    pub reasons: Vec<&'static str>,
     /// The weighed evidence.
     pub assessment: Assessment,
     /// What does not fit.
@@ -164,13 +166,14 @@ pub(super) async fn receive(
             // Another tenant's unit answers exactly as one that is not there.
             return Err(Refused::new(Refusal::UnknownSubject, "identifier.value").into());
         }
-        let assurance = caller.map_or(Assurance::Public, Caller::assurance);
+        let assurance = caller.map_or(Assurance::Public, |c| c.assurance(&reference.tree));
         let produced_at = loaded.unit.as_ref().and_then(|u| u.produced_at).map(instant);
         let happened_at = instant(report.happened_at);
         let at = activation::activated_at(happened_at, received_at, produced_at);
         let decided = decide(house, &reference, &loaded, Weighed { report, assurance, at });
         let mut commit = commit(house, &loaded, &decided, report, caller)?;
-        let outcome = outcome(house, &reference, &loaded, decided, &commit);
+        let mut outcome = outcome(house, &reference, &loaded, decided, &commit);
+        outcome.reasons.extend(unusable(house, &reference, &loaded, &report.signals));
         let answer = render(&outcome);
         let now = house.clock.now().as_microsecond();
         commit.idempotency = key.map(|k| k.keep(number, &answer, now));
@@ -413,6 +416,22 @@ fn observations(
     }
 }
 
+/// Words that name nothing we know. They refuse nothing, and whoever sends them is told.
+fn unusable(
+    house: &House,
+    reference: &Reference,
+    loaded: &Loaded,
+    signals: &Signals,
+) -> Vec<&'static str> {
+    let unknown_store = |code: &String| reference.party(loaded.brand, code).is_none();
+    let unknown_region = |text: &String| house.geo.divisions().parse(text).is_err();
+    let told = [
+        (signals.store_code.as_ref().is_some_and(unknown_store), "store_code_unknown"),
+        (signals.shipping_region.as_ref().is_some_and(unknown_region), "shipping_region_unknown"),
+    ];
+    told.into_iter().filter_map(|(holds, reason)| holds.then_some(reason)).collect()
+}
+
 fn outside(assessment: &Assessment) -> Outside {
     use detect::location::{Grade, Nature as Seen};
     let grade = match assessment.grade {
@@ -585,6 +604,7 @@ fn outcome(
         first: decided.activation.first,
         activated_at: first_at,
         clock_believed: decided.at.clock_believed,
+        reasons: if decided.at.clock_believed { Vec::new() } else { vec!["clock"] },
         assessment: decided.assessment,
         findings: decided.activation.findings,
         assurance: decided.assurance,

@@ -81,3 +81,12 @@ pub async fn dossier(
 pub fn happened_at(event: &Event) -> jiff::Timestamp {
     instant(event.happened_at)
 }
+
+/// The numbers of the further codes that a unit was given, in order.
+pub fn aliases(events: &[Event]) -> Vec<i64> {
+    let bound = |event: &Event| match event.body {
+        Body::AliasBound { alias } => Some(alias),
+        _ => None,
+    };
+    events.iter().filter_map(bound).collect()
+}

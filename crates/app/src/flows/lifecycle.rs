@@ -15,7 +15,7 @@ use domain::refusal::{Refusal, Refused};
 use domain::text::{NOTE_CHARS_MAX, required};
 use jiff::Timestamp;
 use store::commit::{Commit, Observation, Relied};
-use store::event::{Body, Row, Subject};
+use store::event::{AnswersTo, Body, IdentifierRow, Row, Subject};
 use store::unit::UnitRecord;
 
 /// Units one command may name.
@@ -220,6 +220,10 @@ pub async fn move_identifier(
         let reference = house.reference().await?;
         let record = owned(house, caller, unit).await?;
         mandate::may(house, &reference, caller, (Deed::Rename, "unit"), &record).await?;
+        if record.produced_at.is_none() {
+            // Its production record will say what it answers to.
+            return Err(Refused::new(Refusal::BeforeProduction, "unit").into());
+        }
         let found = find::identifier(house, caller.brand, identifier).await?;
         match (onto, found) {
             (true, Some(_)) => {
@@ -235,6 +239,7 @@ pub async fn move_identifier(
             continue;
         }
         let body = Body::IdentifierMoved {
+            answers_to: Some(answers_to(&record, identifier, onto)),
             onto,
             reason: reason.clone(),
             scheme: identifier.scheme().as_str().to_owned(),
@@ -246,6 +251,28 @@ pub async fn move_identifier(
         }
     }
     Err(FlowError::Busy)
+}
+
+/// What a unit answers to once an identifier went onto it or away.
+fn answers_to(unit: &UnitRecord, moved: &Identifier, onto: bool) -> AnswersTo {
+    let row = IdentifierRow {
+        scheme: moved.scheme().as_str().to_owned(),
+        value: moved.value().to_owned(),
+    };
+    let mut names = AnswersTo { identifiers: unit.identifiers.clone(), sn: unit.sn.clone() };
+    if moved.scheme() == Scheme::Sn {
+        let same = |sn: &String| sn.eq_ignore_ascii_case(moved.value());
+        names.sn = match onto {
+            true => Some(moved.shown().to_owned()),
+            false => names.sn.filter(|sn| !same(sn)),
+        };
+        return names;
+    }
+    names.identifiers.retain(|one| *one != row);
+    if onto {
+        names.identifiers.push(row);
+    }
+    names
 }
 
 /// Notes a serial number that has the form of a trace code before it is bound; false when others

@@ -100,10 +100,12 @@ impl Sheet<'_> {
             | Body::StolenReported { reason }
             | Body::StolenCleared { reason }
             | Body::CodesVoided { reason, .. } => plain(reason),
+            Body::AliasBound { alias } => self.code(*alias),
             Body::BatchDelivered { to } => format!("→ {}", plain(to)),
             Body::IdentifierMoved { onto, reason, scheme, value, .. } => {
                 let sign = if *onto { "+" } else { "-" };
-                join([format!("{sign} {} {}", scheme.to_uppercase(), plain(value)), plain(reason)])
+                let value = super::known_as(scheme, value);
+                join([format!("{sign} {} {value}", scheme.to_uppercase()), plain(reason)])
             }
             Body::Registered { proof, sold_on, .. } => {
                 join([plain(proof), sold_on.clone().unwrap_or_default()])
@@ -113,7 +115,6 @@ impl Sheet<'_> {
             Body::Minted { .. }
             | Body::Commissioned { .. }
             | Body::Unpacked {}
-            | Body::AliasBound { .. }
             | Body::SuspicionReported { .. } => String::new(),
         }
     }
