@@ -250,6 +250,15 @@ pub enum Body {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         unpacked_from: Option<i64>,
     },
+    /// A receipt did not find what its paper names.
+    ReceiptDiffered {
+        /// Who sent it.
+        from: i64,
+        /// It did not come.
+        missing: bool,
+        /// The sender's paper.
+        shipment_no: String,
+    },
     /// Handed back up the tree, in transit.
     Returned {
         /// True when the sender never confirmed receipt.
@@ -400,6 +409,7 @@ impl Body {
             Self::Unpacked {} => "unpacked",
             Self::Shipped { .. } => "shipped",
             Self::Received { .. } => "received",
+            Self::ReceiptDiffered { .. } => "receipt_differed",
             Self::Returned { .. } => "returned",
             Self::ShipmentVoided { .. } => "shipment_voided",
             Self::Activated(_) => "activated",

@@ -230,6 +230,7 @@ pub fn project(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
         Body::Minted { .. }
         | Body::CodesVoided { .. }
         | Body::BatchDelivered { .. }
+        | Body::ReceiptDiffered { .. }
         | Body::SuspicionReported { .. } => {}
     }
 }

@@ -119,6 +119,8 @@ const SHIPMENT: &str = "SELECT from_party, to_party, happened_at FROM shipment \
     WHERE subject = $1 AND brand_id = $2 AND shipment_no = $3 AND voided_at IS NULL";
 const SHIPMENT_SUBJECTS: &str = "SELECT subject FROM shipment WHERE brand_id = $1 AND \
     shipment_no = $2 AND voided_at IS NULL ORDER BY subject";
+const SHIPMENT_VOIDED: &str = "SELECT subject FROM shipment WHERE brand_id = $1 AND \
+    shipment_no = $2 AND voided_at IS NOT NULL LIMIT 1";
 const SCAN: &str = "SELECT audience, count, first_at, last_at, first_place, last_place, recent \
     FROM scan WHERE unit = $1 AND audience = $2";
 const EVENTS_OF_HOME: &str =
@@ -153,6 +155,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     IDENTIFIER_EVER,
     SHIPMENT,
     SHIPMENT_SUBJECTS,
+    SHIPMENT_VOIDED,
     SCAN,
     EVENTS_OF_HOME,
     EVENTS_OF_SUBJECT,
@@ -246,6 +249,13 @@ impl Store {
     ) -> Result<Vec<i64>, StoreError> {
         let params = [brand.into(), shipment_no.into()];
         Ok(self.engine.query(SHIPMENT_SUBJECTS, &params, |r| r.int(0)).await?)
+    }
+
+    /// Whether something of a paper was taken back.
+    pub async fn shipment_voided(&self, brand: i64, no: &str) -> Result<bool, StoreError> {
+        let params = [brand.into(), no.into()];
+        let found = self.engine.query_first(SHIPMENT_VOIDED, &params, |r| r.int(0)).await?;
+        Ok(found.is_some())
     }
 
     /// Looks at a unit by one audience.

@@ -204,6 +204,7 @@ impl Telling<'_> {
         let own = |party: PartyId| self.view.shows_hop(self.reference, self.caller, party);
         let to = match &event.body {
             Body::Shipped { to, .. } | Body::Returned { to, .. } => Some(PartyId(*to)),
+            Body::ReceiptDiffered { from, .. } => Some(PartyId(*from)),
             Body::Received { .. } | Body::ShipmentVoided { .. } => None,
             Body::Commissioned { .. } | Body::Activated(_) => return true,
             _ => return false,
@@ -229,6 +230,10 @@ impl Telling<'_> {
             }
             Body::Returned { to, presumed, reason, shipment_no, .. } => {
                 json!({"to": self.code_of(*to), "presumed": presumed, "reason": reason,
+                    "shipment_no": shipment_no})
+            }
+            Body::ReceiptDiffered { from, missing, shipment_no } => {
+                json!({"from": self.code_of(*from), "missing": missing,
                     "shipment_no": shipment_no})
             }
             Body::Received { note, .. } => json!({"note": note}),

@@ -7,6 +7,7 @@ use super::custody::{self, Subject, instant};
 use super::find::{self, CodeFound, unit_number};
 use super::house::{EventDraft, House};
 use super::idempotency::{Answer, Keyed};
+use super::lives::Past;
 use super::outcome::{FlowError, RACES_MAX};
 use super::reference::Reference;
 use crate::rules::{NEVER_SHIPPED_GRACE, OBSERVATION_KEPT};
@@ -23,7 +24,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
-use store::canonical::{hex, unhex};
+use store::canonical::hex;
 use store::commit::{Alert, Commit, Observation, Relied};
 use store::event::{ActivatedBody, Body, Event, FamilyRow, FindingRow};
 use store::unit::UnitRecord;
@@ -223,35 +224,6 @@ pub(super) struct Loaded {
     pub(super) custody: CustodyFacts,
     /// The lives before the present one.
     past: Past,
-}
-
-/// The lives before the present one: what is needed to judge a report that comes late.
-#[derive(Default)]
-struct Past {
-    /// When lives 1, 2 … began.
-    openings: Vec<Timestamp>,
-    /// Of each life that was activated: its number, when first, and by which device.
-    firsts: Vec<(i64, i64, Option<Vec<u8>>)>,
-}
-
-impl Past {
-    async fn load(house: &House, unit: &UnitRecord) -> Result<Self, FlowError> {
-        let mut past = Self::default();
-        if unit.life == 0 {
-            return Ok(past);
-        }
-        for event in house.store.events_fetch(unit.number).await? {
-            match event.body {
-                Body::LifeOpened { .. } => past.openings.push(instant(event.happened_at)),
-                Body::Activated(body) if body.first => {
-                    let fingerprint = body.fingerprint.as_deref().and_then(unhex);
-                    past.firsts.push((body.life, body.activated_at, fingerprint));
-                }
-                _ => {}
-            }
-        }
-        Ok(past)
-    }
 }
 
 impl Loaded {

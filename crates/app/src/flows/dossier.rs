@@ -16,6 +16,7 @@ fn travels(body: &Body) -> bool {
         body,
         Body::Shipped { .. }
             | Body::Received { .. }
+            | Body::ReceiptDiffered { .. }
             | Body::Returned { .. }
             | Body::ShipmentVoided { .. }
             | Body::Packed { .. }

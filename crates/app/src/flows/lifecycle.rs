@@ -14,8 +14,8 @@ use domain::mandate::Deed;
 use domain::refusal::{Refusal, Refused};
 use domain::text::{NOTE_CHARS_MAX, required};
 use jiff::Timestamp;
-use store::commit::{Commit, Observation, Relied};
-use store::event::{AnswersTo, Body, IdentifierRow, Row, Subject};
+use store::commit::{Alert, Commit, Observation, Relied};
+use store::event::{AnswersTo, Body, Event, IdentifierRow, Row, Subject};
 use store::unit::UnitRecord;
 
 /// Units one command may name.
@@ -338,7 +338,7 @@ pub async fn report_once(
             observations: vec![Observation {
                 home,
                 id: id.0,
-                sealed: house.secrets.seal("suspicion v1", words.as_bytes())?,
+                sealed: house.secrets.seal(SUSPICION_LABEL, words.as_bytes())?,
                 expires_at: (now + crate::rules::OBSERVATION_KEPT).as_microsecond(),
             }],
             idempotency: key.map(|k| k.keep(home, &answer, now.as_microsecond())),
@@ -346,11 +346,13 @@ pub async fn report_once(
         };
         if let Some((unit, brand)) = about {
             let after = house.store.unit_fetch(unit).await?.map_or(0, |u| u.recorded_at);
+            let key_of = format!("{REPORTED} {hex}");
             let body = Body::SuspicionReported { observation: hex };
             let visitor = visitor(brand.0);
             let draft = EventDraft::about(&visitor, unit, now, after, body);
             let mut event = house.event(draft);
             event.party = None;
+            commit.alerts.push(reported(&event, &key_of, now));
             commit.events.push(event);
         }
         match house.store.commit(&commit).await {
@@ -365,8 +367,26 @@ pub async fn report_once(
 /// Where words about no unit are filed: unit numbers begin at 1.
 const NO_HOME: i64 = 0;
 
+/// Label under which the words of a report are sealed.
+pub(super) const SUSPICION_LABEL: &str = "suspicion v1";
+/// The kind under which a report stands among the alerts, apart from findings.
+pub(super) const REPORTED: &str = "suspicion_reported";
+
+/// The row by which the brand finds a report.
+fn reported(event: &Event, dedup_key: &str, now: Timestamp) -> Alert {
+    Alert {
+        home: event.home,
+        dedup_key: dedup_key.to_owned(),
+        brand: event.brand.0,
+        kind: REPORTED.to_owned(),
+        grade: "observe".to_owned(),
+        event: event.id.0,
+        due_at: now.as_microsecond(),
+    }
+}
+
 /// What a visitor quotes: the random end of the observation's identity.
-fn report_reference(hex: &str) -> String {
+pub(super) fn report_reference(hex: &str) -> String {
     let tail = hex.get(hex.len().saturating_sub(8)..).unwrap_or(hex).to_uppercase();
     let (a, b) = tail.split_at(tail.len() / 2);
     format!("R-{a}-{b}")

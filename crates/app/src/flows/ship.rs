@@ -255,7 +255,7 @@ pub fn look_again(event: &Event) -> Outbox {
     }
 }
 
-/// Accepts a subject. Receiving a child of a pack unpacks it.
+/// Accepts a subject and returns its number. Receiving a child of a pack unpacks it.
 ///
 /// # Errors
 /// Nothing of it is on its way to this party, or the party received it before.
@@ -266,7 +266,7 @@ pub async fn receive(
     raw: &str,
     at: Timestamp,
     note: Option<String>,
-) -> Result<(), FlowError> {
+) -> Result<i64, FlowError> {
     caller.need(Scope::Ship)?;
     house.not_ahead(at, "happened_at")?;
     for _ in 0..RACES_MAX {
@@ -284,13 +284,14 @@ pub async fn receive(
         let body =
             Body::Received { note: note.clone(), unpacked_from: parent.map(|p| p.get() as i64) };
         if commit_move(house, caller, &subject, (party.id, at), body, packs).await? {
-            return Ok(());
+            return Ok(number);
         }
     }
     Err(FlowError::Busy)
 }
 
-/// Takes a shipment back while nothing of it moved on. Returns how many subjects came back.
+/// Takes a shipment back while nothing of it moved on. Returns how many subjects came back: none
+/// when it was taken back before.
 ///
 /// # Errors
 /// [`Refusal::MovedOn`] names the first subject that did; nothing is written then.
@@ -307,6 +308,10 @@ pub async fn void(
         let brand = caller.brand;
         let numbers = house.store.shipment_subjects(brand.0, shipment_no).await?;
         if numbers.is_empty() {
+            if house.store.shipment_voided(brand.0, shipment_no).await? {
+                // It was taken back before: nothing is left to do.
+                return Ok(0);
+            }
             return Err(Refused::new(Refusal::UnknownSubject, "shipment_no").into());
         }
         let mut commit = Commit::default();

@@ -79,6 +79,9 @@ impl Sheet<'_> {
                 let reason = reason.as_deref().map(plain).unwrap_or_default();
                 join([format!("→ {}", party(to)), plain(shipment_no), reason])
             }
+            Body::ReceiptDiffered { from, shipment_no, .. } => {
+                join([plain(shipment_no), party(from)])
+            }
             Body::Received { note, .. } => note.as_deref().map(plain).unwrap_or_default(),
             Body::ShipmentVoided { holder, shipment_no } => {
                 join([plain(shipment_no), party(holder)])
@@ -155,6 +158,7 @@ fn kind(body: &Body) -> (&'static str, &'static str) {
         Body::Packed { .. } => ("装箱", "packed"),
         Body::Unpacked {} => ("拆箱", "unpacked"),
         Body::Shipped { .. } => ("发运", "shipped"),
+        Body::ReceiptDiffered { .. } => ("未收到", "missing"),
         Body::Received { .. } => ("签收", "received"),
         Body::Returned { .. } => ("退回", "returned"),
         Body::ShipmentVoided { .. } => ("发运作废", "ship void"),
