@@ -21,6 +21,27 @@ async fn score(world: &House, client: &Client, access: Option<&str>) -> i64 {
     address.and_then(Value::as_i64).expect("the address is weighed")
 }
 
+/// A distributor could gain by what it says of its goods.
+#[tokio::test]
+async fn only_the_brand_and_platforms_speak_as_servers() {
+    let world = house().await;
+    let body = json!({"identifier": {"scheme": "sn", "value": "SN0001"},
+        "happened_at": "2026-06-01T09:00:00+08:00", "device_fingerprint": "fp",
+        "signals": {"store_code": "NOSHOP", "shipping_region": "9999"}});
+    let seller = world.key("T1", "activation,activation:attested").await;
+    let done = seller.post("/api/v1/activations", &body).await;
+    done.expect(StatusCode::CREATED);
+    assert_eq!(done.json["assurance"], "app");
+    assert_eq!(done.json["reasons"], json!(["store_code_unknown", "shipping_region_unknown"]));
+    let server = world.client("activation").await;
+    let done = server.post("/api/v1/activations", &body).await;
+    assert_eq!(done.json["assurance"], "brand_server");
+    let mut long = body.clone();
+    long["signals"]["attestation"] = "x".repeat(2_100).into();
+    let refused = server.post("/api/v1/activations", &long).await;
+    refused.refused(StatusCode::BAD_REQUEST, "invalid_field");
+}
+
 /// The class of this address in Guangdong is known to nobody, so `cellular` would make it worth
 /// less against goods for Beijing. A device that gains by saying so is not believed; the brand's
 /// own server is.

@@ -72,6 +72,13 @@ pub fn activated_at(
     }
 }
 
+/// The life an activation belongs to, 0 for the first: the latest that was open by then.
+/// `openings` are those of lives 1, 2 … in order. A device reports late, sometimes after its unit
+/// was taken back and renewed: its start belongs to the life it was in, and opens no later one.
+pub fn life_at(openings: &[Timestamp], at: Timestamp) -> usize {
+    openings.iter().rposition(|opened| *opened <= at).map_or(0, |place| place + 1)
+}
+
 /// What the location evidence says, already weighed.
 #[derive(Clone, Debug, Default)]
 pub struct Outside {
@@ -105,7 +112,7 @@ pub struct ActivationFacts<'a> {
     pub stolen_at: Option<Timestamp>,
     /// Decommissioned since.
     pub retired_at: Option<Timestamp>,
-    /// The life's first activation, when there was one.
+    /// The first activation of the life it belongs to, when there was one.
     pub earlier: Option<Earlier>,
     /// Keyed hash of this device's fingerprint.
     pub fingerprint: Option<Vec<u8>>,
@@ -236,6 +243,23 @@ mod tests {
         assert_eq!(at(10_601, Some(5_000)), (10_000, false));
         assert_eq!(at(4_999, Some(5_000)), (10_000, false));
         assert_eq!(at(1, None), (1, true));
+    }
+
+    #[test]
+    fn an_activation_belongs_to_the_life_that_was_open_by_then() {
+        let cases: [(&[i64], i64, usize); 7] = [
+            (&[], 5, 0),
+            (&[10], 9, 0),
+            (&[10], 10, 1),
+            (&[10, 20], 9, 0),
+            (&[10, 20], 19, 1),
+            (&[10, 20], 20, 2),
+            (&[10, 10], 10, 2),
+        ];
+        for (openings, at, life) in cases {
+            let opened: Vec<_> = openings.iter().map(|s| t(*s)).collect();
+            assert_eq!(life_at(&opened, t(at)), life, "{openings:?} {at}");
+        }
     }
 
     #[test]

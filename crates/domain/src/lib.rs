@@ -17,6 +17,7 @@ pub mod policy;
 pub mod product;
 pub mod refusal;
 pub mod region;
+pub mod registration;
 pub mod scratch;
 pub mod shipping;
 pub mod territory;

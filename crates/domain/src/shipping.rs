@@ -177,9 +177,9 @@ pub fn receive(
     }
 }
 
-/// Whether a shipment of the subject, a paper of its sender, can be voided at `at`, and who holds it again: nothing moved
-/// it since, and nothing that was in it moved on or was joined by more. `stirred` are the
-/// containments that began or ended after the shipment.
+/// Whether a shipment of the subject, a paper of its sender, can be voided at `at`, and who holds
+/// it again: nothing moved it since, and nothing that was in it moved on or was joined by more.
+/// `stirred` are the containments that began or ended after the shipment.
 pub fn void(
     custody: &CustodyFacts,
     subject: UnitNumber,

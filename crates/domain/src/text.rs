@@ -35,6 +35,27 @@ pub enum TextProblem {
     Alphabet(char),
 }
 
+/// A text in which numbers that can point to a person (telephones, cards: seven digits and more,
+/// spaces and hyphens among eleven and more) keep their last four digits only.
+pub fn numbers_masked(text: &str) -> String {
+    let chars: Vec<char> = text.chars().collect();
+    let mut masked = chars.clone();
+    let mut at = 0;
+    while at < chars.len() {
+        let joins = |c: char| c.is_ascii_digit() || matches!(c, ' ' | '-');
+        let run = chars[at..].iter().take_while(|c| joins(**c)).count();
+        let digits: Vec<_> = (at..at + run).filter(|i| chars[*i].is_ascii_digit()).collect();
+        let unbroken = digits.windows(7).any(|w| w[6] - w[0] == 6);
+        if unbroken || digits.len() >= 11 {
+            for place in &digits[..digits.len() - 4] {
+                masked[*place] = '*';
+            }
+        }
+        at += run.max(1);
+    }
+    masked.into_iter().collect()
+}
+
 /// A required text: trimmed, not empty, at most `max` characters, no control characters.
 pub fn required(raw: &str, max: usize) -> Result<String, TextProblem> {
     let text = optional(raw, max)?;
@@ -78,6 +99,20 @@ fn is_control(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn telephones_keep_their_last_four_digits() {
+        for (text, masked) in [
+            ("call 13800138000 now", "call *******8000 now"),
+            ("+86 138-0013-8000", "+** ***-****-8000"),
+            ("bought 2026-11-20, 3 of them", "bought 2026-11-20, 3 of them"),
+            ("no number", "no number"),
+            ("0217654321", "******4321"),
+            ("", ""),
+        ] {
+            assert_eq!(numbers_masked(text), masked);
+        }
+    }
 
     #[test]
     fn texts_are_trimmed_and_bounded() {

@@ -97,6 +97,17 @@ pub struct IdentifierRow {
     pub value: String,
 }
 
+/// What a unit answers to besides its code.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswersTo {
+    /// Its other identifiers, canonical.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub identifiers: Vec<IdentifierRow>,
+    /// Brand serial number as given.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sn: Option<String>,
+}
+
 /// A finding as stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FindingRow {
@@ -239,6 +250,15 @@ pub enum Body {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         unpacked_from: Option<i64>,
     },
+    /// A receipt did not find what its paper names.
+    ReceiptDiffered {
+        /// Who sent it.
+        from: i64,
+        /// It did not come.
+        missing: bool,
+        /// The sender's paper.
+        shipment_no: String,
+    },
     /// Handed back up the tree, in transit.
     Returned {
         /// True when the sender never confirmed receipt.
@@ -336,6 +356,9 @@ pub enum Body {
     },
     /// An identifier moved away from or onto the unit.
     IdentifierMoved {
+        /// What the unit answers to from now on. Events from before this field do not say it.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        answers_to: Option<AnswersTo>,
         /// True: onto the unit; false: away from it.
         onto: bool,
         /// Why.
@@ -357,7 +380,8 @@ pub enum Body {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         sold_on: Option<String>,
     },
-    /// A physical proof succeeded for the first time.
+    /// A physical proof succeeded: for the first time in this life, or since another device was
+    /// activated under the unit's name.
     ProofPassed {
         /// `scratch`.
         proof: String,
@@ -387,6 +411,7 @@ impl Body {
             Self::Unpacked {} => "unpacked",
             Self::Shipped { .. } => "shipped",
             Self::Received { .. } => "received",
+            Self::ReceiptDiffered { .. } => "receipt_differed",
             Self::Returned { .. } => "returned",
             Self::ShipmentVoided { .. } => "shipment_voided",
             Self::Activated(_) => "activated",

@@ -50,7 +50,7 @@ pub struct AlertsAsked {
     pub since: i64,
     /// Shown by this instant, microseconds.
     pub until: i64,
-    /// Of this kind alone.
+    /// Of this kind alone; unless said, findings and no visitors' reports.
     pub kind: Option<String>,
     /// What comes after this one: when it is shown, its unit, its key.
     pub after: Option<(i64, i64, String)>,
@@ -62,7 +62,8 @@ const FINDINGS: &str = "SELECT unit, event_id, kind, grade, nature, reasons, act
     withdrawn_by FROM finding WHERE unit = $1 ORDER BY activated_at, kind, event_id";
 const ALERTS: &str = "SELECT home, dedup_key, kind, grade, due_at FROM alert WHERE \
     brand_id = $1 AND withdrawn_at IS NULL AND due_at >= $2 AND due_at <= $3 AND \
-    (kind = $4 OR $4 = '') AND (due_at < $5 OR (due_at = $5 AND (home > $6 OR \
+    (kind = $4 OR ($4 = '' AND kind <> 'suspicion_reported')) AND \
+    (due_at < $5 OR (due_at = $5 AND (home > $6 OR \
     (home = $6 AND dedup_key > $7)))) ORDER BY due_at DESC, home, dedup_key LIMIT $8";
 
 /// The statements of this file, for the test that prepares every one on both engines.

@@ -7,7 +7,7 @@
 
 use crate::canonical::unhex;
 use crate::engine::{Step, Value};
-use crate::event::{ActivatedBody, Body, CommissionedRow, Event, FindingRow, Row};
+use crate::event::{ActivatedBody, Body, CommissionedRow, Event, FindingRow, IdentifierRow, Row};
 use sha2::{Digest, Sha256};
 
 /// Which units of a commissioning already stand in the table (activated before they were made).
@@ -41,17 +41,21 @@ const UNIT_BIRTH: &str = "UPDATE unit SET sn = $2, identifiers = $3, born_hash =
     kit = $11 WHERE number = $1";
 const UNIT_UNBORN: &str = "INSERT INTO unit (number, brand_id, product_id, batch_id, life, \
     suspect, recorded_at, revision) VALUES ($1, $2, $3, $4, 0, 0, $5, 0)";
+const UNIT_NAMES: &str = "UPDATE unit SET sn = $2, identifiers = $3 WHERE number = $1";
 const UNIT_INSPECTION: &str = "UPDATE unit SET inspection = $2 WHERE number = $1";
 const UNIT_ACTIVATED: &str = "UPDATE unit SET activated_at = $2, region = $3, fingerprint = $4 \
     WHERE number = $1";
-const UNIT_SUSPECT: &str = "UPDATE unit SET suspect = 1 WHERE number = $1";
+/// A proof lifts what was there when it was given: a copy that shows itself later counts again.
+/// What is odd about an earlier life says nothing of the present one.
+const UNIT_SUSPECT: &str =
+    "UPDATE unit SET suspect = 1, proof_at = NULL WHERE number = $1 AND life = $2";
 const UNIT_RECALLED: &str = "UPDATE unit SET recalled_at = $2 WHERE number = $1";
 const UNIT_STOLEN: &str = "UPDATE unit SET stolen_at = $2 WHERE number = $1";
 const UNIT_RETIRED: &str = "UPDATE unit SET retired_at = $2 WHERE number = $1";
 const UNIT_PROVED: &str = "UPDATE unit SET proof_at = $2 WHERE number = $1 AND proof_at IS NULL";
 const UNIT_SOLD: &str = "UPDATE unit SET sold_on = $2 WHERE number = $1";
 const UNIT_LIFE: &str = "UPDATE unit SET life = $2, activated_at = NULL, region = NULL, \
-    fingerprint = NULL, suspect = 0, sold_on = NULL WHERE number = $1";
+    fingerprint = NULL, suspect = 0, proof_at = NULL, sold_on = NULL WHERE number = $1";
 const PACK_OPEN: &str = "INSERT INTO pack (number, brand_id, sscc, products, recorded_at, \
     revision, stirred_at) VALUES ($1, $2, $3, $4, $5, 0, $6)";
 const PACK_PRODUCTS: &str = "UPDATE pack SET products = $2 WHERE number = $1";
@@ -81,6 +85,7 @@ const IDENTIFIER_DROP: &str =
 pub(crate) const STATEMENTS: &[&str] = &[
     UNIT_BIRTH,
     UNIT_UNBORN,
+    UNIT_NAMES,
     UNIT_INSPECTION,
     UNIT_ACTIVATED,
     UNIT_SUSPECT,
@@ -197,7 +202,12 @@ pub fn project(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
             IDENTIFIER_ADD,
             [alias.to_string().into(), "code".into(), 0.into(), home.into(), at.into()],
         )),
-        Body::IdentifierMoved { onto, scheme, scope, value, .. } => {
+        Body::IdentifierMoved { answers_to, onto, scheme, scope, value, .. } => {
+            if let Some(names) = answers_to {
+                let identifiers = identifiers_text(&names.identifiers);
+                let params = [home.into(), names.sn.clone().into(), identifiers.into()];
+                steps.push(run(UNIT_NAMES, params));
+            }
             let key = [value.into(), scheme.into(), (*scope).into()];
             if *onto {
                 let [value, scheme, scope] = key;
@@ -221,6 +231,7 @@ pub fn project(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
         | Body::CodesVoided { .. }
         | Body::BatchDelivered { .. }
         | Body::BatchExported {}
+        | Body::ReceiptDiffered { .. }
         | Body::SuspicionReported { .. } => {}
     }
 }
@@ -288,10 +299,14 @@ fn commissioned(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
     bulk("identifier", IDENTIFIER_COLUMNS, identifiers, steps);
 }
 
+/// Identifiers as a unit's row holds them.
+fn identifiers_text(rows: &[IdentifierRow]) -> Option<String> {
+    (!rows.is_empty()).then(|| serde_json::to_string(rows).unwrap_or_default())
+}
+
 /// The columns of a production record, `sn` to `kit`.
 fn birth(row: &CommissionedRow) -> [Value; 10] {
-    let identifiers = (!row.identifiers.is_empty())
-        .then(|| serde_json::to_string(&row.identifiers).unwrap_or_default());
+    let identifiers = identifiers_text(&row.identifiers);
     [
         row.sn.clone().into(),
         identifiers.into(),
@@ -370,6 +385,10 @@ fn activated(event: &Event, body: &ActivatedBody, steps: &mut Vec<Step>) {
         ));
     }
     found(event, body.activated_at, &body.findings, steps);
+    let copied = |f: &FindingRow| f.kind == "activated_again" && f.grade != "observe";
+    if body.findings.iter().any(copied) {
+        steps.push(run(UNIT_SUSPECT, [home, body.life.into()]));
+    }
 }
 
 /// Findings stand under the event that wrote them, whichever activation they concern.
@@ -388,9 +407,6 @@ fn found(event: &Event, activated_at: i64, findings: &[FindingRow], steps: &mut 
                 activated_at.into(),
             ],
         ));
-        if finding.kind == "activated_again" && finding.grade != "observe" {
-            steps.push(run(UNIT_SUSPECT, [home.clone()]));
-        }
     }
 }
 

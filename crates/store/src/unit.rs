@@ -54,7 +54,7 @@ pub struct UnitRecord {
     pub stolen_at: Option<i64>,
     /// Decommissioned since.
     pub retired_at: Option<i64>,
-    /// First successful scratch code.
+    /// First successful scratch code of this life since the unit became suspect, if it did.
     pub proof_at: Option<i64>,
     /// Day of sale as proven or stated.
     pub sold_on: Option<String>,
@@ -120,7 +120,9 @@ const SHIPMENT: &str = "SELECT from_party, to_party, happened_at FROM shipment \
 const SHIPMENT_SUBJECTS: &str = "SELECT subject FROM shipment WHERE brand_id = $1 AND \
     shipment_no = $2 AND from_party = $3 AND voided_at IS NULL ORDER BY subject";
 const SHIPMENT_SENDERS: &str = "SELECT DISTINCT from_party FROM shipment WHERE brand_id = $1 AND \
-    shipment_no = $2 AND voided_at IS NULL ORDER BY from_party";
+    shipment_no = $2 ORDER BY from_party";
+const SHIPMENT_VOIDED: &str = "SELECT subject FROM shipment WHERE brand_id = $1 AND \
+    shipment_no = $2 AND from_party = $3 AND voided_at IS NOT NULL LIMIT 1";
 const SCAN: &str = "SELECT audience, count, first_at, last_at, first_place, last_place, recent \
     FROM scan WHERE unit = $1 AND audience = $2";
 const EVENTS_OF_HOME: &str =
@@ -137,8 +139,12 @@ const BOUND_IN_RANGE: &str = "SELECT COUNT(*) FROM unit WHERE number >= $1 AND n
     AND produced_at IS NOT NULL";
 const PROOF_TRIES: &str = "SELECT visitor, tried_at, succeeded FROM proof_try WHERE unit = $1 \
     AND tried_at >= $2";
+const PROOF_LAST: &str = "SELECT id, tried_at FROM proof_try WHERE unit = $1 \
+    ORDER BY tried_at DESC, id DESC LIMIT 1";
 const BATCH_TRIES: &str = "SELECT COUNT(*) FROM proof_try WHERE batch_id = $1 AND \
     tried_at >= $2 AND succeeded = 0";
+const REGISTRATIONS: &str =
+    "SELECT person, created_at FROM registration WHERE unit = $1 ORDER BY created_at, id";
 const OUTBOX_DUE: &str = "SELECT home, id, topic, content, due_at FROM outbox WHERE topic = $1 \
     AND due_at <= $2 ORDER BY due_at LIMIT $3";
 const OUTBOX_LEASE: &str =
@@ -154,6 +160,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     SHIPMENT,
     SHIPMENT_SUBJECTS,
     SHIPMENT_SENDERS,
+    SHIPMENT_VOIDED,
     SCAN,
     EVENTS_OF_HOME,
     EVENTS_OF_SUBJECT,
@@ -162,7 +169,9 @@ pub(crate) const STATEMENTS: &[&str] = &[
     UNITS_IN_RANGE,
     BOUND_IN_RANGE,
     PROOF_TRIES,
+    PROOF_LAST,
     BATCH_TRIES,
+    REGISTRATIONS,
     OUTBOX_DUE,
     OUTBOX_LEASE,
     OUTBOX_DONE,
@@ -266,6 +275,18 @@ impl Store {
         Ok(count.unwrap_or(0))
     }
 
+    /// Whether something of a paper was taken back.
+    pub async fn shipment_voided(
+        &self,
+        brand: i64,
+        shipment_no: &str,
+        from: i64,
+    ) -> Result<bool, StoreError> {
+        let params = [brand.into(), shipment_no.into(), from.into()];
+        let found = self.engine.query_first(SHIPMENT_VOIDED, &params, |r| r.int(0)).await?;
+        Ok(found.is_some())
+    }
+
     /// Looks at a unit by one audience.
     pub async fn scan_fetch(
         &self,
@@ -326,11 +347,23 @@ impl Store {
         Ok(self.engine.query(PROOF_TRIES, &[unit.into(), since.into()], map).await?)
     }
 
+    /// The last physical-proof try on a unit: its identity and when.
+    pub async fn proof_last(&self, unit: i64) -> Result<Option<(Vec<u8>, i64)>, StoreError> {
+        let map = |r: &Row<'_>| Ok((r.bytes(0)?, r.int(1)?));
+        Ok(self.engine.query_first(PROOF_LAST, &[unit.into()], map).await?)
+    }
+
     /// Wrong physical-proof tries over a whole batch since an instant.
     pub async fn proof_misses(&self, batch: i64, since: i64) -> Result<i64, StoreError> {
         let params = [batch.into(), since.into()];
         let count = self.engine.query_first(BATCH_TRIES, &params, |r| r.int(0)).await?;
         Ok(count.unwrap_or(0))
+    }
+
+    /// Who registered a unit, and when, the earliest first.
+    pub async fn registrations_fetch(&self, unit: i64) -> Result<Vec<(Vec<u8>, i64)>, StoreError> {
+        let map = |r: &Row<'_>| Ok((r.bytes(0)?, r.int(1)?));
+        Ok(self.engine.query(REGISTRATIONS, &[unit.into()], map).await?)
     }
 
     /// Jobs of a topic that are due.

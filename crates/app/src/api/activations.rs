@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 const ROUTE: &str = "POST /api/v1/activations";
 /// Longest fingerprint and attestation, in characters.
 const FINGERPRINT_CHARS_MAX: usize = 512;
-const ATTESTATION_BYTES_MAX: usize = 16 * 1024;
+const ATTESTATION_BYTES_MAX: usize = 2_048;
 /// Longest short word: a store code, a zone, a region.
 const WORD_CHARS_MAX: usize = 64;
 
@@ -101,7 +101,7 @@ pub struct UnitReply {
     pub sn: Option<String>,
     /// GTIN, 14 digits.
     pub gtin: Option<String>,
-    /// Which of its lives.
+    /// The life it belongs to: that which was open at `activated_at`.
     pub life: i64,
 }
 
@@ -185,7 +185,8 @@ pub struct ActivationReply {
     pub activated_at: String,
     /// Whether `happened_at` was believed; if not, receipt counts and `reasons` holds `clock`.
     pub clock_believed: bool,
-    /// What else is to be said of the report as a whole.
+    /// What else is to be said of the report as a whole: `clock`, `store_code_unknown`,
+    /// `shipping_region_unknown`.
     pub reasons: Vec<&'static str>,
     /// Where.
     pub location: LocationReply,
@@ -298,7 +299,7 @@ async fn report(
     let zone = reference.zone(brand.unwrap_or(domain::id::BrandId(0)));
     let happened_at =
         read_instant(happened_at, &zone).map_err(|why| Problem::invalid("happened_at", why))?;
-    let device = caller.is_none_or(|c| c.assurance() == Assurance::App);
+    let device = caller.is_none_or(|c| c.assurance(&reference.tree) == Assurance::App);
     let mut signals = read_signals(signals)?;
     let own_says_nothing = house.geo.lookup(client).reserved;
     signals.ip = match (device, signals.ip) {
@@ -385,13 +386,13 @@ fn reply(
             code: named.then(|| code.as_str().to_owned()),
             sn: done.unit.sn.clone().filter(|_| named),
             gtin: product.map(|p| p.gtin.clone()),
-            life: done.unit.life,
+            life: done.life,
         },
         event: store::canonical::hex(&done.event.0),
         first: done.first,
         activated_at: super::instant_text(reference, done.unit.brand, done.activated_at),
         clock_believed: done.clock_believed,
-        reasons: if done.clock_believed { vec![] } else { vec!["clock"] },
+        reasons: done.reasons.clone(),
         location: LocationReply {
             region: done.assessment.region.map(|r| r.to_string()),
             level: done.assessment.level.as_str(),

@@ -66,7 +66,7 @@ pub struct ImportQuery {
 pub struct RowLine {
     /// The record, header = 1; among JSON lines the line, from 1.
     pub record: usize,
-    /// `taken`, `unchanged`, `refused`.
+    /// `taken`, `unchanged`, `refused`, `not_recorded`.
     pub outcome: &'static str,
     /// Every reason.
     pub problems: Vec<ProblemReply>,
@@ -90,6 +90,8 @@ pub struct SummaryReply {
     pub unchanged: u64,
     /// Rows refused.
     pub refused: u64,
+    /// Good rows that were not recorded because of a refused one: all or nothing was asked.
+    pub not_recorded: u64,
     /// Whether the whole input was read; if not, `problem` says why.
     pub complete: bool,
     /// Why it ended early.
@@ -186,11 +188,7 @@ async fn judge(work: Work, mut table: Table, output: mpsc::Sender<Bytes>) {
     let mut lines = Lines { output, block: Vec::with_capacity(BLOCK_BYTES), gone: false };
     let mut report = ImportReport::default();
     let mut on_row = |row: &RawRow, outcome: &RowOutcome| {
-        match outcome {
-            RowOutcome::Taken => report.taken += 1,
-            RowOutcome::Unchanged => report.unchanged += 1,
-            RowOutcome::Refused(_) => report.refused += 1,
-        }
+        report.count(outcome);
         if !work.refused_only || matches!(outcome, RowOutcome::Refused(_)) {
             let problems = problems_of(outcome);
             let (record, outcome) = (row.record, outcome_word(outcome));
@@ -210,6 +208,7 @@ async fn judge(work: Work, mut table: Table, output: mpsc::Sender<Bytes>) {
             taken: report.taken,
             unchanged: report.unchanged,
             refused: report.refused,
+            not_recorded: report.not_recorded,
             complete: problem.is_none(),
             problem,
         },

@@ -252,12 +252,13 @@ fn code_text(house: &House, unit: i64) -> String {
 }
 
 /// Where an alert stands in the list. Unit numbers stay inside: the cursor holds the trace code.
-fn place_text(house: &House, alert: &AlertRecord) -> String {
+pub(super) fn place_text(house: &House, alert: &AlertRecord) -> String {
     let key = hex(alert.dedup_key.as_bytes());
     format!("{:x}.{}.{key}", alert.due_at, code_text(house, alert.unit))
 }
 
-fn place_of(house: &House, cursor: &str) -> Option<(i64, i64, String)> {
+/// Reads a cursor.
+pub(super) fn place_of(house: &House, cursor: &str) -> Option<(i64, i64, String)> {
     let mut parts = cursor.splitn(3, '.');
     let due_at = i64::from_str_radix(parts.next()?, 16).ok()?;
     let code = TraceCode::parse(parts.next()?).ok()?;

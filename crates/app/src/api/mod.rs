@@ -23,6 +23,7 @@ mod movements;
 mod openapi;
 mod paging;
 mod proofs;
+mod reports;
 pub mod routes;
 mod rows;
 mod server;

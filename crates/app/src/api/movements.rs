@@ -4,9 +4,11 @@ use super::error::Problem;
 use super::gate::Keyholder;
 use super::input::{At, Input, bounded, bounded_if};
 use crate::files::read_instant;
-use crate::flows::{Caller, House, Scope, pack, ship};
+use crate::flows::{Caller, House, Scope, find, pack, receipt, ship};
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use domain::text::NOTE_CHARS_MAX;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -96,7 +98,7 @@ pub struct VoidShipmentBody {
     request_body = VoidShipmentBody,
     params(("shipment_no" = String, Path, description = "Number of the shipment")),
     responses(
-        (status = 200, description = "Done", body = CountReply),
+        (status = 200, description = "Done; 0 when it was taken back before", body = CountReply),
         (status = 404, description = "No such shipment", body = Problem),
         (status = 409, description = "The goods moved on", body = Problem),
     ),
@@ -128,6 +130,10 @@ pub struct ReceiptBody {
     pub subjects: Vec<String>,
     /// When; now unless said.
     pub happened_at: Option<String>,
+    /// The paper it is checked against: the reply then tells what is missing and what it does
+    /// not name.
+    #[schema(max_length = 128)]
+    pub shipment_no: Option<String>,
     /// Differences noted.
     #[schema(max_length = 1000)]
     pub note: Option<String>,
@@ -151,14 +157,20 @@ pub struct ReceiptReply {
     pub results: Vec<ReceivedReply>,
     /// Subjects refused.
     pub refused: usize,
+    /// On the paper and still on their way: trace codes and SSCCs. Recorded with each of them.
+    pub missing: Vec<String>,
+    /// Named here and not on the paper, as named.
+    pub unexpected: Vec<String>,
 }
 
 /// Accept goods; each subject has its own outcome.
 #[utoipa::path(
     post, path = "/receipts", tag = "distribution", request_body = ReceiptBody,
     responses(
-        (status = 200, description = "One outcome for each subject", body = ReceiptReply),
+        (status = 200, description = "At least one subject stands", body = ReceiptReply),
         (status = 400, description = "Cannot be read", body = Problem),
+        (status = 404, description = "No such paper", body = Problem),
+        (status = 409, description = "Every subject refused", body = ReceiptReply),
     ),
     security(("key" = ["ship"]))
 )]
@@ -166,14 +178,29 @@ pub(super) async fn receive_subjects(
     State(house): State<Arc<House>>,
     keyholder: Keyholder,
     Input(body): Input<ReceiptBody>,
-) -> Result<Json<ReceiptReply>, Problem> {
+) -> Result<Response, Problem> {
     let caller = keyholder.with(Scope::Ship)?;
     check_receipt(&body)?;
     let at = instant_of(&house, &caller, body.happened_at.as_deref()).await?;
+    let paper = match &body.shipment_no {
+        Some(no) => Some(receipt::paper(&house, &caller, &body.party_code, no).await?),
+        None => None,
+    };
     let mut results = Vec::with_capacity(body.subjects.len());
+    let mut unexpected = Vec::new();
     for subject in body.subjects {
         let note = body.note.clone();
         let done = ship::receive(&house, &caller, &body.party_code, &subject, at, note).await;
+        if let Some(paper) = &paper {
+            let number = find::subject(&house, caller.brand, &subject, "subject").await.ok();
+            let named = match number {
+                Some(number) => paper.names(&house, number, at).await?,
+                None => false,
+            };
+            if !named {
+                unexpected.push(subject.clone());
+            }
+        }
         let problem = done.err().map(Problem::from);
         if problem.as_ref().is_some_and(|p| p.status >= 500) {
             return Err(problem.unwrap_or_else(|| Problem::transport("internal")));
@@ -182,11 +209,21 @@ pub(super) async fn receive_subjects(
         results.push(ReceivedReply { subject, outcome, problem });
     }
     let refused = results.iter().filter(|r| r.problem.is_some()).count();
-    Ok(Json(ReceiptReply { results, refused }))
+    let mut missing = Vec::new();
+    if let Some(paper) = &paper {
+        for number in paper.missing(&house, &caller, at).await? {
+            missing.push(receipt::name_of(&house, number).await?);
+        }
+    }
+    let first = results.iter().find_map(|r| r.problem.as_ref()).map(|p| p.status);
+    let status = first.filter(|_| refused == results.len());
+    let status = status.and_then(|s| StatusCode::from_u16(s).ok()).unwrap_or(StatusCode::OK);
+    Ok((status, Json(ReceiptReply { results, refused, missing, unexpected })).into_response())
 }
 
 fn check_receipt(body: &ReceiptBody) -> Result<(), Problem> {
     bounded("party_code", &body.party_code, NAME_CHARS_MAX)?;
+    bounded_if("shipment_no", body.shipment_no.as_ref(), NAME_CHARS_MAX)?;
     bounded_if("note", body.note.as_ref(), NOTE_CHARS_MAX)?;
     if body.subjects.is_empty() || body.subjects.len() > SUBJECTS_MAX {
         return Err(Problem::invalid("subjects", format!("1 to {SUBJECTS_MAX}")));

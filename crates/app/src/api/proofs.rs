@@ -3,6 +3,7 @@
 use super::error::Problem;
 use super::gate::{Asker, ClientAddress};
 use super::input::{At, Input, bounded};
+use super::instant_text;
 use super::verify::unit_of;
 use crate::flows::{House, proof};
 use axum::Json;
@@ -65,18 +66,23 @@ pub(super) async fn prove_unit(
     let number = unit_of(&house, caller.as_ref(), &code, None).await?;
     let visitor = client.to_string();
     let outcome = proof::prove(&house, number, kind, &body.value, &visitor).await?;
-    let (status, reply) = proof_reply(&outcome);
+    let reference = house.reference().await?;
+    let brand = reference.batch_of(number).map_or(0, |batch| batch.brand);
+    let (status, reply) = proof_reply(&outcome, |at| instant_text(&reference, brand, at));
     Ok((status, Json(reply)).into_response())
 }
 
-fn proof_reply(outcome: &proof::ProofOutcome) -> (StatusCode, ProofReply) {
+fn proof_reply(
+    outcome: &proof::ProofOutcome,
+    told: impl Fn(jiff::Timestamp) -> String,
+) -> (StatusCode, ProofReply) {
     use proof::ProofOutcome as Out;
     let reply =
         |outcome| ProofReply { outcome, first_at: None, tries_left: None, wait_until: None };
     match outcome {
         Out::First => (StatusCode::OK, reply("first")),
         Out::Again(at) => {
-            (StatusCode::OK, ProofReply { first_at: Some(at.to_string()), ..reply("again") })
+            (StatusCode::OK, ProofReply { first_at: Some(told(*at)), ..reply("again") })
         }
         Out::Compare => (StatusCode::OK, reply("compare")),
         Out::Wrong { tries_left } => {
@@ -84,7 +90,7 @@ fn proof_reply(outcome: &proof::ProofOutcome) -> (StatusCode, ProofReply) {
         }
         Out::Wait(until) => (
             StatusCode::TOO_MANY_REQUESTS,
-            ProofReply { wait_until: Some(until.to_string()), ..reply("wait") },
+            ProofReply { wait_until: Some(told(*until)), ..reply("wait") },
         ),
         Out::NotOffered => (StatusCode::OK, reply("not_offered")),
     }

@@ -3,8 +3,8 @@
 use super::error::Problem;
 use super::gate::{self, Gate};
 use super::{
-    ServeOptions, activations, batches, bulk, catalogue, movements, openapi, proofs, rows, units,
-    verify,
+    ServeOptions, activations, batches, bulk, catalogue, movements, openapi, proofs, reports, rows,
+    units, verify,
 };
 use crate::flows::House;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -49,6 +49,7 @@ fn version_1() -> OpenApiRouter<Arc<House>> {
         .routes(routes!(catalogue::list_parties))
         .routes(routes!(catalogue::list_territories))
         .routes(routes!(catalogue::list_alerts))
+        .routes(routes!(reports::list_reports))
 }
 
 /// Bulk routes: their bodies are read as they come, so no limit holds for the whole of them; each

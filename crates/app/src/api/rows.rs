@@ -49,7 +49,8 @@ pub struct ProblemReply {
 pub struct RowReply {
     /// Its place in the request, from 1.
     pub row: usize,
-    /// `taken`, `unchanged`, `refused`.
+    /// `taken`, `unchanged`, `refused`, `not_recorded`: good, but another row was refused and all
+    /// or nothing was asked.
     pub outcome: &'static str,
     /// Every reason.
     pub problems: Vec<ProblemReply>,
@@ -70,6 +71,7 @@ pub fn outcome_word(outcome: &RowOutcome) -> &'static str {
         RowOutcome::Taken => "taken",
         RowOutcome::Unchanged => "unchanged",
         RowOutcome::Refused(_) => "refused",
+        RowOutcome::NotRecorded => "not_recorded",
     }
 }
 
@@ -90,7 +92,7 @@ pub fn problems_of(outcome: &RowOutcome) -> Vec<ProblemReply> {
     responses(
         (status = 200, description = "At least one row stands", body = RowsReply),
         (status = 400, description = "Cannot be read", body = Problem),
-        (status = 409, description = "Every row refused", body = RowsReply),
+        (status = 409, description = "No row was recorded", body = RowsReply),
     ),
     security(("key" = ["produce"]))
 )]
@@ -109,7 +111,7 @@ pub(super) async fn commission_units(
     responses(
         (status = 200, description = "At least one row stands", body = RowsReply),
         (status = 400, description = "Cannot be read", body = Problem),
-        (status = 409, description = "Every row refused", body = RowsReply),
+        (status = 409, description = "No row was recorded", body = RowsReply),
     ),
     security(("key" = ["produce"]))
 )]
@@ -128,7 +130,7 @@ pub(super) async fn pack_children(
     responses(
         (status = 200, description = "At least one row stands", body = RowsReply),
         (status = 400, description = "Cannot be read", body = Problem),
-        (status = 409, description = "Every row refused", body = RowsReply),
+        (status = 409, description = "No row was recorded", body = RowsReply),
     ),
     security(("key" = ["ship"]))
 )]
@@ -147,7 +149,7 @@ pub(super) async fn ship_subjects(
     responses(
         (status = 200, description = "At least one row stands", body = RowsReply),
         (status = 400, description = "Cannot be read", body = Problem),
-        (status = 409, description = "Every row refused", body = RowsReply),
+        (status = 409, description = "No row was recorded", body = RowsReply),
     ),
     security(("key" = ["ship"]))
 )]
@@ -188,16 +190,19 @@ async fn take(
     let broken = drafts.len() < body.rows.len();
     let taking = Taking { update: false, all_or_nothing: body.all_or_nothing };
     let judged = if body.all_or_nothing && broken {
-        vec![RowOutcome::Unchanged; drafts.len()]
+        vec![RowOutcome::NotRecorded; drafts.len()]
     } else {
         hand_over(house, caller, drafts, way, taking).await?
     };
     let mut judged = judged.into_iter();
-    let outcomes: Vec<_> = outcomes
+    let mut outcomes: Vec<_> = outcomes
         .into_iter()
-        .map(|o| o.or_else(|| judged.next()).unwrap_or(RowOutcome::Unchanged))
+        .map(|o| o.or_else(|| judged.next()).unwrap_or(RowOutcome::NotRecorded))
         .collect();
-    Ok(answer(&outcomes))
+    if body.all_or_nothing {
+        RowOutcome::all_or_nothing(&mut outcomes);
+    }
+    Ok(answer(&outcomes, body.all_or_nothing))
 }
 
 async fn hand_over(
@@ -228,8 +233,8 @@ async fn hand_over(
     Ok(outcomes)
 }
 
-/// 200 while a row stands; when every row was refused, the status of the first refusal.
-fn answer(outcomes: &[RowOutcome]) -> Response {
+/// 200 while a row stands; when none was recorded, the status of the first refusal.
+fn answer(outcomes: &[RowOutcome], all_or_nothing: bool) -> Response {
     let reply = |(i, outcome): (usize, &RowOutcome)| RowReply {
         row: i + 1,
         outcome: outcome_word(outcome),
@@ -241,7 +246,8 @@ fn answer(outcomes: &[RowOutcome]) -> Response {
         _ => None,
     };
     let refused = outcomes.iter().filter(|o| matches!(o, RowOutcome::Refused(_))).count();
-    let status = if refused == outcomes.len() { outcomes.first().and_then(first) } else { None };
+    let nothing = refused == outcomes.len() || (all_or_nothing && refused > 0);
+    let status = if nothing { outcomes.iter().find_map(first) } else { None };
     let status = status.and_then(|s| StatusCode::from_u16(s).ok()).unwrap_or(StatusCode::OK);
     (status, Json(RowsReply { results, refused })).into_response()
 }

@@ -5,7 +5,7 @@ use super::access::{Fact, View};
 use super::instant_text;
 use super::verdicts::ProductReply;
 use crate::flows::custody::instant;
-use crate::flows::dossier::Dossier;
+use crate::flows::dossier::{Dossier, aliases};
 use crate::flows::find::unit_number;
 use crate::flows::reference::Reference;
 use crate::flows::verify::Verified;
@@ -23,7 +23,7 @@ use utoipa::ToSchema;
 pub struct IdentifierReply {
     /// `imei`, `meid`, `eid`, `mac`, `part`.
     pub scheme: String,
-    /// Its canonical form.
+    /// Its canonical form; an IMEI with its check digit.
     pub value: String,
 }
 
@@ -73,6 +73,8 @@ pub struct StandingFindingReply {
 pub struct DossierReply {
     /// Trace code.
     pub code: String,
+    /// Further codes: labels that replaced the first; for the brand only.
+    pub aliases: Vec<String>,
     /// Serial number.
     pub sn: Option<String>,
     /// Other identifiers; for the brand only.
@@ -129,8 +131,11 @@ pub fn dossier_reply(
     let at = |micros: Option<i64>| micros.map(|at| telling.text(at));
     let identifier = |i: &store::event::IdentifierRow| IdentifierReply {
         scheme: i.scheme.clone(),
-        value: i.value.clone(),
+        value: words(&i.scheme, &i.value),
     };
+    let code = |number| house.ring().encode(unit_number(number)).as_str().to_owned();
+    let mut aliases = aliases(&dossier.events);
+    aliases.retain(|_| view.shows(Fact::Identifiers));
     let identifiers = unit.identifiers.iter().filter(|_| view.shows(Fact::Identifiers));
     let finding = |f: &FindingRecord| StandingFindingReply {
         kind: f.kind.clone(),
@@ -143,7 +148,8 @@ pub fn dossier_reply(
     };
     let findings = dossier.findings.iter().filter(|_| view.shows(Fact::Findings));
     DossierReply {
-        code: house.ring().encode(unit_number(unit.number)).as_str().to_owned(),
+        code: code(unit.number),
+        aliases: aliases.into_iter().map(code).collect(),
         sn: unit.sn.clone(),
         identifiers: identifiers.map(identifier).collect(),
         verdict: verified.decision.verdict.as_str(),
@@ -198,6 +204,7 @@ impl Telling<'_> {
         let own = |party: PartyId| self.view.shows_hop(self.reference, self.caller, party);
         let to = match &event.body {
             Body::Shipped { to, .. } | Body::Returned { to, .. } => Some(PartyId(*to)),
+            Body::ReceiptDiffered { from, .. } => Some(PartyId(*from)),
             Body::Received { .. } | Body::ShipmentVoided { .. } => None,
             Body::Commissioned { .. } | Body::Activated(_) => return true,
             _ => return false,
@@ -225,6 +232,10 @@ impl Telling<'_> {
                 json!({"to": self.code_of(*to), "presumed": presumed, "reason": reason,
                     "shipment_no": shipment_no})
             }
+            Body::ReceiptDiffered { from, missing, shipment_no } => {
+                json!({"from": self.code_of(*from), "missing": missing,
+                    "shipment_no": shipment_no})
+            }
             Body::Received { note, .. } => json!({"note": note}),
             Body::ShipmentVoided { shipment_no, .. } => json!({"shipment_no": shipment_no}),
             Body::Activated(body) => self.activated(body),
@@ -250,7 +261,8 @@ impl Telling<'_> {
                 json!({"code": self.house.ring().encode(unit_number(*alias)).as_str()})
             }
             Body::IdentifierMoved { onto, reason, scheme, value, .. } => {
-                json!({"onto": onto, "reason": reason, "scheme": scheme, "value": value})
+                json!({"onto": onto, "reason": reason, "scheme": scheme,
+                    "value": words(scheme, value)})
             }
             Body::Registered { proof, sold_on, .. } => json!({"proof": proof, "sold_on": sold_on}),
             Body::ProofPassed { proof } => json!({"proof": proof}),
@@ -298,6 +310,12 @@ impl Telling<'_> {
             "location": {"region": body.region, "level": body.level, "grade": body.grade},
             "families": families, "findings": findings, "versions": body.versions})
     }
+}
+
+/// An identifier as people know it: an IMEI with its check digit.
+fn words(scheme: &str, value: &str) -> String {
+    let full = (scheme == "imei").then(|| domain::identifier::imei15(value)).flatten();
+    full.unwrap_or_else(|| value.to_owned())
 }
 
 fn findings_told(findings: &[FindingRow]) -> Vec<Value> {

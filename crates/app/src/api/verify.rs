@@ -10,7 +10,7 @@ use super::verdicts::{
     StateReply, VerifyManyReply, VerifyReply,
 };
 use crate::flows::custody::instant;
-use crate::flows::find::unit_number;
+use crate::flows::find::{self, unit_number};
 use crate::flows::reference::Reference;
 use crate::flows::verify::{self, Hands, Known, QUERY_CHARS_MAX, Reading, Verified};
 use crate::flows::{Caller, FlowError, House, Scope};
@@ -394,7 +394,7 @@ pub async fn unit_of(
     let brand = caller.map(|c| c.brand).or_else(|| reference.sole_brand());
     let unknown = domain::refusal::Refused::new(domain::refusal::Refusal::UnknownSubject, "code");
     match verify::read(house, &mut reference, brand, raw, scheme).await? {
-        Reading::Number(number, _) => Ok(number),
+        Reading::Number(number, _) => Ok(find::unit_of_code(house, number).await?),
         Reading::Ambiguous(..) => {
             Err(Problem::invalid("scheme", "it names two units: say which with ?scheme="))
         }

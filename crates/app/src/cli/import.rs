@@ -61,10 +61,11 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
 }
 
 fn summary(report: &ImportReport, all_or_nothing: bool) -> String {
-    let ImportReport { taken, unchanged, refused } = report;
+    let ImportReport { taken, unchanged, refused, .. } = report;
     if all_or_nothing && *refused > 0 {
         let rows = report.rows();
-        return format!("taken 0, unchanged 0, refused {refused}; nothing of {rows} rows taken\n");
+        let counts = format!("taken {taken}, unchanged {unchanged}, refused {refused}");
+        return format!("{counts}; nothing of {rows} rows taken\n");
     }
     format!("taken {taken}, unchanged {unchanged}, refused {refused}\n")
 }

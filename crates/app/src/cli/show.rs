@@ -6,7 +6,7 @@ use super::term::{Paint, Tone, clip, pad, plain};
 use super::{Exit, Fault, open, term, words};
 use crate::config::Global;
 use crate::flows::custody::instant;
-use crate::flows::dossier::{Dossier, dossier};
+use crate::flows::dossier::{Dossier, aliases, dossier};
 use crate::flows::find::unit_number;
 use crate::flows::reference::Reference;
 use crate::flows::verify::{self, Hands, Known, Reading, Verified};
@@ -60,6 +60,12 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     let (text, exit) = shown;
     term::print(&text)?;
     Ok(exit)
+}
+
+/// An identifier as people know it: an IMEI, kept by its 14 digits, with its check digit.
+fn known_as(scheme: &str, value: &str) -> String {
+    let imei = (scheme == Scheme::Imei.as_str()).then(|| imei15(value)).flatten();
+    imei.unwrap_or_else(|| plain(value))
 }
 
 fn nothing(lang: Lang, what: &str, verified: &Verified) -> String {
@@ -166,14 +172,19 @@ impl Sheet<'_> {
         let unit = &self.known.record;
         let mut text = self.heading("标识", "Identifiers");
         text += &self.line("追溯码", "code", self.known.code.as_str());
+        for alias in aliases(&self.dossier.events) {
+            text += &self.line("补码", "alias", &self.code(alias));
+        }
         text += &self.line("SN", "SN", unit.sn.as_deref().unwrap_or_default());
         for row in &unit.identifiers {
             let scheme = row.scheme.to_uppercase();
-            // Kept by its 14 digits; people know the one with the check digit.
-            let imei = (row.scheme == Scheme::Imei.as_str()).then(|| imei15(&row.value));
-            text += &self.row(&scheme, &imei.flatten().unwrap_or_else(|| plain(&row.value)));
+            text += &self.row(&scheme, &known_as(&row.scheme, &row.value));
         }
         text
+    }
+
+    fn code(&self, number: i64) -> String {
+        self.house.ring().encode(unit_number(number)).as_str().to_owned()
     }
 
     fn state(&self) -> String {

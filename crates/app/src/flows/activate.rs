@@ -7,6 +7,7 @@ use super::custody::{self, Subject, instant};
 use super::find::{self, CodeFound, unit_number};
 use super::house::{EventDraft, House};
 use super::idempotency::{Answer, Keyed};
+use super::lives::Past;
 use super::outcome::{FlowError, RACES_MAX};
 use super::reference::Reference;
 use crate::rules::{NEVER_SHIPPED_GRACE, OBSERVATION_KEPT};
@@ -87,12 +88,16 @@ pub struct Activated {
     pub unit: UnitRecord,
     /// The event's identity.
     pub event: domain::id::EventId,
-    /// First of its life.
+    /// The life it belongs to.
+    pub life: i64,
+    /// First of that life.
     pub first: bool,
-    /// First activation of this life.
+    /// First activation of that life.
     pub activated_at: Timestamp,
     /// Whether the sender's clock was believed.
     pub clock_believed: bool,
+    /// What could not be used of the report: stable codes.
+    pub reasons: Vec<&'static str>,
     /// The weighed evidence.
     pub assessment: Assessment,
     /// What does not fit.
@@ -119,14 +124,19 @@ pub async fn activate(
     render: Render<'_>,
 ) -> Result<Answer, FlowError> {
     let received_at = house.clock.now();
-    receive(house, Received { caller, report, received_at }, key, render).await
+    let received = Received { caller, brand: None, report, received_at, waited: false };
+    receive(house, received, key, render).await
 }
 
 /// A report, who sent it, and when it came: one that waited for its unit came before now.
 pub(super) struct Received<'a> {
     pub(super) caller: Option<&'a Caller>,
+    /// The tenant it is meant for, where the caller does not say it.
+    pub(super) brand: Option<BrandId>,
     pub(super) report: &'a Report,
     pub(super) received_at: Timestamp,
+    /// It is kept already.
+    pub(super) waited: bool,
 }
 
 pub(super) async fn receive(
@@ -135,18 +145,16 @@ pub(super) async fn receive(
     key: Option<&Keyed>,
     render: Render<'_>,
 ) -> Result<Answer, FlowError> {
-    let Received { caller, report, received_at } = received;
+    let Received { caller, report, received_at, .. } = received;
     let reference = house.reference().await?;
-    let brand = match caller {
-        Some(caller) => caller.brand,
-        None => reference.sole_brand().unwrap_or(BrandId(0)),
-    };
+    let meant = caller.map(|c| c.brand).or(received.brand).or_else(|| reference.sole_brand());
+    let brand = meant.unwrap_or(BrandId(0));
     let number = match locate(house, brand, report).await? {
         Some(number) => number,
         None => {
             // A code that was never issued is no unit that might still arrive.
-            if report.scheme != Scheme::Code.as_str() {
-                super::waiting::keep(house, report, received_at).await?;
+            if report.scheme != Scheme::Code.as_str() && !received.waited {
+                super::waiting::keep(house, &received, meant).await?;
             }
             return Err(Refused::new(Refusal::UnknownSubject, "identifier.value").into());
         }
@@ -159,13 +167,14 @@ pub(super) async fn receive(
             // Another tenant's unit answers exactly as one that is not there.
             return Err(Refused::new(Refusal::UnknownSubject, "identifier.value").into());
         }
-        let assurance = caller.map_or(Assurance::Public, Caller::assurance);
+        let assurance = caller.map_or(Assurance::Public, |c| c.assurance(&reference.tree));
         let produced_at = loaded.unit.as_ref().and_then(|u| u.produced_at).map(instant);
         let happened_at = instant(report.happened_at);
         let at = activation::activated_at(happened_at, received_at, produced_at);
         let decided = decide(house, &reference, &loaded, Weighed { report, assurance, at });
         let mut commit = commit(house, &loaded, &decided, report, caller)?;
-        let outcome = outcome(house, &reference, &loaded, decided, &commit);
+        let mut outcome = outcome(house, &reference, &loaded, decided, &commit);
+        outcome.reasons.extend(unusable(house, &reference, &loaded, &report.signals));
         let answer = render(&outcome);
         let now = house.clock.now().as_microsecond();
         commit.idempotency = key.map(|k| k.keep(number, &answer, now));
@@ -213,6 +222,25 @@ pub(super) struct Loaded {
     pub(super) unit: Option<UnitRecord>,
     pub(super) batch: i64,
     pub(super) custody: CustodyFacts,
+    /// The lives before the present one.
+    past: Past,
+}
+
+impl Loaded {
+    /// The life an activation belongs to.
+    fn life_at(&self, at: Timestamp) -> i64 {
+        i64::try_from(activation::life_at(&self.past.openings, at)).unwrap_or(0)
+    }
+
+    /// When a life was first activated, and by which device.
+    fn first_of(&self, life: i64) -> Option<(Timestamp, Option<Vec<u8>>)> {
+        let unit = self.unit.as_ref()?;
+        if life == unit.life {
+            return unit.activated_at.map(|at| (instant(at), unit.fingerprint.clone()));
+        }
+        let first = self.past.firsts.iter().find(|(number, ..)| *number == life);
+        first.map(|(_, at, fingerprint)| (instant(*at), fingerprint.clone()))
+    }
 }
 
 pub(super) async fn load(
@@ -231,6 +259,7 @@ pub(super) async fn load(
             unit: None,
             batch: batch.id,
             custody: CustodyFacts::default(),
+            past: Past::default(),
         });
     };
     let subject = Subject::Unit(Box::new(unit.clone()));
@@ -240,6 +269,7 @@ pub(super) async fn load(
         product: ProductId(unit.product),
         batch: unit.batch,
         custody: custody::facts(house, reference, &[&subject]).await?,
+        past: Past::load(house, &unit).await?,
         unit: Some(unit),
     })
 }
@@ -247,6 +277,7 @@ pub(super) async fn load(
 /// What the rules say of a report.
 pub(super) struct Decided {
     pub(super) at: activation::ActivatedAt,
+    life: i64,
     pub(super) assessment: Assessment,
     pub(super) bound_to: Option<PartyId>,
     pub(super) fingerprint: Option<Vec<u8>>,
@@ -281,9 +312,8 @@ pub(super) fn decide(
     let assessment = assess(&seen, authorised.as_ref(), model.prior, model, divisions);
     let hash = |raw: &String| house.secrets.hash("fingerprint", raw);
     let fingerprint = report.fingerprint.as_ref().map(hash);
-    let earlier = unit
-        .filter(|u| u.activated_at.is_some())
-        .map(|u| Earlier { fingerprint: u.fingerprint.clone() });
+    let life = loaded.life_at(at.at);
+    let earlier = loaded.first_of(life).map(|(_, fingerprint)| Earlier { fingerprint });
     let store = report.signals.store_code.as_deref();
     let activation = activation::decide(&ActivationFacts {
         unit: unit_number(loaded.number),
@@ -300,7 +330,7 @@ pub(super) fn decide(
         custody: &loaded.custody,
         tree: &reference.tree,
     });
-    Decided { at, assessment, bound_to, fingerprint, assurance, activation }
+    Decided { at, life, assessment, bound_to, fingerprint, assurance, activation }
 }
 
 /// The party the goods are bound to at an instant, where they may be sold then, and whether online
@@ -358,6 +388,22 @@ fn observations(
     }
 }
 
+/// Words that name nothing we know. They refuse nothing, and whoever sends them is told.
+fn unusable(
+    house: &House,
+    reference: &Reference,
+    loaded: &Loaded,
+    signals: &Signals,
+) -> Vec<&'static str> {
+    let unknown_store = |code: &String| reference.party(loaded.brand, code).is_none();
+    let unknown_region = |text: &String| house.geo.divisions().parse(text).is_err();
+    let told = [
+        (signals.store_code.as_ref().is_some_and(unknown_store), "store_code_unknown"),
+        (signals.shipping_region.as_ref().is_some_and(unknown_region), "shipping_region_unknown"),
+    ];
+    told.into_iter().filter_map(|(holds, reason)| holds.then_some(reason)).collect()
+}
+
 fn outside(assessment: &Assessment) -> Outside {
     use detect::location::{Grade, Nature as Seen};
     let grade = match assessment.grade {
@@ -405,7 +451,7 @@ fn commit(
     let relied = unit.map(|u| Relied::Unit { number: u.number, revision: u.revision });
     Ok(Commit {
         relies_on: relied.into_iter().collect(),
-        alerts: alerts(&event, &decided.activation.findings, unit.map_or(0, |u| u.life)),
+        alerts: alerts(&event, &decided.activation.findings, decided.life),
         events: vec![event],
         observations: vec![observation],
         ..Commit::default()
@@ -461,7 +507,7 @@ fn body(house: &House, loaded: &Loaded, decided: &Decided, digest: String) -> Ac
         fingerprint: decided.fingerprint.as_deref().map(hex),
         first: decided.activation.first,
         grade: assessment.grade.as_str().to_owned(),
-        life: loaded.unit.as_ref().map_or(0, |u| u.life),
+        life: decided.life,
         level: assessment.level.as_str().to_owned(),
         product: loaded.unit.is_none().then_some(loaded.product.0),
         region: assessment.region.map(|r| r.to_string()),
@@ -518,15 +564,19 @@ fn outcome(
         batch: loaded.batch,
         ..UnitRecord::default()
     });
-    let first_at = unit.activated_at.map_or(decided.at.at, instant);
-    let after = UnitRecord { activated_at: Some(first_at.as_microsecond()), ..unit.clone() };
+    let first_at = loaded.first_of(decided.life).map_or(decided.at.at, |(at, _)| at);
+    // The guarantee is that of the present life, whichever the report belongs to.
+    let present = (decided.life == unit.life).then(|| first_at.as_microsecond());
+    let after = UnitRecord { activated_at: present.or(unit.activated_at), ..unit.clone() };
     let warranty = super::verify::warranty(house, reference, &after, &loaded.custody);
     Activated {
         event: commit.events.first().map_or(domain::id::EventId([0; 16]), |e| e.id),
         unit,
+        life: decided.life,
         first: decided.activation.first,
         activated_at: first_at,
         clock_believed: decided.at.clock_believed,
+        reasons: if decided.at.clock_believed { Vec::new() } else { vec!["clock"] },
         assessment: decided.assessment,
         findings: decided.activation.findings,
         assurance: decided.assurance,

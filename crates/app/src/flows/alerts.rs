@@ -35,11 +35,22 @@ pub async fn list(
     caller: &Caller,
     wanted: Wanted,
 ) -> Result<(Vec<AlertRecord>, bool), FlowError> {
+    let kind = wanted.kind.map(|k| k.as_str().to_owned());
+    listed(house, caller, wanted, kind).await
+}
+
+/// As [`list`], of a kind by its stored word.
+pub(super) async fn listed(
+    house: &House,
+    caller: &Caller,
+    wanted: Wanted,
+    kind: Option<String>,
+) -> Result<(Vec<AlertRecord>, bool), FlowError> {
     caller.need(Scope::Read)?;
     let reference = house.reference().await?;
     let party = reference.tree.get(caller.party);
     if party.is_none_or(|p| p.kind != PartyKind::Brand) {
-        let why = "only the brand reads alerts";
+        let why = "only the brand reads this";
         return Err(Refused::because(Refusal::NotAllowed, "", why).into());
     }
     let most = i64::try_from(wanted.most).unwrap_or(ALERTS_MAX).clamp(1, ALERTS_MAX);
@@ -47,7 +58,7 @@ pub async fn list(
         brand: caller.brand.0,
         since: wanted.since.map_or(i64::MIN, Timestamp::as_microsecond),
         until: house.clock.now().as_microsecond(),
-        kind: wanted.kind.map(|k| k.as_str().to_owned()),
+        kind,
         after: wanted.after,
         // One more tells whether a further page follows.
         most: most + 1,

@@ -2,6 +2,7 @@
 
 use domain::activation::Assurance;
 use domain::id::{BrandId, PartyId};
+use domain::party::{PartyKind, PartyTree};
 use domain::refusal::{Refusal, Refused};
 
 /// What a key may do. `all` holds every other.
@@ -106,9 +107,13 @@ impl Caller {
         Err(Refused::because(Refusal::NotAllowed, "", more))
     }
 
-    /// What this caller's activations are worth.
-    pub fn assurance(&self) -> Assurance {
-        if self.may(Scope::ActivateAttested) {
+    /// What this caller's activations are worth. Whoever sells the goods could gain by what it says
+    /// of them: only the brand's own servers and a platform's are believed more than an app.
+    pub fn assurance(&self, tree: &PartyTree) -> Assurance {
+        let kind = tree.get(self.party).map(|party| party.kind);
+        if !matches!(kind, Some(PartyKind::Brand | PartyKind::Platform)) {
+            Assurance::App
+        } else if self.may(Scope::ActivateAttested) {
             Assurance::Attested
         } else if self.may(Scope::Activate) {
             Assurance::BrandServer

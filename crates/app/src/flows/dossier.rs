@@ -16,6 +16,7 @@ fn travels(body: &Body) -> bool {
         body,
         Body::Shipped { .. }
             | Body::Received { .. }
+            | Body::ReceiptDiffered { .. }
             | Body::Returned { .. }
             | Body::ShipmentVoided { .. }
             | Body::Packed { .. }
@@ -84,4 +85,13 @@ pub async fn dossier(
 /// When an event happened, as an instant.
 pub fn happened_at(event: &Event) -> jiff::Timestamp {
     instant(event.happened_at)
+}
+
+/// The numbers of the further codes that a unit was given, in order.
+pub fn aliases(events: &[Event]) -> Vec<i64> {
+    let bound = |event: &Event| match event.body {
+        Body::AliasBound { alias } => Some(alias),
+        _ => None,
+    };
+    events.iter().filter_map(bound).collect()
 }

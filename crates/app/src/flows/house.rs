@@ -106,8 +106,8 @@ impl House {
         if version? == current.version { Ok(current) } else { self.reload().await }
     }
 
-    /// Runs `reading` so that all of it sees one instant, where that makes it cheaper. Nothing in it
-    /// may wait for a client or for a write.
+    /// Runs `reading` so that all of it sees one instant, where that makes it cheaper. Nothing in
+    /// it may wait for a client or for a write.
     pub async fn one_snapshot<T>(&self, reading: impl Future<Output = T>) -> T {
         self.store.one_snapshot(reading).await
     }

@@ -40,19 +40,23 @@ pub struct ImportReport {
     pub unchanged: u64,
     /// Rows refused.
     pub refused: u64,
+    /// Good rows that were not recorded because of a refused one: all or nothing was asked.
+    pub not_recorded: u64,
 }
 
 impl ImportReport {
     /// All rows looked at.
     pub fn rows(&self) -> u64 {
-        self.taken + self.unchanged + self.refused
+        self.taken + self.unchanged + self.refused + self.not_recorded
     }
 
-    fn count(&mut self, outcome: &RowOutcome) {
+    /// Counts a row.
+    pub fn count(&mut self, outcome: &RowOutcome) {
         match outcome {
             RowOutcome::Taken => self.taken += 1,
             RowOutcome::Unchanged => self.unchanged += 1,
             RowOutcome::Refused(_) => self.refused += 1,
+            RowOutcome::NotRecorded => self.not_recorded += 1,
         }
     }
 }
@@ -157,15 +161,21 @@ impl Chunk<'_> {
         }
         let broken = outcomes.iter().any(Option::is_some);
         let judged = if self.taking.all_or_nothing && broken {
-            vec![RowOutcome::Unchanged; drafts.len()]
+            vec![RowOutcome::NotRecorded; drafts.len()]
         } else {
             self.take(kind, drafts).await?
         };
         let mut judged = judged.into_iter();
-        for (row, outcome) in rows.iter().zip(outcomes) {
-            let outcome = outcome.or_else(|| judged.next()).unwrap_or(RowOutcome::Unchanged);
-            report.count(&outcome);
-            on_row(row, &outcome);
+        let mut outcomes: Vec<_> = outcomes
+            .into_iter()
+            .map(|o| o.or_else(|| judged.next()).unwrap_or(RowOutcome::NotRecorded))
+            .collect();
+        if self.taking.all_or_nothing {
+            RowOutcome::all_or_nothing(&mut outcomes);
+        }
+        for (row, outcome) in rows.iter().zip(&outcomes) {
+            report.count(outcome);
+            on_row(row, outcome);
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
 //! What befalls units besides travel: inspection, recall, theft, decommissioning, new lives,
-//! further codes, identifiers that move, registration by a consumer, reports of suspicion.
+//! further codes, identifiers that move, reports of suspicion.
 
 use super::caller::{Caller, Scope};
 use super::find::{self, CodeFound, scope_of};
@@ -14,9 +14,8 @@ use domain::mandate::Deed;
 use domain::refusal::{Refusal, Refused};
 use domain::text::{NOTE_CHARS_MAX, required};
 use jiff::Timestamp;
-use jiff::civil::Date;
-use store::commit::{Commit, Idempotency, Observation, Relied, Side};
-use store::event::{Body, Row, Subject};
+use store::commit::{Alert, Commit, Observation, Relied};
+use store::event::{AnswersTo, Body, Event, IdentifierRow, Row, Subject};
 use store::unit::UnitRecord;
 
 /// Units one command may name.
@@ -81,9 +80,12 @@ impl Change {
         !matches!(self, Self::Inspect(..) | Self::OpenLife(_))
     }
 
-    fn refuse(&self, unit: &UnitRecord) -> Option<Refusal> {
+    fn refuse(&self, unit: &UnitRecord, at: Timestamp) -> Option<Refusal> {
         match self {
             Self::OpenLife(_) if unit.activated_at.is_none() => Some(Refusal::LifeOpen),
+            Self::OpenLife(_) if unit.activated_at > Some(at.as_microsecond()) => {
+                Some(Refusal::ContradictsLater)
+            }
             Self::Decommission(_) | Self::OpenLife(_) if unit.retired_at.is_some() => {
                 Some(Refusal::Decommissioned)
             }
@@ -121,7 +123,7 @@ pub async fn change(
                 .ok_or(Refused::new(Refusal::UnknownSubject, "units"))?;
             let deed = (change.deed(), "units");
             mandate::may(house, &reference, caller, deed, &unit).await?;
-            if let Some(refusal) = change.refuse(&unit) {
+            if let Some(refusal) = change.refuse(&unit, at) {
                 return Err(Refused::new(refusal, "units").into());
             }
             units.push(unit);
@@ -193,7 +195,7 @@ pub async fn bind_alias(
             return Err(Refused::new(Refusal::CodeOtherProduct, "code").into());
         }
         let body = Body::AliasBound { alias };
-        if commit_one(house, caller, &record, body, Beside::default()).await? {
+        if commit_one(house, caller, &record, body).await? {
             return Ok(());
         }
     }
@@ -218,6 +220,10 @@ pub async fn move_identifier(
         let reference = house.reference().await?;
         let record = owned(house, caller, unit).await?;
         mandate::may(house, &reference, caller, (Deed::Rename, "unit"), &record).await?;
+        if record.produced_at.is_none() {
+            // Its production record will say what it answers to.
+            return Err(Refused::new(Refusal::BeforeProduction, "unit").into());
+        }
         let found = find::identifier(house, caller.brand, identifier).await?;
         match (onto, found) {
             (true, Some(_)) => {
@@ -233,17 +239,40 @@ pub async fn move_identifier(
             continue;
         }
         let body = Body::IdentifierMoved {
+            answers_to: Some(answers_to(&record, identifier, onto)),
             onto,
             reason: reason.clone(),
             scheme: identifier.scheme().as_str().to_owned(),
             scope: scope_of(identifier.scheme(), caller.brand),
             value: identifier.value().to_owned(),
         };
-        if commit_one(house, caller, &record, body, Beside::default()).await? {
+        if commit_one(house, caller, &record, body).await? {
             return Ok(());
         }
     }
     Err(FlowError::Busy)
+}
+
+/// What a unit answers to once an identifier went onto it or away.
+fn answers_to(unit: &UnitRecord, moved: &Identifier, onto: bool) -> AnswersTo {
+    let row = IdentifierRow {
+        scheme: moved.scheme().as_str().to_owned(),
+        value: moved.value().to_owned(),
+    };
+    let mut names = AnswersTo { identifiers: unit.identifiers.clone(), sn: unit.sn.clone() };
+    if moved.scheme() == Scheme::Sn {
+        let same = |sn: &String| sn.eq_ignore_ascii_case(moved.value());
+        names.sn = match onto {
+            true => Some(moved.shown().to_owned()),
+            false => names.sn.filter(|sn| !same(sn)),
+        };
+        return names;
+    }
+    names.identifiers.retain(|one| *one != row);
+    if onto {
+        names.identifiers.push(row);
+    }
+    names
 }
 
 /// Notes a serial number that has the form of a trace code before it is bound; false when others
@@ -266,80 +295,6 @@ async fn noted_code_like(
         Err(e) => Err(e.into()),
         Ok(()) => Ok(true),
     }
-}
-
-/// What a consumer says when registering.
-#[derive(Clone, Debug)]
-pub struct Registration {
-    /// Telephone, E.164 without spaces.
-    pub phone: String,
-    /// Day of purchase as stated.
-    pub purchased_on: Option<Date>,
-    /// Which proof they gave: `scratch`, `imei4`, `invoice`.
-    pub proof: &'static str,
-    /// Particulars kept encrypted: invoice number, consents.
-    pub particulars: String,
-}
-
-/// Binds a consumer to a unit. The person is an opaque reference in the ledger; what they typed is
-/// encrypted beside it.
-///
-/// # Errors
-/// The unit is unknown; the store does not answer.
-pub async fn register(
-    house: &House,
-    unit: i64,
-    registration: &Registration,
-) -> Result<(), FlowError> {
-    register_once(house, unit, registration, None).await
-}
-
-/// As [`register`]; a registration already recorded under the same key is not recorded again.
-///
-/// # Errors
-/// As [`register`].
-pub async fn register_once(
-    house: &House,
-    unit: i64,
-    registration: &Registration,
-    key: Option<&Keyed>,
-) -> Result<(), FlowError> {
-    for _ in 0..RACES_MAX {
-        if let Some(key) = key
-            && key.replay(house).await?.is_some()
-        {
-            return Ok(());
-        }
-        let record = house.store.unit_fetch(unit).await?;
-        let record = record.ok_or(Refused::new(Refusal::UnknownSubject, "code"))?;
-        let now = house.clock.now();
-        let person = house.secrets.hash("person", &registration.phone);
-        let mut reference = [0; 16];
-        reference.copy_from_slice(&person[..16]);
-        let sealed = house.secrets.seal("registration v1", registration.particulars.as_bytes())?;
-        let side = Side::Registration {
-            unit,
-            id: house.event_id().0,
-            person: reference,
-            sealed,
-            created_at: now.as_microsecond(),
-        };
-        let visitor = visitor(record.brand);
-        // The reference in the ledger is random: erasing the side row erases the person.
-        let opaque = crate::secrets::random::<16>()?;
-        let body = Body::Registered {
-            person: store::canonical::hex(&opaque),
-            proof: registration.proof.to_owned(),
-            sold_on: registration.purchased_on.map(|d| d.to_string()),
-        };
-        let answer = Answer { status: 200, reply: String::new() };
-        let idempotency = key.map(|k| k.keep(unit, &answer, now.as_microsecond()));
-        let beside = Beside { sides: vec![side], idempotency };
-        if commit_one(house, &visitor, &record, body, beside).await? {
-            return Ok(());
-        }
-    }
-    Err(FlowError::Busy)
 }
 
 /// Records that someone found a unit suspicious. Their words are encrypted beside the ledger.
@@ -383,7 +338,7 @@ pub async fn report_once(
             observations: vec![Observation {
                 home,
                 id: id.0,
-                sealed: house.secrets.seal("suspicion v1", words.as_bytes())?,
+                sealed: house.secrets.seal(SUSPICION_LABEL, words.as_bytes())?,
                 expires_at: (now + crate::rules::OBSERVATION_KEPT).as_microsecond(),
             }],
             idempotency: key.map(|k| k.keep(home, &answer, now.as_microsecond())),
@@ -391,11 +346,13 @@ pub async fn report_once(
         };
         if let Some((unit, brand)) = about {
             let after = house.store.unit_fetch(unit).await?.map_or(0, |u| u.recorded_at);
+            let key_of = format!("{REPORTED} {hex}");
             let body = Body::SuspicionReported { observation: hex };
             let visitor = visitor(brand.0);
             let draft = EventDraft::about(&visitor, unit, now, after, body);
             let mut event = house.event(draft);
             event.party = None;
+            commit.alerts.push(reported(&event, &key_of, now));
             commit.events.push(event);
         }
         match house.store.commit(&commit).await {
@@ -410,14 +367,33 @@ pub async fn report_once(
 /// Where words about no unit are filed: unit numbers begin at 1.
 const NO_HOME: i64 = 0;
 
+/// Label under which the words of a report are sealed.
+pub(super) const SUSPICION_LABEL: &str = "suspicion v1";
+/// The kind under which a report stands among the alerts, apart from findings.
+pub(super) const REPORTED: &str = "suspicion_reported";
+
+/// The row by which the brand finds a report.
+fn reported(event: &Event, dedup_key: &str, now: Timestamp) -> Alert {
+    Alert {
+        home: event.home,
+        dedup_key: dedup_key.to_owned(),
+        brand: event.brand.0,
+        kind: REPORTED.to_owned(),
+        grade: "observe".to_owned(),
+        event: event.id.0,
+        due_at: now.as_microsecond(),
+    }
+}
+
 /// What a visitor quotes: the random end of the observation's identity.
-fn report_reference(hex: &str) -> String {
+pub(super) fn report_reference(hex: &str) -> String {
     let tail = hex.get(hex.len().saturating_sub(8)..).unwrap_or(hex).to_uppercase();
     let (a, b) = tail.split_at(tail.len() / 2);
     format!("R-{a}-{b}")
 }
 
-fn visitor(brand: i64) -> Caller {
+/// Somebody without a key, in a tenant.
+pub(super) fn visitor(brand: i64) -> Caller {
     Caller {
         brand: BrandId(brand),
         party: PartyId(0),
@@ -431,20 +407,12 @@ async fn owned(house: &House, caller: &Caller, unit: i64) -> Result<UnitRecord, 
     Ok(record.ok_or(Refused::new(Refusal::UnknownSubject, "unit"))?)
 }
 
-/// What is written beside the event.
-#[derive(Default)]
-struct Beside {
-    sides: Vec<Side>,
-    idempotency: Option<Idempotency>,
-}
-
 /// Commits one event about one unit; false when it lost a race.
 async fn commit_one(
     house: &House,
     caller: &Caller,
     unit: &UnitRecord,
     body: Body,
-    beside: Beside,
 ) -> Result<bool, FlowError> {
     let now = house.clock.now();
     let mut event =
@@ -453,8 +421,6 @@ async fn commit_one(
     let commit = Commit {
         relies_on: vec![Relied::Unit { number: unit.number, revision: unit.revision }],
         events: vec![event],
-        sides: beside.sides,
-        idempotency: beside.idempotency,
         ..Commit::default()
     };
     match house.store.commit(&commit).await {

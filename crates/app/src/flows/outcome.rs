@@ -39,11 +39,23 @@ pub enum RowOutcome {
     Unchanged,
     /// Refused, with every reason.
     Refused(Vec<Refused>),
+    /// Nothing is wrong with it, but another row was refused and all or nothing was asked.
+    NotRecorded,
 }
 
 impl RowOutcome {
     /// One refusal.
     pub fn refused(refused: impl Into<Refused>) -> Self {
         Self::Refused(vec![refused.into()])
+    }
+
+    /// Tells the truth about a command of all or nothing: once a row of it was refused, a row
+    /// that could have been taken was not recorded.
+    pub fn all_or_nothing(outcomes: &mut [Self]) {
+        if outcomes.iter().any(|o| matches!(o, Self::Refused(_))) {
+            for outcome in outcomes.iter_mut().filter(|o| **o == Self::Taken) {
+                *outcome = Self::NotRecorded;
+            }
+        }
     }
 }

@@ -84,9 +84,14 @@ async fn chunk(
         }
         if all_or_nothing {
             let refused = outcomes.iter().any(|o| matches!(o, RowOutcome::Refused(_)));
-            if refused || outcomes.len() < drafts.len() {
+            if outcomes.len() < drafts.len() {
                 let lean = Refused::invalid("child", "leans on an earlier row: send it later");
-                outcomes.resize(drafts.len(), RowOutcome::refused(lean));
+                outcomes.push(RowOutcome::refused(lean));
+                // The rows behind it were not looked at.
+                outcomes.resize(drafts.len(), RowOutcome::NotRecorded);
+                return Ok(outcomes);
+            }
+            if refused {
                 return Ok(outcomes);
             }
         }

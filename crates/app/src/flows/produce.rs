@@ -96,7 +96,7 @@ async fn chunk(
                 if !commit.reference.is_empty() {
                     house.reload().await?;
                 }
-                super::waiting::replay(house, drafts).await;
+                super::waiting::replay(house, caller.brand, drafts).await;
                 return Ok(outcomes);
             }
         }

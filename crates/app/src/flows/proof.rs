@@ -11,6 +11,7 @@ use domain::id::{BrandId, PartyId};
 use domain::refusal::Refused;
 use domain::scratch::ScratchCode;
 use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
 use store::commit::{Commit, Relied, Side};
 use store::event::Body;
 use store::unit::UnitRecord;
@@ -133,20 +134,28 @@ pub async fn prove_once(
         let unit = house.store.unit_fetch(number).await?;
         let Some(unit) = unit else { return Ok(ProofOutcome::NotOffered) };
         let (scratch, imei) = offered(&reference, &unit);
+        let labels = match kind {
+            ProofKind::Scratch => scratch_labels(house, &reference, &unit, scratch).await?,
+            ProofKind::Imei4 => Vec::new(),
+        };
         let right = match kind {
-            ProofKind::Scratch if scratch => {
+            ProofKind::Scratch if !labels.is_empty() => {
                 let tried = ScratchCode::parse(value).map_err(|e| Refused::invalid("value", e))?;
                 let key = house.secrets.scratch_key();
-                key.code(super::find::unit_number(number)).matches(tried)
+                let of = |label: &i64| key.code(super::find::unit_number(*label)).matches(tried);
+                labels.iter().any(of)
             }
             ProofKind::Imei4 if imei => imei_ends(&unit, value)?,
             _ => return Ok(ProofOutcome::NotOffered),
         };
+        // Read before the tries are counted: whoever counted the same ones loses the race.
+        let last = house.store.proof_last(number).await?;
         let now = house.clock.now();
         if let Some(wait) = waiting(house, &unit, &visitor, now).await? {
             return Ok(ProofOutcome::Wait(wait));
         }
         let (outcome, mut commit) = settle(house, &unit, kind, right, &visitor, now).await?;
+        follow(&mut commit, last);
         let answer = Answer { status: 200, reply: outcome.kept() };
         commit.idempotency = key.map(|k| k.keep(number, &answer, now.as_microsecond()));
         match house.store.commit(&commit).await {
@@ -226,6 +235,8 @@ async fn settle(
         (ProofKind::Imei4, _) => ProofOutcome::Compare,
         (ProofKind::Scratch, Some(at)) => ProofOutcome::Again(super::custody::instant(at)),
         (ProofKind::Scratch, None) => {
+            // It lifts what arose since an earlier one, but was not the first to be shown.
+            let earlier = first_proof(house, unit).await?;
             let visitor = Caller {
                 brand: BrandId(unit.brand),
                 party: PartyId(0),
@@ -238,8 +249,49 @@ async fn settle(
             event.party = None;
             commit.events.push(event);
             commit.relies_on.push(Relied::Unit { number: unit.number, revision: unit.revision });
-            ProofOutcome::First
+            earlier.map_or(ProofOutcome::First, ProofOutcome::Again)
         }
     };
     Ok((outcome, commit))
+}
+
+/// When the scratch code was first shown in the unit's present life. Only a unit that became
+/// suspect, or started over, has anything to look for.
+async fn first_proof(house: &House, unit: &UnitRecord) -> Result<Option<Timestamp>, FlowError> {
+    if !unit.suspect && unit.life == 0 {
+        return Ok(None);
+    }
+    let events = house.store.events_fetch(unit.number).await?;
+    let opened = events.iter().rposition(|e| matches!(e.body, Body::LifeOpened { .. }));
+    let mut life = events.iter().skip(opened.map_or(0, |place| place + 1));
+    let proved = life.find(|e| matches!(e.body, Body::ProofPassed { .. }));
+    Ok(proved.map(|event| super::custody::instant(event.happened_at)))
+}
+
+/// The codes of a unit that have a scratch code beside them: its own, and those of labels that
+/// replaced it. Each is a function of the number printed there.
+async fn scratch_labels(
+    house: &House,
+    reference: &super::reference::Reference,
+    unit: &UnitRecord,
+    own: bool,
+) -> Result<Vec<i64>, FlowError> {
+    let further = super::dossier::aliases(&house.store.events_fetch(unit.number).await?);
+    let scratch = |label: &i64| reference.batch_of(*label).is_some_and(|b| b.scratch);
+    let own = own.then_some(unit.number);
+    Ok(own.into_iter().chain(further.into_iter().filter(scratch)).collect())
+}
+
+/// Names a try after the one before it. Two that were decided at once bear one name, so that only
+/// the first is kept and the other is counted afresh: a limit is not passed by being quick.
+fn follow(commit: &mut Commit, last: Option<(Vec<u8>, i64)>) {
+    for side in &mut commit.sides {
+        if let Side::ProofTry { id, tried_at, .. } = side {
+            let (before, at) = last.clone().unwrap_or_default();
+            let name = Sha256::new().chain_update(b"proof try").chain_update(before).finalize();
+            id.copy_from_slice(&name[..16]);
+            // It stays the last one, whatever the clocks of several nodes say.
+            *tried_at = (*tried_at).max(at + 1);
+        }
+    }
 }

@@ -168,14 +168,16 @@ pub fn merged(stored: Option<ScanRecord>, waiting: Option<ScanDelta>) -> Option<
     Some(record)
 }
 
-/// The consumer's looks in the day before the last one: how many, in how many places.
-pub fn day_of(record: &ScanRecord) -> (u32, u32) {
+/// The consumer's looks in the day before the last one, after an instant if one is given: how many,
+/// in how many places.
+pub fn day_of(record: &ScanRecord, after: Option<i64>) -> (u32, u32) {
     const DAY: i64 = 24 * 3_600 * 1_000_000;
     let lines = record.recent.lines().filter_map(|line| {
         let (at, place) = line.split_once(' ')?;
         Some((at.parse::<i64>().ok()?, place))
     });
-    let day: Vec<_> = lines.filter(|(at, _)| *at > record.last_at - DAY).collect();
+    let since = after.map_or(record.last_at - DAY, |at| at.max(record.last_at - DAY));
+    let day: Vec<_> = lines.filter(|(at, _)| *at > since).collect();
     let mut places: Vec<_> = day.iter().map(|(_, place)| *place).filter(|p| *p != "-").collect();
     places.sort_unstable();
     places.dedup();
@@ -207,7 +209,8 @@ mod tests {
             recent: format!("{} 31\n{} 44\n{} 44\n{} -\n", hour, 10 * hour, 20 * hour, 30 * hour),
             ..ScanRecord::default()
         };
-        assert_eq!(day_of(&record), (3, 1));
+        assert_eq!(day_of(&record, None), (3, 1));
+        assert_eq!(day_of(&record, Some(10 * hour)), (2, 1));
     }
 
     #[test]

@@ -88,9 +88,14 @@ async fn chunk(
         }
         if all_or_nothing {
             let refused = outcomes.iter().any(|o| matches!(o, RowOutcome::Refused(_)));
-            if refused || outcomes.len() < drafts.len() {
+            if outcomes.len() < drafts.len() {
                 let lean = Refused::invalid("subject", "leans on an earlier row: send it later");
-                outcomes.resize(drafts.len(), RowOutcome::refused(lean));
+                outcomes.push(RowOutcome::refused(lean));
+                // The rows behind it were not looked at.
+                outcomes.resize(drafts.len(), RowOutcome::NotRecorded);
+                return Ok(outcomes);
+            }
+            if refused {
                 return Ok(outcomes);
             }
         }
@@ -254,7 +259,7 @@ pub fn look_again(event: &Event) -> Outbox {
     }
 }
 
-/// Accepts a subject. Receiving a child of a pack unpacks it.
+/// Accepts a subject and returns its number. Receiving a child of a pack unpacks it.
 ///
 /// # Errors
 /// Nothing of it is on its way to this party, or the party received it before.
@@ -265,7 +270,7 @@ pub async fn receive(
     raw: &str,
     at: Timestamp,
     note: Option<String>,
-) -> Result<(), FlowError> {
+) -> Result<i64, FlowError> {
     caller.need(Scope::Ship)?;
     house.not_ahead(at, "happened_at")?;
     for _ in 0..RACES_MAX {
@@ -283,14 +288,14 @@ pub async fn receive(
         let body =
             Body::Received { note: note.clone(), unpacked_from: parent.map(|p| p.get() as i64) };
         if commit_move(house, caller, &subject, (party.id, at), body, packs).await? {
-            return Ok(());
+            return Ok(number);
         }
     }
     Err(FlowError::Busy)
 }
 
-/// Whose paper of a number is meant: that of the party named, else the caller's own. The brand, which
-/// sends few itself, means the only one there is.
+/// Whose paper of a number is meant: that of the party named, else the caller's own. The brand,
+/// which sends few itself, means the only one there is.
 async fn sender(
     house: &House,
     reference: &Reference,
@@ -320,8 +325,9 @@ async fn sender(
     }
 }
 
-/// Takes a shipment back while nothing of it moved on: a number, and whose paper it is where that is
-/// not the caller's own. Returns how many subjects came back.
+/// Takes a shipment back while nothing of it moved on: a number, and whose paper it is where that
+/// is not the caller's own. Returns how many subjects came back: none when it was taken back
+/// before.
 ///
 /// # Errors
 /// [`Refusal::MovedOn`] names the first subject that did; nothing is written then.
@@ -339,6 +345,10 @@ pub async fn void(
         let from = sender(house, &reference, caller, (shipment_no, from)).await?;
         let numbers = house.store.shipment_subjects(brand.0, shipment_no, from.0).await?;
         if numbers.is_empty() {
+            if house.store.shipment_voided(brand.0, shipment_no, from.0).await? {
+                // It was taken back before: nothing is left to do.
+                return Ok(0);
+            }
             return Err(Refused::new(Refusal::UnknownSubject, "shipment_no").into());
         }
         let mut commit = Commit::default();

@@ -168,13 +168,17 @@ pub async fn verify(
     }
     let waiting = house.scans.pending(record.number, Audience::Consumer);
     let scans = scans::merged(scans, waiting);
-    let summary = scans.as_ref().map(summary);
-    let anomaly = summary.is_some_and(|s| house.rules.scans.anomaly(&s).is_some());
     let bound = record.number != number || record.produced_at.is_some();
+    // A proof lifts what was there when it was given: what is odd about later looks counts again.
+    let odd = |after| {
+        let seen = scans.as_ref().map(|scans| summary(scans, after));
+        seen.is_some_and(|seen| house.rules.scans.anomaly(&seen).is_some())
+    };
+    let proof_lifted = record.proof_at.is_some_and(|at| !odd(Some(at)));
     let decision = decide(&VerdictFacts {
         code: if bound { reading.of_bound() } else { reading },
         store_available: true,
-        unit: Some(unit_facts(&record, anomaly)),
+        unit: Some(unit_facts(&record, odd(None), proof_lifted)),
     });
     let code = house.ring().encode(unit_number(record.number));
     let product = Arc::clone(product);
@@ -222,9 +226,9 @@ fn unborn(reference: &Reference, number: i64) -> Option<UnitRecord> {
     })
 }
 
-/// The looks at a code as the scan rule reads them.
-pub fn summary(record: &ScanRecord) -> ScanSummary {
-    let (day_count, day_city_count) = scans::day_of(record);
+/// The looks at a code as the scan rule reads them; those after an instant if one is given.
+pub fn summary(record: &ScanRecord, after: Option<i64>) -> ScanSummary {
+    let (day_count, day_city_count) = scans::day_of(record, after);
     ScanSummary {
         consumer_count: u64::try_from(record.count).unwrap_or(0),
         first_at: Some(instant(record.first_at)),
@@ -234,7 +238,7 @@ pub fn summary(record: &ScanRecord) -> ScanSummary {
     }
 }
 
-fn unit_facts(unit: &UnitRecord, scan_anomaly: bool) -> UnitFacts {
+fn unit_facts(unit: &UnitRecord, scan_anomaly: bool, proof_lifted: bool) -> UnitFacts {
     UnitFacts {
         commissioned: unit.produced_at.is_some(),
         inspection: match unit.inspection.as_deref() {
@@ -249,7 +253,7 @@ fn unit_facts(unit: &UnitRecord, scan_anomaly: bool) -> UnitFacts {
         stolen: unit.stolen_at.is_some(),
         decommissioned: unit.retired_at.is_some(),
         scan_anomaly,
-        proof_lifted: unit.proof_at.is_some(),
+        proof_lifted,
         official_refurbished: unit.disposition.as_deref() == Some("refurbished"),
     }
 }
@@ -261,15 +265,17 @@ pub fn warranty(
     unit: &UnitRecord,
     custody: &CustodyFacts,
 ) -> WarrantyReading {
-    let category = reference
-        .product_by_id(ProductId(unit.product))
-        .map_or(domain::policy::Category::Other, |p| p.category);
+    let product = reference.product_by_id(ProductId(unit.product));
+    let category = product.map_or(domain::policy::Category::Other, |p| p.category);
     let until = jiff::Timestamp::MAX;
     let origin = custody::is_origin(reference);
     // Ex-factory: the first hand-over out of a factory or brand site, else the production.
     let left = custody.left_origin(unit_number(unit.number), until, origin);
     let zone = reference.zone(BrandId(unit.brand));
-    let sale_on = unit.sold_on.as_deref().and_then(|d| d.parse::<Date>().ok());
+    let activated_on = unit.activated_at.map(|at| zone.to_datetime(instant(at)).date());
+    let starts_itself = product.is_none_or(|p| p.network_start);
+    let fits = |day: &Date| domain::registration::fits(*day, activated_on, starts_itself);
+    let sale_on = unit.sold_on.as_deref().and_then(|d| d.parse::<Date>().ok()).filter(fits);
     warranty::read(&WarrantyFacts {
         category,
         invoice_on: None,

@@ -1,19 +1,53 @@
 //! Reports that came before their unit: kept encrypted, and replayed when it comes off the line
-//! within their term.
+//! within their term, as whoever sent them and for the brand they were meant for.
 
 use super::activate::{Activated, Received, Report, receive};
+use super::caller::{Caller, Scope};
 use super::custody::instant;
 use super::house::House;
 use super::idempotency::Answer;
 use super::outcome::FlowError;
 use crate::files::ProductionDraft;
 use crate::rules::WAITING_KEPT;
+use domain::id::{BrandId, PartyId};
 use domain::identifier::Identifier;
-use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use store::commit::{Commit, Side};
 
 /// Label under which waiting commands are sealed.
 const WAITING_LABEL: &str = "waiting activation v1";
+
+/// A report as it is kept. Those kept before it named anybody are read as a device's own.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    #[serde(flatten)]
+    report: Report,
+    /// The tenant it was meant for, where that was known.
+    #[serde(default)]
+    brand: Option<i64>,
+    /// Who sent it, when somebody with a key did.
+    #[serde(default)]
+    sender: Option<Sender>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Sender {
+    party: i64,
+    scopes: Vec<String>,
+    actor: String,
+}
+
+impl Kept {
+    fn caller(&self) -> Option<Caller> {
+        let sender = self.sender.as_ref()?;
+        Some(Caller {
+            brand: BrandId(self.brand?),
+            party: PartyId(sender.party),
+            scopes: sender.scopes.iter().filter_map(|word| Scope::parse(word)).collect(),
+            actor: sender.actor.clone(),
+        })
+    }
+}
 
 /// Keeps a report whose unit is not known yet.
 ///
@@ -21,11 +55,22 @@ const WAITING_LABEL: &str = "waiting activation v1";
 /// The store does not answer.
 pub(super) async fn keep(
     house: &House,
-    report: &Report,
-    received_at: Timestamp,
+    received: &Received<'_>,
+    brand: Option<BrandId>,
 ) -> Result<(), FlowError> {
-    let text = serde_json::to_vec(report).map_err(|e| store::StoreError::Record(e.to_string()))?;
-    let received_at = received_at.as_microsecond();
+    let report = received.report;
+    let sender = |caller: &Caller| Sender {
+        party: caller.party.0,
+        scopes: caller.scopes.iter().map(|s| s.as_str().to_owned()).collect(),
+        actor: caller.actor.clone(),
+    };
+    let kept = Kept {
+        report: report.clone(),
+        brand: brand.map(|b| b.0),
+        sender: received.caller.map(sender),
+    };
+    let text = serde_json::to_vec(&kept).map_err(|e| store::StoreError::Record(e.to_string()))?;
+    let received_at = received.received_at.as_microsecond();
     let side = Side::Waiting {
         value: waiting_value(&report.scheme, &report.value),
         id: house.event_id().0,
@@ -44,28 +89,43 @@ fn waiting_value(scheme: &str, value: &str) -> String {
 
 /// Replays reports that waited for units which just came off the line. What fails stays and waits
 /// on; nothing here may fail the commissioning.
-pub async fn replay(house: &House, drafts: &[ProductionDraft]) {
+pub async fn replay(house: &House, brand: BrandId, drafts: &[ProductionDraft]) {
     for draft in drafts {
         let identifiers = std::iter::once(&draft.sn).chain(&draft.identifiers);
         for identifier in identifiers {
             let value = format!("{} {}", identifier.scheme().as_str(), identifier.value());
-            if let Err(error) = replay_one(house, &value).await {
+            if let Err(error) = replay_one(house, brand, &value).await {
                 tracing::warn!(%error, "a waiting activation could not be replayed");
             }
         }
     }
 }
 
-async fn replay_one(house: &House, value: &str) -> Result<(), FlowError> {
+async fn replay_one(house: &House, brand: BrandId, value: &str) -> Result<(), FlowError> {
     let now = house.clock.now().as_microsecond();
     for waiting in house.store.waiting_fetch(value, now).await? {
         let text = house.secrets.open(WAITING_LABEL, &waiting.sealed)?;
-        let report: Report =
+        let kept: Kept =
             serde_json::from_slice(&text).map_err(|e| store::StoreError::Record(e.to_string()))?;
+        if kept.brand.is_some_and(|meant| meant != brand.0) {
+            // Another brand's unit of the same number came: this one still waits for its own.
+            continue;
+        }
         let render = |_: &Activated| Answer { status: 201, reply: String::new() };
         let received_at = instant(waiting.received_at);
-        let received = Received { caller: None, report: &report, received_at };
-        receive(house, received, None, &render).await?;
+        let caller = kept.caller();
+        let received = Received {
+            caller: caller.as_ref(),
+            brand: kept.brand.map(BrandId),
+            report: &kept.report,
+            received_at,
+            waited: true,
+        };
+        match receive(house, received, None, &render).await {
+            // The unit that came is none that this report can name: it waits on.
+            Err(FlowError::Refused(_)) => continue,
+            other => other?,
+        };
         let mut id = [0; 16];
         id.copy_from_slice(waiting.id.get(..16).unwrap_or(&[0; 16]));
         let done = Side::WaitingDone { value: value.to_owned(), id };

@@ -36,6 +36,44 @@ async fn a_scratch_code_lifts_the_doubt_once_and_says_so_later() {
 }
 
 #[tokio::test]
+async fn a_copy_that_shows_itself_after_the_proof_counts_again() {
+    let world = world().await;
+    world.activate(3, "device-a").await;
+    let path = format!("/d/{}/proof", world.phone(3));
+    let form = |key: &str| format!("idempotency_key={key}&kind=scratch&value={}", world.scratch(3));
+    assert_eq!(world.post(&path, &form("a")).await.h1(), "验证成功");
+    assert_eq!(world.verdict(3).await, Verdict::Genuine);
+    world.activate(3, "device-b").await;
+    assert_eq!(world.verdict(3).await, Verdict::Check);
+    // Whoever still holds the unit lifts it, and is told that the code was shown before.
+    assert_ne!(world.post(&path, &form("b")).await.h1(), "验证成功");
+    assert_eq!(world.verdict(3).await, Verdict::Genuine);
+    world.activate(3, "device-c").await;
+    assert_eq!(world.verdict(3).await, Verdict::Check);
+    world.agrees().await;
+}
+
+#[tokio::test]
+async fn looks_that_are_odd_after_the_proof_count_again() {
+    let world = world().await;
+    world.activate(3, "device-a").await;
+    let look = |minute: i64, place: &str| {
+        let at = world.house.clock.now().as_microsecond() + minute * 60_000_000;
+        let consumer = dossier::flows::scans::Audience::Consumer;
+        world.house.scans.note(world.number(3), consumer, at, Some(place.to_owned()));
+    };
+    let places = ["310100", "320500", "440300", "110100", "510100", "420100"];
+    places.iter().for_each(|place| look(-10, place));
+    assert_eq!(world.verdict(3).await, Verdict::Check);
+    let path = format!("/d/{}/proof", world.phone(3));
+    let form = format!("idempotency_key=a&kind=scratch&value={}", world.scratch(3));
+    world.post(&path, &form).await;
+    assert_eq!(world.verdict(3).await, Verdict::Genuine);
+    places.iter().for_each(|place| look(10, place));
+    assert_eq!(world.verdict(3).await, Verdict::Check);
+}
+
+#[tokio::test]
 async fn wrong_codes_run_into_a_wait() {
     let world = doubted().await;
     let path = format!("/d/{}/proof", world.phone(3));
@@ -105,6 +143,81 @@ async fn registering_a_phone_binds_and_does_not_activate() {
     assert_eq!(events_of(&world, world.number(1), "registered").await, 1);
     assert_eq!(events_of(&world, world.number(1), "activated").await, 0);
     assert_eq!(world.verdict(1).await, Verdict::NotActivated);
+}
+
+async fn warranty_starts(world: &World, number: i64) -> (String, &'static str) {
+    let reference = world.house.reference().await.expect("it reads");
+    let unit = world.house.store.unit_fetch(number).await.expect("it reads").expect("a unit");
+    let custody = domain::custody::CustodyFacts::default();
+    let reading = dossier::flows::verify::warranty(&world.house, &reference, &unit, &custody);
+    let coverage = reading.known().expect("dates");
+    (coverage.starts_on.to_string(), coverage.basis.as_str())
+}
+
+#[tokio::test]
+async fn an_invoice_number_anybody_may_type_moves_no_date() {
+    let world = world().await;
+    world.activate(1, "device").await;
+    let path = format!("/d/{}/register", world.phone(1));
+    let form = registration("k", "proof=invoice&invoice=26312000001234");
+    let done = world.post(&path, &form).await;
+    assert_eq!(done.status, StatusCode::OK, "{}", done.text);
+    assert!(done.text.contains("发票号码"), "it says why the day does not count");
+    assert_eq!(events_of(&world, world.number(1), "registered").await, 1, "bound all the same");
+    let start = warranty_starts(&world, world.number(1)).await;
+    assert_eq!(start, ("2026-05-14".to_owned(), "activation"));
+}
+
+#[tokio::test]
+async fn a_day_of_purchase_counts_with_the_unit_in_hand_and_up_to_its_activation() {
+    let world = world().await;
+    for (index, day, start) in
+        [(1, "2026-05-10", ("2026-05-10", "sale")), (4, "2026-11-20", ("2026-05-14", "activation"))]
+    {
+        world.activate(index, "device").await;
+        let path = format!("/d/{}/register", world.phone(index));
+        let proof = format!("proof=scratch&scratch={}", world.scratch(index));
+        let form = registration("k", &proof).replace("2026-11-20", day);
+        assert_eq!(world.post(&path, &form).await.status, StatusCode::OK);
+        let (on, basis) = warranty_starts(&world, world.number(index)).await;
+        assert_eq!((on.as_str(), basis), start);
+    }
+    // Registered before its start was reported: a day after the start does not count then.
+    let path = format!("/d/{}/register", world.phone(5));
+    let form = registration("k", &format!("proof=imei4&imei4={}", &imei(5)[11..]));
+    assert_eq!(world.post(&path, &form).await.status, StatusCode::OK);
+    assert_eq!(warranty_starts(&world, world.number(5)).await.1, "sale");
+    world.activate(5, "device").await;
+    assert_eq!(warranty_starts(&world, world.number(5)).await.1, "activation");
+}
+
+#[tokio::test]
+async fn the_first_binding_stands() {
+    let world = world().await;
+    world.activate(1, "device").await;
+    let number = world.number(1);
+    let path = format!("/d/{}/register", world.phone(1));
+    let proof = format!("proof=scratch&scratch={}", world.scratch(1));
+    let mine = registration("a", &proof).replace("2026-11-20", "2026-05-12");
+    assert_eq!(world.post(&path, &mine).await.h1(), "登记成功");
+    let before = warranty_starts(&world, number).await;
+    let theirs = mine.replace("13800138000", "13900139000").replace("2026-05-12", "2026-05-01");
+    let theirs = theirs.replace("idempotency_key=a", "idempotency_key=b");
+    let told = world.post(&path, &theirs).await;
+    assert_eq!((told.status, told.h1()), (StatusCode::OK, "这台设备已经登记过".to_owned()));
+    let again = mine.replace("idempotency_key=a", "idempotency_key=c");
+    assert_eq!(world.post(&path, &again).await.h1(), "登记成功", "the owner, once more");
+    assert_eq!(events_of(&world, number, "registered").await, 1);
+    assert_eq!(warranty_starts(&world, number).await, before);
+    // A new life knows no owner yet.
+    let caller = world.operator().await;
+    let renew = dossier::flows::lifecycle::Change::OpenLife("returned".to_owned());
+    let (numbers, now) = ([number], world.house.clock.now());
+    let done = dossier::flows::lifecycle::change(&world.house, &caller, &numbers, &renew, now);
+    done.await.expect("a new life");
+    let theirs = theirs.replace("idempotency_key=b", "idempotency_key=d");
+    assert_eq!(world.post(&path, &theirs).await.h1(), "登记成功");
+    assert_eq!(events_of(&world, number, "registered").await, 2);
 }
 
 #[tokio::test]

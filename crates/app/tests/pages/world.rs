@@ -200,6 +200,13 @@ impl World {
         activate::activate(&self.house, None, &report, None, &answer).await.expect("activated");
     }
 
+    /// The ledger, replayed, gives what stands in the tables.
+    pub async fn agrees(&self) {
+        let scratch = self._dir.path();
+        let report = store::rebuild::check(&self.house.store, scratch).await.expect("it runs");
+        assert!(report.agrees(), "{report:#?}");
+    }
+
     pub async fn verdict(&self, index: i64) -> domain::verdict::Verdict {
         let number = Some(self.number(index));
         let reference = self.house.reference().await.expect("it reads");

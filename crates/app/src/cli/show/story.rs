@@ -79,6 +79,9 @@ impl Sheet<'_> {
                 let reason = reason.as_deref().map(plain).unwrap_or_default();
                 join([format!("→ {}", party(to)), plain(shipment_no), reason])
             }
+            Body::ReceiptDiffered { from, shipment_no, .. } => {
+                join([plain(shipment_no), party(from)])
+            }
             Body::Received { note, .. } => note.as_deref().map(plain).unwrap_or_default(),
             Body::ShipmentVoided { holder, shipment_no } => {
                 join([plain(shipment_no), party(holder)])
@@ -100,10 +103,12 @@ impl Sheet<'_> {
             | Body::StolenReported { reason }
             | Body::StolenCleared { reason }
             | Body::CodesVoided { reason, .. } => plain(reason),
+            Body::AliasBound { alias } => self.code(*alias),
             Body::BatchDelivered { to } => format!("→ {}", plain(to)),
             Body::IdentifierMoved { onto, reason, scheme, value, .. } => {
                 let sign = if *onto { "+" } else { "-" };
-                join([format!("{sign} {} {}", scheme.to_uppercase(), plain(value)), plain(reason)])
+                let value = super::known_as(scheme, value);
+                join([format!("{sign} {} {value}", scheme.to_uppercase()), plain(reason)])
             }
             Body::Registered { proof, sold_on, .. } => {
                 join([plain(proof), sold_on.clone().unwrap_or_default()])
@@ -114,7 +119,6 @@ impl Sheet<'_> {
             | Body::BatchExported {}
             | Body::Commissioned { .. }
             | Body::Unpacked {}
-            | Body::AliasBound { .. }
             | Body::SuspicionReported { .. } => String::new(),
         }
     }
@@ -155,6 +159,7 @@ fn kind(body: &Body) -> (&'static str, &'static str) {
         Body::Packed { .. } => ("装箱", "packed"),
         Body::Unpacked {} => ("拆箱", "unpacked"),
         Body::Shipped { .. } => ("发运", "shipped"),
+        Body::ReceiptDiffered { .. } => ("未收到", "missing"),
         Body::Received { .. } => ("签收", "received"),
         Body::Returned { .. } => ("退回", "returned"),
         Body::ShipmentVoided { .. } => ("发运作废", "ship void"),

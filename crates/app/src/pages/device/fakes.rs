@@ -413,7 +413,9 @@ pub(super) fn centres_page(lang: Lang) -> CentresPageView {
 pub(super) fn dones(lang: Lang) -> Vec<(&'static str, DoneView)> {
     let view = |done| DoneView { lang, site: site(lang), done, back_url: format!("/d/{CODE}") };
     vec![
-        ("registered", view(Done::Registered { ends_on: Some(on(2027, 5, 20)) })),
+        ("registered", view(Done::Registered { ends_on: Some(on(2027, 5, 20)), dated: true })),
+        ("registered-undated", view(Done::Registered { ends_on: None, dated: false })),
+        ("registered-before", view(Done::BoundBefore)),
         ("reported", view(Done::Reported { reference: "R-7Q2K-M4".to_owned() })),
     ]
 }

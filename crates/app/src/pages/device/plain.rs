@@ -79,7 +79,11 @@ pub enum Done {
     Registered {
         /// The last covered day as it stands now, where known.
         ends_on: Option<Date>,
+        /// Whether the day of purchase counts for the guarantee.
+        dated: bool,
     },
+    /// Somebody registered before; that stands.
+    BoundBefore,
     /// The report is in.
     Reported {
         /// What to quote when calling.
@@ -105,14 +109,16 @@ struct DonePage<'a> {
 pub fn render_done(view: &DoneView) -> Result<String, askama::Error> {
     let lang = view.lang;
     let (title, text, reference) = match &view.done {
-        Done::Registered { ends_on: Some(on) } => (
-            "done.registered_title",
-            lang.with("done.registered_until", "date", lang.date(*on)),
-            None,
-        ),
-        Done::Registered { ends_on: None } => {
-            ("done.registered_title", lang.t("done.registered_text").to_owned(), None)
+        Done::Registered { ends_on, dated } => {
+            let until = match ends_on {
+                Some(on) => lang.with("done.registered_until", "date", lang.date(*on)),
+                None => lang.t("done.registered_text").to_owned(),
+            };
+            let undated = if *dated { "" } else { lang.t("done.registered_undated") };
+            let gap = if *dated || lang == Lang::Zh { "" } else { " " };
+            ("done.registered_title", format!("{until}{gap}{undated}"), None)
         }
+        Done::BoundBefore => ("done.bound_title", lang.t("done.bound_text").to_owned(), None),
         Done::Reported { reference } => {
             let text = lang.t("done.reported_text").to_owned();
             ("done.reported_title", text, Some(reference.as_str()))

@@ -323,7 +323,7 @@ fn reason(reason: Reason, known: &Known) -> CheckReason {
     match reason {
         Reason::ActivatedAgain => CheckReason::ActivatedAgain,
         Reason::ScanAnomaly => {
-            let summary = known.scans.as_ref().map(verify::summary);
+            let summary = known.scans.as_ref().map(|scans| verify::summary(scans, None));
             let ScanSummary { day_count, day_city_count, .. } = summary.unwrap_or_default();
             CheckReason::ManyScans {
                 scan_count: day_count.into(),

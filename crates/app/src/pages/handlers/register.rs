@@ -2,12 +2,13 @@
 //!
 //! It counts as the activation only for products without a network start, and always asks for a
 //! proof first: the scratch code, the IMEI's last digits or an invoice number (which only the
-//! brand's people can look up later). A stated day of purchase starts the warranty once: who
-//! registers the same unit later is bound to it, but moves no date.
+//! brand's people can look up later). What a stated day of purchase is worth, the rules say; who
+//! registers a unit that is bound already is told so, and nothing is recorded.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use domain::registration::Proof;
 use domain::verdict::Verdict;
 use jiff::civil::Date;
 use serde::Deserialize;
@@ -15,8 +16,8 @@ use std::sync::Arc;
 
 use crate::flows::activate::{self, Report, Signals};
 use crate::flows::idempotency::Answer;
-use crate::flows::lifecycle::{self, Registration};
 use crate::flows::proof::{self, Attempt, ProofOutcome, prove_once};
+use crate::flows::registration::{self, Bound, Registration};
 use crate::flows::verify::Known;
 use crate::flows::{FlowError, House};
 use crate::pages::device::forms::{ConsentView, ProofChoice, ProofKind, RegisterView};
@@ -114,7 +115,7 @@ pub async fn take(
             page(&visit, StatusCode::UNPROCESSABLE_ENTITY, render_register(&view))
         }
         Ok(Settled::Wait(seconds)) => error(&house, &visit, ErrorKind::TooMany { seconds }).await,
-        Ok(Settled::Done) => done(&house, &visit, &code).await,
+        Ok(Settled::Done(bound)) => done(&house, &visit, &code, bound).await,
         Err(why) => failed(&house, &visit, &why).await,
     }
 }
@@ -127,7 +128,7 @@ fn open(found: &Found) -> Option<&Known> {
 
 /// How a registration came out.
 enum Settled {
-    Done,
+    Done(Bound),
     Refused(Box<RegisterView>),
     /// Too many wrong proofs: seconds to wait.
     Wait(u32),
@@ -156,12 +157,12 @@ async fn settle(
         }
         return Ok(Settled::Refused(Box::new(view)));
     }
-    record(house, known, filled, kind).await?;
+    let bound = record(house, known, filled, kind).await?;
     let activates = found.verified.decision.verdict == Verdict::NotActivated;
-    if activates && !known.product.network_start {
+    if bound == Bound::Yours && activates && !known.product.network_start {
         activate(house, visit, known, filled).await?;
     }
-    Ok(Settled::Done)
+    Ok(Settled::Done(bound))
 }
 
 /// Puts a message beside every field that is wrong.
@@ -265,7 +266,7 @@ async fn record(
     known: &Known,
     filled: &Filled,
     kind: ProofKind,
-) -> Result<(), FlowError> {
+) -> Result<Bound, FlowError> {
     let number = known.record.number;
     let phone = phone(&filled.phone).unwrap_or_default();
     let particulars = serde_json::json!({
@@ -274,19 +275,18 @@ async fn record(
         "invoice": if kind == ProofKind::Invoice { filled.value(kind) } else { "" },
         "news": filled.news == "yes",
     });
-    let stated = filled.purchased_on.trim().parse::<Date>().ok();
     let registration = Registration {
         phone,
-        purchased_on: stated.filter(|_| known.record.sold_on.is_none()),
+        purchased_on: filled.purchased_on.trim().parse::<Date>().ok(),
         proof: match kind {
-            ProofKind::Scratch => "scratch",
-            ProofKind::Imei4 => "imei4",
-            ProofKind::Invoice => "invoice",
+            ProofKind::Scratch => Proof::Scratch,
+            ProofKind::Imei4 => Proof::Imei4,
+            ProofKind::Invoice => Proof::Invoice,
         },
         particulars: particulars.to_string(),
     };
     let key = keyed("register", number, &filled.idempotency_key, &filled.whole())?;
-    lifecycle::register_once(house, number, &registration, key.as_ref()).await
+    registration::register_once(house, number, &registration, key.as_ref()).await
 }
 
 /// The registration is the first start of a product that cannot report its own.
@@ -352,7 +352,7 @@ fn view(
     }
 }
 
-async fn done(house: &House, visit: &Visit, code: &str) -> Response {
+async fn done(house: &House, visit: &Visit, code: &str, bound: Bound) -> Response {
     let found = match find(house, code).await {
         Ok(found) => found,
         Err(why) => return failed(house, visit, &why).await,
@@ -363,11 +363,15 @@ async fn done(house: &House, visit: &Visit, code: &str) -> Response {
         Some(WarrantyView::Dated(coverage)) => Some(coverage.ends_on),
         _ => None,
     };
+    let dated = found.verified.unit.as_ref().is_some_and(|known| known.record.sold_on.is_some());
     let url = found.verified.unit.as_ref().map(|known| page_url(known.code.as_str()));
     let view = DoneView {
         lang: visit.lang,
         site: present.site.clone(),
-        done: Done::Registered { ends_on },
+        done: match bound {
+            Bound::Yours => Done::Registered { ends_on, dated },
+            Bound::Anothers => Done::BoundBefore,
+        },
         back_url: url.unwrap_or_else(|| page_url(&segment(code))),
     };
     page(visit, StatusCode::OK, render_done(&view))

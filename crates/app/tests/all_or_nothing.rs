@@ -1,0 +1,83 @@
+//! All or nothing: what was not recorded is never told as taken.
+
+mod support;
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use support::{Client, Reply, house};
+
+const HEAD: &str = "shipment_no,from_code,to_code,happened_at,subject\n";
+
+fn outcomes(reply: &Reply) -> Vec<&str> {
+    let results = reply.json["results"].as_array().expect("results");
+    results.iter().filter_map(|r| r["outcome"].as_str()).collect()
+}
+
+fn unit(sn: &str) -> Value {
+    json!({"sn": sn, "gtin": support::GTIN, "site_code": "FAC",
+        "produced_at": "2026-05-01T08:00:00+08:00"})
+}
+
+async fn all_of(client: &Client, path: &str, rows: Value) -> Reply {
+    client.post(path, &json!({"rows": rows, "all_or_nothing": true})).await
+}
+
+#[tokio::test]
+async fn good_rows_beside_a_refused_one_are_told_as_not_recorded() {
+    let world = house().await;
+    let all = world.client("all").await;
+    // One row that cannot be read, and one that a rule refuses.
+    for wrong in [
+        json!({"sn": "=1"}),
+        json!({"sn": "AON9", "gtin": "6901234567885",
+        "site_code": "FAC", "produced_at": "2026-05-01T08:00:00+08:00"}),
+    ] {
+        let made = all_of(&all, "/api/v1/units/commission", json!([unit("AON1"), wrong])).await;
+        assert!(made.status.is_client_error(), "{} {}", made.status, made.text);
+        assert_eq!(outcomes(&made), ["not_recorded", "refused"]);
+        let verdict = all.get("/api/v1/verify/AON1?scheme=sn").await;
+        assert_eq!(verdict.json["verdict"], "unknown");
+    }
+    let pack = |child: &str| {
+        json!({"sscc": "106901234500000010", "child": child,
+            "packed_at": "2026-05-01T09:00:00+08:00"})
+    };
+    let packed = all_of(&all, "/api/v1/packs", json!([pack("SN0002"), pack("NOSUCH")])).await;
+    packed.expect(StatusCode::NOT_FOUND);
+    assert_eq!(outcomes(&packed), ["not_recorded", "refused"]);
+    let ship = |no: &str, subject: &str| {
+        json!({"shipment_no": no, "from_code": "FAC", "to_code": "T1", "subject": subject,
+            "happened_at": "2026-05-03T08:00:00+08:00"})
+    };
+    let rows = json!([ship("A1", "SN0002"), ship("A2", "NOSUCH"), ship("A3", "SN0003")]);
+    let shipped = all_of(&all, "/api/v1/shipments", rows).await;
+    shipped.expect(StatusCode::NOT_FOUND);
+    assert_eq!(outcomes(&shipped), ["not_recorded", "refused", "not_recorded"]);
+    let whole = all_of(&all, "/api/v1/shipments", json!([ship("A1", "SN0002")])).await;
+    whole.expect(StatusCode::OK);
+    assert_eq!(outcomes(&whole), ["taken"]);
+    // What stood before still stands; the new row was not recorded.
+    let rows = json!([ship("A1", "SN0002"), ship("A3", "SN0003"), ship("A2", "NOSUCH")]);
+    let again = all_of(&all, "/api/v1/shipments", rows).await;
+    again.expect(StatusCode::NOT_FOUND);
+    assert_eq!(outcomes(&again), ["unchanged", "not_recorded", "refused"]);
+}
+
+#[tokio::test]
+async fn an_imports_summary_counts_what_was_not_recorded() {
+    let world = house().await;
+    let all = world.client("all").await;
+    let row = |subject: &str| format!("I1,FAC,T1,2026-05-03T08:00:00+08:00,{subject}\n");
+    for wrong in [row("NOSUCH"), "I1,FAC,T1,yesterday,SN0003\n".to_owned()] {
+        let text = format!("{HEAD}{}{wrong}", row("SN0002"));
+        let path = "/api/v1/import/shipments?all_or_nothing=true";
+        let reply = all.send("POST", path, "text/csv", &text).await;
+        let lines: Vec<Value> =
+            reply.text.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+        assert_eq!(lines[0]["outcome"], "not_recorded", "{}", reply.text);
+        assert_eq!(lines[1]["outcome"], "refused", "{}", reply.text);
+        let summary = &lines[2]["summary"];
+        let counts = ["rows", "taken", "unchanged", "refused", "not_recorded"];
+        assert_eq!(counts.map(|c| summary[c].as_u64()), [2, 0, 0, 1, 1].map(Some), "{summary}");
+    }
+}

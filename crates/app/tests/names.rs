@@ -1,0 +1,103 @@
+//! What a unit answers to now: identifiers that moved, labels that replaced another.
+
+mod support;
+
+use axum::http::StatusCode;
+use dossier::flows::batches::{CodeStream, Mint, mint};
+use dossier::flows::find::unit_number;
+use dossier::flows::import::operator;
+use serde_json::{Value, json};
+use store::reference::Purpose;
+use support::{House, house};
+
+const IMEI: &str = "860837783533742";
+
+async fn dossier(world: &House, id: &str) -> Value {
+    let reply = world.client("read").await.get(&format!("/api/v1/units/{id}")).await;
+    reply.expect(StatusCode::OK);
+    reply.json
+}
+
+#[tokio::test]
+async fn an_identifier_that_moved_is_shown_and_proves_where_it_is_now() {
+    let world = house().await;
+    let all = world.client("all").await;
+    let row = json!({"sn": "OLD1", "gtin": support::GTIN, "site_code": "FAC", "imei1": IMEI,
+        "produced_at": "2026-05-01T08:00:00+08:00"});
+    let rows = json!({"rows": [row]});
+    all.post("/api/v1/units/commission", &rows).await.expect(StatusCode::OK);
+    assert_eq!(dossier(&world, "OLD1").await["identifiers"][0]["value"], IMEI);
+    for (unit, onto) in [("OLD1", false), ("SN0002", true)] {
+        let body = json!({"scheme": "imei", "value": IMEI, "onto": onto, "reason": "mainboard"});
+        let path = format!("/api/v1/units/{unit}/identifiers");
+        all.post(&path, &body).await.expect(StatusCode::OK);
+    }
+    let (old, new) = (dossier(&world, "OLD1").await, dossier(&world, "SN0002").await);
+    assert_eq!(old["identifiers"], json!([]));
+    assert_eq!(new["identifiers"], json!([{"scheme": "imei", "value": IMEI}]));
+    let told = new["timeline"].as_array().expect("events").last().expect("one")["detail"].clone();
+    assert_eq!(told["value"], IMEI, "{told}");
+    let proof = json!({"kind": "imei4", "value": &IMEI[11..]});
+    for (unit, outcome) in [("OLD1", "not_offered"), ("SN0002", "compare")] {
+        let reply = all.post(&format!("/api/v1/verify/{unit}/proof"), &proof).await;
+        assert_eq!(reply.json["outcome"], outcome, "{unit}: {}", reply.text);
+    }
+    // A file that is sent again still finds the row it was.
+    let again = all.post("/api/v1/units/commission", &rows).await;
+    assert_eq!(again.json["results"][0]["outcome"], "unchanged", "{}", again.text);
+}
+
+#[tokio::test]
+async fn a_new_label_proves_by_its_own_scratch_code_and_is_listed() {
+    let world = house().await;
+    let all = world.client("all").await;
+    let caller = operator(&world.house, None).await.expect("the brand");
+    let reference = world.house.reference().await.expect("it reads");
+    let product = Some(reference.products(caller.brand)[0].id);
+    let order = Mint { product, purpose: Purpose::Printed, count: 2, scratch: true };
+    let batch = mint(&world.house, &caller, order).await.expect("it is minted");
+    let mut stream = CodeStream::new(
+        &world.house,
+        &*world.house.reference_now().await.expect("it reads"),
+        &batch,
+        String::new(),
+        batch.first..batch.end(),
+    );
+    let (_, codes) = stream.next_codes().expect("codes");
+    let alias = codes[1].as_str().to_owned();
+    all.post("/api/v1/units/SN0001/aliases", &json!({"code": alias})).await.expect(StatusCode::OK);
+    assert_eq!(dossier(&world, "SN0001").await["aliases"], json!([alias]));
+    assert_eq!(dossier(&world, &alias).await["sn"], "SN0001");
+    let digits = world.house.secrets.scratch_key().code(unit_number(batch.first + 1)).to_string();
+    let path = format!("/api/v1/verify/{alias}/proof");
+    let body = json!({"kind": "scratch", "value": digits});
+    let first = all.post(&path, &body).await;
+    assert_eq!(first.json["outcome"], "first", "{}", first.text);
+    let again = all.post(&path, &body).await;
+    assert_eq!(again.json["outcome"], "again", "{}", again.text);
+    let at = again.json["first_at"].as_str().expect("an instant");
+    assert!(at.ends_with("+08:00"), "in the brand's time: {at}");
+}
+
+#[tokio::test]
+async fn wrong_tries_at_once_are_no_more_than_one_after_another() {
+    let world = house().await;
+    let number = {
+        let caller = operator(&world.house, None).await.expect("the brand");
+        let found = world.house.store.identifier_fetch("sn", caller.brand.0, "SN0002").await;
+        found.expect("it reads").expect("a unit")
+    };
+    let all = world.client("all").await;
+    let body = json!({"scheme": "imei", "value": IMEI, "onto": true, "reason": "mainboard"});
+    all.post("/api/v1/units/SN0002/identifiers", &body).await.expect(StatusCode::OK);
+    use dossier::flows::proof::{ProofKind, ProofOutcome, TRIES_PER_VISITOR, prove};
+    let mut tries = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let house = world.house.clone();
+        tries.spawn(async move { prove(&house, number, ProofKind::Imei4, "0000", "one").await });
+    }
+    let outcomes = tries.join_all().await;
+    let wrong = |o: &Result<ProofOutcome, _>| matches!(o, Ok(ProofOutcome::Wrong { .. }));
+    let taken = outcomes.iter().filter(|o| wrong(o)).count();
+    assert_eq!(taken, TRIES_PER_VISITOR, "{outcomes:?}");
+}

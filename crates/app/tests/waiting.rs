@@ -1,0 +1,77 @@
+//! Reports that came before their unit, in a deployment of two brands.
+
+mod support;
+
+use axum::http::StatusCode;
+use dossier::files::{Format, Kind, Table};
+use dossier::flows::Scope;
+use dossier::flows::import::{Importer, import, operator};
+use dossier::flows::keys::new_key;
+use dossier::flows::masterdata::Taking;
+use serde_json::{Value, json};
+use support::{Client, House, house};
+
+/// Another brand in the same deployment, with a product and a plant of its own.
+async fn second_brand(world: &House) {
+    for (kind, text) in [
+        (
+            Kind::Parties,
+            "code,kind,name,parent_code,region\nOTHER,brand,Other,,\nPLANT,factory,P,OTHER,4403\n",
+        ),
+        (Kind::Products, "gtin,name_zh,category\n6901234567892,手机,phone\n"),
+    ] {
+        let reader = Box::new(std::io::Cursor::new(text.as_bytes()));
+        let mut table = Table::from_reader(kind, Format::Csv, reader).expect("a table");
+        let mut on_row = |_: &dossier::files::RawRow, outcome: &_| {
+            assert_eq!(*outcome, dossier::flows::RowOutcome::Taken);
+        };
+        let (who, taking) = (Importer::Operator(Some("OTHER")), Taking::default());
+        import(&world.house, who, &mut table, taking, &mut on_row).await.expect("it is taken");
+    }
+}
+
+async fn key(world: &House, brand: &str, scopes: &[Scope]) -> Client {
+    let tenant = operator(&world.house, Some(brand)).await.expect("the brand").brand;
+    let token = new_key(&world.house, tenant, brand, scopes, "test").await.expect("a key");
+    world.bearer(&token)
+}
+
+fn activation(fingerprint: &str) -> Value {
+    json!({"identifier": {"scheme": "sn", "value": "SAME1"},
+        "happened_at": "2026-06-01T09:00:00+08:00", "device_fingerprint": fingerprint})
+}
+
+async fn make(client: &Client, site: &str) {
+    let row = json!({"sn": "SAME1", "gtin": support::GTIN, "site_code": site,
+        "produced_at": "2026-05-01T08:00:00+08:00"});
+    let made = client.post("/api/v1/units/commission", &json!({"rows": [row]})).await;
+    assert_eq!(made.json["results"][0]["outcome"], "taken", "{}", made.text);
+}
+
+async fn activations(client: &Client) -> Vec<Value> {
+    let dossier = client.get("/api/v1/units/SAME1?scheme=sn").await;
+    dossier.expect(StatusCode::OK);
+    let timeline = dossier.json["timeline"].as_array().expect("events").clone();
+    timeline.into_iter().filter(|e| e["kind"] == "activated").collect()
+}
+
+#[tokio::test]
+async fn a_report_waits_for_its_own_brands_unit_and_is_its_senders() {
+    let world = house().await;
+    second_brand(&world).await;
+    let (ours, other) =
+        (key(&world, "BRAND", &[Scope::All]).await, key(&world, "OTHER", &[Scope::All]).await);
+    let server = key(&world, "BRAND", &[Scope::Activate]).await;
+    let early = server.post("/api/v1/activations", &activation("fp-1")).await;
+    early.refused(StatusCode::NOT_FOUND, "unknown_subject");
+    // The other brand's unit of the same serial number is none of it, however often it comes.
+    make(&other, "PLANT").await;
+    assert_eq!(activations(&other).await, [] as [Value; 0]);
+    make(&ours, "FAC").await;
+    let started = activations(&ours).await;
+    assert_eq!(started.len(), 1, "{started:?}");
+    assert_eq!(started[0]["detail"]["assurance"], "brand_server", "{started:?}");
+    assert_eq!(started[0]["party"], "BRAND");
+    assert!(started[0]["actor"].as_str().is_some_and(|actor| actor.starts_with("key:")));
+    assert_eq!(activations(&other).await, [] as [Value; 0]);
+}
