@@ -58,7 +58,7 @@ async fn a_new_label_proves_by_its_own_scratch_code_and_is_listed() {
     let batch = mint(&world.house, &caller, order).await.expect("it is minted");
     let mut stream = CodeStream::new(
         &world.house,
-        &*world.house.reference_now().await.expect("it reads"),
+        &world.house.reference_now().await.expect("it reads"),
         &batch,
         String::new(),
         batch.first..batch.end(),
