@@ -11,8 +11,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// How often gathered scans are written.
-const SCANS_EVERY: Duration = Duration::from_secs(1);
+/// How often gathered scans are written, a few at a time.
+const SCANS_EVERY: Duration = Duration::from_millis(200);
 /// How often the outbox is looked into.
 const OUTBOX_EVERY: Duration = Duration::from_millis(500);
 /// How often the version of the reference rows is read. On SQLite it is read at every use anyway.
@@ -34,7 +34,7 @@ pub fn start(house: &Arc<House>) -> Jobs {
     let of = || (Arc::clone(house), stopped.clone());
     let (house_1, stop_1) = of();
     tasks.spawn(repeat(SCANS_EVERY, stop_1, "scans", house_1, |house| async move {
-        scans::flush_in_turn(&house).await.map(|_| ())
+        scans::flush_in_turn(&house).await
     }));
     let (house_2, stop_2) = of();
     tasks.spawn(repeat(OUTBOX_EVERY, stop_2, "outbox", house_2, |house| async move {

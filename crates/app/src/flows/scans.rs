@@ -4,7 +4,8 @@
 use super::house::House;
 use super::outcome::FlowError;
 use crate::clock::Stopwatch;
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,10 +14,13 @@ use store::unit::ScanRecord;
 
 /// Units whose looks wait to be written; more are dropped and counted.
 const WAITING_MAX: usize = 50_000;
-/// Looks written in one commit.
-const FLUSH_MAX: usize = 2_000;
+/// Units written in one commit. Units that were looked at lie all over a large table, so each costs
+/// a page in the log and the same page again when the log is folded: a small commit is over before
+/// anybody notices it.
+const FLUSH_MAX: usize = 500;
 /// Writing looks may take one part in so many of the time; the rest is for those who wait for an
-/// answer. What does not fit meanwhile is dropped and counted.
+/// answer. Folding the log costs about as much again. What does not fit meanwhile waits, and what
+/// does not fit into the queue is dropped and counted.
 const FLUSH_SHARE: u32 = 20;
 
 /// Who looks. Counted apart, so a warehouse never spoils the consumer's first scan.
@@ -54,10 +58,24 @@ impl Audience {
     }
 }
 
-/// Looks waiting to be written.
+/// Looks waiting to be written, the units that wait longest first.
+#[derive(Default)]
+struct Waiting {
+    looks: HashMap<(i64, Audience), ScanDelta>,
+    turns: VecDeque<(i64, Audience)>,
+}
+
+impl Waiting {
+    fn take(&mut self, most: usize) -> Vec<ScanDelta> {
+        let turns = self.turns.drain(..most.min(self.turns.len()));
+        turns.filter_map(|unit| self.looks.remove(&unit)).collect()
+    }
+}
+
+/// Looks between the answer they were part of and the store.
 #[derive(Default)]
 pub struct ScanQueue {
-    waiting: Mutex<HashMap<(i64, Audience), ScanDelta>>,
+    waiting: Mutex<Waiting>,
     dropped: AtomicU64,
     /// The last flush: since its end, and how long it took.
     last: Mutex<Option<(Stopwatch, Duration)>>,
@@ -67,21 +85,28 @@ impl ScanQueue {
     /// Notes a look. Never waits and never fails: what does not fit is counted.
     pub fn note(&self, unit: i64, audience: Audience, at: i64, place: Option<String>) {
         let Ok(mut waiting) = self.waiting.lock() else { return };
-        if waiting.len() >= WAITING_MAX && !waiting.contains_key(&(unit, audience)) {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
+        let Waiting { looks, turns } = &mut *waiting;
+        let delta = match looks.entry((unit, audience)) {
+            Entry::Occupied(waiting) => waiting.into_mut(),
+            Entry::Vacant(_) if turns.len() >= WAITING_MAX => {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            Entry::Vacant(free) => {
+                turns.push_back((unit, audience));
+                free.insert(ScanDelta {
+                    unit,
+                    audience: audience.as_str(),
+                    count: 0,
+                    first_at: at,
+                    last_at: at,
+                    first_place: place.clone(),
+                    last_place: None,
+                    recent: String::new(),
+                })
+            }
+        };
         let line = format!("{at} {}\n", place.as_deref().unwrap_or("-"));
-        let delta = waiting.entry((unit, audience)).or_insert_with(|| ScanDelta {
-            unit,
-            audience: audience.as_str(),
-            count: 0,
-            first_at: at,
-            last_at: at,
-            first_place: place.clone(),
-            last_place: None,
-            recent: String::new(),
-        });
         delta.count += 1;
         delta.last_at = at;
         delta.last_place = place;
@@ -97,7 +122,7 @@ impl ScanQueue {
 
     /// The looks at a unit that are not written yet.
     pub fn pending(&self, unit: i64, audience: Audience) -> Option<ScanDelta> {
-        self.waiting.lock().ok()?.get(&(unit, audience)).cloned()
+        self.waiting.lock().ok()?.looks.get(&(unit, audience)).cloned()
     }
 
     fn has_turn(&self) -> bool {
@@ -106,41 +131,47 @@ impl ScanQueue {
     }
 
     fn take(&self) -> Vec<ScanDelta> {
-        match self.waiting.lock() {
-            Ok(mut waiting) => std::mem::take(&mut *waiting).into_values().collect(),
-            Err(_) => Vec::new(),
+        self.waiting.lock().map_or_else(|_| Vec::new(), |mut waiting| waiting.take(FLUSH_MAX))
+    }
+}
+
+/// Writes those that wait longest, unless writing would take more than its share of the time.
+///
+/// # Errors
+/// The store cannot be written; these looks are lost, which harms nobody.
+pub async fn flush_in_turn(house: &House) -> Result<(), FlowError> {
+    if !house.scans.has_turn() {
+        return Ok(());
+    }
+    let watch = Stopwatch::start();
+    let written = flush_some(house).await;
+    if let Ok(mut last) = house.scans.last.lock() {
+        *last = Some((Stopwatch::start(), watch.elapsed()));
+    }
+    written.map(|_| ())
+}
+
+/// Writes all that waits.
+///
+/// # Errors
+/// The store cannot be written; the looks of one commit are lost, which harms nobody.
+pub async fn flush(house: &House) -> Result<usize, FlowError> {
+    let mut count = 0;
+    loop {
+        match flush_some(house).await? {
+            0 => return Ok(count),
+            some => count += some,
         }
     }
 }
 
-/// Writes what waits, unless writing would take more than its share of the time.
-///
-/// # Errors
-/// As [`flush`].
-pub async fn flush_in_turn(house: &House) -> Result<usize, FlowError> {
-    if !house.scans.has_turn() {
-        return Ok(0);
-    }
-    let watch = Stopwatch::start();
-    let written = flush(house).await;
-    if let Ok(mut last) = house.scans.last.lock() {
-        *last = Some((Stopwatch::start(), watch.elapsed()));
-    }
-    written
-}
-
-/// Writes what waits.
-///
-/// # Errors
-/// The store cannot be written; the looks are lost, which harms nobody.
-pub async fn flush(house: &House) -> Result<usize, FlowError> {
-    let mut waiting = house.scans.take();
+async fn flush_some(house: &House) -> Result<usize, FlowError> {
+    let mut some = house.scans.take();
     // Neighbours share pages.
-    waiting.sort_by_key(|d| d.unit);
-    let count = waiting.len();
-    while !waiting.is_empty() {
-        let rest = waiting.split_off(waiting.len().min(FLUSH_MAX));
-        house.store.scans_add(std::mem::replace(&mut waiting, rest)).await?;
+    some.sort_by_key(|d| d.unit);
+    let count = some.len();
+    if count > 0 {
+        house.store.scans_add(some).await?;
     }
     Ok(count)
 }
@@ -199,6 +230,7 @@ mod tests {
         assert_eq!((consumer.count, consumer.first_at, consumer.last_at), (2, 10, 20));
         assert_eq!(queue.take().len(), 2);
         assert!(queue.take().is_empty());
+        assert!(queue.pending(1, Audience::Consumer).is_none());
     }
 
     #[test]
@@ -211,6 +243,20 @@ mod tests {
         };
         assert_eq!(day_of(&record, None), (3, 1));
         assert_eq!(day_of(&record, Some(10 * hour)), (2, 1));
+    }
+
+    #[test]
+    fn those_who_wait_longest_are_written_first() {
+        let queue = ScanQueue::default();
+        for unit in 0..FLUSH_MAX as i64 + 1 {
+            queue.note(unit, Audience::Consumer, unit, None);
+        }
+        queue.note(0, Audience::Consumer, 9_999, None);
+        let first = queue.take();
+        assert_eq!(first.len(), FLUSH_MAX);
+        assert_eq!((first[0].unit, first[0].count), (0, 2));
+        assert!(queue.pending(0, Audience::Consumer).is_none());
+        assert!(queue.pending(FLUSH_MAX as i64, Audience::Consumer).is_some());
     }
 
     #[test]
