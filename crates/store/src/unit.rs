@@ -103,10 +103,19 @@ pub struct ScanRecord {
     pub recent: String,
 }
 
+/// How many columns [`UNIT`] has.
+const UNIT_COLUMNS: usize = 26;
 const UNIT: &str = "SELECT number, brand_id, product_id, batch_id, sn, identifiers, born_hash, \
     produced_at, site_id, line, lot, inspection, disposition, life, activated_at, region, \
     fingerprint, suspect, recalled_at, stolen_at, retired_at, proof_at, sold_on, recorded_at, \
     revision, kit FROM unit WHERE number = $1";
+/// A unit and the looks at it by one audience: what every answer to the public begins with.
+const UNIT_SEEN: &str = "SELECT u.number, u.brand_id, u.product_id, u.batch_id, u.sn, \
+    u.identifiers, u.born_hash, u.produced_at, u.site_id, u.line, u.lot, u.inspection, \
+    u.disposition, u.life, u.activated_at, u.region, u.fingerprint, u.suspect, u.recalled_at, \
+    u.stolen_at, u.retired_at, u.proof_at, u.sold_on, u.recorded_at, u.revision, u.kit, \
+    s.audience, s.count, s.first_at, s.last_at, s.first_place, s.last_place, s.recent \
+    FROM unit u LEFT JOIN scan s ON s.unit = u.number AND s.audience = $2 WHERE u.number = $1";
 const PACK: &str = "SELECT number, brand_id, sscc, products, recorded_at, revision, stirred_at \
     FROM pack WHERE number = $1";
 const IDENTIFIER: &str =
@@ -154,6 +163,7 @@ const OUTBOX_DONE: &str = "DELETE FROM outbox WHERE home = $1 AND id = $2";
 /// The statements of this file, for the test that prepares every one on both engines.
 pub(crate) const STATEMENTS: &[&str] = &[
     UNIT,
+    UNIT_SEEN,
     PACK,
     IDENTIFIER,
     IDENTIFIER_EVER,
@@ -200,6 +210,20 @@ impl Store {
     /// One unit.
     pub async fn unit_fetch(&self, number: i64) -> Result<Option<UnitRecord>, StoreError> {
         Ok(self.engine.query_first(UNIT, &[number.into()], unit).await?)
+    }
+
+    /// One unit, and the looks at it by one audience.
+    pub async fn unit_seen_fetch(
+        &self,
+        number: i64,
+        audience: &'static str,
+    ) -> Result<Option<(UnitRecord, Option<ScanRecord>)>, StoreError> {
+        let params = [number.into(), audience.into()];
+        let map = |r: &Row<'_>| {
+            let seen = r.opt_str(UNIT_COLUMNS)?.is_some();
+            Ok((unit(r)?, if seen { Some(scan(r, UNIT_COLUMNS)?) } else { None }))
+        };
+        Ok(self.engine.query_first(UNIT_SEEN, &params, map).await?)
     }
 
     /// One pack.
@@ -293,7 +317,7 @@ impl Store {
         unit: i64,
         audience: &'static str,
     ) -> Result<Option<ScanRecord>, StoreError> {
-        Ok(self.engine.query_first(SCAN, &[unit.into(), audience.into()], scan).await?)
+        Ok(self.engine.query_first(SCAN, &[unit.into(), audience.into()], |r| scan(r, 0)).await?)
     }
 
     /// Every event filed under a subject or naming it in a row, oldest first.
@@ -462,14 +486,15 @@ pub(crate) fn event_id(bytes: Vec<u8>, i: usize) -> Result<EventId, DecodeError>
         .map_err(|_| DecodeError::new(i, "an event id", format!("{found} bytes")))
 }
 
-fn scan(r: &Row<'_>) -> Result<ScanRecord, DecodeError> {
+/// The looks whose columns begin at `first`.
+fn scan(r: &Row<'_>, first: usize) -> Result<ScanRecord, DecodeError> {
     Ok(ScanRecord {
-        audience: r.text(0)?,
-        count: r.int(1)?,
-        first_at: r.int(2)?,
-        last_at: r.int(3)?,
-        first_place: r.opt_text(4)?,
-        last_place: r.opt_text(5)?,
-        recent: r.text(6)?,
+        audience: r.text(first)?,
+        count: r.int(first + 1)?,
+        first_at: r.int(first + 2)?,
+        last_at: r.int(first + 3)?,
+        first_place: r.opt_text(first + 4)?,
+        last_place: r.opt_text(first + 5)?,
+        recent: r.text(first + 6)?,
     })
 }

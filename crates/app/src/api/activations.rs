@@ -203,7 +203,7 @@ pub struct ActivationReply {
 /// 201 when it is the first of the unit's life, 200 when it came again. Nothing is refused for its
 /// place or its clock. Without a key the caller is the device itself.
 #[utoipa::path(
-    post, path = "/activations", tag = "activations", request_body = ActivationBody,
+    post, path = "/api/v1/activations", tag = "activations", request_body = ActivationBody,
     params(("Idempotency-Key" = Option<String>, Header,
         description = "1–255 visible characters")),
     responses(

@@ -79,7 +79,7 @@ fn batch_reply(reference: &Reference, batch: &Batch) -> BatchReply {
 
 /// List batches. For the brand only.
 #[utoipa::path(
-    get, path = "/batches", tag = "codes", params(PageQuery),
+    get, path = "/api/v1/batches", tag = "codes", params(PageQuery),
     responses(
         (status = 200, description = "A page", body = PageReply<BatchReply>),
         (status = 403, description = "Needs scope mint; for the brand only", body = Problem),
@@ -103,7 +103,7 @@ pub(super) async fn list_batches(
 
 /// Mint a batch.
 #[utoipa::path(
-    post, path = "/batches", tag = "codes", request_body = MintBody,
+    post, path = "/api/v1/batches", tag = "codes", request_body = MintBody,
     params(("Idempotency-Key" = Option<String>, Header,
         description = "1–255 visible characters")),
     responses(
@@ -177,7 +177,7 @@ pub struct CodesQuery {
 /// Stream the codes of a batch, voided ones left out. For the brand only; an unprinted batch hands
 /// out no more codes from then on.
 #[utoipa::path(
-    get, path = "/batches/{id}/codes", tag = "codes",
+    get, path = "/api/v1/batches/{id}/codes", tag = "codes",
     params(("id" = i64, Path, description = "Batch"), CodesQuery),
     responses(
         (status = 200, description = "`code,url` lines, or one JSON object on each line",
@@ -273,7 +273,7 @@ pub struct SymbolQuery {
 
 /// Draw one code of a batch as SVG.
 #[utoipa::path(
-    get, path = "/batches/{id}/codes/{file}", tag = "codes",
+    get, path = "/api/v1/batches/{id}/codes/{file}", tag = "codes",
     params(
         ("id" = i64, Path, description = "Batch"),
         ("file" = String, Path, description = "The code with `.svg` behind it"),
@@ -325,7 +325,7 @@ pub struct DeliverBody {
 
 /// Mark a batch as handed over.
 #[utoipa::path(
-    post, path = "/batches/{id}/deliver", tag = "codes", request_body = DeliverBody,
+    post, path = "/api/v1/batches/{id}/deliver", tag = "codes", request_body = DeliverBody,
     params(("id" = i64, Path, description = "Batch")),
     responses(
         (status = 200, description = "Delivered", body = BatchReply),
@@ -370,7 +370,7 @@ pub struct VoidedReply {
 
 /// Void the free codes of a batch or of a range of it. Codes that units wear stay good.
 #[utoipa::path(
-    post, path = "/batches/{id}/void", tag = "codes", request_body = VoidBody,
+    post, path = "/api/v1/batches/{id}/void", tag = "codes", request_body = VoidBody,
     params(("id" = i64, Path, description = "Batch")),
     responses(
         (status = 200, description = "Voided", body = VoidedReply),

@@ -112,7 +112,7 @@ fn scope_of(kind: Kind) -> Scope {
 /// CSV, XLSX or JSON lines by the content type. The answer is one JSON line per row and a summary
 /// as the last line.
 #[utoipa::path(
-    post, path = "/import/{kind}", tag = "bulk",
+    post, path = "/api/v1/import/{kind}", tag = "bulk",
     params(("kind" = String, Path, description = "Kind of file"), ImportQuery),
     request_body(content((String = "text/csv"), (String = "application/x-ndjson"),
         (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))),

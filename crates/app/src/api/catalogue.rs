@@ -90,7 +90,7 @@ pub fn is_brand(reference: &Reference, caller: &Caller) -> bool {
 
 /// List products.
 #[utoipa::path(
-    get, path = "/products", tag = "master data", params(PageQuery),
+    get, path = "/api/v1/products", tag = "master data", params(PageQuery),
     responses(
         (status = 200, description = "A page", body = PageReply<ProductReply>),
         (status = 401, description = "Needs a key", body = Problem),
@@ -110,7 +110,7 @@ pub(super) async fn list_products(
 
 /// List parties.
 #[utoipa::path(
-    get, path = "/parties", tag = "master data", params(PageQuery),
+    get, path = "/api/v1/parties", tag = "master data", params(PageQuery),
     responses(
         (status = 200, description = "A page", body = PageReply<PartyReply>),
         (status = 401, description = "Needs a key", body = Problem),
@@ -140,7 +140,7 @@ pub(super) async fn list_parties(
 
 /// List sales grants.
 #[utoipa::path(
-    get, path = "/territories", tag = "master data", params(PageQuery),
+    get, path = "/api/v1/territories", tag = "master data", params(PageQuery),
     responses(
         (status = 200, description = "A page", body = PageReply<TerritoryReply>),
         (status = 401, description = "Needs a key", body = Problem),
@@ -190,7 +190,7 @@ pub struct AlertQuery {
 ///
 /// What becomes due meanwhile comes before the first page and disturbs no later one.
 #[utoipa::path(
-    get, path = "/alerts", tag = "alerts", params(AlertQuery),
+    get, path = "/api/v1/alerts", tag = "alerts", params(AlertQuery),
     responses(
         (status = 200, description = "A page", body = PageReply<AlertReply>),
         (status = 400, description = "Cannot be read", body = Problem),

@@ -4,14 +4,18 @@ use super::error::Problem;
 use super::limits::{Limits, Standing};
 use super::{Prefix, ServeOptions};
 use crate::flows::{Caller, House, Scope, keys};
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use std::convert::Infallible;
+use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
+use tower::Service;
 
 /// Longest time until the head of an answer; a body that streams on after it is not counted.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -84,8 +88,50 @@ fn client_of(proxies: &[Prefix], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
     client
 }
 
-/// The one middleware: each layer of its own would copy every request once more.
-pub async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
+/// Routes behind the gate. One layer of our own: each of axum's would copy every request once more.
+#[derive(Clone)]
+pub struct Gated<S> {
+    gate: Arc<Gate>,
+    routes: S,
+}
+
+impl<S> Gated<S> {
+    /// These routes behind that gate.
+    pub fn new(gate: &Arc<Gate>, routes: S) -> Self {
+        Self { gate: Arc::clone(gate), routes }
+    }
+}
+
+impl<S> Service<Request> for Gated<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.routes.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        // The one that said it was ready is the one to be called.
+        let another = self.routes.clone();
+        let mut routes = std::mem::replace(&mut self.routes, another);
+        let gate = Arc::clone(&self.gate);
+        Box::pin(async move { pass(&gate, request, |request| routes.call(request)).await })
+    }
+}
+
+async fn pass<F>(
+    gate: &Arc<Gate>,
+    mut request: Request,
+    next: impl FnOnce(Request) -> F,
+) -> Result<Response, Infallible>
+where
+    F: Future<Output = Result<Response, Infallible>>,
+{
     let peer = request.extensions().get::<Peer>().map_or(Ipv4Addr::LOCALHOST.into(), |p| p.0);
     let client = gate.client(peer, request.headers());
     let asker = gate.asker(request.headers()).await;
@@ -100,12 +146,10 @@ pub async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Nex
         (Err(problem), _) => problem.into_response(),
         (Ok(caller), _) => {
             let extensions = request.extensions_mut();
-            extensions.insert(ClientAddress(client));
             extensions.insert(crate::pages::Visitor(client));
-            extensions.insert(Asker(caller));
-            extensions.insert(Arc::clone(&gate));
-            match tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await {
-                Ok(response) => response,
+            extensions.insert(Passed { client, caller, gate: Arc::clone(gate) });
+            match tokio::time::timeout(ANSWER_WITHIN, next(request)).await {
+                Ok(response) => response?,
                 Err(_) => Problem::transport("timeout").into_response(),
             }
         }
@@ -114,7 +158,15 @@ pub async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Nex
     if let Some(standing) = standing {
         tell(&standing, response.headers_mut());
     }
-    response
+    Ok(response)
+}
+
+/// What the gate found out about a request.
+#[derive(Clone)]
+struct Passed {
+    client: IpAddr,
+    caller: Option<Caller>,
+    gate: Arc<Gate>,
 }
 
 /// Headers that every answer carries.
@@ -148,11 +200,11 @@ fn tell(standing: &Standing, headers: &mut HeaderMap) {
 pub struct ClientAddress(pub IpAddr);
 
 impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
-    type Rejection = std::convert::Infallible;
+    type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let found = parts.extensions.get::<Self>().copied();
-        Ok(found.unwrap_or(Self(Ipv4Addr::LOCALHOST.into())))
+        let client = parts.extensions.get::<Passed>().map(|passed| passed.client);
+        Ok(Self(client.unwrap_or(Ipv4Addr::LOCALHOST.into())))
     }
 }
 
@@ -161,10 +213,10 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
 pub struct Asker(pub Option<Caller>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Asker {
-    type Rejection = std::convert::Infallible;
+    type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(parts.extensions.get::<Self>().cloned().unwrap_or(Self(None)))
+        Ok(Self(parts.extensions.get::<Passed>().and_then(|passed| passed.caller.clone())))
     }
 }
 
@@ -175,8 +227,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Keyholder {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let asker = parts.extensions.get::<Asker>().and_then(|a| a.0.clone());
-        asker.map(Self).ok_or_else(|| Problem::transport("unauthenticated"))
+        let caller = parts.extensions.get::<Passed>().and_then(|passed| passed.caller.clone());
+        caller.map(Self).ok_or_else(|| Problem::transport("unauthenticated"))
     }
 }
 
@@ -195,10 +247,10 @@ impl Keyholder {
 pub struct Counted(pub Option<Arc<Gate>>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Counted {
-    type Rejection = std::convert::Infallible;
+    type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self(parts.extensions.get::<Arc<Gate>>().cloned()))
+        Ok(Self(parts.extensions.get::<Passed>().map(|passed| Arc::clone(&passed.gate))))
     }
 }
 

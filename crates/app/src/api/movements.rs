@@ -55,7 +55,7 @@ pub struct UnpackBody {
 
 /// Take children out of a pack.
 #[utoipa::path(
-    post, path = "/packs/unpack", tag = "packing", request_body = UnpackBody,
+    post, path = "/api/v1/packs/unpack", tag = "packing", request_body = UnpackBody,
     responses(
         (status = 200, description = "Done", body = CountReply),
         (status = 404, description = "No such pack or child", body = Problem),
@@ -94,7 +94,7 @@ pub struct VoidShipmentBody {
 
 /// Take a shipment back while nothing of it moved on.
 #[utoipa::path(
-    post, path = "/shipments/{shipment_no}/void", tag = "distribution",
+    post, path = "/api/v1/shipments/{shipment_no}/void", tag = "distribution",
     request_body = VoidShipmentBody,
     params(("shipment_no" = String, Path, description = "Number of the shipment")),
     responses(
@@ -165,7 +165,7 @@ pub struct ReceiptReply {
 
 /// Accept goods; each subject has its own outcome.
 #[utoipa::path(
-    post, path = "/receipts", tag = "distribution", request_body = ReceiptBody,
+    post, path = "/api/v1/receipts", tag = "distribution", request_body = ReceiptBody,
     responses(
         (status = 200, description = "At least one subject stands", body = ReceiptReply),
         (status = 400, description = "Cannot be read", body = Problem),

@@ -40,7 +40,7 @@ pub struct ProofReply {
 
 /// Prove that the unit is at hand.
 #[utoipa::path(
-    post, path = "/verify/{code}/proof", tag = "verify", request_body = ProofBody,
+    post, path = "/api/v1/verify/{code}/proof", tag = "verify", request_body = ProofBody,
     params(("code" = String, Path, description = "Trace code or identifier")),
     responses(
         (status = 200, description = "How it came out", body = ProofReply),

@@ -31,7 +31,7 @@ pub struct ReportReply {
 
 /// List reports of suspicion, the newest first. For the brand only.
 #[utoipa::path(
-    get, path = "/reports", tag = "alerts", params(PageQuery),
+    get, path = "/api/v1/reports", tag = "alerts", params(PageQuery),
     responses(
         (status = 200, description = "A page", body = PageReply<ReportReply>),
         (status = 400, description = "Cannot be read", body = Problem),

@@ -22,7 +22,8 @@ use utoipa_axum::routes;
 /// Largest JSON body.
 pub const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// Every route of version 1, with its description.
+/// Every route of version 1, with its description. Each says its whole path: a nested router copies
+/// every request to cut the path.
 fn version_1() -> OpenApiRouter<Arc<House>> {
     OpenApiRouter::new()
         .routes(routes!(activations::create_activation))
@@ -63,8 +64,8 @@ pub fn router(house: Arc<House>, options: ServeOptions) -> Router {
     let gate = Arc::new(Gate::new(Arc::clone(&house), &options));
     let described = openapi::Described::openapi();
     let (api, document) = OpenApiRouter::with_openapi(described)
-        .nest("/api/v1", version_1().layer(DefaultBodyLimit::max(BODY_BYTES_MAX)))
-        .nest("/api/v1", bulk_1())
+        .merge(version_1().layer(DefaultBodyLimit::max(BODY_BYTES_MAX)))
+        .merge(bulk_1())
         .split_for_parts();
     let rendered = openapi::render(document);
     let meta = Router::new()
@@ -75,7 +76,7 @@ pub fn router(house: Arc<House>, options: ServeOptions) -> Router {
     let routes = routes
         .method_not_allowed_fallback(|| async { Problem::transport("method_not_allowed") })
         .fallback(lost)
-        .layer(middleware::from_fn_with_state(gate, gate::pass));
+        .layer(tower::layer::layer_fn(move |routes| gate::Gated::new(&gate, routes)));
     // Whether the process lives must be answered to anyone, at any rate.
     let health =
         Router::new().route("/healthz", get(show_health)).route("/readyz", get(show_ready));

@@ -88,7 +88,7 @@ pub fn problems_of(outcome: &RowOutcome) -> Vec<ProblemReply> {
 
 /// Commission units: the line says what it made.
 #[utoipa::path(
-    post, path = "/units/commission", tag = "production", request_body = RowsBody,
+    post, path = "/api/v1/units/commission", tag = "production", request_body = RowsBody,
     responses(
         (status = 200, description = "At least one row stands", body = RowsReply),
         (status = 400, description = "Cannot be read", body = Problem),
@@ -107,7 +107,7 @@ pub(super) async fn commission_units(
 
 /// Put children into packs.
 #[utoipa::path(
-    post, path = "/packs", tag = "packing", request_body = RowsBody,
+    post, path = "/api/v1/packs", tag = "packing", request_body = RowsBody,
     responses(
         (status = 200, description = "At least one row stands", body = RowsReply),
         (status = 400, description = "Cannot be read", body = Problem),
@@ -126,7 +126,7 @@ pub(super) async fn pack_children(
 
 /// Ship units and packs.
 #[utoipa::path(
-    post, path = "/shipments", tag = "distribution", request_body = RowsBody,
+    post, path = "/api/v1/shipments", tag = "distribution", request_body = RowsBody,
     responses(
         (status = 200, description = "At least one row stands", body = RowsReply),
         (status = 400, description = "Cannot be read", body = Problem),
@@ -145,7 +145,7 @@ pub(super) async fn ship_subjects(
 
 /// Send units and packs back up the tree.
 #[utoipa::path(
-    post, path = "/returns", tag = "distribution", request_body = RowsBody,
+    post, path = "/api/v1/returns", tag = "distribution", request_body = RowsBody,
     responses(
         (status = 200, description = "At least one row stands", body = RowsReply),
         (status = 400, description = "Cannot be read", body = Problem),

@@ -34,7 +34,7 @@ pub struct UnitQuery {
 ///
 /// The brand sees all; another party its own hops and those below it.
 #[utoipa::path(
-    get, path = "/units/{id}", tag = "units",
+    get, path = "/api/v1/units/{id}", tag = "units",
     params(("id" = String, Path, description = "Trace code or identifier"), UnitQuery),
     responses(
         (status = 200, description = "The dossier", body = DossierReply),
@@ -92,7 +92,7 @@ pub struct ChangeBody {
 
 /// Change units: inspection, recall, theft, decommissioning, a new life.
 #[utoipa::path(
-    post, path = "/units/changes", tag = "units", request_body = ChangeBody,
+    post, path = "/api/v1/units/changes", tag = "units", request_body = ChangeBody,
     responses(
         (status = 200, description = "Every unit changed", body = CountReply),
         (status = 400, description = "Cannot be read", body = Problem),
@@ -168,7 +168,7 @@ pub struct DoneReply {
 
 /// Bind a further code to a unit: its label was replaced.
 #[utoipa::path(
-    post, path = "/units/{id}/aliases", tag = "units", request_body = AliasBody,
+    post, path = "/api/v1/units/{id}/aliases", tag = "units", request_body = AliasBody,
     params(("id" = String, Path, description = "Trace code or identifier")),
     responses(
         (status = 200, description = "Bound", body = DoneReply),
@@ -208,7 +208,7 @@ pub struct MoveIdentifierBody {
 
 /// Move an identifier onto or away from a unit: a mainboard was swapped.
 #[utoipa::path(
-    post, path = "/units/{id}/identifiers", tag = "units", request_body = MoveIdentifierBody,
+    post, path = "/api/v1/units/{id}/identifiers", tag = "units", request_body = MoveIdentifierBody,
     params(("id" = String, Path, description = "Trace code or identifier")),
     responses(
         (status = 200, description = "Moved", body = DoneReply),

@@ -17,7 +17,7 @@ const WAITING_MAX: usize = 50_000;
 /// Units written in one commit. Units that were looked at lie all over a large table, so each costs
 /// a page in the log and the same page again when the log is folded: a small commit is over before
 /// anybody notices it.
-const FLUSH_MAX: usize = 500;
+const FLUSH_MAX: usize = 200;
 /// Writing looks may take one part in so many of the time; the rest is for those who wait for an
 /// answer. Folding the log costs about as much again. What does not fit meanwhile waits, and what
 /// does not fit into the queue is dropped and counted.
@@ -38,7 +38,7 @@ pub enum Audience {
 
 impl Audience {
     /// The word in the store.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Consumer => "consumer",
             Self::Trade => "trade",

@@ -150,14 +150,9 @@ pub async fn verify(
     hands: Hands,
 ) -> Result<Verified, FlowError> {
     let Some(number) = number else { return Ok(nothing(reading)) };
-    let (mut record, mut scans) = look(house, number).await?;
-    if record.is_none() {
-        match find::unit_of_code(house, number).await? {
-            unit if unit != number => (record, scans) = look(house, unit).await?,
-            _ => record = unborn(reference, number),
-        }
-    }
-    let Some(record) = record else { return Ok(nothing(reading)) };
+    let Some((record, scans)) = look(house, reference, number).await? else {
+        return Ok(nothing(reading));
+    };
     let Some(product) = reference.product_by_id(ProductId(record.product)) else {
         return Ok(nothing(reading));
     };
@@ -186,16 +181,23 @@ pub async fn verify(
     Ok(Verified { decision, unit: Some(Box::new(known)) })
 }
 
-/// What every answer about a unit begins with. The two questions travel together on PostgreSQL.
-/// They are not one joined statement: SQLite's planner looks into the values of a LEFT JOIN and
-/// prepares it anew for each.
+/// What every answer begins with: the unit a number stands for, itself or as another code of it, or
+/// as a code that waits for its unit; and how consumers looked at it.
 async fn look(
     house: &House,
+    reference: &Reference,
     number: i64,
-) -> Result<(Option<UnitRecord>, Option<ScanRecord>), FlowError> {
-    let unit = house.store.unit_fetch(number);
-    let scans = house.store.scan_fetch(number, Audience::Consumer.as_str());
-    Ok(tokio::try_join!(unit, scans)?)
+) -> Result<Option<(UnitRecord, Option<ScanRecord>)>, FlowError> {
+    const CONSUMER: &str = Audience::Consumer.as_str();
+    if let Some(found) = house.store.unit_seen_fetch(number, CONSUMER).await? {
+        return Ok(Some(found));
+    }
+    let unit = find::unit_of_code(house, number).await?;
+    if unit != number {
+        return Ok(house.store.unit_seen_fetch(unit, CONSUMER).await?);
+    }
+    let Some(unborn) = unborn(reference, number) else { return Ok(None) };
+    Ok(Some((unborn, house.store.scan_fetch(number, CONSUMER).await?)))
 }
 
 fn hands_needed(reference: &Reference, unit: &UnitRecord) -> bool {

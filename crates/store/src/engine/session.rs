@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, Rows};
 
 use super::error::{EngineError, Fault};
@@ -65,6 +66,9 @@ impl Session {
         let polls = if role == Role::Reader { READER_LOCK_POLLS } else { WRITER_LOCK_POLLS };
         wait_for_locks(&mut conn, polls)?;
         conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        // Built with STAT4, the planner looks into bound values and prepares a statement with a
+        // LEFT JOIN anew at each binding; every plan here is the same for all values.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         if role == Role::Founder {
             found(&conn)?;
         }
