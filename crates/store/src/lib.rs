@@ -13,6 +13,7 @@ pub mod expiry;
 pub mod finding;
 pub mod health;
 pub mod ledger;
+pub mod log;
 pub mod project;
 pub mod rebuild;
 pub mod reference;
@@ -23,7 +24,7 @@ use canonical::BlindKey;
 use engine::{Engine, EngineError, Migration, Target, WriteError};
 
 /// The schema, step by step; forward only, never edited.
-const MIGRATIONS: &[Migration] = migrations!["V1__spine", "V2__kit", "V3__code_like_sn"];
+const MIGRATIONS: &[Migration] = migrations!["V1__spine", "V2__kit", "V3__code_like_sn", "V5__log"];
 
 /// Everything recorded, on one engine.
 #[derive(Clone)]
@@ -100,6 +101,7 @@ impl Store {
             finding::STATEMENTS,
             health::STATEMENTS,
             ledger::STATEMENTS,
+            log::STATEMENTS,
             project::STATEMENTS,
             rebuild::STATEMENTS,
             reference::STATEMENTS,

@@ -9,6 +9,9 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
 
+/// The secret key of a log; wiped from memory when dropped.
+pub type LogKey = SigningKey;
+
 /// Longest name of a log.
 pub const ORIGIN_CHARS_MAX: usize = 128;
 /// Longest checkpoint that is read, in bytes: room for cosignatures of others.
@@ -56,9 +59,9 @@ impl fmt::Display for Checkpoint {
 
 impl Checkpoint {
     /// The checkpoint with its signature, as it is served.
-    pub fn sign(&self, key: &SigningKey) -> String {
+    pub fn sign(&self, key: &LogKey) -> String {
         let text = self.to_string();
-        let public = PublicKey { origin: self.origin.clone(), key: key.verifying_key() };
+        let public = PublicKey::of(&self.origin, key);
         let mut bytes = public.hash().to_vec();
         bytes.extend_from_slice(&key.sign(text.as_bytes()).to_bytes());
         format!("{text}\n\u{2014} {} {}\n", self.origin, BASE64.encode(bytes))
@@ -131,6 +134,11 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
+    /// The public half of a log's key, under the log's name.
+    pub fn of(origin: &str, key: &LogKey) -> Self {
+        Self { origin: origin.to_owned(), key: key.verifying_key() }
+    }
+
     /// The first four bytes of the key's hash under its name.
     pub fn hash(&self) -> [u8; 4] {
         let digest = Sha256::new()

@@ -111,7 +111,7 @@ pub trait Subtrees {
 
 /// The root over the entries from `start` to before `end`, where `start` is a multiple of the
 /// largest power of two not above the width: every range a proof needs.
-fn range_root<S: Subtrees>(subtrees: &mut S, start: u64, end: u64) -> Result<Hash, S::Error> {
+fn range_root<S: Subtrees + ?Sized>(subtrees: &mut S, start: u64, end: u64) -> Result<Hash, S::Error> {
     let width = end - start;
     if width.is_power_of_two() {
         let height = width.trailing_zeros() as u8;
@@ -132,7 +132,7 @@ fn split(width: u64) -> u64 {
 ///
 /// # Errors
 /// A subtree cannot be read.
-pub fn root_of<S: Subtrees>(subtrees: &mut S, size: u64) -> Result<Hash, S::Error> {
+pub fn root_of<S: Subtrees + ?Sized>(subtrees: &mut S, size: u64) -> Result<Hash, S::Error> {
     if size == 0 { Ok(root(Vec::new())) } else { range_root(subtrees, 0, size) }
 }
 
@@ -141,7 +141,7 @@ pub fn root_of<S: Subtrees>(subtrees: &mut S, size: u64) -> Result<Hash, S::Erro
 ///
 /// # Errors
 /// A subtree cannot be read.
-pub fn inclusion<S: Subtrees>(
+pub fn inclusion<S: Subtrees + ?Sized>(
     subtrees: &mut S,
     index: u64,
     size: u64,
@@ -167,7 +167,7 @@ pub fn inclusion<S: Subtrees>(
 ///
 /// # Errors
 /// A subtree cannot be read.
-pub fn consistency<S: Subtrees>(
+pub fn consistency<S: Subtrees + ?Sized>(
     subtrees: &mut S,
     old: u64,
     new: u64,
