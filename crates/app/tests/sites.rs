@@ -233,7 +233,11 @@ const NAMES: [&str; 2] = ["a", "b"];
 const PARTIES: [&str; 3] = ["FAC", "T2A", "T1"];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 12,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     /// Whatever is sent in whatever order: a code means one site, a site keeps its party, a main
     /// site bears its party's code.

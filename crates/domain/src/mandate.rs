@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn who_may_change_master_data() {
         // A service centre below tier 1: the brand's all the same.
-        let repairs = party(12, PartyKind::ServiceCentre, Some(3));
+        let repairs = party(12, ServiceCentre, Some(3));
         let tree = PartyTree::new(house().iter().cloned().chain([repairs]));
         let party = |kind, before: Option<i64>, under: i64| Entry::Party {
             kind,
