@@ -204,7 +204,7 @@ proptest! {
     /// and no other sender's row is in its way.
     #[test]
     fn a_row_is_known_by_subject_sender_and_number(
-        steps in prop::collection::vec((0..2_usize, 0..WAYS.len(), 0..2_usize, any::<bool>()), 1..14)
+        steps in prop::collection::vec((0..2_usize, 0..WAYS.len(), 0..2_usize, any::<bool>()), 1..9)
     ) {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
