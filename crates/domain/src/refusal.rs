@@ -62,7 +62,8 @@ refusals! {
     /// No such party.
     UnknownParty "unknown_party" NotFound "no party has this code; import parties first";
     /// No such site.
-    UnknownSite "unknown_site" NotFound "no site or party has this code; import parties first";
+    UnknownSite "unknown_site" NotFound
+        "no site or party has this code; import parties and sites first";
     /// No such product.
     UnknownProduct "unknown_product" NotFound "no product has this GTIN; import products first";
     /// No such region.
@@ -83,6 +84,9 @@ refusals! {
     CodeBound "code_bound" Conflict "the code already belongs to a unit";
     /// The code belongs to another product.
     CodeOtherProduct "code_other_product" Conflict "the code was minted for another product";
+    /// The code is a site of another party.
+    SiteOfOther "site_of_other" Conflict
+        "this code is a site of another party, and a site stays with its party; take another code";
     /// A second row with this key but other content.
     ContentDiffers "content_differs" Conflict
         "already recorded with other content; correct the row, or say --update where it applies";

@@ -59,7 +59,7 @@ projections! {
     "containment", ["child", "from_at", "parent"], ["to_at", "event_id"];
     "hold", ["subject", "at", "event_id"], ["party_id", "from_party", "kind", "presumed",
         "shipment_no", "recorded_at"];
-    "shipment", ["subject", "brand_id", "shipment_no"], ["from_party", "to_party", "happened_at",
+    "shipment", ["subject", "brand_id", "shipment_no", "from_party"], ["to_party", "happened_at",
         "voided_at"];
     "identifier", ["value", "scheme", "scope"], ["unit", "from_at"];
     "identifier_past", ["value", "scheme", "scope", "from_at"], ["unit", "to_at"];

@@ -64,7 +64,7 @@ pub struct SignalsBody {
     pub sim_mcc: Option<String>,
     /// Position with consent.
     pub gps: Option<GpsBody>,
-    /// Party code of the shop that sold it.
+    /// Code of the shop that sold it: a party, or one of its sites.
     pub store_code: Option<String>,
     /// Where the sale was shipped to, GB/T 2260 or ISO 3166-1.
     pub shipping_region: Option<String>,

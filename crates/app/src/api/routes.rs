@@ -48,6 +48,7 @@ fn version_1() -> OpenApiRouter<Arc<House>> {
         .routes(routes!(batches::void_codes))
         .routes(routes!(catalogue::list_products))
         .routes(routes!(catalogue::list_parties))
+        .routes(routes!(catalogue::list_sites))
         .routes(routes!(catalogue::list_territories))
         .routes(routes!(catalogue::list_alerts))
         .routes(routes!(reports::list_reports))

@@ -218,7 +218,7 @@ async fn hand_over(
             Draft::Production(draft) => units.push(draft),
             Draft::Pack(draft) => packs.push(draft),
             Draft::Shipment(draft) => shipments.push(draft),
-            Draft::Product(_) | Draft::Party(_) | Draft::Territory(_) => {}
+            Draft::Product(_) | Draft::Party(_) | Draft::Site(_) | Draft::Territory(_) => {}
         }
     }
     let outcomes = if !units.is_empty() {

@@ -11,6 +11,8 @@ pub enum Kind {
     Products,
     /// Who takes part, and under whom.
     Parties,
+    /// Further places of a party.
+    Sites,
     /// Who may sell what where.
     Territories,
     /// Units as they were made.
@@ -78,6 +80,18 @@ const PARTIES: &[Column] = &[
     may("public", "yes or no: whether consumers may see its name; empty means no"),
 ];
 
+const SITES: &[Column] = &[
+    must("code", "the brand's short name for the site, unique within the brand"),
+    must("party_code", "the party that runs it, for ever"),
+    must("kind", "plant, warehouse, shop, office"),
+    must("name", "name as shown, at most 200 characters"),
+    may("region", "GB/T 2260 code of the place"),
+    may("address", "street address"),
+    may("phone", "telephone as written"),
+    may("lon", "longitude of the place, WGS-84 degrees"),
+    may("lat", "latitude of the place, WGS-84 degrees"),
+];
+
 const TERRITORIES: &[Column] = &[
     must("party_code", "who may sell"),
     must("gtin", "the product, or * for all products"),
@@ -129,9 +143,10 @@ const SHIPMENTS: &[Column] = &[
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Products,
         Self::Parties,
+        Self::Sites,
         Self::Territories,
         Self::Production,
         Self::Packs,
@@ -143,6 +158,7 @@ impl Kind {
         match self {
             Self::Products => "products",
             Self::Parties => "parties",
+            Self::Sites => "sites",
             Self::Territories => "territories",
             Self::Production => "production",
             Self::Packs => "packs",
@@ -155,6 +171,7 @@ impl Kind {
         match self {
             Self::Products => PRODUCTS,
             Self::Parties => PARTIES,
+            Self::Sites => SITES,
             Self::Territories => TERRITORIES,
             Self::Production => PRODUCTION,
             Self::Packs => PACKS,
@@ -183,7 +200,7 @@ impl fmt::Display for Kind {
 
 /// A word that names no [`Kind`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a file is one of products, parties, territories, production, packs, shipments")]
+#[error("a file is one of products, parties, sites, territories, production, packs, shipments")]
 pub struct UnknownKind;
 
 impl FromStr for Kind {

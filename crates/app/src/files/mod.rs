@@ -29,8 +29,8 @@ mod xlsx;
 mod tests;
 
 pub use draft::{
-    Draft, PackDraft, PartyDraft, ProductDraft, ProductionDraft, ShipmentDraft, TerritoryDraft,
-    parse_row,
+    Draft, PackDraft, PartyDraft, ProductDraft, ProductionDraft, ShipmentDraft, SiteDraft,
+    TerritoryDraft, parse_row,
 };
 pub use export::{ErrorFile, neutralised};
 pub use json::JsonLines;

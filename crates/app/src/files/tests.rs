@@ -2,6 +2,7 @@
 
 use super::*;
 use domain::disposition::Disposition;
+use domain::party::SiteKind;
 use domain::refusal::Refused;
 use domain::territory::Channel;
 use domain::verdict::Inspection;
@@ -158,6 +159,28 @@ fn parties_are_read() {
     let half = "code,kind,name,lon,lat,public\nA,shop,a,113.9,,maybe\nB,shop,b,nan,91,是\n";
     let expected = [(2, vec!["lat", "public"]), (3, vec!["lon", "lat"])];
     assert_eq!(refused(Kind::Parties, half.as_bytes()), expected);
+}
+
+#[test]
+fn sites_are_read_and_every_field_is_bounded() {
+    let head = "code,party_code,kind,name,region,address,phone,lon,lat\n";
+    let row = |cells: &str| format!("{head}{cells}\n");
+    let sound = row("W1,T1-53,warehouse,昆明仓,5301,示例路 1 号,+86 871 1,102.71,25.04");
+    let Draft::Site(site) = &drafts(Kind::Sites, sound.as_bytes())[0] else { panic!() };
+    assert_eq!((site.code.as_str(), site.kind), ("W1", SiteKind::Warehouse));
+    assert_eq!((site.party_code.as_str(), site.point), ("T1-53", Some((102.71, 25.04))));
+    assert_eq!(site.phone, "+86 871 1");
+    let (code, name, note) = ("c".repeat(65), "n".repeat(201), "a".repeat(1_001));
+    for (cells, fields) in [
+        (",,,,5301".to_owned(), vec!["code", "party_code", "kind", "name"]),
+        ("=W1,+T1,depot,a".to_owned(), vec!["code", "party_code", "kind"]),
+        (format!("{code},{code},plant,{name}"), vec!["code", "party_code", "name"]),
+        (format!("W1,T1,shop,a,x,{note},{code}"), vec!["region", "address", "phone"]),
+        ("W1,T1,shop,a\u{0}b,,b\u{202e}c".to_owned(), vec!["name", "address"]),
+        ("W1,T1,office,a,,,,181,".to_owned(), vec!["lon", "lat"]),
+    ] {
+        assert_eq!(refused(Kind::Sites, row(&cells).as_bytes()), [(2, fields)], "{cells}");
+    }
 }
 
 #[test]

@@ -32,6 +32,7 @@ pub mod registration;
 pub mod reports;
 pub mod scans;
 pub mod ship;
+pub mod sites;
 pub mod verify;
 pub mod waiting;
 

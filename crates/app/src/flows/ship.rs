@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use std::collections::HashSet;
 use store::commit::{Commit, Outbox, Relied};
 use store::event::{Body, Event};
+use store::unit::ShipmentRecord;
 
 /// Rows decided before they are committed together.
 const CHUNK_ROWS: usize = 500;
@@ -142,13 +143,9 @@ impl Moving<'_> {
         if self.moved.contains(&number) {
             return Ok(None);
         }
-        let paper = &draft.shipment_no;
+        let paper = (draft.shipment_no.as_str(), from.0);
         if let Some(before) = self.house.store.shipment_fetch(brand.0, paper, number).await? {
-            return Ok(Some(if before == (from.0, to.0, at.as_microsecond()) {
-                RowOutcome::Unchanged
-            } else {
-                RowOutcome::refused(Refused::new(Refusal::ContentDiffers, "shipment_no"))
-            }));
+            return Ok(Some(repeated(&before, to, at)));
         }
         let subject = custody::subject(self.house, number, "subject").await?;
         // An earlier row took something out of this pack: what it did must be known first.
@@ -248,6 +245,20 @@ impl Moving<'_> {
     }
 }
 
+/// What is said of a row whose sender has a paper of this number about this subject. What was taken
+/// back stays recorded: the row is as once-only as any.
+fn repeated(before: &ShipmentRecord, to: PartyId, at: Timestamp) -> RowOutcome {
+    if (before.to, before.happened_at) == (to.0, at.as_microsecond()) {
+        return RowOutcome::Unchanged;
+    }
+    RowOutcome::refused(if before.voided {
+        let why = "the paper was taken back; give the new one a number of its own";
+        Refused::because(Refusal::ContentDiffers, "shipment_no", why)
+    } else {
+        Refused::new(Refusal::ContentDiffers, "shipment_no")
+    })
+}
+
 /// The job that looks again at the activations a late fact concerns.
 pub fn look_again(event: &Event) -> Outbox {
     Outbox {
@@ -315,14 +326,19 @@ async fn sender(
     match senders[..] {
         [] => Err(Refused::new(Refusal::UnknownSubject, "shipment_no").into()),
         [one] => Ok(PartyId(one)),
-        _ => {
-            let party = |id: &i64| reference.tree.get(PartyId(*id)).map(|p| p.code.as_str());
-            let shown = senders.iter().filter_map(party).take(SENDERS_SHOWN_MAX);
-            let codes = shown.collect::<Vec<_>>().join(", ");
-            let why = format!("several senders have a paper of this number: say which ({codes})");
-            Err(Refused::invalid("from", why).into())
-        }
+        _ => Err(several_senders(reference, &senders).into()),
     }
+}
+
+/// Refuses a number that is not enough to tell whose paper is meant.
+pub(super) fn several_senders(reference: &Reference, senders: &[i64]) -> Refused {
+    let party = |id: &i64| reference.tree.get(PartyId(*id)).map(|p| p.code.as_str());
+    let shown = senders.iter().filter_map(party).take(SENDERS_SHOWN_MAX);
+    let codes = shown.collect::<Vec<_>>().join(", ");
+    Refused::invalid(
+        "from",
+        format!("several senders have a paper of this number: say which ({codes})"),
+    )
 }
 
 /// Takes a shipment back while nothing of it moved on: a number, and whose paper it is where that
@@ -354,8 +370,9 @@ pub async fn void(
         let mut commit = Commit::default();
         for number in &numbers {
             let subject = custody::subject(house, *number, "shipment_no").await?;
-            let paper = house.store.shipment_fetch(brand.0, shipment_no, *number).await?;
-            let since = paper.map_or(Timestamp::MIN, |(_, _, at)| custody::instant(at));
+            let paper = (shipment_no, from.0);
+            let row = house.store.shipment_fetch(brand.0, paper, *number).await?;
+            let since = row.map_or(Timestamp::MIN, |r| custody::instant(r.happened_at));
             let (stirred, children) = custody::stirred(house, &subject, since).await?;
             let concerned: Vec<_> = std::iter::once(&subject).chain(&children).collect();
             let facts = custody::facts(house, &reference, &concerned).await?;
