@@ -21,6 +21,7 @@ mod input;
 mod limits;
 mod movements;
 mod openapi;
+mod packs;
 mod paging;
 mod proofs;
 mod reports;

@@ -295,15 +295,9 @@ impl Asking<'_> {
         let holder = verify::holder(known, now).and_then(|h| reference.tree.get(h.party));
         let chain = known.custody.chain(unit_number(known.record.number));
         let hop = |hold: &domain::custody::Hold| {
-            let party = reference.tree.get(hold.party)?;
-            view.shows_hop(reference, self.caller?, hold.party).then(|| HopReply {
-                party: party.code.clone(),
-                name: party.name.clone(),
-                since: instant_text(reference, known.record.brand, hold.at),
-                kind: hold.kind.as_str(),
-                in_transit: hold.kind.in_transit(),
-                presumed: hold.presumed,
-            })
+            let shown = view.shows_hop(reference, self.caller?, hold.party);
+            let hop = HopReply::of(reference, known.record.brand, hold);
+            hop.filter(|_| shown)
         };
         CustodyReply {
             channel: holder.and_then(|party| view.channel(party)),
