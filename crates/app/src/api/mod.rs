@@ -25,6 +25,7 @@ mod packs;
 mod paging;
 mod proofs;
 mod reports;
+mod responses;
 pub mod routes;
 mod rows;
 mod server;

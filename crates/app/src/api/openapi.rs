@@ -2,6 +2,7 @@
 //! loads nothing from elsewhere.
 
 use super::error::{TRANSPORT_CODES, status_of};
+use super::responses;
 use crate::files::Kind;
 use axum::Extension;
 use axum::http::header;
@@ -36,6 +37,7 @@ pub fn render(mut document: Document) -> Rendered {
     let components = document.components.get_or_insert_default();
     components.security_schemes.insert("key".to_owned(), SecurityScheme::Http(key).into());
     let mut value = serde_json::to_value(&document).unwrap_or_default();
+    responses::declare(&mut value);
     if let Some(schemas) = value.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
         rows(schemas);
     }

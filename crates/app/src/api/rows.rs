@@ -92,7 +92,6 @@ pub fn problems_of(outcome: &RowOutcome) -> Vec<ProblemReply> {
     responses(
         (status = 200, description = "At least one row stands", body = RowsReply),
         (status = 400, description = "Cannot be read", body = Problem),
-        (status = 409, description = "No row was recorded", body = RowsReply),
     ),
     security(("key" = ["produce"]))
 )]
@@ -111,7 +110,6 @@ pub(super) async fn commission_units(
     responses(
         (status = 200, description = "At least one row stands", body = RowsReply),
         (status = 400, description = "Cannot be read", body = Problem),
-        (status = 409, description = "No row was recorded", body = RowsReply),
     ),
     security(("key" = ["produce"]))
 )]
@@ -130,7 +128,6 @@ pub(super) async fn pack_children(
     responses(
         (status = 200, description = "At least one row stands", body = RowsReply),
         (status = 400, description = "Cannot be read", body = Problem),
-        (status = 409, description = "No row was recorded", body = RowsReply),
     ),
     security(("key" = ["ship"]))
 )]
@@ -149,7 +146,6 @@ pub(super) async fn ship_subjects(
     responses(
         (status = 200, description = "At least one row stands", body = RowsReply),
         (status = 400, description = "Cannot be read", body = Problem),
-        (status = 409, description = "No row was recorded", body = RowsReply),
     ),
     security(("key" = ["ship"]))
 )]

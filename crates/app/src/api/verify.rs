@@ -77,6 +77,7 @@ pub struct VerifyBody {
         (status = 200, description = "The verdict, forged and unknown too", body = VerifyReply),
         (status = 300, description = "It names two units", body = ChoicesReply),
         (status = 400, description = "Over-long or unreadable", body = Problem),
+        (status = 404, description = "No party has the seller's code", body = Problem),
         (status = 503, description = "Verdict `unavailable`", body = VerifyReply),
     ),
     security((), ("key" = ["verify"]))
@@ -107,6 +108,7 @@ pub(super) async fn verify_unit(
         (status = 400, description = "Cannot be read", body = Problem),
         (status = 401, description = "Needs a key", body = Problem),
         (status = 403, description = "Needs scope verify", body = Problem),
+        (status = 404, description = "No party has the seller's code", body = Problem),
     ),
     security(("key" = ["verify"]))
 )]
