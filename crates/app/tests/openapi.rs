@@ -102,6 +102,9 @@ async fn what_is_declared_is_answered() {
             assert_eq!(ask(&all, "text/plain", "{}").await, 415, "{name}");
             assert_eq!(ask(&all, json, &large).await, 413, "{name}");
             assert_eq!(ask(&all, json, "[1").await, 400, "{name}");
+            let unknown = all.send(&method, &path, json, "{\"no_such_member\":1}").await;
+            assert_eq!(unknown.status.as_u16(), 400, "{name}: {}", unknown.text);
+            assert_eq!(unknown.json["field"], "no_such_member", "{name}: {}", unknown.text);
         }
     }
 }
