@@ -257,7 +257,10 @@ impl Telling<'_> {
             | Body::StolenReported { reason }
             | Body::StolenCleared { reason }
             | Body::CodesVoided { reason, .. } => json!({"reason": reason}),
-            Body::LifeOpened { life, reason } => json!({"life": life, "reason": reason}),
+            Body::LifeOpened { cause, life, reason } => {
+                json!({"cause": cause.map(|cause| cause.as_str()), "life": life,
+                    "reason": reason})
+            }
             Body::BatchDelivered { to } => json!({"to": to}),
             Body::AliasBound { alias } => {
                 json!({"code": self.house.ring().encode(unit_number(*alias)).as_str()})

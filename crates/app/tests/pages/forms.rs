@@ -211,7 +211,10 @@ async fn the_first_binding_stands() {
     assert_eq!(warranty_starts(&world, number).await, before);
     // A new life knows no owner yet.
     let caller = world.operator().await;
-    let renew = dossier::flows::lifecycle::Change::OpenLife("returned".to_owned());
+    let renew = dossier::flows::lifecycle::Change::OpenLife(
+        domain::life::Cause::Return,
+        "returned".to_owned(),
+    );
     let (numbers, now) = ([number], world.house.clock.now());
     let done = dossier::flows::lifecycle::change(&world.house, &caller, &numbers, &renew, now);
     done.await.expect("a new life");

@@ -106,7 +106,10 @@ impl Pen<'_> {
                 join([plain(proof), sold_on.clone().unwrap_or_default()])
             }
             Body::ProofPassed { proof } => plain(proof),
-            Body::LifeOpened { life, reason } => join([(life + 1).to_string(), plain(reason)]),
+            Body::LifeOpened { cause, life, reason } => {
+                let cause = cause.map(|cause| words::cause(self.lang, cause)).unwrap_or_default();
+                join([(life + 1).to_string(), cause.to_owned(), plain(reason)])
+            }
             Body::Minted { .. }
             | Body::BatchExported {}
             | Body::Commissioned { .. }
