@@ -9,7 +9,7 @@ use dossier::flows::idempotency::Answer;
 use dossier::flows::lifecycle::{Change, change};
 use serde_json::json;
 
-on_both! { an_old_start_opens_no_new_life, a_life_opens_for_a_cause }
+on_both! { an_old_start_opens_no_new_life, a_life_opens_for_a_cause, nothing_befalls_a_unit_before_it_is_made }
 
 /// Life, whether first of it, and since when it counts.
 async fn started(world: &World, at: &str, fingerprint: &str) -> (i64, bool, String) {
@@ -86,5 +86,33 @@ async fn a_life_opens_for_a_cause(world: &World) {
         let now = world.house.clock.now().to_string();
         assert_eq!(started(world, &now, cause.as_str()).await.0, life);
     }
+    world.agrees().await;
+}
+
+async fn nothing_befalls_a_unit_before_it_is_made(world: &World) {
+    world.make(&sns(0..2)).await;
+    let desk = world.desk("BRAND", "all").await;
+    let change = |change: &str, at: &str| {
+        let cause = (change == "open_life").then_some("return");
+        json!({"change": change, "units": ["CY000000", "CY000001"], "reason": "found at the line",
+            "cause": cause, "happened_at": at})
+    };
+    let kinds = ["recall", "lift_recall", "report_stolen", "clear_stolen", "decommission"];
+    // Made on 2026-05-20 at 08:00.
+    for kind in kinds.iter().chain(&["open_life"]) {
+        let body = change(kind, "2026-05-20T07:59:59+08:00");
+        let (status, refused) = desk.post("/api/v1/units/changes", &body).await;
+        assert_eq!((status, &refused["code"]), (409, &json!("before_production")), "{refused}");
+        assert_eq!(refused["field"], "units");
+    }
+    for kind in kinds {
+        let body = change(kind, "2026-05-20T08:00:00+08:00");
+        let (status, done) = desk.post("/api/v1/units/changes", &body).await;
+        assert_eq!((status, &done["count"]), (200, &json!(2)), "{kind}: {done}");
+    }
+    // Of two refusals the earlier one of the list is told.
+    let again = change("decommission", "2026-05-20T07:00:00+08:00");
+    let (_, refused) = desk.post("/api/v1/units/changes", &again).await;
+    assert_eq!(refused["code"], "decommissioned");
     world.agrees().await;
 }

@@ -84,16 +84,24 @@ impl Change {
         !matches!(self, Self::Inspect(..) | Self::OpenLife(..))
     }
 
+    /// Why a unit cannot be changed so, the refusal that goes before all others.
     fn refuse(&self, unit: &UnitRecord, at: Timestamp) -> Option<Refusal> {
+        let ends = matches!(self, Self::Decommission(_) | Self::OpenLife(..));
+        if ends && unit.retired_at.is_some() {
+            return Some(Refusal::Decommissioned);
+        }
+        let before = unit.produced_at.is_some_and(|made| at.as_microsecond() < made);
         match self {
-            Self::OpenLife(..) if unit.activated_at.is_none() => Some(Refusal::LifeOpen),
+            // A line looks at a unit before the instant at which it is made; the record comes first.
+            Self::Inspect(..) if unit.produced_at.is_none() => Some(Refusal::BeforeProduction),
+            Self::Inspect(..) => None,
+            // What was not there yet could not be recalled, stolen or taken out of use. A unit that
+            // is known by its first start alone has no date to compare with.
+            _ if before => Some(Refusal::BeforeProduction),
             Self::OpenLife(..) if unit.activated_at > Some(at.as_microsecond()) => {
                 Some(Refusal::ContradictsLater)
             }
-            Self::Decommission(_) | Self::OpenLife(..) if unit.retired_at.is_some() => {
-                Some(Refusal::Decommissioned)
-            }
-            Self::Inspect(..) if unit.produced_at.is_none() => Some(Refusal::BeforeProduction),
+            Self::OpenLife(..) if unit.activated_at.is_none() => Some(Refusal::LifeOpen),
             _ => None,
         }
     }
