@@ -9,7 +9,11 @@ use dossier::flows::idempotency::Answer;
 use dossier::flows::lifecycle::{Change, change};
 use serde_json::json;
 
-on_both! { an_old_start_opens_no_new_life, a_life_opens_for_a_cause, nothing_befalls_a_unit_before_it_is_made }
+on_both! {
+    an_old_start_opens_no_new_life,
+    a_life_opens_for_a_cause,
+    nothing_befalls_a_unit_before_it_is_made,
+}
 
 /// Life, whether first of it, and since when it counts.
 async fn started(world: &World, at: &str, fingerprint: &str) -> (i64, bool, String) {

@@ -92,7 +92,8 @@ impl Change {
         }
         let before = unit.produced_at.is_some_and(|made| at.as_microsecond() < made);
         match self {
-            // A line looks at a unit before the instant at which it is made; the record comes first.
+            // A line looks at a unit before the instant it calls its production; only the record
+            // comes first.
             Self::Inspect(..) if unit.produced_at.is_none() => Some(Refusal::BeforeProduction),
             Self::Inspect(..) => None,
             // What was not there yet could not be recalled, stolen or taken out of use. A unit that
