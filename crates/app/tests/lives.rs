@@ -68,7 +68,10 @@ async fn a_life_opens_for_a_cause(world: &World) {
     world.make(&sns(0..1)).await;
     assert!(started(world, "2026-05-25T00:00:00Z", "a").await.1);
     let desk = world.desk("BRAND", "all").await;
-    let change = |change: &str, cause: Option<&str>| json!({"change": change, "units": ["CY000000"], "reason": "seal intact", "cause": cause});
+    let change = |change: &str, cause: Option<&str>| {
+        let units = ["CY000000"];
+        json!({"change": change, "units": units, "reason": "seal intact", "cause": cause})
+    };
     for (body, field) in [
         (change("open_life", None), "cause"),
         (change("open_life", Some("returned")), "cause"),
