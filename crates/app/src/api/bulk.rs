@@ -121,6 +121,7 @@ fn scope_of(kind: Kind) -> Scope {
             content((RowLine = "application/x-ndjson"))),
         (status = 400, description = "The file cannot be read", body = Problem),
         (status = 403, description = "Needs the scope of the kind", body = Problem),
+        (status = 413, description = "A workbook too large to be held", body = Problem),
     ),
     security(("key" = ["master", "produce", "ship"]))
 )]

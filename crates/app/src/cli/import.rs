@@ -196,8 +196,8 @@ impl Seen {
 /// A refused row for people: where, which rule, why.
 fn lines(row: &RawRow, problems: &[Refused]) -> String {
     let line = |problem: &Refused| {
-        let column = match problem.field {
-            "" => String::new(),
+        let column = match term::plain(&problem.field) {
+            field if field.is_empty() => field,
             field => format!(", {field}"),
         };
         let code = problem.refusal.code();

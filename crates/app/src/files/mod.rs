@@ -34,7 +34,7 @@ pub use draft::{
 };
 pub use export::{ErrorFile, neutralised};
 pub use json::JsonLines;
-pub use kind::{Column, Kind, UnknownKind};
+pub use kind::{Column, Json, Kind, UnknownKind};
 pub use row::{Header, RawRow};
 pub use subject::{Subject, SubjectRef};
 pub use table::{FileError, Format, Rows, Table};

@@ -6,6 +6,7 @@ pub mod alerts;
 pub mod backup;
 pub mod batches;
 pub mod caller;
+pub mod contents;
 pub mod custody;
 pub mod doctor;
 pub mod dossier;

@@ -172,6 +172,16 @@ impl World {
         load(&self.house, Kind::Shipments, ways).await;
     }
 
+    /// A further label of a unit: the first code of a batch of its own.
+    pub async fn relabelled(&self, unit: i64, gtin: &str, scratch: bool) -> Batch {
+        let caller = self.operator().await;
+        let batch = minted(&self.house, &caller, gtin, scratch).await;
+        let code = self.code(batch.first);
+        let bound = dossier::flows::lifecycle::bind_alias(&self.house, &caller, unit, &code);
+        bound.await.expect("the code is free");
+        batch
+    }
+
     pub fn code(&self, number: i64) -> String {
         self.house.ring().encode(find::unit_number(number)).to_string()
     }
