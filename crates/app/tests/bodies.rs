@@ -13,12 +13,10 @@ async fn members_that_are_none_of_ours_are_named() {
     let start = json!({"identifier": {"scheme": "sn", "value": "SN0001"},
         "happened_at": "2026-06-01T09:00:00+08:00",
         "signals": {"gps": {"lat": 31.2, "lon": 121.5}}});
+    let batch = json!({"gtin": GTIN, "count": 3});
     let verify = json!({"items": [{"value": "SN0001"}]});
     for (path, body, place, field) in [
-        ("activations", &start, "", "fingerprint"),
-        ("activations", &start, "/identifier", "identifier.kind"),
-        ("activations", &start, "/signals", "signals.wifi_mac"),
-        ("activations", &start, "/signals/gps", "signals.gps.altitude"),
+        ("batches", &batch, "", "purpose_of"),
         ("verify", &verify, "", "sellers"),
         ("verify", &verify, "/items/0", "items[0].kind"),
     ] {
@@ -34,10 +32,11 @@ async fn members_that_are_none_of_ours_are_named() {
     missing["identifier"].as_object_mut().expect("an object").remove("value");
     let refused = all.post("/api/v1/activations", &missing).await;
     assert_eq!(refused.json["field"], "identifier.value", "{}", refused.text);
-    // The lines of a file of reports name their idempotency key.
-    let mut line = start.clone();
-    line["key"] = "k-1".into();
-    all.post("/api/v1/activations", &line).await.expect(StatusCode::CREATED);
+    // Firmware outlives interfaces: what it says beyond them is passed over, at any depth.
+    let mut newer = start.clone();
+    newer["key"] = "k-1".into();
+    newer["signals"]["gps"]["altitude_m"] = 4.into();
+    all.post("/api/v1/activations", &newer).await.expect(StatusCode::CREATED);
 }
 
 #[tokio::test]

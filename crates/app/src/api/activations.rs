@@ -23,14 +23,11 @@ const ROUTE: &str = "POST /api/v1/activations";
 /// Longest fingerprint and attestation, in characters.
 const FINGERPRINT_CHARS_MAX: usize = 512;
 const ATTESTATION_BYTES_MAX: usize = 2_048;
-/// Longest idempotency key.
-const KEY_CHARS_MAX: usize = 255;
 /// Longest short word: a store code, a zone, a region.
 const WORD_CHARS_MAX: usize = 64;
 
 /// What names a unit.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct IdentifierBody {
     /// `sn`, `imei`, `meid`, `eid`, `mac`, `part` or `code`.
     pub scheme: String,
@@ -41,7 +38,6 @@ pub struct IdentifierBody {
 
 /// A position.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct GpsBody {
     /// Degrees north, WGS-84.
     pub lat: f64,
@@ -57,7 +53,7 @@ pub struct GpsBody {
 
 /// Signs of the place. All optional; the more agree, the surer the answer.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct SignalsBody {
     /// The device's address as the sender saw it.
     pub ip: Option<String>,
@@ -80,14 +76,9 @@ pub struct SignalsBody {
     pub attestation: Option<Value>,
 }
 
-/// A first start.
+/// A first start. Members not named here are ignored: firmware outlives interfaces.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ActivationBody {
-    /// What a line of a file of reports calls its idempotency key. Only the header counts.
-    #[serde(default, skip_serializing)]
-    #[schema(max_length = 255)]
-    pub key: Option<String>,
     /// Which unit.
     pub identifier: IdentifierBody,
     /// When, RFC 3339. Without an offset: in the brand's zone.
@@ -299,8 +290,7 @@ async fn report(
     client: IpAddr,
     body: &ActivationBody,
 ) -> Result<Report, Problem> {
-    let ActivationBody { key, identifier, happened_at, device_fingerprint, signals } = body;
-    bounded_if("key", key.as_ref(), KEY_CHARS_MAX)?;
+    let ActivationBody { identifier, happened_at, device_fingerprint, signals } = body;
     bounded("identifier.value", &identifier.value, crate::flows::verify::QUERY_CHARS_MAX)?;
     bounded_if("device_fingerprint", device_fingerprint.as_ref(), FINGERPRINT_CHARS_MAX)?;
     let reference = house.reference().await?;

@@ -165,7 +165,7 @@ pub(super) async fn list_parties(
 
 /// List sites: each party's main one, and further ones.
 #[utoipa::path(
-    get, path = "/sites", tag = "master data", params(PageQuery),
+    get, path = "/api/v1/sites", tag = "master data", params(PageQuery),
     responses(
         (status = 200, description = "A page", body = PageReply<SiteReply>),
         (status = 401, description = "Needs a key", body = Problem),

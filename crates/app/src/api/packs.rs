@@ -91,7 +91,7 @@ pub struct PackReply {
 /// The brand sees all; another party its own hops and those below it. `limit` and `cursor` are
 /// those of the contents; the rest is the same on every page.
 #[utoipa::path(
-    get, path = "/packs/{sscc}", tag = "units",
+    get, path = "/api/v1/packs/{sscc}", tag = "units",
     params(("sscc" = String, Path, description = "18 digits"), PageQuery),
     responses(
         (status = 200, description = "The pack", body = PackReply),
