@@ -136,6 +136,19 @@ impl CustodyFacts {
         }
     }
 
+    /// The child leaves the parent at `t`: its time inside that covers `t` ends then.
+    pub fn leave(&mut self, child: UnitNumber, parent: UnitNumber, t: Timestamp) {
+        let inside = self.parents.get_mut(&child).into_iter().flatten();
+        for one in inside.filter(|c| c.parent == parent && c.covers(t)) {
+            one.to = Some(t);
+        }
+    }
+
+    /// Whether anything was said of a subject.
+    pub fn knows(&self, subject: UnitNumber) -> bool {
+        self.holds.contains_key(&subject) || self.parents.contains_key(&subject)
+    }
+
     /// The containments of a subject, any order.
     pub fn containments(&self, child: UnitNumber) -> &[Containment] {
         self.parents.get(&child).map_or(&[], Vec::as_slice)
