@@ -27,6 +27,7 @@ on_both! {
     what_was_taken_out_here_counts_for_a_late_paper,
     of_two_files_over_the_same_goods_one_is_recorded,
     a_decision_on_stale_rows_is_made_again,
+    a_code_is_not_given_to_a_unit_that_draws_its_own,
     however_rows_come_the_same_is_recorded,
 }
 
@@ -233,6 +234,32 @@ async fn a_decision_on_stale_rows_is_made_again(world: &World) {
     assert_eq!(outcomes(&other, Kind::Shipments, &file, true).await, ["taken"; 2]);
     assert_eq!(whole(world, Kind::Shipments, &file).await, ["unchanged"; 2]);
     world.agrees().await;
+}
+
+/// The row without a code draws a number of its own, whether or not it is recorded by then.
+async fn a_code_is_not_given_to_a_unit_that_draws_its_own(world: &World) {
+    use dossier::flows::batches::{Mint, mint};
+    let caller = world.caller().await;
+    let reference = world.house.reference_now().await.expect("it reads");
+    let product = reference.product(caller.brand, "06929141700010").map(|p| p.id);
+    let purpose = store::reference::Purpose::Printed;
+    let order = Mint { product, purpose, count: 10, scratch: false };
+    let batch = mint(&world.house, &caller, order).await.expect("it is minted");
+    let code = world.house.ring().encode(unit_number(batch.first));
+    let head = "sn,gtin,produced_at,site_code,code\n";
+    let row = |sn: &str, code: &str| {
+        format!("{sn},{},2026-05-20T08:00:00+08:00,{FACTORY},{code}\n", common::PHONE)
+    };
+    let mut apart = Vec::new();
+    for code in ["", code.as_str()] {
+        let file = format!("{head}{}", row("CY900001", code));
+        apart.extend(outcomes(&world.house, Kind::Production, &file, false).await);
+    }
+    let (bare, coded) = (row("CY900002", ""), row("CY900002", code.as_str()));
+    let file = format!("{head}{bare}{coded}{bare}");
+    let together = outcomes(&world.house, Kind::Production, &file, false).await;
+    assert_eq!(apart, ["taken", "sn_taken"]);
+    assert_eq!(together, ["taken", "sn_taken", "unchanged"]);
 }
 
 /// A row of a small random file, over things named by their place.

@@ -307,4 +307,16 @@ pub(crate) mod tests {
         assert!(facts.at(n(1), t(5)).is_some());
         assert_eq!(facts.upward(n(1), t(5)).len(), PACK_DEPTH_MAX);
     }
+
+    #[test]
+    fn a_child_leaves_only_the_time_it_is_in() {
+        let boxes = [inside(1, 10, 20, Some(30)), inside(1, 10, 40, None), inside(1, 11, 40, None)];
+        let mut facts = CustodyFacts::new([], boxes);
+        facts.leave(n(1), n(10), t(35));
+        facts.leave(n(2), n(10), t(50));
+        assert!(facts.knows(n(1)) && !facts.knows(n(2)) && !facts.knows(n(10)));
+        facts.leave(n(1), n(10), t(50));
+        let left = [inside(1, 10, 20, Some(30)), inside(1, 10, 40, Some(50))];
+        assert_eq!(facts.containments(n(1)), [&left[..], &[inside(1, 11, 40, None)]].concat());
+    }
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use store::commit::Commit;
 
 /// Decides rows and commits what stands. `decide` gives an outcome for every row of its chunk, and
-/// the commit that makes them true: one without events writes nothing. Where it sees for itself that
-/// somebody was faster, it says so by a conflict.
+/// the commit that makes them true: one without events writes nothing. Where it sees for itself
+/// that somebody was faster, it says so by a conflict.
 ///
 /// # Errors
 /// `decide` cannot go on, or the store does not answer; chunks before are recorded.

@@ -249,7 +249,7 @@ impl<'a> Overlay<'a> {
         Ok((stirred, children))
     }
 
-    /// What went into one pack, or left it, after an instant; and the packs directly inside it then.
+    /// What went into one pack, or left it, after an instant; and the packs directly inside then.
     async fn stirred_inside(
         &mut self,
         parent: i64,

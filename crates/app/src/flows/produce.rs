@@ -250,7 +250,8 @@ impl<'a> Judging<'a> {
             }
         };
         if let Some((born, number)) = self.sns.get(draft.sn.value()) {
-            return Some(same(Some(*born), number.or(made.number)));
+            // A number that is yet to be drawn is none that a later row can name.
+            return Some(same(Some(*born), *number));
         }
         let number = self.recorded.named(&draft.sn)?.live();
         let unit = number.and_then(|number| self.recorded.unit(number));
