@@ -1,6 +1,6 @@
 //! Reading what moved units and packs: their own holds, and those of every pack they were ever in.
 
-use crate::engine::{DecodeError, Row, Value};
+use crate::engine::{DecodeError, EngineError, Row, Value};
 use crate::unit::event_id;
 use crate::{Store, StoreError};
 use domain::code::UnitNumber;
@@ -38,7 +38,8 @@ enum Fact {
 }
 
 impl Store {
-    /// Adds to `facts` what moved these subjects and every pack they were ever in.
+    /// Adds to `facts` what moved these subjects and every pack they were ever in. What it already
+    /// holds of one is not read again.
     pub async fn custody_fetch(
         &self,
         subjects: &[i64],
@@ -49,6 +50,9 @@ impl Store {
         for _ in 0..=PACK_DEPTH_MAX {
             let mut above = Vec::new();
             for number in frontier {
+                if facts.knows(unit_number(number, 0).map_err(EngineError::from)?) {
+                    continue;
+                }
                 let map = |r: &Row<'_>| fact(unit_number(number, 0)?, r);
                 let found = self.engine.query(CUSTODY, &[Value::from(number)], map).await?;
                 let (mut holds, mut parents) = (Vec::new(), Vec::new());
