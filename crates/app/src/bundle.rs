@@ -173,7 +173,8 @@ impl BundleEvent {
         let leaf = leaf_hash(self.text.as_bytes());
         let proven = verify_inclusion(&leaf, self.index, head.size, &path, &head.root);
         proven.map_err(|why: Broken| why.to_string())?;
-        let form: serde_json::Value = serde_json::from_str(&self.text).map_err(|e| e.to_string())?;
+        let form: serde_json::Value =
+            serde_json::from_str(&self.text).map_err(|e| e.to_string())?;
         let number = match (&self.row, form["subjects_root"].as_str()) {
             (Some(row), Some(root)) => row.check(root, form["subjects_count"].as_u64())?,
             (None, None) => form["home"].as_i64().ok_or("it is about nothing")?,
@@ -211,12 +212,7 @@ fn event(proven: &Proven) -> BundleEvent {
         index: row.index,
         path: texts(&row.path),
     });
-    BundleEvent {
-        text: proven.text.clone(),
-        index: proven.index,
-        path: texts(&proven.path),
-        row,
-    }
+    BundleEvent { text: proven.text.clone(), index: proven.index, path: texts(&proven.path), row }
 }
 
 fn texts(path: &[Hash]) -> Vec<String> {

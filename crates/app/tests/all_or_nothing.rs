@@ -81,3 +81,33 @@ async fn an_imports_summary_counts_what_was_not_recorded() {
         assert_eq!(counts.map(|c| summary[c].as_u64()), [2, 0, 0, 1, 1].map(Some), "{summary}");
     }
 }
+
+#[tokio::test]
+async fn rows_that_lean_on_earlier_rows_are_taken_together() {
+    let world = house().await;
+    let all = world.client("all").await;
+    let (carton, pallet) = ("106901234500000010", "106901234500000027");
+    let at = "2026-05-01T09:00:00+08:00";
+    let pack = |sscc: &str, child: &str| json!({"sscc": sscc, "child": child, "packed_at": at});
+    let rows = json!([pack(carton, "SN0002"), pack(pallet, carton), pack(carton, "SN0003")]);
+    let packed = all_of(&all, "/api/v1/packs", rows).await;
+    packed.expect(StatusCode::OK);
+    assert_eq!(outcomes(&packed), ["taken"; 3]);
+    let ship = |no: &str, (from, to): (&str, &str), subject: &str, day: u32| {
+        json!({"shipment_no": no, "from_code": from, "to_code": to, "subject": subject,
+            "happened_at": format!("2026-05-0{day}T08:00:00+08:00")})
+    };
+    let (first, second) = (("FAC", "T1"), ("T1", "T2A"));
+    let wrong = json!([ship("L1", first, pallet, 3), ship("L2", first, pallet, 4)]);
+    let refused = all_of(&all, "/api/v1/shipments", wrong).await;
+    assert_eq!(outcomes(&refused), ["not_recorded", "refused"]);
+    let rows = json!([ship("L1", first, pallet, 3), ship("L2", second, carton, 4)]);
+    let shipped = all_of(&all, "/api/v1/shipments", rows).await;
+    shipped.expect(StatusCode::OK);
+    assert_eq!(outcomes(&shipped), ["taken"; 2]);
+    let back =
+        json!([ship("R1", ("T2A", "T1"), "SN0002", 5), ship("R2", ("T1", "FAC"), "SN0002", 6),]);
+    let returned = all_of(&all, "/api/v1/returns", back).await;
+    returned.expect(StatusCode::OK);
+    assert_eq!(outcomes(&returned), ["taken"; 2]);
+}

@@ -139,15 +139,21 @@ async fn fates(world: &World) {
         let unit = house.store.unit_fetch(late).await.expect("it reads").expect("a unit");
         assert_eq!((unit.suspect, unit.proof_at), (true, None));
     }
-    change(house, &caller, &[late], &Change::OpenLife(why()), opened).await.expect("a new life");
+    change(house, &caller, &[late], &Change::OpenLife(domain::life::Cause::Return, why()), opened)
+        .await
+        .expect("a new life");
     let shown = prove(house, late, ProofKind::Scratch, &digits, "somebody").await;
     assert_eq!(shown.expect("it is taken"), ProofOutcome::First, "first of its second life");
     assert!(start(house, "sn", "LATE1", "a fourth").await);
-    change(house, &caller, &[late], &Change::OpenLife(why()), opened).await.expect("a new life");
+    change(house, &caller, &[late], &Change::OpenLife(domain::life::Cause::Return, why()), opened)
+        .await
+        .expect("a new life");
     let unit = house.store.unit_fetch(late).await.expect("it reads").expect("a unit");
     assert_eq!(unit.proof_at, None);
     let again = [world.unit("CY000030").await];
-    change(house, &caller, &again, &Change::OpenLife(why()), opened).await.expect("a new life");
+    change(house, &caller, &again, &Change::OpenLife(domain::life::Cause::Return, why()), opened)
+        .await
+        .expect("a new life");
     assert!(start(house, "sn", "CY000030", "e").await, "first of its second life");
     // The paper that comes late takes the finding back.
     let late = "shipment_no,from_code,to_code,happened_at,subject\n\

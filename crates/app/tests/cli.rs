@@ -245,6 +245,40 @@ fn show_tells_the_whole_dossier() {
 }
 
 #[test]
+fn show_tells_a_pack() {
+    let desk = Desk::with_brand();
+    let sscc = "106901234500000010";
+    let packed = format!("sscc,child,packed_at\n{sscc},CY0002,2026-05-21 08:00\n");
+    assert_eq!(code(&desk.import("packs", &packed)), 0);
+    let paper = SHIPMENTS.replace("SO-1", "SO-2").replace("CY0001", sscc);
+    assert_eq!(code(&desk.import("shipments", &paper)), 0);
+    let shown = desk.run(&["show", sscc]);
+    assert_eq!(code(&shown), 0, "{}", err(&shown));
+    let text = out(&shown);
+    for fact in [
+        "包装",
+        sscc,
+        "6929141700010  澄野 N3 Pro",
+        "云南总代 T1-53（在途）",
+        "深圳工厂 FAC → 云南总代 T1-53  SO-2",
+        "单据",
+        "SO-2  发运  深圳工厂 FAC → 云南总代 T1-53  未签收",
+        "装箱",
+        "CY0002",
+    ] {
+        assert!(text.contains(fact), "{fact} is missing in\n{text}");
+    }
+    let english = out(&desk.run(&["show", sscc, "--scheme", "sscc", "--lang", "en"]));
+    for fact in ["Pack", "Chengye N3 Pro", "in transit", "Papers", "no receipt", "Contents"] {
+        assert!(english.contains(fact), "{fact} is missing in\n{english}");
+    }
+    let words = ["包装", "产品", "状态", "单据", "内含", "流转", "档案"];
+    assert!(!words.iter().any(|word| english.contains(word)), "{english}");
+    assert_eq!(code(&desk.run(&["show", sscc, "--scheme", "sn"])), 4);
+    assert_eq!(code(&desk.run(&["show", "106901234500000027"])), 4);
+}
+
+#[test]
 fn activating_and_verifying_agree() {
     let desk = Desk::with_brand();
     let report = ["activate", "--scheme", "sn", "--value", "CY0001", "--fingerprint", "f1"];

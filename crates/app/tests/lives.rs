@@ -3,11 +3,17 @@
 mod common;
 
 use common::{World, report, sns};
+use domain::life::Cause;
 use dossier::flows::activate::{Activated, activate};
 use dossier::flows::idempotency::Answer;
 use dossier::flows::lifecycle::{Change, change};
+use serde_json::json;
 
-on_both! { an_old_start_opens_no_new_life }
+on_both! {
+    an_old_start_opens_no_new_life,
+    a_life_opens_for_a_cause,
+    nothing_befalls_a_unit_before_it_is_made,
+}
 
 /// Life, whether first of it, and since when it counts.
 async fn started(world: &World, at: &str, fingerprint: &str) -> (i64, bool, String) {
@@ -36,7 +42,7 @@ async fn an_old_start_opens_no_new_life(world: &World) {
     let renew = |at: &str| {
         let at: jiff::Timestamp = at.parse().expect("an instant");
         let (house, caller) = (&world.house, &caller);
-        let reason = Change::OpenLife("returned".to_owned());
+        let reason = Change::OpenLife(Cause::Return, "sent back unused".to_owned());
         async move { change(house, caller, &[number], &reason, at).await }
     };
     assert!(renew("2026-05-24T00:00:00Z").await.is_err(), "it ends a life that began later");
@@ -55,5 +61,65 @@ async fn an_old_start_opens_no_new_life(world: &World) {
     assert!(!unit().await.suspect, "the second life is not doubted for the first");
     assert_eq!(started(world, second, "b").await, (1, false, second.to_owned()));
     assert!(unit().await.suspect);
+    world.agrees().await;
+}
+
+async fn a_life_opens_for_a_cause(world: &World) {
+    world.make(&sns(0..1)).await;
+    assert!(started(world, "2026-05-25T00:00:00Z", "a").await.1);
+    let desk = world.desk("BRAND", "all").await;
+    let change = |change: &str, cause: Option<&str>| {
+        let units = ["CY000000"];
+        json!({"change": change, "units": units, "reason": "seal intact", "cause": cause})
+    };
+    for (body, field) in [
+        (change("open_life", None), "cause"),
+        (change("open_life", Some("returned")), "cause"),
+        (change("open_life", Some("")), "cause"),
+        (change("recall", Some("return")), "cause"),
+    ] {
+        let (status, refused) = desk.post("/api/v1/units/changes", &body).await;
+        assert_eq!((status, &refused["field"]), (400, &json!(field)), "{body}: {refused}");
+    }
+    for (life, cause) in (1..).zip(Cause::ALL) {
+        let body = change("open_life", Some(cause.as_str()));
+        let (status, done) = desk.post("/api/v1/units/changes", &body).await;
+        assert_eq!((status, &done["count"]), (200, &json!(1)), "{done}");
+        let (_, unit) = desk.get("/api/v1/units/CY000000").await;
+        let timeline = unit["timeline"].as_array().expect("events");
+        let told = timeline.iter().rfind(|event| event["kind"] == "life_opened");
+        let wanted = json!({"cause": cause.as_str(), "life": life, "reason": "seal intact"});
+        assert_eq!(told.expect("it is told")["detail"], wanted);
+        let now = world.house.clock.now().to_string();
+        assert_eq!(started(world, &now, cause.as_str()).await.0, life);
+    }
+    world.agrees().await;
+}
+
+async fn nothing_befalls_a_unit_before_it_is_made(world: &World) {
+    world.make(&sns(0..2)).await;
+    let desk = world.desk("BRAND", "all").await;
+    let change = |change: &str, at: &str| {
+        let cause = (change == "open_life").then_some("return");
+        json!({"change": change, "units": ["CY000000", "CY000001"], "reason": "found at the line",
+            "cause": cause, "happened_at": at})
+    };
+    let kinds = ["recall", "lift_recall", "report_stolen", "clear_stolen", "decommission"];
+    // Made on 2026-05-20 at 08:00.
+    for kind in kinds.iter().chain(&["open_life"]) {
+        let body = change(kind, "2026-05-20T07:59:59+08:00");
+        let (status, refused) = desk.post("/api/v1/units/changes", &body).await;
+        assert_eq!((status, &refused["code"]), (409, &json!("before_production")), "{refused}");
+        assert_eq!(refused["field"], "units");
+    }
+    for kind in kinds {
+        let body = change(kind, "2026-05-20T08:00:00+08:00");
+        let (status, done) = desk.post("/api/v1/units/changes", &body).await;
+        assert_eq!((status, &done["count"]), (200, &json!(2)), "{kind}: {done}");
+    }
+    // Of two refusals the earlier one of the list is told.
+    let again = change("decommission", "2026-05-20T07:00:00+08:00");
+    let (_, refused) = desk.post("/api/v1/units/changes", &again).await;
+    assert_eq!(refused["code"], "decommissioned");
     world.agrees().await;
 }

@@ -66,6 +66,33 @@ async fn a_receipt_tells_what_is_missing_and_what_no_paper_names() {
 }
 
 #[tokio::test]
+async fn a_receipt_names_whose_paper_it_is_checked_against() {
+    let world = house().await;
+    shipped(&world, &["SN0002"]).await;
+    let all = world.client("all").await;
+    let row = |(from, to): (&str, &str), on: u32| {
+        json!({"rows": [{"shipment_no": "P1", "from_code": from, "to_code": to,
+            "subject": "SN0002", "happened_at": format!("2026-05-{on:02}T08:00:00+08:00")}]})
+    };
+    for (way, on) in [(("T1", "T2A"), 4), (("T2A", "T1"), 5)] {
+        let done = all.post("/api/v1/shipments", &row(way, on)).await;
+        assert_eq!(done.json["refused"], 0, "{}", done.text);
+    }
+    let mut body = receipt(&["SN0002"], "2026-05-06T08:00:00+08:00");
+    let unsaid = all.post("/api/v1/receipts", &body).await;
+    unsaid.refused(StatusCode::BAD_REQUEST, "invalid_field");
+    assert_eq!(unsaid.json["field"], "from");
+    assert!(unsaid.text.contains("FAC, T2A"), "{}", unsaid.text);
+    body["from"] = "T2A".into();
+    let said = all.post("/api/v1/receipts", &body).await;
+    said.expect(StatusCode::OK);
+    assert_eq!((&said.json["missing"], &said.json["unexpected"]), (&json!([]), &json!([])));
+    body["shipment_no"] = Value::Null;
+    let alone = all.post("/api/v1/receipts", &body).await;
+    alone.refused(StatusCode::BAD_REQUEST, "invalid_field");
+}
+
+#[tokio::test]
 async fn a_pack_is_on_the_paper_with_what_is_in_it() {
     let world = house().await;
     let all = world.client("all").await;

@@ -1,5 +1,6 @@
 //! A small world, made and looked at through the flows.
 
+use domain::party::SiteKind;
 use domain::refusal::Refusal;
 use dossier::clock::Clock;
 use dossier::flows::{FlowError, House, verify};
@@ -47,6 +48,7 @@ async fn a_small_world_shows_every_state() {
     assert_eq!(world.unit_count, 1_000);
     let share_started = world.activated_count as f64 / 1_000.0;
     assert!((0.5..0.8).contains(&share_started), "{share_started}");
+    warehouses_stand_beside_the_seats(&house).await;
     every_link_gives_its_verdict(&house, &world).await;
     diverters_stand_out(&house, &world).await;
     assert_eq!(demo_links_text(&world, "http://localhost").lines().count(), State::ALL.len());
@@ -61,6 +63,15 @@ async fn a_small_world_shows_every_state() {
     drop(house);
     let reopened = open(dir.path(), Clock::System).await;
     every_link_gives_its_verdict(&reopened, &world).await;
+}
+
+async fn warehouses_stand_beside_the_seats(house: &House) {
+    let reference = house.reference().await.unwrap();
+    let brand = reference.sole_brand().unwrap();
+    let further: Vec<_> = reference.sites(brand).filter(|s| !s.is_main(&reference.tree)).collect();
+    let count = |kind| further.iter().filter(|s| s.kind == kind).count();
+    assert_eq!((count(SiteKind::Warehouse), count(SiteKind::Shop)), (9, 6));
+    assert!(further.iter().all(|s| s.region.is_some() && s.point.is_some()));
 }
 
 async fn every_link_gives_its_verdict(house: &House, world: &World) {

@@ -136,6 +136,19 @@ impl CustodyFacts {
         }
     }
 
+    /// The child leaves the parent at `t`: its time inside that covers `t` ends then.
+    pub fn leave(&mut self, child: UnitNumber, parent: UnitNumber, t: Timestamp) {
+        let inside = self.parents.get_mut(&child).into_iter().flatten();
+        for one in inside.filter(|c| c.parent == parent && c.covers(t)) {
+            one.to = Some(t);
+        }
+    }
+
+    /// Whether anything was said of a subject.
+    pub fn knows(&self, subject: UnitNumber) -> bool {
+        self.holds.contains_key(&subject) || self.parents.contains_key(&subject)
+    }
+
     /// The containments of a subject, any order.
     pub fn containments(&self, child: UnitNumber) -> &[Containment] {
         self.parents.get(&child).map_or(&[], Vec::as_slice)
@@ -293,5 +306,17 @@ pub(crate) mod tests {
         );
         assert!(facts.at(n(1), t(5)).is_some());
         assert_eq!(facts.upward(n(1), t(5)).len(), PACK_DEPTH_MAX);
+    }
+
+    #[test]
+    fn a_child_leaves_only_the_time_it_is_in() {
+        let boxes = [inside(1, 10, 20, Some(30)), inside(1, 10, 40, None), inside(1, 11, 40, None)];
+        let mut facts = CustodyFacts::new([], boxes);
+        facts.leave(n(1), n(10), t(35));
+        facts.leave(n(2), n(10), t(50));
+        assert!(facts.knows(n(1)) && !facts.knows(n(2)) && !facts.knows(n(10)));
+        facts.leave(n(1), n(10), t(50));
+        let left = [inside(1, 10, 20, Some(30)), inside(1, 10, 40, Some(50))];
+        assert_eq!(facts.containments(n(1)), [&left[..], &[inside(1, 11, 40, None)]].concat());
     }
 }

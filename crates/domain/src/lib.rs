@@ -10,6 +10,7 @@ pub mod finding;
 pub mod gs1;
 pub mod id;
 pub mod identifier;
+pub mod life;
 pub mod log;
 pub mod mandate;
 pub mod packing;

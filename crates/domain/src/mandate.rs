@@ -41,6 +41,13 @@ pub enum Entry {
     },
     /// A grant to this party.
     Territory(PartyId),
+    /// A site.
+    Site {
+        /// Whose it is to be.
+        party: PartyId,
+        /// Whose it is; none when it is new.
+        before: Option<PartyId>,
+    },
 }
 
 /// Whose a unit is.
@@ -89,7 +96,7 @@ pub fn may(
 
 /// Whether `caller` may add or change this row, and if not, at which part of it and why. Products,
 /// the brand's own rows and grants to tier 1 are the brand's; a tier 1 builds what stands below it:
-/// its tier 2 with their grants, and shops.
+/// its tier 2 with their grants, and shops, with the sites of both.
 pub fn may_enter(
     tree: &PartyTree,
     caller: PartyId,
@@ -100,12 +107,15 @@ pub fn may_enter(
     }
     let tier1 = tree.get(caller).is_some_and(|p| p.kind == PartyKind::Tier1);
     let below = |party: PartyId| tier1 && tree.is_ancestor(caller, party);
+    let may_build = |kind| matches!(kind, PartyKind::Tier2 | PartyKind::Shop);
+    // What a tier 1 may have brought in itself.
+    let built = |party| below(party) && tree.get(party).is_some_and(|p| may_build(p.kind));
     match entry {
         Entry::Product => Err(("gtin", "products are the brand's")),
         Entry::Party { before: Some(party), .. } if !below(party) => {
             Err(("code", "it changes only parties below its own"))
         }
-        Entry::Party { kind, .. } if !matches!(kind, PartyKind::Tier2 | PartyKind::Shop) => {
+        Entry::Party { kind, .. } if !may_build(kind) => {
             Err(("kind", "only tier 2 and shops stand below a tier 1"))
         }
         Entry::Party { under, .. } if !under.is_some_and(|p| p == caller || below(p)) || !tier1 => {
@@ -119,6 +129,13 @@ pub fn may_enter(
             }
             Err(("party_code", "a tier 1 grants territory only to its own tier 2"))
         }
+        Entry::Site { before: Some(party), .. } if !built(party) => {
+            Err(("code", "it changes only sites of tier 2 and shops below it"))
+        }
+        Entry::Site { party, .. } if !built(party) => {
+            Err(("party_code", "a tier 1 adds sites only to tier 2 and shops below it"))
+        }
+        Entry::Site { .. } => Ok(()),
     }
 }
 
@@ -190,16 +207,22 @@ mod tests {
 
     #[test]
     fn who_may_change_master_data() {
-        let tree = house();
+        // A service centre below tier 1: the brand's all the same.
+        let repairs = party(12, ServiceCentre, Some(3));
+        let tree = PartyTree::new(house().iter().cloned().chain([repairs]));
         let party = |kind, before: Option<i64>, under: i64| Entry::Party {
             kind,
             before: before.map(PartyId),
             under: Some(PartyId(under)),
         };
         let grant = |to| Entry::Territory(PartyId(to));
+        let site = |of, before: Option<i64>| Entry::Site {
+            party: PartyId(of),
+            before: before.map(PartyId),
+        };
         use PartyKind::*;
         // Tier 1 are 3 (with 4 and 6, and shops below those) and 8.
-        let table: [(Entry, &[i64]); 14] = [
+        let table: [(Entry, &[i64]); 22] = [
             (Entry::Product, &[1]),
             (party(Brand, Some(1), 1), &[1]),
             (party(Tier1, None, 1), &[1]),
@@ -214,6 +237,14 @@ mod tests {
             (grant(3), &[1]),
             (grant(4), &[1, 3]),
             (grant(5), &[1]),
+            (site(2, None), &[1]),
+            (site(3, None), &[1]),
+            (site(4, None), &[1, 3]),
+            (site(5, Some(5)), &[1, 3]),
+            (site(4, Some(3)), &[1]),
+            (site(3, Some(4)), &[1]),
+            (site(10, None), &[1]),
+            (site(12, None), &[1]),
         ];
         for (entry, allowed) in table {
             for caller in 1..=11 {

@@ -1,6 +1,10 @@
-//! Parties and sites: who takes part, and the two-tier tree they stand in.
+//! Parties and sites: who takes part, the two-tier tree they stand in, and the places they run.
+//!
+//! Every party has a *main site*, its seat: it bears the party's own code and says what the party
+//! says of itself. Further sites have codes of their own, unique within the brand.
 
 use crate::id::{BrandId, PartyId, SiteId};
+use crate::refusal::{Refusal, Refused};
 use std::collections::HashMap;
 
 /// Deepest tree walked: brand → tier 1 → tier 2 → shop leaves room for twice that.
@@ -115,7 +119,7 @@ pub struct Party {
 }
 
 /// A place a party runs. Every party has a main site of its own code.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Site {
     /// Row identity.
     pub id: SiteId,
@@ -129,6 +133,54 @@ pub struct Site {
     pub kind: SiteKind,
     /// GB/T 2260 code, if known.
     pub region: Option<String>,
+    /// Street address.
+    pub address: String,
+    /// Telephone as written.
+    pub phone: String,
+    /// Longitude and latitude, WGS-84 degrees.
+    pub point: Option<(f64, f64)>,
+}
+
+impl Site {
+    /// The main site of a party: it says what the party says of itself, always as it now stands.
+    pub fn main(id: SiteId, party: &Party) -> Self {
+        Self {
+            id,
+            party: party.id,
+            code: party.code.clone(),
+            name: party.name.clone(),
+            kind: SiteKind::of(party.kind),
+            region: party.region.clone(),
+            address: party.address.clone(),
+            phone: party.phone.clone(),
+            point: party.point,
+        }
+    }
+
+    /// Whether it is the main site of the party that runs it.
+    pub fn is_main(&self, tree: &PartyTree) -> bool {
+        tree.get(self.party).is_some_and(|party| party.code == self.code)
+    }
+
+    /// Whether a row that says `next` of this site changes it. Units were made and goods kept at
+    /// sites, so one never goes over to another party; the main site changes with its party alone.
+    ///
+    /// # Errors
+    /// [`Refusal::SiteOfOther`]; [`Refusal::ContentDiffers`] for other content that nobody asked
+    /// to take (`update`), or of a main site.
+    pub fn changes(&self, next: &Self, tree: &PartyTree, update: bool) -> Result<bool, Refused> {
+        if self.party != next.party {
+            return Err(Refused::new(Refusal::SiteOfOther, "party_code"));
+        }
+        if self == next {
+            return Ok(false);
+        }
+        if self.is_main(tree) {
+            let why = "it is the main site of its party: change the party";
+            return Err(Refused::because(Refusal::ContentDiffers, "code", why));
+        }
+        if update { Ok(true) } else { Err(Refused::new(Refusal::ContentDiffers, "code")) }
+    }
 }
 
 /// What a site is for. Warehouses are told apart because scans there explain false alarms.
@@ -145,6 +197,9 @@ pub enum SiteKind {
 }
 
 impl SiteKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Plant, Self::Warehouse, Self::Shop, Self::Office];
+
     /// The word in files, API and store.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -157,9 +212,12 @@ impl SiteKind {
 
     /// Reads the word back.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Plant, Self::Warehouse, Self::Shop, Self::Office]
-            .into_iter()
-            .find(|k| k.as_str() == word)
+        Self::ALL.into_iter().find(|k| k.as_str() == word)
+    }
+
+    /// Whether consumers are sent there with their devices.
+    pub fn is_open_to_visitors(self) -> bool {
+        matches!(self, Self::Shop | Self::Office)
     }
 
     /// What a party's main site is, when nobody says.
@@ -258,6 +316,35 @@ pub(crate) mod tests {
             assert_eq!(PartyKind::parse(kind.as_str()), Some(kind));
         }
         assert_eq!(PartyKind::parse("shopp"), None);
+        for kind in SiteKind::ALL {
+            assert_eq!(SiteKind::parse(kind.as_str()), Some(kind));
+        }
+        assert_eq!(SiteKind::parse("Plant"), None);
+    }
+
+    #[test]
+    fn a_site_stays_with_its_party() {
+        let tree = tree();
+        let main = Site::main(SiteId(1), tree.get(PartyId(3)).unwrap());
+        let further = Site { code: "W1".to_owned(), kind: SiteKind::Shop, ..main.clone() };
+        let told = |site: &Site, next: &Site, update| {
+            site.changes(next, &tree, update).map_err(|refused| refused.refusal)
+        };
+        assert!(main.is_main(&tree) && !further.is_main(&tree));
+        for site in [&main, &further] {
+            let other = Site { party: PartyId(8), ..site.clone() };
+            let renamed = Site { name: "another".to_owned(), ..site.clone() };
+            let both = Site { party: PartyId(8), ..renamed.clone() };
+            for update in [false, true] {
+                assert_eq!(told(site, site, update), Ok(false));
+                assert_eq!(told(site, &other, update), Err(Refusal::SiteOfOther));
+                assert_eq!(told(site, &both, update), Err(Refusal::SiteOfOther));
+            }
+            assert_eq!(told(site, &renamed, false), Err(Refusal::ContentDiffers));
+        }
+        let renamed = |site: &Site| Site { name: "another".to_owned(), ..site.clone() };
+        assert_eq!(told(&further, &renamed(&further), true), Ok(true));
+        assert_eq!(told(&main, &renamed(&main), true), Err(Refusal::ContentDiffers));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //!
 //! A refusal stops a command. A finding never does; a verdict is what a person is told.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// What kind of answer a refusal is: the API maps it to a status, the CLI to an exit code.
@@ -62,7 +63,8 @@ refusals! {
     /// No such party.
     UnknownParty "unknown_party" NotFound "no party has this code; import parties first";
     /// No such site.
-    UnknownSite "unknown_site" NotFound "no site or party has this code; import parties first";
+    UnknownSite "unknown_site" NotFound
+        "no site or party has this code; import parties and sites first";
     /// No such product.
     UnknownProduct "unknown_product" NotFound "no product has this GTIN; import products first";
     /// No such region.
@@ -83,6 +85,9 @@ refusals! {
     CodeBound "code_bound" Conflict "the code already belongs to a unit";
     /// The code belongs to another product.
     CodeOtherProduct "code_other_product" Conflict "the code was minted for another product";
+    /// The code is a site of another party.
+    SiteOfOther "site_of_other" Conflict
+        "this code is a site of another party, and a site stays with its party; take another code";
     /// A second row with this key but other content.
     ContentDiffers "content_differs" Conflict
         "already recorded with other content; correct the row, or say --update where it applies";
@@ -173,8 +178,9 @@ impl std::error::Error for Refusal {}
 pub struct Refused {
     /// Which refusal.
     pub refusal: Refusal,
-    /// The field it is about; empty when it is about the whole.
-    pub field: &'static str,
+    /// The field it is about; empty when it is about the whole. A name of ours, or the sender's
+    /// word for what is none of ours.
+    pub field: Cow<'static, str>,
     /// What exactly, and the way out.
     pub reason: String,
 }
@@ -185,18 +191,24 @@ fn field_prefix(field: &str) -> String {
 
 impl Refused {
     /// A refusal with its standard sentence.
-    pub fn new(refusal: Refusal, field: &'static str) -> Self {
-        Self { refusal, field, reason: refusal.sentence().to_owned() }
+    pub fn new(refusal: Refusal, field: impl Into<Cow<'static, str>>) -> Self {
+        Self { refusal, field: field.into(), reason: refusal.sentence().to_owned() }
     }
 
     /// A malformed field, with what exactly is wrong.
-    pub fn invalid(field: &'static str, reason: impl fmt::Display) -> Self {
-        Self { refusal: Refusal::InvalidField, field, reason: reason.to_string() }
+    pub fn invalid(field: impl Into<Cow<'static, str>>, reason: impl fmt::Display) -> Self {
+        let (refusal, field) = (Refusal::InvalidField, field.into());
+        Self { refusal, field, reason: reason.to_string() }
     }
 
     /// A refusal that says more than its standard sentence.
-    pub fn because(refusal: Refusal, field: &'static str, more: impl fmt::Display) -> Self {
-        Self { refusal, field, reason: format!("{} ({more})", refusal.sentence()) }
+    pub fn because(
+        refusal: Refusal,
+        field: impl Into<Cow<'static, str>>,
+        more: impl fmt::Display,
+    ) -> Self {
+        let reason = format!("{} ({more})", refusal.sentence());
+        Self { refusal, field: field.into(), reason }
     }
 }
 

@@ -132,8 +132,7 @@ pub fn prove_row(
         }
     }
     let index = rows.iter().position(|(of, _)| *of == number)?;
-    let mut leaves =
-        Leaves(rows.iter().map(|(of, row)| row_leaf(event, *of, row, key)).collect());
+    let mut leaves = Leaves(rows.iter().map(|(of, row)| row_leaf(event, *of, row, key)).collect());
     let Ok(path) = tree::inclusion(&mut leaves, index as u64, rows.len() as u64);
     Some(RowProof {
         entry: row_entry(number, &rows[index].1),

@@ -4,7 +4,7 @@
 
 use crate::canonical::{BlindKey, Sealed, seal};
 use crate::engine::{Plan, Step, Value, WriteError};
-use crate::event::Event;
+use crate::event::{Body, Event};
 use crate::project::project;
 use crate::reference::ReferenceChange;
 use crate::{Store, StoreError};
@@ -194,6 +194,7 @@ const UNIT_GUARD: &str = "UPDATE unit SET revision = revision + 1, recorded_at =
 const PACK_GUARD: &str = "UPDATE pack SET revision = revision + 1, recorded_at = $3, \
     stirred_at = CASE WHEN stirred_at > $4 THEN stirred_at ELSE $4 END \
     WHERE number = $1 AND revision = $2";
+const PACK_OPENED: &str = "UPDATE pack SET recorded_at = $2, stirred_at = $3 WHERE number = $1";
 const DRAW: &str = "UPDATE draw SET next_number = $3 WHERE batch_id = $1 AND next_number = $2";
 const EVENT_ADD: &str = "INSERT INTO event (home, id, brand_id, kind, happened_at, recorded_at, \
     canonical) VALUES ($1, $2, $3, $4, $5, $6, $7)";
@@ -228,6 +229,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     REFERENCE_BUMP,
     UNIT_GUARD,
     PACK_GUARD,
+    PACK_OPENED,
     DRAW,
     EVENT_ADD,
     UNSEALED_ADD,
@@ -263,18 +265,21 @@ pub(crate) fn plan(commit: &Commit, blind: &BlindKey) -> Result<Plan, StoreError
     let mut steps = Vec::with_capacity(16);
     // The latest, so that whatever is said next of these units is recorded after all of it.
     let recorded_at = commit.events.iter().map(|e| e.recorded_at).max().unwrap_or(0);
-    guards(commit, recorded_at, &mut steps);
+    // Whatever touches a pack relies on it, so this is never earlier than what it touched.
+    let stirred_at = commit.events.iter().map(|e| e.happened_at).max().unwrap_or(0);
+    guards(commit, (recorded_at, stirred_at), &mut steps);
     for event in &commit.events {
         let sealed = seal(event, blind).map_err(|e| StoreError::Record(e.to_string()))?;
         ledger(event, sealed, &mut steps);
         project(event, &|n| commit.known.contains(&n), &mut steps);
-        if let crate::event::Body::FindingWithdrawn { finding, finding_kind, .. } = &event.body {
+        if let Body::FindingWithdrawn { finding, finding_kind, .. } = &event.body {
             let finding = crate::canonical::unhex(finding).unwrap_or_default();
             let params =
                 [event.home.into(), finding.into(), finding_kind.into(), recorded_at.into()];
             steps.push(Step::run(ALERT_WITHDRAW, params.to_vec()));
         }
     }
+    steps.extend(opened(commit, (recorded_at, stirred_at)));
     for change in &commit.reference {
         change.steps(&mut steps);
     }
@@ -282,9 +287,19 @@ pub(crate) fn plan(commit: &Commit, blind: &BlindKey) -> Result<Plan, StoreError
     Ok(Plan::new(steps))
 }
 
-fn guards(commit: &Commit, recorded_at: i64, steps: &mut Vec<Step>) {
-    // Whatever touches a pack relies on it, so this is never earlier than what it touched.
-    let stirred_at = commit.events.iter().map(|e| e.happened_at).max().unwrap_or(0);
+/// A pack that the commit opens has no revision to rely on, though later events of the commit may
+/// touch it: it learns of them as the packs relied on do.
+fn opened(commit: &Commit, (recorded_at, stirred_at): (i64, i64)) -> impl Iterator<Item = Step> {
+    let opens = |event: &&Event| matches!(event.body, Body::Packed { opens: true, .. });
+    let behind = move |e: &&Event| e.recorded_at < recorded_at || e.happened_at < stirred_at;
+    let opened = commit.events.iter().filter(opens).filter(behind);
+    opened.map(move |event| {
+        let params = vec![event.home.into(), recorded_at.into(), stirred_at.into()];
+        Step::run(PACK_OPENED, params)
+    })
+}
+
+fn guards(commit: &Commit, (recorded_at, stirred_at): (i64, i64), steps: &mut Vec<Step>) {
     for relied in &commit.relies_on {
         steps.push(match *relied {
             Relied::Reference(version) if commit.reference.is_empty() => {

@@ -1,6 +1,6 @@
 //! Reading what moved units and packs: their own holds, and those of every pack they were ever in.
 
-use crate::engine::{DecodeError, Row, Value};
+use crate::engine::{DecodeError, EngineError, Row, Value};
 use crate::unit::event_id;
 use crate::{Store, StoreError};
 use domain::code::UnitNumber;
@@ -19,6 +19,9 @@ const CUSTODY: &str = "SELECT parent, from_at, to_at, event_id, CAST(NULL AS BIG
     presumed, shipment_no, recorded_at FROM hold WHERE subject = $1";
 const CHILDREN: &str = "SELECT child, parent, from_at, to_at FROM containment \
     WHERE parent = $1 ORDER BY child";
+const CONTENTS: &str = "SELECT child, parent, from_at, to_at FROM containment \
+    WHERE parent = $1 AND child > $2 AND from_at <= $3 AND (to_at IS NULL OR to_at > $3) \
+    ORDER BY child LIMIT $4";
 const STIRRED: &str = "SELECT child, parent, from_at, to_at FROM containment \
     WHERE parent = $1 AND (from_at > $2 OR to_at > $2) ORDER BY child";
 const PACKS_INSIDE: &str = "SELECT c.child FROM containment c JOIN pack p ON \
@@ -26,7 +29,7 @@ const PACKS_INSIDE: &str = "SELECT c.child FROM containment c JOIN pack p ON \
     (c.to_at IS NULL OR c.to_at > $2) ORDER BY c.child";
 
 /// The statements of this file, for the test that prepares every one on both engines.
-pub(crate) const STATEMENTS: &[&str] = &[CUSTODY, CHILDREN, STIRRED, PACKS_INSIDE];
+pub(crate) const STATEMENTS: &[&str] = &[CUSTODY, CHILDREN, CONTENTS, STIRRED, PACKS_INSIDE];
 
 /// A row of [`CUSTODY`].
 enum Fact {
@@ -35,7 +38,8 @@ enum Fact {
 }
 
 impl Store {
-    /// Adds to `facts` what moved these subjects and every pack they were ever in.
+    /// Adds to `facts` what moved these subjects and every pack they were ever in. What it already
+    /// holds of one is not read again.
     pub async fn custody_fetch(
         &self,
         subjects: &[i64],
@@ -46,6 +50,9 @@ impl Store {
         for _ in 0..=PACK_DEPTH_MAX {
             let mut above = Vec::new();
             for number in frontier {
+                if facts.knows(unit_number(number, 0).map_err(EngineError::from)?) {
+                    continue;
+                }
                 let map = |r: &Row<'_>| fact(unit_number(number, 0)?, r);
                 let found = self.engine.query(CUSTODY, &[Value::from(number)], map).await?;
                 let (mut holds, mut parents) = (Vec::new(), Vec::new());
@@ -72,6 +79,19 @@ impl Store {
     /// What is or was directly inside a pack.
     pub async fn children_fetch(&self, parent: i64) -> Result<Vec<Containment>, StoreError> {
         Ok(self.engine.query(CHILDREN, &[parent.into()], containment).await?)
+    }
+
+    /// What is directly inside a pack at an instant: at most `most` children, those behind the
+    /// number `beyond` in the order of their numbers.
+    pub async fn contents_fetch(
+        &self,
+        parent: i64,
+        beyond: i64,
+        at: i64,
+        most: i64,
+    ) -> Result<Vec<Containment>, StoreError> {
+        let params = [parent.into(), beyond.into(), at.into(), most.into()];
+        Ok(self.engine.query(CONTENTS, &params, containment).await?)
     }
 
     /// What went into a pack, or left it, after an instant; and the packs directly inside it then.

@@ -6,6 +6,7 @@
 //! (RFC 8785), which a test checks.
 
 use domain::id::{BrandId, EventId, PartyId, SiteId};
+use domain::life::Cause;
 use serde::{Deserialize, Serialize};
 
 /// One fact, by an authorised party, about one home subject and possibly many rows.
@@ -393,9 +394,12 @@ pub enum Body {
     },
     /// The unit starts over: a return, a refurbishment, a replacement.
     LifeOpened {
+        /// What opened it. Events from before this field say it in `reason`, in words.
+        #[serde(skip_serializing_if = "Option::is_none", default, with = "life_cause")]
+        cause: Option<Cause>,
         /// The new life.
         life: i64,
-        /// Why.
+        /// What else is said of it.
         reason: String,
     },
 }
@@ -432,5 +436,56 @@ impl Body {
             Self::SuspicionReported { .. } => "suspicion_reported",
             Self::LifeOpened { .. } => "life_opened",
         }
+    }
+}
+
+/// The cause of a new life as its word: the domain knows no serialisation.
+mod life_cause {
+    use super::Cause;
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::ser::Serializer;
+
+    pub(super) fn serialize<S: Serializer>(
+        cause: &Option<Cause>,
+        output: S,
+    ) -> Result<S::Ok, S::Error> {
+        match cause {
+            Some(cause) => output.serialize_str(cause.as_str()),
+            None => output.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        input: D,
+    ) -> Result<Option<Cause>, D::Error> {
+        let Some(word) = Option::<String>::deserialize(input)? else { return Ok(None) };
+        let unknown = || D::Error::custom(format!("{word} opens no life"));
+        Cause::parse(&word).map(Some).ok_or_else(unknown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_life_opened_in_free_words_is_still_read() {
+        let old = r#"{"kind":"life_opened","life":1,"reason":"customer sent it back"}"#;
+        let body: Body = serde_json::from_str(old).unwrap();
+        let reason = "customer sent it back".to_owned();
+        assert_eq!(body, Body::LifeOpened { cause: None, life: 1, reason });
+        assert_eq!(serde_json::to_string(&body).unwrap(), old, "and its bytes stay what they are");
+        for cause in Cause::ALL {
+            let body = Body::LifeOpened { cause: Some(cause), life: 2, reason: String::new() };
+            let text = serde_json::to_string(&body).unwrap();
+            let said = format!(
+                r#"{{"kind":"life_opened","cause":"{}","life":2,"reason":""}}"#,
+                cause.as_str()
+            );
+            assert_eq!(text, said);
+            assert_eq!(serde_json::from_str::<Body>(&text).unwrap(), body);
+        }
+        let other = r#"{"kind":"life_opened","cause":"whim","life":1,"reason":""}"#;
+        assert!(serde_json::from_str::<Body>(other).is_err());
     }
 }

@@ -24,7 +24,8 @@ use canonical::BlindKey;
 use engine::{Engine, EngineError, Migration, Target, WriteError};
 
 /// The schema, step by step; forward only, never edited.
-const MIGRATIONS: &[Migration] = migrations!["V1__spine", "V2__kit", "V3__code_like_sn", "V5__log"];
+const MIGRATIONS: &[Migration] =
+    migrations!["V1__spine", "V2__kit", "V3__code_like_sn", "V4__shipment_sender", "V5__log"];
 
 /// Everything recorded, on one engine.
 #[derive(Clone)]

@@ -14,8 +14,7 @@ use domain::log::tree::{Frontier, Hash};
 use std::collections::BTreeMap;
 
 const HEAD: &str = "SELECT size, peaks, origin, note, note_size FROM log_head WHERE name = 'log'";
-const UNSEALED: &str =
-    "SELECT event_id, home, leaf FROM unsealed ORDER BY event_id, home LIMIT $1";
+const UNSEALED: &str = "SELECT event_id, home, leaf FROM unsealed ORDER BY event_id, home LIMIT $1";
 const UNSEALED_COUNT: &str = "SELECT COUNT(*) FROM unsealed";
 /// Takes exactly what was read: a row that was committed in between makes one more, and the plan
 /// conflicts.
@@ -23,8 +22,7 @@ const TAKE: &str = "DELETE FROM unsealed WHERE event_id >= $1 AND event_id <= $3
     (event_id > $1 OR home >= $2) AND (event_id < $3 OR home <= $4)";
 const HEAD_MOVE: &str =
     "UPDATE log_head SET size = $2, peaks = $3 WHERE name = 'log' AND size = $1";
-const ORIGIN_SET: &str =
-    "UPDATE log_head SET origin = $1 WHERE name = 'log' AND origin IS NULL";
+const ORIGIN_SET: &str = "UPDATE log_head SET origin = $1 WHERE name = 'log' AND origin IS NULL";
 const NOTE_SET: &str = "UPDATE log_head SET note = $2, note_size = $1 WHERE name = 'log' AND \
     size >= $1 AND (note IS NULL OR note_size < $1)";
 const TILE: &str = "SELECT hashes FROM log_tile WHERE level = $1 AND position = $2";

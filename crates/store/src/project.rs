@@ -65,8 +65,8 @@ const HOLD_ADD: &str = "INSERT INTO hold (subject, at, event_id, party_id, from_
     presumed, shipment_no, recorded_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 const SHIPMENT_ADD: &str = "INSERT INTO shipment (subject, brand_id, shipment_no, from_party, \
     to_party, happened_at) VALUES ($1, $2, $3, $4, $5, $6)";
-const SHIPMENT_VOID: &str = "UPDATE shipment SET voided_at = $4 WHERE subject = $1 AND \
-    brand_id = $2 AND shipment_no = $3";
+const SHIPMENT_VOID: &str = "UPDATE shipment SET voided_at = $5 WHERE subject = $1 AND \
+    brand_id = $2 AND shipment_no = $3 AND from_party = $4";
 const ACTIVATION_ADD: &str = "INSERT INTO activation (unit, life, event_id, activated_at) \
     VALUES ($1, $2, $3, $4)";
 const FINDING_ADD: &str = "INSERT INTO finding (unit, event_id, kind, grade, nature, reasons, \
@@ -168,9 +168,16 @@ pub fn project(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
             hold(event, &hand, steps);
         }
         Body::ShipmentVoided { holder, shipment_no } => {
+            // Who holds again is who sent it, and whose paper it was.
             steps.push(run(
                 SHIPMENT_VOID,
-                [home.into(), event.brand.0.into(), shipment_no.into(), at.into()],
+                [
+                    home.into(),
+                    event.brand.0.into(),
+                    shipment_no.into(),
+                    (*holder).into(),
+                    at.into(),
+                ],
             ));
             let hand = HandOver {
                 to: *holder,

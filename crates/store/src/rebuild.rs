@@ -1,8 +1,9 @@
 //! Rebuilding: the ledger is replayed into a fresh database, and what comes out is compared with
 //! the live projections row by row. A difference means that one of them lied.
 //!
-//! Compared is every column that follows from the events. Left out are `revision` and a unit's or
-//! pack's `recorded_at`: they count commits, not facts, and only guard against lost races. Left out
+//! Compared is every column that follows from the events. Left out are `revision`, a unit's or
+//! pack's `recorded_at` and a pack's `stirred_at`: they tell of commits, not of facts, and only
+//! guard against lost races or save a walk. Left out
 //! are also rows that are no projection: reference rows, scans, alerts, erasable side rows.
 
 use crate::engine::{Engine, Plan, SqliteOptions, Step, Target, Value, WriteError};
@@ -59,7 +60,7 @@ projections! {
     "containment", ["child", "from_at", "parent"], ["to_at", "event_id"];
     "hold", ["subject", "at", "event_id"], ["party_id", "from_party", "kind", "presumed",
         "shipment_no", "recorded_at"];
-    "shipment", ["subject", "brand_id", "shipment_no"], ["from_party", "to_party", "happened_at",
+    "shipment", ["subject", "brand_id", "shipment_no", "from_party"], ["to_party", "happened_at",
         "voided_at"];
     "identifier", ["value", "scheme", "scope"], ["unit", "from_at"];
     "identifier_past", ["value", "scheme", "scope", "from_at"], ["unit", "to_at"];

@@ -262,6 +262,13 @@ struct SiteRecord {
     name: String,
     kind: String,
     region: Option<String>,
+    // Rows from before there were further sites lack these: all of them are main sites.
+    #[serde(default)]
+    address: String,
+    #[serde(default)]
+    phone: String,
+    #[serde(default)]
+    point: Option<(f64, f64)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -408,6 +415,9 @@ fn site(row: &Row<'_>) -> Result<Site, DecodeError> {
         name: record.name,
         kind: kind.ok_or_else(|| DecodeError::new(2, "a site kind", &record.kind))?,
         region: record.region,
+        address: record.address,
+        phone: record.phone,
+        point: record.point,
     })
 }
 
@@ -514,6 +524,9 @@ fn site_record(s: &Site) -> Value {
         name: s.name.clone(),
         kind: s.kind.as_str().to_owned(),
         region: s.region.clone(),
+        address: s.address.clone(),
+        phone: s.phone.clone(),
+        point: s.point,
     })
 }
 

@@ -103,6 +103,17 @@ pub struct ScanRecord {
     pub recent: String,
 }
 
+/// A row of a paper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShipmentRecord {
+    /// Receiver.
+    pub to: i64,
+    /// When the goods left, microseconds.
+    pub happened_at: i64,
+    /// Whether it was taken back.
+    pub voided: bool,
+}
+
 /// How many columns [`UNIT`] has.
 const UNIT_COLUMNS: usize = 26;
 const UNIT: &str = "SELECT number, brand_id, product_id, batch_id, sn, identifiers, born_hash, \
@@ -124,8 +135,8 @@ const IDENTIFIER_EVER: &str = "SELECT unit, CAST(1 AS BIGINT) AS live FROM ident
     WHERE value = $1 AND scheme = $2 AND scope = $3 UNION ALL \
     SELECT unit, CAST(0 AS BIGINT) FROM identifier_past \
     WHERE value = $1 AND scheme = $2 AND scope = $3";
-const SHIPMENT: &str = "SELECT from_party, to_party, happened_at FROM shipment \
-    WHERE subject = $1 AND brand_id = $2 AND shipment_no = $3 AND voided_at IS NULL";
+const SHIPMENT: &str = "SELECT to_party, happened_at, voided_at FROM shipment \
+    WHERE subject = $1 AND brand_id = $2 AND shipment_no = $3 AND from_party = $4";
 const SHIPMENT_SUBJECTS: &str = "SELECT subject FROM shipment WHERE brand_id = $1 AND \
     shipment_no = $2 AND from_party = $3 AND voided_at IS NULL ORDER BY subject";
 const SHIPMENT_SENDERS: &str = "SELECT DISTINCT from_party FROM shipment WHERE brand_id = $1 AND \
@@ -259,15 +270,18 @@ impl Store {
         Ok(live.or(all.first()).copied())
     }
 
-    /// A shipment of a subject under a paper: sender, receiver, time.
+    /// What a sender's paper says of a subject, taken back or not.
     pub async fn shipment_fetch(
         &self,
         brand: i64,
-        shipment_no: &str,
+        (shipment_no, from): (&str, i64),
         subject: i64,
-    ) -> Result<Option<(i64, i64, i64)>, StoreError> {
-        let params = [subject.into(), brand.into(), shipment_no.into()];
-        let map = |r: &Row<'_>| Ok((r.int(0)?, r.int(1)?, r.int(2)?));
+    ) -> Result<Option<ShipmentRecord>, StoreError> {
+        let params = [subject.into(), brand.into(), shipment_no.into(), from.into()];
+        let map = |r: &Row<'_>| {
+            let voided = r.opt_int(2)?.is_some();
+            Ok(ShipmentRecord { to: r.int(0)?, happened_at: r.int(1)?, voided })
+        };
         Ok(self.engine.query_first(SHIPMENT, &params, map).await?)
     }
 

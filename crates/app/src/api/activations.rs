@@ -28,7 +28,6 @@ const WORD_CHARS_MAX: usize = 64;
 
 /// What names a unit.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct IdentifierBody {
     /// `sn`, `imei`, `meid`, `eid`, `mac`, `part` or `code`.
     pub scheme: String,
@@ -64,7 +63,7 @@ pub struct SignalsBody {
     pub sim_mcc: Option<String>,
     /// Position with consent.
     pub gps: Option<GpsBody>,
-    /// Party code of the shop that sold it.
+    /// Code of the shop that sold it: a party, or one of its sites.
     pub store_code: Option<String>,
     /// Where the sale was shipped to, GB/T 2260 or ISO 3166-1.
     pub shipping_region: Option<String>,
@@ -77,7 +76,7 @@ pub struct SignalsBody {
     pub attestation: Option<Value>,
 }
 
-/// A first start. Fields not named here are ignored: firmware outlives interfaces.
+/// A first start. Members not named here are ignored: firmware outlives interfaces.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct ActivationBody {
     /// Which unit.

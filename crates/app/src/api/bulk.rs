@@ -54,7 +54,7 @@ pub struct ImportQuery {
     /// One refused row refuses all.
     #[serde(default)]
     pub all_or_nothing: bool,
-    /// Existing products and parties may change.
+    /// Existing products, parties and sites may change.
     #[serde(default)]
     pub update: bool,
     /// `all` (unless said) or `refused`: which rows are answered one by one.
@@ -101,13 +101,13 @@ pub struct SummaryReply {
 /// The scope a kind of file needs.
 fn scope_of(kind: Kind) -> Scope {
     match kind {
-        Kind::Products | Kind::Parties | Kind::Territories => Scope::Master,
+        Kind::Products | Kind::Parties | Kind::Sites | Kind::Territories => Scope::Master,
         Kind::Production | Kind::Packs => Scope::Produce,
         Kind::Shipments => Scope::Ship,
     }
 }
 
-/// Import a file: products, parties, territories, production, packs or shipments.
+/// Import a file: products, parties, sites, territories, production, packs or shipments.
 ///
 /// CSV, XLSX or JSON lines by the content type. The answer is one JSON line per row and a summary
 /// as the last line.
@@ -121,6 +121,7 @@ fn scope_of(kind: Kind) -> Scope {
             content((RowLine = "application/x-ndjson"))),
         (status = 400, description = "The file cannot be read", body = Problem),
         (status = 403, description = "Needs the scope of the kind", body = Problem),
+        (status = 413, description = "A workbook too large to be held", body = Problem),
     ),
     security(("key" = ["master", "produce", "ship"]))
 )]

@@ -17,7 +17,7 @@ use axum::extract::State;
 use domain::code::TraceCode;
 use domain::finding::FindingKind;
 use domain::id::PartyId;
-use domain::party::{Party, PartyKind};
+use domain::party::{Party, PartyKind, Site};
 use domain::territory::Territory;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -40,6 +40,31 @@ pub struct PartyReply {
     pub region: Option<String>,
     /// Whether consumers may see its name.
     pub public: bool,
+}
+
+/// A place a party runs.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SiteReply {
+    /// The brand's short name for it; of a main site the party's own code.
+    pub code: String,
+    /// Code of the party that runs it.
+    pub party_code: String,
+    /// `plant`, `warehouse`, `shop`, `office`.
+    pub kind: &'static str,
+    /// Name as shown.
+    pub name: String,
+    /// Region of the place.
+    pub region: Option<String>,
+    /// Street address, may be empty.
+    pub address: String,
+    /// Telephone as written, may be empty.
+    pub phone: String,
+    /// Longitude, WGS-84 degrees.
+    pub lon: Option<f64>,
+    /// Latitude, WGS-84 degrees.
+    pub lat: Option<f64>,
+    /// Whether it is its party's seat, which changes with the party alone.
+    pub main: bool,
 }
 
 /// A grant.
@@ -136,6 +161,40 @@ pub(super) async fn list_parties(
         public: p.public,
     };
     Ok(Json(page.cut(parties.into_iter(), |p| p.id.0, reply)?))
+}
+
+/// List sites: each party's main one, and further ones.
+#[utoipa::path(
+    get, path = "/api/v1/sites", tag = "master data", params(PageQuery),
+    responses(
+        (status = 200, description = "A page", body = PageReply<SiteReply>),
+        (status = 401, description = "Needs a key", body = Problem),
+    ),
+    security(("key" = ["read"]))
+)]
+pub(super) async fn list_sites(
+    State(house): State<Arc<House>>,
+    keyholder: Keyholder,
+    Asked(page): Asked<PageQuery>,
+) -> Result<Json<PageReply<SiteReply>>, Problem> {
+    let caller = keyholder.with(Scope::Read)?;
+    let reference = house.reference().await?;
+    let own = |s: &&Site| concerns(&reference, &caller, s.party);
+    let mut sites: Vec<&Site> = reference.sites(caller.brand).filter(own).collect();
+    sites.sort_by_key(|s| s.id);
+    let reply = |s: &Site| SiteReply {
+        code: s.code.clone(),
+        party_code: reference.tree.get(s.party).map(|p| p.code.clone()).unwrap_or_default(),
+        kind: s.kind.as_str(),
+        name: s.name.clone(),
+        region: s.region.clone(),
+        address: s.address.clone(),
+        phone: s.phone.clone(),
+        lon: s.point.map(|(lon, _)| lon),
+        lat: s.point.map(|(_, lat)| lat),
+        main: s.is_main(&reference.tree),
+    };
+    Ok(Json(page.cut(sites.into_iter(), |s| s.id.0, reply)?))
 }
 
 /// List sales grants.

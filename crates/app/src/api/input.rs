@@ -8,6 +8,9 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
+/// Characters of a member's name that are told back.
+const NAME_CHARS_MAX: usize = 64;
+
 /// A JSON body.
 pub struct Input<T>(pub T);
 
@@ -32,10 +35,30 @@ fn of_json(rejection: &JsonRejection) -> Problem {
             let text = rejection.body_text();
             let (_, said) = text.split_once(": ").unwrap_or(("", &text));
             let path = said.split_once(": ").filter(|(path, _)| is_path(path));
-            let (field, said) = path.unwrap_or(("body", said));
+            let (path, said) = path.unwrap_or(("", said));
+            let field = named(path, said);
             let said: String = said.chars().take(300).collect();
             Problem::invalid(field, said)
         }
+    }
+}
+
+/// The field a reader's words are about: what is missing or unknown is named in them, and the path
+/// leads to it or to the object it is in.
+fn named(path: &str, said: &str) -> String {
+    let name = ["missing field `", "unknown field `", "duplicate field `"]
+        .iter()
+        .find_map(|start| said.strip_prefix(start))
+        .and_then(|rest| rest.split_once('`'))
+        .map(|(name, _)| name.chars().take(NAME_CHARS_MAX).collect::<String>());
+    match (path, name) {
+        ("" | ".", None) => "body".to_owned(),
+        ("" | ".", Some(name)) => name,
+        (path, None) => path.to_owned(),
+        (path, Some(name)) if path == name || path.ends_with(&format!(".{name}")) => {
+            path.to_owned()
+        }
+        (path, Some(name)) => format!("{path}.{name}"),
     }
 }
 

@@ -134,6 +134,9 @@ pub struct ReceiptBody {
     /// not name.
     #[schema(max_length = 128)]
     pub shipment_no: Option<String>,
+    /// Code of the sender whose paper it is: needed where several sent goods under this number.
+    #[schema(max_length = 128)]
+    pub from: Option<String>,
     /// Differences noted.
     #[schema(max_length = 1000)]
     pub note: Option<String>,
@@ -183,7 +186,10 @@ pub(super) async fn receive_subjects(
     check_receipt(&body)?;
     let at = instant_of(&house, &caller, body.happened_at.as_deref()).await?;
     let paper = match &body.shipment_no {
-        Some(no) => Some(receipt::paper(&house, &caller, &body.party_code, no).await?),
+        Some(no) => {
+            let paper = (no.as_str(), body.from.as_deref());
+            Some(receipt::paper(&house, &caller, &body.party_code, paper).await?)
+        }
         None => None,
     };
     let mut results = Vec::with_capacity(body.subjects.len());
@@ -224,6 +230,10 @@ pub(super) async fn receive_subjects(
 fn check_receipt(body: &ReceiptBody) -> Result<(), Problem> {
     bounded("party_code", &body.party_code, NAME_CHARS_MAX)?;
     bounded_if("shipment_no", body.shipment_no.as_ref(), NAME_CHARS_MAX)?;
+    bounded_if("from", body.from.as_ref(), NAME_CHARS_MAX)?;
+    if body.from.is_some() && body.shipment_no.is_none() {
+        return Err(Problem::invalid("from", "names whose paper it is: say shipment_no too"));
+    }
     bounded_if("note", body.note.as_ref(), NOTE_CHARS_MAX)?;
     if body.subjects.is_empty() || body.subjects.len() > SUBJECTS_MAX {
         return Err(Problem::invalid("subjects", format!("1 to {SUBJECTS_MAX}")));

@@ -2,7 +2,8 @@
 //! loads nothing from elsewhere.
 
 use super::error::{TRANSPORT_CODES, status_of};
-use crate::files::Kind;
+use super::responses;
+use crate::files::{Json, Kind};
 use axum::Extension;
 use axum::http::header;
 use axum::response::{Html, IntoResponse, Response};
@@ -36,6 +37,7 @@ pub fn render(mut document: Document) -> Rendered {
     let components = document.components.get_or_insert_default();
     components.security_schemes.insert("key".to_owned(), SecurityScheme::Http(key).into());
     let mut value = serde_json::to_value(&document).unwrap_or_default();
+    responses::declare(&mut value);
     if let Some(schemas) = value.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
         rows(schemas);
     }
@@ -46,14 +48,21 @@ pub fn render(mut document: Document) -> Rendered {
 fn rows(schemas: &mut Map<String, Value>) {
     for kind in Kind::ALL {
         let property = |column: &crate::files::Column| {
-            let text = json!({"type": "string", "description": column.about});
+            let kind = match column.json {
+                Json::Text => json!("string"),
+                Json::Number => json!(["string", "number"]),
+                Json::Truth => json!(["string", "boolean"]),
+                Json::Object => json!(["string", "object"]),
+            };
+            let text = json!({"type": kind, "description": column.about});
             let many = json!({"type": "array", "items": {"type": "string"}, "maxItems": 100,
                 "description": column.about});
             (column.name.to_owned(), if column.list { many } else { text })
         };
         let properties: Map<_, _> = kind.columns().iter().map(property).collect();
         let required: Vec<_> = kind.required().collect();
-        let schema = json!({"type": "object", "properties": properties, "required": required});
+        let schema = json!({"type": "object", "properties": properties, "required": required,
+            "additionalProperties": false});
         schemas.insert(format!("row_{kind}"), schema);
     }
 }

@@ -3,8 +3,8 @@
 use super::error::Problem;
 use super::gate::{self, Gate};
 use super::{
-    ServeOptions, activations, batches, bulk, catalogue, log, movements, openapi, proofs, reports, rows,
-    units, verify,
+    ServeOptions, activations, batches, bulk, catalogue, log, movements, openapi, packs, proofs,
+    reports, rows, units, verify,
 };
 use crate::flows::House;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -36,6 +36,7 @@ fn version_1() -> OpenApiRouter<Arc<House>> {
         .routes(routes!(units::move_identifier))
         .routes(routes!(rows::commission_units))
         .routes(routes!(rows::pack_children))
+        .routes(routes!(packs::show_pack))
         .routes(routes!(movements::unpack_children))
         .routes(routes!(rows::ship_subjects))
         .routes(routes!(movements::void_shipment))
@@ -48,6 +49,7 @@ fn version_1() -> OpenApiRouter<Arc<House>> {
         .routes(routes!(batches::void_codes))
         .routes(routes!(catalogue::list_products))
         .routes(routes!(catalogue::list_parties))
+        .routes(routes!(catalogue::list_sites))
         .routes(routes!(catalogue::list_territories))
         .routes(routes!(catalogue::list_alerts))
         .routes(routes!(reports::list_reports))

@@ -15,6 +15,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -36,8 +37,9 @@ pub struct RowsBody {
 /// A reason why a row was refused.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ProblemReply {
-    /// The column.
-    pub field: &'static str,
+    /// The column, or the sender's name for what is no column.
+    #[schema(value_type = String)]
+    pub field: Cow<'static, str>,
     /// Stable code.
     pub code: &'static str,
     /// What is wrong and the way out.
@@ -79,7 +81,7 @@ pub fn outcome_word(outcome: &RowOutcome) -> &'static str {
 pub fn problems_of(outcome: &RowOutcome) -> Vec<ProblemReply> {
     let RowOutcome::Refused(refused) = outcome else { return Vec::new() };
     let reply = |r: &domain::refusal::Refused| ProblemReply {
-        field: r.field,
+        field: r.field.clone(),
         code: r.refusal.code(),
         detail: r.reason.clone(),
     };
@@ -92,7 +94,6 @@ pub fn problems_of(outcome: &RowOutcome) -> Vec<ProblemReply> {
     responses(
         (status = 200, description = "At least one row stands", body = RowsReply),
         (status = 400, description = "Cannot be read", body = Problem),
-        (status = 409, description = "No row was recorded", body = RowsReply),
     ),
     security(("key" = ["produce"]))
 )]
@@ -111,7 +112,6 @@ pub(super) async fn commission_units(
     responses(
         (status = 200, description = "At least one row stands", body = RowsReply),
         (status = 400, description = "Cannot be read", body = Problem),
-        (status = 409, description = "No row was recorded", body = RowsReply),
     ),
     security(("key" = ["produce"]))
 )]
@@ -130,7 +130,6 @@ pub(super) async fn pack_children(
     responses(
         (status = 200, description = "At least one row stands", body = RowsReply),
         (status = 400, description = "Cannot be read", body = Problem),
-        (status = 409, description = "No row was recorded", body = RowsReply),
     ),
     security(("key" = ["ship"]))
 )]
@@ -149,7 +148,6 @@ pub(super) async fn ship_subjects(
     responses(
         (status = 200, description = "At least one row stands", body = RowsReply),
         (status = 400, description = "Cannot be read", body = Problem),
-        (status = 409, description = "No row was recorded", body = RowsReply),
     ),
     security(("key" = ["ship"]))
 )]
@@ -218,7 +216,7 @@ async fn hand_over(
             Draft::Production(draft) => units.push(draft),
             Draft::Pack(draft) => packs.push(draft),
             Draft::Shipment(draft) => shipments.push(draft),
-            Draft::Product(_) | Draft::Party(_) | Draft::Territory(_) => {}
+            Draft::Product(_) | Draft::Party(_) | Draft::Site(_) | Draft::Territory(_) => {}
         }
     }
     let outcomes = if !units.is_empty() {

@@ -106,13 +106,14 @@ pub struct DossierReply {
 }
 
 /// What the pieces of a dossier reply share.
-struct Telling<'a> {
-    house: &'a House,
-    reference: &'a Reference,
-    caller: &'a Caller,
-    view: View,
-    unit: i64,
-    brand: i64,
+pub(super) struct Telling<'a> {
+    pub(super) house: &'a House,
+    pub(super) reference: &'a Reference,
+    pub(super) caller: &'a Caller,
+    pub(super) view: View,
+    /// The unit or pack it is about, and its brand.
+    pub(super) subject: i64,
+    pub(super) brand: i64,
 }
 
 /// A dossier as this caller may see it.
@@ -125,7 +126,8 @@ pub fn dossier_reply(
     dossier: &Dossier,
 ) -> DossierReply {
     let unit = &dossier.unit;
-    let telling = Telling { house, reference, caller, view, unit: unit.number, brand: unit.brand };
+    let (subject, brand) = (unit.number, unit.brand);
+    let telling = Telling { house, reference, caller, view, subject, brand };
     let production = view.shows(Fact::Production);
     let kept = |text: &Option<String>| text.clone().filter(|_| production);
     let at = |micros: Option<i64>| micros.map(|at| telling.text(at));
@@ -168,7 +170,7 @@ pub fn dossier_reply(
 }
 
 impl Telling<'_> {
-    fn text(&self, micros: i64) -> String {
+    pub(super) fn text(&self, micros: i64) -> String {
         instant_text(self.reference, self.brand, instant(micros))
     }
 
@@ -179,7 +181,7 @@ impl Telling<'_> {
 
     /// An event, when the caller may see it: the brand every one; others when it moved goods from
     /// or to a party of theirs, and that the unit was made and activated.
-    fn event(&self, event: &Event) -> Option<EventReply> {
+    pub(super) fn event(&self, event: &Event) -> Option<EventReply> {
         if !self.view.shows(Fact::AllHops) && !self.concerns(event) {
             return None;
         }
@@ -255,7 +257,10 @@ impl Telling<'_> {
             | Body::StolenReported { reason }
             | Body::StolenCleared { reason }
             | Body::CodesVoided { reason, .. } => json!({"reason": reason}),
-            Body::LifeOpened { life, reason } => json!({"life": life, "reason": reason}),
+            Body::LifeOpened { cause, life, reason } => {
+                json!({"cause": cause.map(|cause| cause.as_str()), "life": life,
+                    "reason": reason})
+            }
             Body::BatchDelivered { to } => json!({"to": to}),
             Body::AliasBound { alias } => {
                 json!({"code": self.house.ring().encode(unit_number(*alias)).as_str()})
@@ -279,7 +284,7 @@ impl Telling<'_> {
 
     /// The unit's own row of a bulk event: no other's.
     fn commissioned(&self, event: &Event) -> Value {
-        let own = event.subjects.iter().find(|s| s.number == self.unit);
+        let own = event.subjects.iter().find(|s| s.number == self.subject);
         match own.map(|s| &s.row) {
             Some(Row::Commissioned(row)) if self.view.shows(Fact::Production) => {
                 json!({"line": row.line, "lot": row.lot, "inspection": row.inspection,

@@ -12,6 +12,7 @@ use crate::flows::{Caller, House, Scope, dossier, find, verify};
 use axum::Json;
 use axum::extract::State;
 use domain::identifier::{Identifier, Scheme};
+use domain::life::Cause;
 use domain::refusal::{Refusal, Refused};
 use domain::verdict::CodeReading;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,9 @@ use utoipa::ToSchema;
 
 /// Units one change may name here.
 const UNITS_MAX: usize = 10_000;
+
+/// What a cause may be.
+const CAUSES: &str = "must be return, refurbishment or replacement";
 
 /// How to read the text.
 #[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -91,6 +95,9 @@ pub struct ChangeBody {
     pub reason: String,
     /// For `inspect`: `pass`, `fail` or `hold`.
     pub inspection: Option<String>,
+    /// For `open_life`: `return` (a started unit was taken back and accepted), `refurbishment` (by
+    /// the brand or for it), `replacement` (under guarantee).
+    pub cause: Option<String>,
     /// When; now unless said.
     pub happened_at: Option<String>,
 }
@@ -138,16 +145,28 @@ fn change_of(body: &ChangeBody) -> Result<Change, Problem> {
         None => None,
         Some(_) => return Err(Problem::invalid("inspection", "must be pass, fail or hold")),
     };
+    let cause = match body.cause.as_deref().map(Cause::parse) {
+        Some(None) => return Err(Problem::invalid("cause", CAUSES)),
+        cause => cause.flatten(),
+    };
     match (body.change.as_str(), inspection) {
-        ("inspect", Some(result)) => Ok(Change::Inspect(result, reason)),
         ("inspect", None) => Err(Problem::invalid("inspection", "say pass, fail or hold")),
-        (_, Some(_)) => Err(Problem::invalid("inspection", "belongs to inspect only")),
+        (change, Some(_)) if change != "inspect" => {
+            Err(Problem::invalid("inspection", "belongs to inspect only"))
+        }
+        (change, _) if change != "open_life" && cause.is_some() => {
+            Err(Problem::invalid("cause", "belongs to open_life only"))
+        }
+        ("inspect", Some(result)) => Ok(Change::Inspect(result, reason)),
         ("recall", _) => Ok(Change::Recall(reason)),
         ("lift_recall", _) => Ok(Change::LiftRecall(reason)),
         ("decommission", _) => Ok(Change::Decommission(reason)),
         ("report_stolen", _) => Ok(Change::ReportStolen(reason)),
         ("clear_stolen", _) => Ok(Change::ClearStolen(reason)),
-        ("open_life", _) => Ok(Change::OpenLife(reason)),
+        ("open_life", _) => match cause {
+            Some(cause) => Ok(Change::OpenLife(cause, reason)),
+            None => Err(Problem::invalid("cause", CAUSES)),
+        },
         _ => Err(Problem::invalid(
             "change",
             "must be inspect, recall, lift_recall, decommission, report_stolen, clear_stolen or \

@@ -2,6 +2,8 @@
 //! says nothing the verdict does not.
 
 use super::activations::WarrantyReply;
+use crate::flows::reference::Reference;
+use domain::custody::Hold;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -99,6 +101,21 @@ pub struct HopReply {
     pub in_transit: bool,
     /// Whether receipt is presumed from a later shipment.
     pub presumed: bool,
+}
+
+impl HopReply {
+    /// A hold as a reply; nothing when its party is unknown.
+    pub fn of(reference: &Reference, brand: i64, hold: &Hold) -> Option<Self> {
+        let party = reference.tree.get(hold.party)?;
+        Some(Self {
+            party: party.code.clone(),
+            name: party.name.clone(),
+            since: super::instant_text(reference, brand, hold.at),
+            kind: hold.kind.as_str(),
+            in_transit: hold.kind.in_transit(),
+            presumed: hold.presumed,
+        })
+    }
 }
 
 /// In whose hands it is, as far as the caller may know.

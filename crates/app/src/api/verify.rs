@@ -79,6 +79,7 @@ pub struct VerifyBody {
         (status = 200, description = "The verdict, forged and unknown too", body = VerifyReply),
         (status = 300, description = "It names two units", body = ChoicesReply),
         (status = 400, description = "Over-long or unreadable", body = Problem),
+        (status = 404, description = "No party has the seller's code", body = Problem),
         (status = 503, description = "Verdict `unavailable`", body = VerifyReply),
     ),
     security((), ("key" = ["verify"]))
@@ -120,6 +121,7 @@ fn whole(status: StatusCode, reply: &impl Serialize) -> Result<Response, Problem
         (status = 400, description = "Cannot be read", body = Problem),
         (status = 401, description = "Needs a key", body = Problem),
         (status = 403, description = "Needs scope verify", body = Problem),
+        (status = 404, description = "No party has the seller's code", body = Problem),
     ),
     security(("key" = ["verify"]))
 )]
@@ -308,15 +310,9 @@ impl Asking<'_> {
         let holder = verify::holder(known, now).and_then(|h| reference.tree.get(h.party));
         let chain = known.custody.chain(unit_number(known.record.number));
         let hop = |hold: &domain::custody::Hold| {
-            let party = reference.tree.get(hold.party)?;
-            view.shows_hop(reference, self.caller?, hold.party).then(|| HopReply {
-                party: party.code.clone(),
-                name: party.name.clone(),
-                since: instant_text(reference, known.record.brand, hold.at),
-                kind: hold.kind.as_str(),
-                in_transit: hold.kind.in_transit(),
-                presumed: hold.presumed,
-            })
+            let shown = view.shows_hop(reference, self.caller?, hold.party);
+            let hop = HopReply::of(reference, known.record.brand, hold);
+            hop.filter(|_| shown)
         };
         CustodyReply {
             channel: holder.and_then(|party| view.channel(party)),

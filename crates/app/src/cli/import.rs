@@ -20,12 +20,12 @@ const TICK_ROWS: u64 = 500;
 /// Takes a file.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// What the rows are: parties, products, territories, production, packs, shipments
+    /// What the rows are: parties, sites, products, territories, production, packs, shipments
     #[arg(value_parser = |word: &str| word.parse::<Kind>())]
     kind: Kind,
     /// CSV (UTF-8 or GB18030), XLSX or JSON lines; - reads standard input
     file: PathBuf,
-    /// Change products and parties that are already recorded with other content
+    /// Change products, parties and sites that are already recorded with other content
     #[arg(long)]
     update: bool,
     /// Take nothing when a single row is refused
@@ -196,8 +196,8 @@ impl Seen {
 /// A refused row for people: where, which rule, why.
 fn lines(row: &RawRow, problems: &[Refused]) -> String {
     let line = |problem: &Refused| {
-        let column = match problem.field {
-            "" => String::new(),
+        let column = match term::plain(&problem.field) {
+            field if field.is_empty() => field,
             field => format!(", {field}"),
         };
         let code = problem.refusal.code();

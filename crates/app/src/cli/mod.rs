@@ -57,7 +57,7 @@ enum Command {
     Mint(mint::Args),
     /// Write the codes of a batch again, or one code as a symbol (SVG)
     Codes(codes::Args),
-    /// Take a file of products, parties, territories, production, packs or shipments
+    /// Take a file of products, parties, sites, territories, production, packs or shipments
     Import(import::Args),
     /// Show the whole dossier of a unit
     Show(show::Args),

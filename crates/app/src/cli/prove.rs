@@ -63,7 +63,8 @@ pub async fn run(global: &Global, args: ProveArgs) -> Result<Exit, Fault> {
     let history = history.ok_or_else(|| Fault::failed("nothing was recorded of it yet"))?;
     let bundle = Bundle::new(number, &history);
     house.store.close().await;
-    let mut text = serde_json::to_string_pretty(&bundle).map_err(|e| Fault::failed(e.to_string()))?;
+    let mut text =
+        serde_json::to_string_pretty(&bundle).map_err(|e| Fault::failed(e.to_string()))?;
     text.push('\n');
     match &args.out {
         Some(path) => std::fs::write(path, text).map_err(|e| Fault::file(path, &e))?,
@@ -92,9 +93,8 @@ pub fn check(args: &VerifyProofArgs) -> Result<Exit, Fault> {
         }
     };
     let zone = jiff::tz::TimeZone::UTC;
-    let row = |(kind, at): &(String, i64)| {
-        vec![words::minute(&zone, instant(*at)), term::plain(kind)]
-    };
+    let row =
+        |(kind, at): &(String, i64)| vec![words::minute(&zone, instant(*at)), term::plain(kind)];
     let rows: Vec<_> = believed.events.iter().map(row).collect();
     let proven = paint.tone(Tone::Good, say("证明成立", "proven"));
     let origin = term::plain(&believed.origin);

@@ -1,36 +1,31 @@
-//! `show`: the whole dossier of a unit on one screen.
+//! `show`: the whole dossier of a unit or a pack on one screen.
 
+mod pack;
+mod pen;
 mod story;
 
-use super::term::{Paint, Tone, clip, pad, plain};
+use super::term::{Paint, Tone, pad, plain};
 use super::{Exit, Fault, open, term, words};
 use crate::config::Global;
 use crate::flows::custody::instant;
 use crate::flows::dossier::{Dossier, aliases, dossier};
-use crate::flows::find::unit_number;
-use crate::flows::reference::Reference;
 use crate::flows::verify::{self, Hands, Known, Reading, Verified};
 use crate::flows::{Caller, House};
 use crate::pages::i18n::Lang;
-use domain::custody::{CustodyFacts, HoldKind};
-use domain::id::{BrandId, PartyId, SiteId};
+use domain::custody::CustodyFacts;
+use domain::id::BrandId;
 use domain::identifier::{Scheme, imei15};
 use domain::verdict::{CodeReading, Verdict};
 use domain::warranty::WarrantyReading;
-use jiff::tz::TimeZone;
-
-/// Columns of the labels on the left.
-const LABEL_COLUMNS: usize = 10;
-/// Columns of the longest name shown.
-const NAME_COLUMNS: usize = 48;
+use pen::{LABEL_COLUMNS, Pen};
 
 /// Shows a dossier.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// A trace code, an SN or an IMEI
-    #[arg(value_name = "CODE|SN|IMEI")]
+    /// A trace code, an SN, an IMEI, or the SSCC of a pack
+    #[arg(value_name = "CODE|SN|IMEI|SSCC")]
     what: String,
-    /// Read it only as: code, sn, imei, meid, eid, mac
+    /// Read it only as: code, sn, imei, meid, eid, mac, sscc
     #[arg(long, value_parser = words::scheme)]
     scheme: Option<Scheme>,
     /// Language: zh or en
@@ -44,14 +39,25 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     let caller = open::caller(&house, global).await?;
     let mut reference = house.reference().await?;
     let brand = Some(caller.brand);
-    let reading = verify::read(&house, &mut reference, brand, &args.what, args.scheme).await?;
-    let shown = match reading {
-        Reading::Number(number, code) => show(&house, &caller, &args, number, code).await?,
-        Reading::Nothing(code) => {
+    let pack = pack::named(&house, &caller, &args).await?;
+    let reading = match args.scheme {
+        Some(Scheme::Sscc) => Reading::Nothing(CodeReading::NotACode),
+        scheme => verify::read(&house, &mut reference, brand, &args.what, scheme).await?,
+    };
+    let shown = match (pack, reading) {
+        (Some(pack), Reading::Nothing(_)) => {
+            (pack::sheet(&house, &reference, args.lang, pack).await?, Exit::Done)
+        }
+        (None, Reading::Number(number, code)) => show(&house, &caller, &args, number, code).await?,
+        (None, Reading::Nothing(code)) => {
             let verified = verify::verify(&house, &reference, (code, None), Hands::All).await?;
             (nothing(args.lang, &args.what, &verified), Exit::No)
         }
-        Reading::Ambiguous(..) => {
+        (Some(_), _) => {
+            let why = "both a pack's SSCC and a unit's serial number: say --scheme sscc or sn";
+            return Err(Fault::failed(format!("{} is {why}", args.what)));
+        }
+        (None, Reading::Ambiguous(..)) => {
             let why = "both a trace code and another unit's identifier: say --scheme code or sn";
             return Err(Fault::failed(format!("{} is {why}", args.what)));
         }
@@ -91,17 +97,8 @@ async fn show(
     };
     let custody = &known.custody;
     let dossier = dossier(house, &known.record, custody).await?;
-    let zone = reference.zone(BrandId(known.record.brand));
-    let sheet = Sheet {
-        house,
-        reference: &reference,
-        known,
-        custody,
-        dossier: &dossier,
-        zone,
-        lang: args.lang,
-        paint: Paint::for_stdout(),
-    };
+    let pen = Pen::new(house, &reference, BrandId(known.record.brand), args.lang);
+    let sheet = Sheet { pen, known, custody, dossier: &dossier };
     let exit = match verified.decision.verdict {
         Verdict::Forged | Verdict::Unknown => Exit::No,
         _ => Exit::Done,
@@ -111,25 +108,22 @@ async fn show(
 
 /// Everything a dossier is told from.
 struct Sheet<'a> {
-    house: &'a House,
-    reference: &'a Reference,
+    pen: Pen<'a>,
     known: &'a Known,
     custody: &'a CustodyFacts,
     dossier: &'a Dossier,
-    zone: TimeZone,
-    lang: Lang,
-    paint: Paint,
 }
 
 impl Sheet<'_> {
     fn text(&self, verified: &Verified) -> String {
+        let number = self.known.record.number;
         let parts = [
             self.head(verified),
             self.product(),
             self.identifiers(),
             self.state(),
-            self.chain(),
-            self.timeline(),
+            self.pen.chain(self.custody, number),
+            self.pen.timeline(&self.dossier.events, number),
             self.findings(),
         ];
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
@@ -137,13 +131,13 @@ impl Sheet<'_> {
 
     fn head(&self, verified: &Verified) -> String {
         let decision = &verified.decision;
-        let title = format!("● {}", words::verdict(self.lang, decision.verdict));
-        let title = self.paint.tone(words::verdict_tone(decision.verdict), &title);
-        let code = self.paint.tone(Tone::Bold, &self.known.code.printed());
-        let reason = words::reason(self.lang, decision.reason);
+        let title = format!("● {}", words::verdict(self.pen.lang, decision.verdict));
+        let title = self.pen.paint.tone(words::verdict_tone(decision.verdict), &title);
+        let code = self.pen.paint.tone(Tone::Bold, &self.known.code.printed());
+        let reason = words::reason(self.pen.lang, decision.reason);
         let checks = decision.checks.iter().map(|(check, state)| {
             let (sign, tone) = words::check_sign(*state);
-            format!("{} {}", self.paint.tone(tone, sign), words::check(self.lang, *check))
+            format!("{} {}", self.pen.paint.tone(tone, sign), words::check(self.pen.lang, *check))
         });
         let checks = checks.collect::<Vec<_>>().join("  ");
         format!("{title}  {code}  {reason}\n  {checks}\n")
@@ -158,101 +152,97 @@ impl Sheet<'_> {
         let model = [product.model.as_str(), product.spec.as_str()];
         let model = model.into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join(" · ");
         let gtin = product.gtin.strip_prefix('0').unwrap_or(&product.gtin);
-        self.heading("产品", "Product")
-            + &self.line("名称", "name", &name)
-            + &self.line("型号", "model", &model)
-            + &self.line("69 码", "GTIN", gtin)
-            + &self.line("生产者", "maker", &product.maker)
-            + &self.line("受托生产", "made by", &product.contract_maker)
-            + &self.line("执行标准", "standards", &product.standards.join(", "))
-            + &self.line("CCC 证书", "CCC", &product.ccc_certificate)
+        self.pen.heading("产品", "Product")
+            + &self.pen.line("名称", "name", &name)
+            + &self.pen.line("型号", "model", &model)
+            + &self.pen.line("69 码", "GTIN", gtin)
+            + &self.pen.line("生产者", "maker", &product.maker)
+            + &self.pen.line("受托生产", "made by", &product.contract_maker)
+            + &self.pen.line("执行标准", "standards", &product.standards.join(", "))
+            + &self.pen.line("CCC 证书", "CCC", &product.ccc_certificate)
     }
 
     fn identifiers(&self) -> String {
         let unit = &self.known.record;
-        let mut text = self.heading("标识", "Identifiers");
-        text += &self.line("追溯码", "code", self.known.code.as_str());
+        let mut text = self.pen.heading("标识", "Identifiers");
+        text += &self.pen.line("追溯码", "code", self.known.code.as_str());
         for alias in aliases(&self.dossier.events) {
-            text += &self.line("补码", "alias", &self.code(alias));
+            text += &self.pen.line("补码", "alias", &self.pen.code(alias));
         }
-        text += &self.line("SN", "SN", unit.sn.as_deref().unwrap_or_default());
+        text += &self.pen.line("SN", "SN", unit.sn.as_deref().unwrap_or_default());
         for row in &unit.identifiers {
             let scheme = row.scheme.to_uppercase();
-            text += &self.row(&scheme, &known_as(&row.scheme, &row.value));
+            text += &self.pen.row(&scheme, &known_as(&row.scheme, &row.value));
         }
         text
     }
 
-    fn code(&self, number: i64) -> String {
-        self.house.ring().encode(unit_number(number)).as_str().to_owned()
-    }
-
     fn state(&self) -> String {
         let unit = &self.known.record;
-        let mut text = self.heading("状态", "State");
-        let at = |at: Option<i64>| at.map(|at| words::minute(&self.zone, instant(at)));
-        let site = unit.site.map(|site| self.site(site)).unwrap_or_default();
+        let mut text = self.pen.heading("状态", "State");
+        let at = |at: Option<i64>| at.map(|at| words::minute(&self.pen.zone, instant(at)));
+        let site = unit.site.map(|site| self.pen.site(site)).unwrap_or_default();
         let produced = at(unit.produced_at).map(|when| {
             let parts = [Some(when), Some(site), unit.line.clone(), unit.lot.clone()];
             parts.into_iter().flatten().collect::<Vec<_>>().join("  ")
         });
-        let nowhere = self.pick("没有生产记录", "no production record").to_owned();
-        text += &self.line("生产", "produced", &produced.unwrap_or(nowhere));
-        text += &self.line("检验", "inspection", self.inspection());
-        text += &self.line("套装", "set", unit.kit.as_deref().unwrap_or_default());
+        let nowhere = self.pen.pick("没有生产记录", "no production record").to_owned();
+        text += &self.pen.line("生产", "produced", &produced.unwrap_or(nowhere));
+        text += &self.pen.line("检验", "inspection", self.inspection());
+        text += &self.pen.line("套装", "set", unit.kit.as_deref().unwrap_or_default());
         let activated = at(unit.activated_at).map(|when| match &unit.region {
-            Some(region) => format!("{when}  {}", self.region(region)),
+            Some(region) => format!("{when}  {}", self.pen.region(region)),
             None => when,
         });
-        let never = self.pick("尚未激活", "not yet").to_owned();
-        text += &self.line("激活", "activated", &activated.unwrap_or(never));
+        let never = self.pen.pick("尚未激活", "not yet").to_owned();
+        text += &self.pen.line("激活", "activated", &activated.unwrap_or(never));
         if unit.life > 0 {
-            text += &self.line("生命", "life", &(unit.life + 1).to_string());
+            text += &self.pen.line("生命", "life", &(unit.life + 1).to_string());
         }
-        let holder = verify::holder(self.known, self.house.clock.now());
+        let holder = verify::holder(self.known, self.pen.house.clock.now());
         let holder = holder.map(|hold| {
             let transit = match hold.kind.in_transit() {
-                true => self.pick("（在途）", " (in transit)"),
+                true => self.pen.pick("（在途）", " (in transit)"),
                 false => "",
             };
-            format!("{}{transit}", self.party(hold.party))
+            format!("{}{transit}", self.pen.party(hold.party))
         });
-        text += &self.line("持有", "held by", &holder.unwrap_or_default());
-        text += &self.line("保修", "warranty", &self.warranty());
+        text += &self.pen.line("持有", "held by", &holder.unwrap_or_default());
+        text += &self.pen.line("保修", "warranty", &self.warranty());
         for (zh, en, when) in [
             ("召回", "recalled", unit.recalled_at),
             ("挂失", "stolen", unit.stolen_at),
             ("停用", "retired", unit.retired_at),
             ("实物验证", "proved", unit.proof_at),
         ] {
-            text += &self.line(zh, en, &at(when).unwrap_or_default());
+            text += &self.pen.line(zh, en, &at(when).unwrap_or_default());
         }
-        text + &self.line("查询", "scans", &self.scans())
+        text + &self.pen.line("查询", "scans", &self.scans())
     }
 
     fn warranty(&self) -> String {
         let unit = &self.known.record;
-        match verify::warranty(self.house, self.reference, unit, self.custody) {
-            WarrantyReading::Unknown(gap) => words::gap(self.lang, gap).to_owned(),
+        match verify::warranty(self.pen.house, self.pen.reference, unit, self.custody) {
+            WarrantyReading::Unknown(gap) => words::gap(self.pen.lang, gap).to_owned(),
             WarrantyReading::Known(coverage) => {
                 use domain::warranty::CoverageState::{Ended, InForce, NotStarted};
-                let now = self.house.clock.now();
-                let today = self.reference.day(BrandId(unit.brand), now);
+                let now = self.pen.house.clock.now();
+                let today = self.pen.reference.day(BrandId(unit.brand), now);
                 let state = match coverage.state_on(today) {
-                    NotStarted => self.pick("未开始", "not started").to_owned(),
-                    InForce { days_left } => match self.lang {
+                    NotStarted => self.pen.pick("未开始", "not started").to_owned(),
+                    InForce { days_left } => match self.pen.lang {
                         Lang::Zh => format!("还剩 {days_left} 天"),
                         Lang::En => format!("{days_left} days left"),
                     },
-                    Ended => self.pick("已过保", "ended").to_owned(),
+                    Ended => self.pen.pick("已过保", "ended").to_owned(),
                 };
                 let promise = match coverage.promise {
-                    domain::policy::Promise::Statutory => self.pick("国家三包", "statutory"),
+                    domain::policy::Promise::Statutory => self.pen.pick("国家三包", "statutory"),
                     domain::policy::Promise::MakerDefault => {
-                        self.pick("厂家承诺", "maker's promise")
+                        self.pen.pick("厂家承诺", "maker's promise")
                     }
                 };
-                let basis = words::basis(self.lang, coverage.basis);
+                let basis = words::basis(self.pen.lang, coverage.basis);
                 let (from, to) = (coverage.starts_on, coverage.ends_on);
                 format!("{from} → {to}  {state}  {promise}  {basis}")
             }
@@ -261,98 +251,37 @@ impl Sheet<'_> {
 
     fn scans(&self) -> String {
         let Some(scans) = &self.known.scans else { return String::new() };
-        let first = words::minute(&self.zone, instant(scans.first_at));
-        let last = words::minute(&self.zone, instant(scans.last_at));
-        match self.lang {
+        let first = words::minute(&self.pen.zone, instant(scans.first_at));
+        let last = words::minute(&self.pen.zone, instant(scans.last_at));
+        match self.pen.lang {
             Lang::Zh => format!("{} 次，首次 {first}，最近 {last}", scans.count),
             Lang::En => format!("{}, first {first}, last {last}", scans.count),
         }
-    }
-
-    fn chain(&self) -> String {
-        let mut chain = self.custody.chain(unit_number(self.known.record.number));
-        // Packing changes no hands; the timeline tells it.
-        chain.retain(|hold| hold.kind != HoldKind::Packed);
-        if chain.is_empty() {
-            return String::new();
-        }
-        let mut text = self.heading("流转", "Custody");
-        for hold in chain {
-            let mut way = match hold.from {
-                Some(from) if from != hold.party => {
-                    format!("{} → {}", self.party(from), self.party(hold.party))
-                }
-                _ => self.party(hold.party),
-            };
-            if let Some(paper) = &hold.shipment_no {
-                way += &format!("  {}", plain(paper));
-            }
-            if hold.presumed {
-                way += self.pick("  （推定前手已签收）", "  (receipt before it presumed)");
-            }
-            let when = words::minute(&self.zone, hold.at);
-            let what = pad(words::hold(self.lang, hold.kind), LABEL_COLUMNS);
-            text += &format!("  {when}  {what}{way}\n");
-        }
-        text
     }
 
     fn findings(&self) -> String {
         if self.dossier.findings.is_empty() {
             return String::new();
         }
-        let mut text = self.heading("发现", "Findings");
+        let mut text = self.pen.heading("发现", "Findings");
         for finding in &self.dossier.findings {
-            let grade = pad(words::grade(self.lang, &finding.grade), LABEL_COLUMNS);
-            let kind = words::finding(self.lang, &finding.kind);
-            let when = words::minute(&self.zone, instant(finding.activated_at));
+            let grade = pad(words::grade(self.pen.lang, &finding.grade), LABEL_COLUMNS);
+            let kind = words::finding(self.pen.lang, &finding.kind);
+            let when = words::minute(&self.pen.zone, instant(finding.activated_at));
             let (tone, gone) = match finding.withdrawn {
-                true => (Tone::Dim, self.pick("  （已撤回）", "  (withdrawn)")),
+                true => (Tone::Dim, self.pen.pick("  （已撤回）", "  (withdrawn)")),
                 false => (words::grade_tone(&finding.grade), ""),
             };
-            let reasons = self.paint.tone(Tone::Dim, &plain(&finding.reasons));
-            text +=
-                &format!("  {when}  {}{kind}  {reasons}{gone}\n", self.paint.tone(tone, &grade));
+            let reasons = self.pen.paint.tone(Tone::Dim, &plain(&finding.reasons));
+            text += &format!(
+                "  {when}  {}{kind}  {reasons}{gone}\n",
+                self.pen.paint.tone(tone, &grade)
+            );
         }
         text
     }
 
-    fn pick(&self, zh: &'static str, en: &'static str) -> &'static str {
-        words::pick(self.lang, zh, en)
-    }
-
-    fn heading(&self, zh: &'static str, en: &'static str) -> String {
-        self.paint.tone(Tone::Bold, self.pick(zh, en)) + "\n"
-    }
-
-    /// A labelled line; nothing when there is nothing to say.
-    fn line(&self, zh: &'static str, en: &'static str, text: &str) -> String {
-        if text.is_empty() { String::new() } else { self.row(self.pick(zh, en), &plain(text)) }
-    }
-
-    fn row(&self, label: &str, text: &str) -> String {
-        format!("  {}{text}\n", self.paint.tone(Tone::Dim, &pad(label, LABEL_COLUMNS + 1)))
-    }
-
     fn inspection(&self) -> &'static str {
-        words::inspection(self.lang, self.known.record.inspection.as_deref())
-    }
-
-    fn region(&self, text: &str) -> String {
-        words::region(self.lang, self.house.geo.divisions(), text)
-    }
-
-    fn party(&self, id: PartyId) -> String {
-        match self.reference.tree.get(id) {
-            Some(party) => format!("{} {}", clip(&plain(&party.name), NAME_COLUMNS), party.code),
-            None => "-".to_owned(),
-        }
-    }
-
-    fn site(&self, id: i64) -> String {
-        match self.reference.site_by_id(SiteId(id)) {
-            Some(site) => format!("{} {}", clip(&plain(&site.name), NAME_COLUMNS), site.code),
-            None => String::new(),
-        }
+        words::inspection(self.pen.lang, self.known.record.inspection.as_deref())
     }
 }

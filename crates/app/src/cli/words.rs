@@ -6,6 +6,7 @@ use crate::pages::i18n::Lang;
 use domain::custody::HoldKind;
 use domain::finding::FindingKind;
 use domain::identifier::Scheme;
+use domain::life::Cause;
 use domain::product::Product;
 use domain::region::Divisions;
 use domain::verdict::{Check, CheckState, Reason, Verdict};
@@ -49,6 +50,16 @@ pub fn verdict(lang: Lang, verdict: Verdict) -> &'static str {
         Verdict::Forged => ("无法确认：伪码", "Forged"),
         Verdict::Unknown => ("无法确认：查无", "Unknown"),
         Verdict::Unavailable => ("暂时无法验证", "Unavailable"),
+    };
+    pick(lang, zh, en)
+}
+
+/// Why a life was opened.
+pub fn cause(lang: Lang, cause: Cause) -> &'static str {
+    let (zh, en) = match cause {
+        Cause::Return => ("退货验收", "return accepted"),
+        Cause::Refurbishment => ("官方翻新", "official refurbishment"),
+        Cause::Replacement => ("保修换新", "replaced under guarantee"),
     };
     pick(lang, zh, en)
 }

@@ -10,7 +10,7 @@ use domain::code::TraceCode;
 use domain::disposition::Disposition;
 use domain::gs1::{Gtin, Sscc};
 use domain::identifier::{Identifier, Scheme};
-use domain::party::PartyKind;
+use domain::party::{PartyKind, SiteKind};
 use domain::policy::Category;
 use domain::product::fen_from_yuan;
 use domain::refusal::{Refusal, Refused};
@@ -73,6 +73,27 @@ pub struct PartyDraft {
     pub point: Option<(f64, f64)>,
     /// Whether consumers may see its name.
     pub public: bool,
+}
+
+/// A row of `sites`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SiteDraft {
+    /// Its key.
+    pub code: String,
+    /// Who runs it.
+    pub party_code: String,
+    /// What it is for.
+    pub kind: SiteKind,
+    /// Name as shown.
+    pub name: String,
+    /// Where, as given; it has the form of a region.
+    pub region: Option<String>,
+    /// Street address, may be empty.
+    pub address: String,
+    /// Telephone as written, may be empty.
+    pub phone: String,
+    /// Longitude and latitude, WGS-84 degrees.
+    pub point: Option<(f64, f64)>,
 }
 
 /// A row of `territories`.
@@ -162,6 +183,8 @@ pub enum Draft {
     Product(ProductDraft),
     /// Of `parties`.
     Party(PartyDraft),
+    /// Of `sites`.
+    Site(SiteDraft),
     /// Of `territories`.
     Territory(TerritoryDraft),
     /// Of `production`.
@@ -180,6 +203,7 @@ pub fn parse_row(row: &RawRow, zone: &TimeZone) -> Result<Draft, Vec<Refused>> {
     match row.kind() {
         Kind::Products => ProductDraft::parse(row, zone).map(Draft::Product),
         Kind::Parties => PartyDraft::parse(row, zone).map(Draft::Party),
+        Kind::Sites => SiteDraft::parse(row, zone).map(Draft::Site),
         Kind::Territories => TerritoryDraft::parse(row, zone).map(Draft::Territory),
         Kind::Production => ProductionDraft::parse(row, zone).map(Draft::Production),
         Kind::Packs => PackDraft::parse(row, zone).map(Draft::Pack),
@@ -237,12 +261,7 @@ impl PartyDraft {
         let region = f.may("region", region);
         let address = f.text("address", NOTE_CHARS_MAX);
         let phone = f.text("phone", LABEL_CHARS_MAX);
-        let (lon, lat) = (f.degrees("lon", 180.0), f.degrees("lat", 90.0));
-        match (row.cell("lon").is_empty(), row.cell("lat").is_empty()) {
-            (true, false) => f.refuse("lon", "must not be empty beside lat"),
-            (false, true) => f.refuse("lat", "must not be empty beside lon"),
-            _ => {}
-        }
+        let point = f.point();
         let public = f.yes("public").unwrap_or_default();
         f.finish(|| {
             Some(Self {
@@ -253,8 +272,37 @@ impl PartyDraft {
                 region,
                 address,
                 phone,
-                point: lon.zip(lat),
+                point,
                 public,
+            })
+        })
+    }
+}
+
+impl SiteDraft {
+    fn parse(row: &RawRow, zone: &TimeZone) -> Result<Self, Vec<Refused>> {
+        let mut f = Fields::new(row, zone);
+        let code = f.code("code");
+        let party_code = f.code("party_code");
+        let kind = f.must("kind", |cell| {
+            let words = || SiteKind::ALL.map(SiteKind::as_str).join(", ");
+            SiteKind::parse(cell).ok_or_else(|| format!("must be one of {}", words()))
+        });
+        let name = f.name("name");
+        let region = f.may("region", region);
+        let address = f.text("address", NOTE_CHARS_MAX);
+        let phone = f.text("phone", LABEL_CHARS_MAX);
+        let point = f.point();
+        f.finish(|| {
+            Some(Self {
+                code: code?,
+                party_code: party_code?,
+                kind: kind?,
+                name: name?,
+                region,
+                address,
+                phone,
+                point,
             })
         })
     }

@@ -58,7 +58,7 @@ impl<W: Write> ErrorFile<W> {
     pub fn write(&mut self, row: &RawRow, problems: &[Refused]) -> io::Result<()> {
         let join =
             |part: fn(&Refused) -> &str| problems.iter().map(part).collect::<Vec<_>>().join("; ");
-        let fields = join(|problem| problem.field);
+        let fields = join(|problem| &problem.field);
         let codes = join(|problem| problem.refusal.code());
         let reasons = join(|problem| &problem.reason);
         let cells: StringRecord = row.cells().collect();

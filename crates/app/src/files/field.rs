@@ -158,8 +158,19 @@ impl<'a> Fields<'a> {
         self.may(name, |cell| read(cell).ok_or_else(|| format!("must be one of {allowed}")))
     }
 
+    /// `lon` and `lat`, both or neither.
+    pub(super) fn point(&mut self) -> Option<(f64, f64)> {
+        let (lon, lat) = (self.degrees("lon", 180.0), self.degrees("lat", 90.0));
+        match (self.row.cell("lon").is_empty(), self.row.cell("lat").is_empty()) {
+            (true, false) => self.refuse("lon", "must not be empty beside lat"),
+            (false, true) => self.refuse("lat", "must not be empty beside lon"),
+            _ => {}
+        }
+        lon.zip(lat)
+    }
+
     /// Degrees as a plain decimal number.
-    pub(super) fn degrees(&mut self, name: &'static str, max: f64) -> Option<f64> {
+    fn degrees(&mut self, name: &'static str, max: f64) -> Option<f64> {
         self.may(name, |cell| {
             let plain = cell.len() <= 32
                 && cell.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+'));

@@ -1,7 +1,9 @@
 //! Rows as JSON objects, one per line, under the same names as the columns: for the streaming
-//! bulk API. Lists may be arrays; an unknown field is ignored, one given twice is refused.
+//! bulk API. Lists may be arrays. A member that is none of ours is refused under its own name: a
+//! sender that misspells an optional field would never learn that it is not recorded. So is a value
+//! of another type than its column's, and a member given twice.
 
-use super::kind::Kind;
+use super::kind::{Column, Json, Kind};
 use super::row::{Header, RawRow};
 use super::{LIST_ITEMS_MAX, ROW_BYTES_MAX};
 use csv::StringRecord;
@@ -15,6 +17,10 @@ use std::sync::Arc;
 
 /// Numbers from 10^15 on: more digits than a double carries safely.
 const NUMBER_END: u64 = 1_000_000_000_000_000;
+
+/// Unknown members of one row that are told, and characters of each name.
+const FAULTS_MAX: usize = 16;
+const NAME_CHARS_MAX: usize = 64;
 
 /// Makes rows of lines that somebody else has cut, such as the chunks of a request body.
 #[derive(Clone, Debug)]
@@ -71,13 +77,18 @@ impl<'de> Visitor<'de> for Object {
         while let Some(Name(name)) = map.next_key()? {
             let Some(place) = self.0.place(&name) else {
                 map.next_value::<IgnoredAny>()?;
+                if faults.len() < FAULTS_MAX {
+                    let word: String = name.chars().take(NAME_CHARS_MAX).collect();
+                    let why = format!("is no field of {}", self.0);
+                    faults.push(Refused::invalid(word, why));
+                }
                 continue;
             };
             let field = columns[place].name;
             if cells[place].is_some() {
                 faults.push(Refused::invalid(field, "is given twice"));
             }
-            let text = match text_of(map.next_value()?, columns[place].list) {
+            let text = match text_of(map.next_value()?, &columns[place]) {
                 Ok(text) => text,
                 Err(reason) => {
                     faults.push(Refused::invalid(field, reason));
@@ -113,12 +124,12 @@ impl<'de> Deserialize<'de> for Name<'de> {
 }
 
 /// The cell a JSON value would have been in a table.
-fn text_of(value: Value, list: bool) -> Result<String, &'static str> {
-    match value {
-        Value::Null => Ok(String::new()),
-        Value::Bool(yes) => Ok(if yes { "yes" } else { "no" }.to_owned()),
-        Value::String(text) => Ok(text),
-        Value::Number(number) => {
+fn text_of(value: Value, column: &Column) -> Result<String, &'static str> {
+    match (value, column.json) {
+        (Value::Null, _) => Ok(String::new()),
+        (Value::String(text), _) => Ok(text),
+        (Value::Bool(yes), Json::Truth) => Ok(if yes { "yes" } else { "no" }.to_owned()),
+        (Value::Number(number), Json::Number) => {
             let whole = number.as_u64().or(number.as_i64().map(i64::unsigned_abs));
             let large = whole.map_or_else(
                 || number.as_f64().is_none_or(|n| n.abs() >= NUMBER_END as f64),
@@ -129,19 +140,31 @@ fn text_of(value: Value, list: bool) -> Result<String, &'static str> {
             }
             Ok(number.to_string())
         }
-        Value::Array(items) if list && items.len() <= LIST_ITEMS_MAX => {
-            let items: Vec<_> =
-                items.into_iter().map(|item| text_of(item, false)).collect::<Result<_, _>>()?;
-            if items.iter().any(|item| item.contains('|')) {
-                return Err("has a value with | in it, which separates values");
-            }
-            Ok(items.join("|"))
-        }
-        Value::Array(_) if list => Err("has too many values"),
-        Value::Array(_) => Err("takes one value, not an array"),
         // A fence: GeoJSON may come as itself.
-        Value::Object(_) => serde_json::to_string(&value).map_err(|_| "cannot be read"),
+        (value @ Value::Object(_), Json::Object) => {
+            serde_json::to_string(&value).map_err(|_| "cannot be read")
+        }
+        (Value::Array(items), _) if column.list => joined(&items),
+        (Value::Array(_), _) => Err("takes one value, not an array"),
+        (_, Json::Text) if column.list => Err("must be a string or an array of strings"),
+        (_, Json::Text) => Err("must be a string"),
+        (_, Json::Number) => Err("must be a number or a string"),
+        (_, Json::Truth) => Err("must be true, false or a string"),
+        (_, Json::Object) => Err("must be an object or a string"),
     }
+}
+
+/// The values of a list as one cell.
+fn joined(items: &[Value]) -> Result<String, &'static str> {
+    if items.len() > LIST_ITEMS_MAX {
+        return Err("has too many values");
+    }
+    let texts: Option<Vec<_>> = items.iter().map(Value::as_str).collect();
+    let texts = texts.ok_or("must be a string or an array of strings")?;
+    if texts.iter().any(|text| text.contains('|')) {
+        return Err("has a value with | in it, which separates values");
+    }
+    Ok(texts.join("|"))
 }
 
 /// Cuts input into lines, each at most [`ROW_BYTES_MAX`] long; of a longer one the rest is skipped

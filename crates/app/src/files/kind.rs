@@ -11,6 +11,8 @@ pub enum Kind {
     Products,
     /// Who takes part, and under whom.
     Parties,
+    /// Further places of a party.
+    Sites,
     /// Who may sell what where.
     Territories,
     /// Units as they were made.
@@ -30,20 +32,41 @@ pub struct Column {
     pub required: bool,
     /// Whether a cell may hold several values joined with `|`.
     pub list: bool,
+    /// What JSON may say instead of a text.
+    pub json: Json,
     /// What a cell holds.
     pub about: &'static str,
 }
 
+/// What a value may be in JSON. A text as in a table always may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Json {
+    /// A string only: a number would lose zeros in front.
+    Text,
+    /// A number.
+    Number,
+    /// True or false.
+    Truth,
+    /// An object: GeoJSON.
+    Object,
+}
+
 const fn must(name: &'static str, about: &'static str) -> Column {
-    Column { name, required: true, list: false, about }
+    Column { name, required: true, list: false, json: Json::Text, about }
 }
 
 const fn may(name: &'static str, about: &'static str) -> Column {
-    Column { name, required: false, list: false, about }
+    Column { name, required: false, list: false, json: Json::Text, about }
 }
 
 const fn list(name: &'static str, about: &'static str) -> Column {
-    Column { name, required: false, list: true, about }
+    Column { name, required: false, list: true, json: Json::Text, about }
+}
+
+impl Column {
+    const fn or(self, json: Json) -> Self {
+        Self { json, ..self }
+    }
 }
 
 const PRODUCTS: &[Column] = &[
@@ -57,9 +80,10 @@ const PRODUCTS: &[Column] = &[
     may("contract_maker", "who made it, when another"),
     list("standards", "standards executed"),
     may("ccc_certificate", "number of the CCC certificate, empty when none applies"),
-    may("list_price_yuan", "yuan with at most two decimals"),
+    may("list_price_yuan", "yuan with at most two decimals").or(Json::Number),
     may("picture", "address of a picture: https://…, http://… or /…"),
-    may("network_start", "yes or no: whether the device reports its own first start"),
+    may("network_start", "yes or no: whether the device reports its own first start")
+        .or(Json::Truth),
 ];
 
 const PARTIES: &[Column] = &[
@@ -73,9 +97,21 @@ const PARTIES: &[Column] = &[
     may("region", "GB/T 2260 code of its seat"),
     may("address", "street address"),
     may("phone", "telephone as written"),
-    may("lon", "longitude of its seat, WGS-84 degrees"),
-    may("lat", "latitude of its seat, WGS-84 degrees"),
-    may("public", "yes or no: whether consumers may see its name; empty means no"),
+    may("lon", "longitude of its seat, WGS-84 degrees").or(Json::Number),
+    may("lat", "latitude of its seat, WGS-84 degrees").or(Json::Number),
+    may("public", "yes or no: whether consumers may see its name; empty means no").or(Json::Truth),
+];
+
+const SITES: &[Column] = &[
+    must("code", "the brand's short name for the site, unique within the brand"),
+    must("party_code", "the party that runs it, for ever"),
+    must("kind", "plant, warehouse, shop, office"),
+    must("name", "name as shown, at most 200 characters"),
+    may("region", "GB/T 2260 code of the place"),
+    may("address", "street address"),
+    may("phone", "telephone as written"),
+    may("lon", "longitude of the place, WGS-84 degrees"),
+    may("lat", "latitude of the place, WGS-84 degrees"),
 ];
 
 const TERRITORIES: &[Column] = &[
@@ -89,7 +125,7 @@ const TERRITORIES: &[Column] = &[
     must("from_on", "first day"),
     may("to_on", "last day; empty while open"),
     may("channel", "online, offline or both; empty means both"),
-    may("polygons", "fences as GeoJSON text, WGS-84"),
+    may("polygons", "fences as GeoJSON text, WGS-84").or(Json::Object),
 ];
 
 const PRODUCTION: &[Column] = &[
@@ -124,14 +160,16 @@ const SHIPMENTS: &[Column] = &[
     must("happened_at", "when the goods left"),
     must("subject", "what was shipped: a serial number, a trace code or an SSCC"),
     may("reason", "why, where no territory binds the receiver"),
-    may("declared_group_purchase", "yes or no: sold to a group outside; empty means no"),
+    may("declared_group_purchase", "yes or no: sold to a group outside; empty means no")
+        .or(Json::Truth),
 ];
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Products,
         Self::Parties,
+        Self::Sites,
         Self::Territories,
         Self::Production,
         Self::Packs,
@@ -143,6 +181,7 @@ impl Kind {
         match self {
             Self::Products => "products",
             Self::Parties => "parties",
+            Self::Sites => "sites",
             Self::Territories => "territories",
             Self::Production => "production",
             Self::Packs => "packs",
@@ -150,11 +189,12 @@ impl Kind {
         }
     }
 
-    /// Every column the kind knows. Others are ignored.
+    /// Every column the kind knows. Others are ignored in a table, and refused in JSON.
     pub const fn columns(self) -> &'static [Column] {
         match self {
             Self::Products => PRODUCTS,
             Self::Parties => PARTIES,
+            Self::Sites => SITES,
             Self::Territories => TERRITORIES,
             Self::Production => PRODUCTION,
             Self::Packs => PACKS,
@@ -183,7 +223,7 @@ impl fmt::Display for Kind {
 
 /// A word that names no [`Kind`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a file is one of products, parties, territories, production, packs, shipments")]
+#[error("a file is one of products, parties, sites, territories, production, packs, shipments")]
 pub struct UnknownKind;
 
 impl FromStr for Kind {

@@ -29,12 +29,12 @@ mod xlsx;
 mod tests;
 
 pub use draft::{
-    Draft, PackDraft, PartyDraft, ProductDraft, ProductionDraft, ShipmentDraft, TerritoryDraft,
-    parse_row,
+    Draft, PackDraft, PartyDraft, ProductDraft, ProductionDraft, ShipmentDraft, SiteDraft,
+    TerritoryDraft, parse_row,
 };
 pub use export::{ErrorFile, neutralised};
 pub use json::JsonLines;
-pub use kind::{Column, Kind, UnknownKind};
+pub use kind::{Column, Json, Kind, UnknownKind};
 pub use row::{Header, RawRow};
 pub use subject::{Subject, SubjectRef};
 pub use table::{FileError, Format, Rows, Table};

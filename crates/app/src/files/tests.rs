@@ -2,6 +2,7 @@
 
 use super::*;
 use domain::disposition::Disposition;
+use domain::party::SiteKind;
 use domain::refusal::Refused;
 use domain::territory::Channel;
 use domain::verdict::Inspection;
@@ -76,7 +77,11 @@ fn outcomes(kind: Kind, bytes: &[u8]) -> Vec<Outcome> {
 
 /// Record and columns of the refused rows.
 fn refused(kind: Kind, bytes: &[u8]) -> Vec<(usize, Vec<&'static str>)> {
-    let fields = |problems: Vec<Refused>| problems.iter().map(|p| p.field).collect();
+    let column = |problem: &Refused| {
+        let column = kind.columns().iter().find(|column| column.name == problem.field);
+        column.map_or("", |column| column.name)
+    };
+    let fields = |problems: Vec<Refused>| problems.iter().map(column).collect();
     let errors = outcomes(kind, bytes).into_iter();
     errors.filter_map(|(record, row)| row.err().map(|p| (record, fields(p)))).collect()
 }
@@ -161,6 +166,28 @@ fn parties_are_read() {
 }
 
 #[test]
+fn sites_are_read_and_every_field_is_bounded() {
+    let head = "code,party_code,kind,name,region,address,phone,lon,lat\n";
+    let row = |cells: &str| format!("{head}{cells}\n");
+    let sound = row("W1,T1-53,warehouse,昆明仓,5301,示例路 1 号,+86 871 1,102.71,25.04");
+    let Draft::Site(site) = &drafts(Kind::Sites, sound.as_bytes())[0] else { panic!() };
+    assert_eq!((site.code.as_str(), site.kind), ("W1", SiteKind::Warehouse));
+    assert_eq!((site.party_code.as_str(), site.point), ("T1-53", Some((102.71, 25.04))));
+    assert_eq!(site.phone, "+86 871 1");
+    let (code, name, note) = ("c".repeat(65), "n".repeat(201), "a".repeat(1_001));
+    for (cells, fields) in [
+        (",,,,5301".to_owned(), vec!["code", "party_code", "kind", "name"]),
+        ("=W1,+T1,depot,a".to_owned(), vec!["code", "party_code", "kind"]),
+        (format!("{code},{code},plant,{name}"), vec!["code", "party_code", "name"]),
+        (format!("W1,T1,shop,a,x,{note},{code}"), vec!["region", "address", "phone"]),
+        ("W1,T1,shop,a\u{0}b,,b\u{202e}c".to_owned(), vec!["name", "address"]),
+        ("W1,T1,office,a,,,,181,".to_owned(), vec!["lon", "lat"]),
+    ] {
+        assert_eq!(refused(Kind::Sites, row(&cells).as_bytes()), [(2, fields)], "{cells}");
+    }
+}
+
+#[test]
 fn territories_are_read() {
     let read = drafts(Kind::Territories, TERRITORIES.as_bytes());
     let [Draft::Territory(yunnan), Draft::Territory(china)] = &read[..] else { panic!() };
@@ -228,7 +255,7 @@ fn packs_and_shipments_are_read() {
     assert!(matches!(pallet.child.readings[..], [Subject::Sscc(_), Subject::Sn(_)]));
     let (record, problems) = outcomes(Kind::Packs, PACKS.as_bytes()).remove(2);
     let problems = problems.unwrap_err();
-    assert_eq!((record, problems[0].field), (4, "sscc"));
+    assert_eq!((record, &*problems[0].field), (4, "sscc"));
     assert!(problems[0].reason.starts_with("SSCC check digit"));
     let read = drafts(Kind::Shipments, SHIPMENTS.as_bytes());
     let [Draft::Shipment(first), Draft::Shipment(second)] = &read[..] else { panic!() };
@@ -273,7 +300,7 @@ fn headers_come_in_any_order_case_and_company() {
     let rows = outcomes(Kind::Packs, file.as_bytes());
     assert_eq!(rows.len(), 2);
     assert!(rows[0].1.is_ok());
-    let fields: Vec<_> = rows[1].1.as_ref().unwrap_err().iter().map(|p| p.field).collect();
+    let fields: Vec<_> = rows[1].1.as_ref().unwrap_err().iter().map(|p| &*p.field).collect();
     assert_eq!((rows[1].0, fields), (4, vec!["", "sscc"]));
 }
 
@@ -312,8 +339,8 @@ fn an_overlong_cell_refuses_its_row_only() {
 
 #[test]
 fn json_lines_are_read() {
-    let good = r#"{"sn":"A1","gtin":6929141700010,"produced_at":"2026-05-20","site_code":"F",
-        "mac":["001A2B3C4D5E","001A2B3C4D5F"],"other":{"x":[1]},"imei1":null}"#;
+    let good = r#"{"sn":"A1","gtin":"6929141700010","produced_at":"2026-05-20","site_code":"F",
+        "mac":["001A2B3C4D5E","001A2B3C4D5F"],"imei1":null}"#;
     let good = good.replace('\n', " ");
     let long = format!("{{\"sn\":\"{}\"}}", "a".repeat(ROW_BYTES_MAX));
     let lines = [
@@ -329,10 +356,73 @@ fn json_lines_are_read() {
     let records: Vec<_> = rows.iter().map(|(record, row)| (*record, row.is_ok())).collect();
     assert_eq!(records, [(1, true), (3, false), (4, false), (5, false), (6, false), (7, true)]);
     let problems = rows[2].1.as_ref().unwrap_err();
-    assert!(problems[0].reason.contains("15 digits"));
+    assert_eq!(problems[0].reason, "must be a string");
     assert_eq!(problems[1].reason, "is given twice");
     let Ok(Draft::Production(unit)) = &rows[0].1 else { panic!() };
     assert_eq!(unit.identifiers.len(), 2);
+}
+
+#[test]
+fn json_values_have_the_type_of_their_column_and_no_other_name() {
+    let unit = r#"{"sn":"A1","gtin":"6929141700010","produced_at":"2026-05-20","site_code":"F""#;
+    let party = r#"{"code":"F","kind":"factory","name":"F""#;
+    let grant = r#"{"party_code":"T","gtin":"*","regions":["53"],"from_on":"2026-01-01""#;
+    for (kind, start, more, wanted) in [
+        (Kind::Production, unit, "", None),
+        (Kind::Production, unit, r#","imei1":5"#, Some(("imei1", "must be a string"))),
+        (Kind::Production, unit, r#","lot":true"#, Some(("lot", "must be a string"))),
+        (Kind::Production, unit, r#","lot":{"a":1}"#, Some(("lot", "must be a string"))),
+        (Kind::Production, unit, r#","lot":["a"]"#, Some(("lot", "takes one value, not an array"))),
+        (
+            Kind::Production,
+            unit,
+            r#","colour":"red""#,
+            Some(("colour", "is no field of production")),
+        ),
+        (
+            Kind::Production,
+            unit,
+            r#","colour":null"#,
+            Some(("colour", "is no field of production")),
+        ),
+        (
+            Kind::Production,
+            unit,
+            r#","parts":["P1",2]"#,
+            Some(("parts", "must be a string or an array of strings")),
+        ),
+        (Kind::Production, unit, r#","parts":"P1|P2""#, None),
+        (Kind::Parties, party, r#","lon":114.05,"lat":"22.5","public":true"#, None),
+        (Kind::Parties, party, r#","lon":true"#, Some(("lon", "must be a number or a string"))),
+        (
+            Kind::Parties,
+            party,
+            r#","public":1"#,
+            Some(("public", "must be true, false or a string")),
+        ),
+        (Kind::Parties, party, r#","region":440307"#, Some(("region", "must be a string"))),
+        (
+            Kind::Parties,
+            party,
+            r#","lon":1234567890123456"#,
+            Some(("lon", "is a number of more than 15 digits: send it as a string")),
+        ),
+        (
+            Kind::Territories,
+            grant,
+            r#","polygons":7"#,
+            Some(("polygons", "must be an object or a string")),
+        ),
+    ] {
+        let line = format!("{start}{more}}}");
+        let row = outcomes(kind, line.as_bytes()).remove(0).1;
+        let problems = row.err().unwrap_or_default();
+        let first = problems.first().map(|p| (&*p.field, p.reason.as_str()));
+        assert_eq!(first, wanted, "{line}: {problems:?}");
+    }
+    // A table may hold columns of somebody else's.
+    let table = "sn,gtin,produced_at,site_code,colour\nA1,6929141700010,2026-05-20,F,red\n";
+    assert!(outcomes(Kind::Production, table.as_bytes()).remove(0).1.is_ok());
 }
 
 #[test]

@@ -324,7 +324,7 @@ pub(super) fn decide(
         retired_at: unit.and_then(|u| u.retired_at).map(instant),
         earlier,
         fingerprint: fingerprint.clone(),
-        store: store.and_then(|code| reference.party(loaded.brand, code)).map(|p| p.id),
+        store: store.and_then(|code| reference.site(loaded.brand, code)).map(|s| s.party),
         bound_to,
         outside: outside(&assessment),
         custody: &loaded.custody,
@@ -363,7 +363,7 @@ fn observations(
     let divisions = house.geo.divisions();
     let attests = assurance == Assurance::Attested;
     let store = signals.store_code.as_deref();
-    let store = store.and_then(|code| reference.party(brand, code));
+    let store = store.and_then(|code| reference.site(brand, code));
     let region = |text: &String| divisions.parse(text).ok();
     let access = signals.access.as_deref().filter(|_| assurance.vouches_for_access());
     let access = match access {
@@ -383,7 +383,7 @@ fn observations(
         sim_mcc: signals.sim_mcc.as_deref().and_then(|m| house.geo.country_of_mcc(m)),
         access,
         time_zone: signals.time_zone.clone(),
-        store_region: store.and_then(|p| p.region.as_ref()).and_then(region),
+        store_region: store.and_then(|s| s.region.as_ref()).and_then(region),
         shipping_region: signals.shipping_region.as_ref().and_then(region),
     }
 }
@@ -395,7 +395,7 @@ fn unusable(
     loaded: &Loaded,
     signals: &Signals,
 ) -> Vec<&'static str> {
-    let unknown_store = |code: &String| reference.party(loaded.brand, code).is_none();
+    let unknown_store = |code: &String| reference.site(loaded.brand, code).is_none();
     let unknown_region = |text: &String| house.geo.divisions().parse(text).is_err();
     let told = [
         (signals.store_code.as_ref().is_some_and(unknown_store), "store_code_unknown"),

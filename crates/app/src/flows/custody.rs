@@ -5,11 +5,10 @@ use super::find::unit_number;
 use super::house::House;
 use super::outcome::FlowError;
 use super::reference::Reference;
-use domain::custody::{Containment, CustodyFacts, Hold, HoldKind, PACK_DEPTH_MAX};
+use domain::custody::{CustodyFacts, Hold, HoldKind};
 use domain::id::{EventId, PartyId, ProductId, SiteId};
 use domain::refusal::{Refusal, Refused};
 use jiff::Timestamp;
-use std::collections::BTreeSet;
 use store::commit::Relied;
 use store::unit::{PackRecord, UnitRecord};
 
@@ -110,38 +109,6 @@ pub async fn facts(
     Ok(facts)
 }
 
-/// What went into a pack, or into a pack inside it, or left one of them, after an instant, and the
-/// subjects that did. Nothing for a unit, and nothing while no paper about the pack is late: its
-/// contents are walked only then.
-///
-/// # Errors
-/// The store cannot be read.
-pub async fn stirred(
-    house: &House,
-    subject: &Subject,
-    after: Timestamp,
-) -> Result<(Vec<Containment>, Vec<Subject>), FlowError> {
-    let (mut stirred, mut children) = (Vec::new(), Vec::new());
-    let Subject::Pack(pack) = subject else { return Ok((stirred, children)) };
-    let after = after.as_microsecond();
-    if pack.stirred_at <= after {
-        return Ok((stirred, children));
-    }
-    let mut open = vec![(pack.number, 0)];
-    while let Some((number, depth)) = open.pop() {
-        let (found, packs) = house.store.stirred_fetch(number, after).await?;
-        stirred.extend(found);
-        if depth < PACK_DEPTH_MAX {
-            open.extend(packs.into_iter().map(|pack| (pack, depth + 1)));
-        }
-    }
-    let numbers: BTreeSet<_> = stirred.iter().map(|c| c.child.get() as i64).collect();
-    for number in numbers {
-        children.push(self::subject(house, number, "subject").await?);
-    }
-    Ok((stirred, children))
-}
-
 /// The hold every unit starts from: the party of its production site, from production on.
 pub fn origin(reference: &Reference, unit: &UnitRecord) -> Option<Hold> {
     let at = instant(unit.produced_at?);
@@ -162,24 +129,4 @@ pub fn origin(reference: &Reference, unit: &UnitRecord) -> Option<Hold> {
 /// Whether a party is the brand or one of its factories.
 pub fn is_origin(reference: &Reference) -> impl Fn(PartyId) -> bool + '_ {
     |party| reference.tree.get(party).is_some_and(|p| p.kind.is_origin())
-}
-
-/// The packs around a subject at an instant, as commits rely on them.
-///
-/// # Errors
-/// The store cannot be read.
-pub async fn relied_packs(
-    house: &House,
-    facts: &CustodyFacts,
-    number: i64,
-    at: Timestamp,
-) -> Result<Vec<(Relied, i64)>, FlowError> {
-    let mut relied = Vec::new();
-    for above in facts.upward(unit_number(number), at).into_iter().skip(1) {
-        if let Some(pack) = house.store.pack_fetch(above.get() as i64).await? {
-            let guard = Relied::Pack { number: pack.number, revision: pack.revision };
-            relied.push((guard, pack.recorded_at));
-        }
-    }
-    Ok(relied)
 }

@@ -43,9 +43,27 @@ pub async fn dossier(
     unit: &UnitRecord,
     custody: &CustodyFacts,
 ) -> Result<Dossier, FlowError> {
-    let mut events = house.store.events_fetch(unit.number).await?;
+    let events = journey(house, unit.number, custody).await?;
+    Ok(Dossier {
+        unit: unit.clone(),
+        events,
+        findings: house.store.findings_fetch(unit.number).await?,
+    })
+}
+
+/// Everything recorded of a unit or pack, oldest first, with what moved the packs around it while
+/// it was in them.
+///
+/// # Errors
+/// The store does not answer.
+pub(super) async fn journey(
+    house: &House,
+    subject: i64,
+    custody: &CustodyFacts,
+) -> Result<Vec<Event>, FlowError> {
+    let mut events = house.store.events_fetch(subject).await?;
     let mut seen: HashSet<_> = events.iter().map(|e| e.id).collect();
-    let mut open = vec![(unit.number, i64::MIN, i64::MAX)];
+    let mut open = vec![(subject, i64::MIN, i64::MAX)];
     while let Some((number, from, to)) = open.pop() {
         for inside in custody.containments(unit_number(number)) {
             let start = inside.from.as_microsecond().max(from);
@@ -70,16 +88,12 @@ pub async fn dossier(
         | Body::CodesVoided { .. }
         | Body::BatchDelivered { .. }
         | Body::BatchExported {} => false,
-        Body::Commissioned { .. } => e.subjects.iter().any(|s| s.number == unit.number),
+        Body::Commissioned { .. } => e.subjects.iter().any(|s| s.number == subject),
         _ => true,
     };
     events.retain(named);
     events.sort_by_key(|e| (e.happened_at, e.recorded_at, e.id));
-    Ok(Dossier {
-        unit: unit.clone(),
-        events,
-        findings: house.store.findings_fetch(unit.number).await?,
-    })
+    Ok(events)
 }
 
 /// When an event happened, as an instant.

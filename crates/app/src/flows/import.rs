@@ -6,7 +6,7 @@ use super::house::House;
 use super::masterdata::{self, Taking};
 use super::outcome::{FlowError, RowOutcome};
 use super::ship::Way;
-use super::{pack, produce, ship};
+use super::{pack, produce, ship, sites};
 use crate::files::{Draft, FileError, Kind, PartyDraft, RawRow, Table, parse_row};
 use domain::id::{BrandId, PartyId};
 use domain::refusal::Refusal;
@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 
 /// Rows handed to a flow at a time.
 const CHUNK_ROWS: usize = 2_000;
-/// Rows of products, parties and territories: they are judged together, so they are bounded.
+/// Rows of products, parties, sites and territories: they are judged together, so they are bounded.
 pub const REFERENCE_ROWS_MAX: usize = 100_000;
 
 /// Why an import stopped.
@@ -106,7 +106,7 @@ pub async fn import(
     on_row: OnRow<'_>,
 ) -> Result<ImportReport, ImportError> {
     let kind = table.kind();
-    let together = matches!(kind, Kind::Products | Kind::Parties | Kind::Territories);
+    let together = matches!(kind, Kind::Products | Kind::Parties | Kind::Sites | Kind::Territories);
     let caller = match (importer, kind) {
         (Importer::Caller(caller), _) => caller.clone(),
         // Parties may claim an empty store: who imports them is known once they are read.
@@ -203,6 +203,7 @@ impl Chunk<'_> {
                 }
                 masterdata::parties(house, &self.caller, &drafts, taking).await
             }
+            Kind::Sites => sites::sites(house, &self.caller, &of!(Site), taking).await,
             Kind::Territories => {
                 masterdata::territories(house, &self.caller, &of!(Territory), taking).await
             }

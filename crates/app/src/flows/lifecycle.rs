@@ -10,6 +10,7 @@ use super::outcome::{FlowError, RACES_MAX};
 use super::reference::Reference;
 use domain::id::{BrandId, PartyId};
 use domain::identifier::{Identifier, Scheme};
+use domain::life::Cause;
 use domain::mandate::Deed;
 use domain::refusal::{Refusal, Refused};
 use domain::text::{NOTE_CHARS_MAX, required};
@@ -36,8 +37,8 @@ pub enum Change {
     ReportStolen(String),
     /// Found again.
     ClearStolen(String),
-    /// The unit starts over.
-    OpenLife(String),
+    /// The unit starts over, for a cause, with what else is said of it.
+    OpenLife(Cause, String),
 }
 
 impl Change {
@@ -52,7 +53,10 @@ impl Change {
             Self::Decommission(r) => Body::Decommissioned { reason: reason(r) },
             Self::ReportStolen(r) => Body::StolenReported { reason: reason(r) },
             Self::ClearStolen(r) => Body::StolenCleared { reason: reason(r) },
-            Self::OpenLife(r) => Body::LifeOpened { life: unit.life + 1, reason: reason(r) },
+            Self::OpenLife(cause, r) => {
+                let (cause, life) = (Some(*cause), unit.life + 1);
+                Body::LifeOpened { cause, life, reason: reason(r) }
+            }
         }
     }
 
@@ -71,25 +75,34 @@ impl Change {
             Self::Recall(_) | Self::LiftRecall(_) => Deed::Recall,
             Self::Decommission(_) => Deed::Retire,
             Self::ReportStolen(_) | Self::ClearStolen(_) => Deed::Theft,
-            Self::OpenLife(_) => Deed::Renew,
+            Self::OpenLife(..) => Deed::Renew,
         }
     }
 
     /// Changes that are one event over all their units rather than one each.
     fn is_bulk(&self) -> bool {
-        !matches!(self, Self::Inspect(..) | Self::OpenLife(_))
+        !matches!(self, Self::Inspect(..) | Self::OpenLife(..))
     }
 
+    /// Why a unit cannot be changed so, the refusal that goes before all others.
     fn refuse(&self, unit: &UnitRecord, at: Timestamp) -> Option<Refusal> {
+        let ends = matches!(self, Self::Decommission(_) | Self::OpenLife(..));
+        if ends && unit.retired_at.is_some() {
+            return Some(Refusal::Decommissioned);
+        }
+        let before = unit.produced_at.is_some_and(|made| at.as_microsecond() < made);
         match self {
-            Self::OpenLife(_) if unit.activated_at.is_none() => Some(Refusal::LifeOpen),
-            Self::OpenLife(_) if unit.activated_at > Some(at.as_microsecond()) => {
+            // A line looks at a unit before the instant it calls its production; only the record
+            // comes first.
+            Self::Inspect(..) if unit.produced_at.is_none() => Some(Refusal::BeforeProduction),
+            Self::Inspect(..) => None,
+            // What was not there yet could not be recalled, stolen or taken out of use. A unit that
+            // is known by its first start alone has no date to compare with.
+            _ if before => Some(Refusal::BeforeProduction),
+            Self::OpenLife(..) if unit.activated_at > Some(at.as_microsecond()) => {
                 Some(Refusal::ContradictsLater)
             }
-            Self::Decommission(_) | Self::OpenLife(_) if unit.retired_at.is_some() => {
-                Some(Refusal::Decommissioned)
-            }
-            Self::Inspect(..) if unit.produced_at.is_none() => Some(Refusal::BeforeProduction),
+            Self::OpenLife(..) if unit.activated_at.is_none() => Some(Refusal::LifeOpen),
             _ => None,
         }
     }

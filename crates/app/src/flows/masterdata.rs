@@ -1,6 +1,7 @@
-//! Master data: products, parties with their sites, territories. Rows are kept apart by their own
-//! keys; an equal row is unchanged, other content under the same key needs `update` (products and
-//! parties) or is refused (territories: a grant is never edited, only ended and granted anew).
+//! Master data: products, parties with their main sites, territories; further sites are taken by
+//! [`super::sites`]. Rows are kept apart by their own keys; an equal row is unchanged, other
+//! content under the same key needs `update` (products and parties) or is refused (territories: a
+//! grant is never edited, only ended and granted anew).
 
 use super::caller::{Caller, Scope};
 use super::house::House;
@@ -10,7 +11,7 @@ use super::reference::{Reference, territory};
 use crate::files::{PartyDraft, ProductDraft, TerritoryDraft};
 use domain::id::{BrandId, PartyId, ProductId, SiteId};
 use domain::mandate::Entry;
-use domain::party::{Party, PartyKind, PartyTree, Site, SiteKind};
+use domain::party::{Party, PartyKind, PartyTree, Site};
 use domain::product::Product;
 use domain::refusal::{Refusal, Refused};
 use domain::territory::Territories;
@@ -21,14 +22,14 @@ use store::reference::{BrandRow, ReferenceChange, TerritoryRow};
 /// How a file of rows is taken.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Taking {
-    /// Existing products and parties may change.
+    /// Existing products, parties and sites may change.
     pub update: bool,
     /// One refused row refuses all.
     pub all_or_nothing: bool,
 }
 
 /// Repeats a decision over fresh reference rows until its commit wins.
-async fn decide_and_commit<'a, D>(
+pub(super) async fn decide_and_commit<'a, D>(
     house: &House,
     taking: Taking,
     decide: D,
@@ -289,14 +290,7 @@ impl<'a> PartyTaking<'a> {
             None => {
                 self.last_party += 1;
                 self.last_site += 1;
-                let site = Site {
-                    id: SiteId(self.last_site),
-                    party: id,
-                    code: party.code.clone(),
-                    name: party.name.clone(),
-                    kind: SiteKind::of(party.kind),
-                    region: party.region.clone(),
-                };
+                let site = Site::main(SiteId(self.last_site), &party);
                 self.changes.push(ReferenceChange::Site(self.caller.brand, site));
             }
         }
@@ -321,6 +315,10 @@ impl<'a> PartyTaking<'a> {
             && self.house.geo.divisions().parse(region).is_err()
         {
             return Some(Refused::because(Refusal::UnknownRegion, "region", region));
+        }
+        // Its main site bears the same code, and a site stays with its party.
+        if before.is_none() && self.reference.site(self.caller.brand, &draft.code).is_some() {
+            return Some(Refused::new(Refusal::SiteOfOther, "code"));
         }
         match (draft.kind, parent) {
             (PartyKind::Brand, _) => {

@@ -1,31 +1,35 @@
 //! Packing: children go into packs and come out again. Rows that concern one pack at one time
-//! become one event; rows that do not touch one another share a commit.
+//! become one event.
 
 use super::batches::{Mint, PACK_BLOCK, mint_into};
 use super::caller::{Caller, Scope};
-use super::custody::{self, Subject, instant};
+use super::chunks::in_chunks;
+use super::custody::{Subject, instant};
 use super::find::{self, unit_number};
 use super::house::{EventDraft, House};
 use super::mandate::speaks_for;
 use super::masterdata::Taking;
 use super::outcome::{FlowError, RACES_MAX, RowOutcome};
+use super::overlay::Overlay;
 use super::reference::Reference;
 use super::ship::look_again;
 use crate::files::PackDraft;
-use domain::custody::{CustodyFacts, Hold, HoldKind};
+use domain::custody::{Containment, CustodyFacts, Hold, HoldKind};
 use domain::id::{EventId, PartyId, ProductId};
 use domain::packing::{self, PackFacts};
 use domain::refusal::{Refusal, Refused};
 use jiff::Timestamp;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
+use store::StoreError;
 use store::commit::{Commit, Draw, Relied};
 use store::event::{Body, Row, Subject as EventRow};
 use store::reference::Purpose;
+use store::unit::PackRecord;
 
 /// Rows decided before they are committed together.
 const CHUNK_ROWS: usize = 1_000;
 
-/// A pack being filled in this chunk.
+/// What goes into one pack at one time.
 struct Filling {
     number: i64,
     sscc: String,
@@ -33,7 +37,6 @@ struct Filling {
     offset_minutes: i32,
     holder: PartyId,
     opens: bool,
-    guard: Option<Relied>,
     after: i64,
     products: BTreeSet<i64>,
     children: Vec<i64>,
@@ -52,75 +55,26 @@ pub async fn pack(
     taking: Taking,
 ) -> Result<Vec<RowOutcome>, FlowError> {
     caller.need(Scope::Produce)?;
-    let mut outcomes = Vec::with_capacity(drafts.len());
-    let mut at = 0;
-    while at < drafts.len() {
-        let most = if taking.all_or_nothing { drafts.len() } else { CHUNK_ROWS };
-        let end = drafts.len().min(at + most);
-        let done = chunk(house, caller, &drafts[at..end], taking.all_or_nothing).await?;
-        at += done.len();
-        outcomes.extend(done);
-    }
-    Ok(outcomes)
-}
-
-/// Decides rows until one leans on an earlier row of the chunk that is not committed yet, then
-/// commits. At least one row is decided each time.
-async fn chunk(
-    house: &House,
-    caller: &Caller,
-    drafts: &[PackDraft],
-    all_or_nothing: bool,
-) -> Result<Vec<RowOutcome>, FlowError> {
-    for round in 0..RACES_MAX {
-        let reference = if round == 0 { house.reference().await? } else { house.reload().await? };
+    in_chunks(house, drafts, (taking, CHUNK_ROWS), |reference, chunk| async move {
         let mut packing = Packing::new(house, caller, &reference);
-        let mut outcomes = Vec::with_capacity(drafts.len());
-        for draft in drafts {
-            match packing.take(draft).await? {
-                Some(outcome) => outcomes.push(outcome),
-                None => break,
-            }
+        let mut outcomes = Vec::with_capacity(chunk.len());
+        for draft in chunk {
+            outcomes.push(packing.take(draft).await?);
         }
-        if all_or_nothing {
-            let refused = outcomes.iter().any(|o| matches!(o, RowOutcome::Refused(_)));
-            if outcomes.len() < drafts.len() {
-                let lean = Refused::invalid("child", "leans on an earlier row: send it later");
-                outcomes.push(RowOutcome::refused(lean));
-                // The rows behind it were not looked at.
-                outcomes.resize(drafts.len(), RowOutcome::NotRecorded);
-                return Ok(outcomes);
-            }
-            if refused {
-                return Ok(outcomes);
-            }
-        }
-        let Some(commit) = packing.commit().await? else { return Ok(outcomes) };
-        match house.store.commit(&commit).await {
-            Err(e) if e.is_race() => continue,
-            Err(e) => return Err(e.into()),
-            Ok(()) => {
-                if !commit.reference.is_empty() {
-                    house.reload().await?;
-                }
-                return Ok(outcomes);
-            }
-        }
-    }
-    Err(FlowError::Busy)
+        Ok((outcomes, packing.commit()))
+    })
+    .await
 }
 
 struct Packing<'a> {
     house: &'a House,
     caller: &'a Caller,
     reference: &'a Reference,
+    overlay: Overlay<'a>,
     fillings: Vec<Filling>,
-    by_sscc: HashMap<String, usize>,
-    /// Children and parents touched in this chunk.
-    moved: HashSet<i64>,
-    guards: Vec<Relied>,
-    /// Packs among the guards.
-    packs: HashSet<i64>,
+    by_pack: HashMap<(i64, Timestamp), usize>,
+    /// Numbers of packs that no row has opened yet.
+    kept: HashMap<String, i64>,
     draws: Commit,
     next_pack: Option<(i64, i64, i64, i64)>,
 }
@@ -131,70 +85,52 @@ impl<'a> Packing<'a> {
             house,
             caller,
             reference,
+            overlay: Overlay::new(house, reference, caller.brand),
             fillings: Vec::new(),
-            by_sscc: HashMap::new(),
-            moved: HashSet::new(),
-            guards: Vec::new(),
-            packs: HashSet::new(),
+            by_pack: HashMap::new(),
+            kept: HashMap::new(),
             draws: Commit::default(),
             next_pack: None,
         }
     }
 
-    /// `None`: commit first, then ask again.
-    async fn take(&mut self, draft: &PackDraft) -> Result<Option<RowOutcome>, FlowError> {
-        let refused = |e: FlowError| match e {
-            FlowError::Refused(refused) => Ok(Some(RowOutcome::refused(refused))),
-            other => Err(other),
-        };
-        let brand = self.caller.brand;
-        let child = match find::subject(self.house, brand, &draft.child.raw, "child").await {
-            Ok(number) => number,
-            // A pack that is made in this very chunk answers once the chunk is committed.
-            Err(_) if self.by_sscc.contains_key(&draft.child.raw) => {
-                return if draft.child.raw == draft.sscc.as_str() {
-                    Ok(Some(RowOutcome::refused(Refused::new(Refusal::PackInItself, "child"))))
-                } else {
-                    Ok(None)
-                };
-            }
-            Err(_) if draft.child.raw == draft.sscc.as_str() => {
-                return Ok(Some(RowOutcome::refused(Refused::new(Refusal::PackInItself, "child"))));
-            }
-            Err(e) => return refused(e),
-        };
-        if self.moved.contains(&child) || self.fillings.iter().any(|f| f.number == child) {
-            return Ok(None);
-        }
-        match self.decide(draft, child).await {
-            Ok(Some(outcome)) => Ok(Some(outcome)),
-            Ok(None) => Ok(None),
-            Err(e) => refused(e),
+    async fn take(&mut self, draft: &PackDraft) -> Result<RowOutcome, FlowError> {
+        match self.decide(draft).await {
+            Err(FlowError::Refused(refused)) => Ok(RowOutcome::refused(refused)),
+            other => other,
         }
     }
 
-    async fn decide(
-        &mut self,
-        draft: &PackDraft,
-        child: i64,
-    ) -> Result<Option<RowOutcome>, FlowError> {
-        let subject = custody::subject(self.house, child, "child").await?;
-        self.house.not_ahead(draft.packed_at.at, "packed_at")?;
-        let slot = match self.slot(draft).await? {
-            Some(slot) => slot,
-            None => return Ok(None),
+    async fn decide(&mut self, draft: &PackDraft) -> Result<RowOutcome, FlowError> {
+        let at = draft.packed_at.at;
+        let child = match self.overlay.find(&draft.child.raw, "child").await {
+            // Nobody knows it yet, but it is named as its own pack.
+            Err(FlowError::Refused(_)) if draft.child.raw == draft.sscc.as_str() => {
+                return Err(Refused::new(Refusal::PackInItself, "child").into());
+            }
+            found => found?,
         };
-        let parent = self.fillings[slot].number;
-        let mut facts = custody::facts(self.house, self.reference, &[&subject]).await?;
-        if let Some(same) = same_row(&facts, child, parent, draft.packed_at.at) {
-            return Ok(Some(same));
+        let subject = self.overlay.subject(child, "child").await?;
+        self.house.not_ahead(at, "packed_at")?;
+        let pack = self.overlay.pack_of(draft.sscc.as_str()).await?.map(Subject::Pack);
+        let parent = match &pack {
+            Some(pack) => pack.number(),
+            None => self.kept_number(draft.sscc.as_str()).await?,
+        };
+        let concerned: Vec<_> = std::iter::once(&subject).chain(&pack).collect();
+        let (facts, mut touched) = self.overlay.around(&concerned, (parent, at)).await?;
+        // Somebody was faster and has the number kept for this pack.
+        if pack.is_none() && (child == parent || facts.knows(unit_number(parent))) {
+            return Err(StoreError::Conflict("draw").into());
         }
-        self.parent_facts(slot, &mut facts).await?;
+        if let Some(same) = same_row(&facts, child, parent, at) {
+            return Ok(same);
+        }
         let unit = subject.unit();
         let holder = packing::decide(&PackFacts {
             child: unit_number(child),
             parent: unit_number(parent),
-            packed_at: draft.packed_at.at,
+            packed_at: at,
             produced_at: unit.and_then(|u| u.produced_at).map(instant),
             child_is_unit: unit.is_some(),
             inspection_open: subject.inspection_open(),
@@ -203,113 +139,86 @@ impl<'a> Packing<'a> {
         })
         .map_err(|why| Refused::new(why, "child"))?;
         speaks_for(self.reference, self.caller, holder, "child")?;
-        let filling = &mut self.fillings[slot];
-        filling.holder = holder;
-        filling.after = filling.after.max(subject.recorded_at());
-        filling.products.extend(subject.products().iter().map(|ProductId(p)| *p));
-        filling.children.push(child);
-        let moved = facts.chain(unit_number(parent));
-        filling.late |= moved.last().is_some_and(|h| h.at > draft.packed_at.at);
-        self.moved.insert(child);
-        self.rely(subject.relied());
+        let opens = pack.is_none();
+        let pack = pack.unwrap_or_else(|| self.open(draft, parent, holder));
+        let products = pack.products();
         // The packs around the pack learn that something in them was touched.
-        for (above, recorded_at) in
-            custody::relied_packs(self.house, &facts, parent, draft.packed_at.at).await?
-        {
-            self.rely(above);
-            let filling = &mut self.fillings[slot];
-            filling.after = filling.after.max(recorded_at);
+        touched.extend([subject.clone(), pack]);
+        for one in &touched {
+            self.overlay.touch(one, at);
         }
-        Ok(Some(RowOutcome::Taken))
+        let (child, parent) = (unit_number(child), unit_number(parent));
+        self.overlay.enter(Containment { child, parent, from: at, to: None }, &subject.products());
+        let filling = self.filling(draft, parent.get() as i64, (holder, products));
+        filling.opens |= opens;
+        filling.late |= facts.chain(parent).last().is_some_and(|h| h.at > at);
+        filling.after = touched.iter().map(Subject::recorded_at).fold(filling.after, i64::max);
+        filling.children.push(child.get() as i64);
+        filling.products.extend(subject.products().iter().map(|p| p.0));
+        Ok(RowOutcome::Taken)
     }
 
-    /// Relies on something once, however many rows of the chunk touch it.
-    fn rely(&mut self, guard: Relied) {
-        let fresh = match guard {
-            Relied::Pack { number, .. } => self.packs.insert(number),
-            _ => true,
+    /// A pack that nobody knows is held by whoever holds its first child.
+    fn open(&mut self, draft: &PackDraft, number: i64, holder: PartyId) -> Subject {
+        let at = draft.packed_at.at;
+        let pack = PackRecord {
+            number,
+            brand: self.caller.brand.0,
+            sscc: draft.sscc.as_str().to_owned(),
+            products: Vec::new(),
+            recorded_at: 0,
+            revision: 0,
+            stirred_at: at.as_microsecond(),
         };
-        if fresh {
-            self.guards.push(guard);
-        }
+        self.overlay.open(pack.clone());
+        self.overlay.hold(Hold {
+            subject: unit_number(number),
+            at,
+            party: holder,
+            from: None,
+            kind: HoldKind::Packed,
+            presumed: false,
+            shipment_no: None,
+            event: EventId([0; 16]),
+            recorded_at: instant(self.house.record_time(0)),
+        });
+        Subject::Pack(pack)
     }
 
-    /// The pack the row goes into: one of this chunk, one of the store, or a new one. `None`: the
-    /// same pack is filled at another time in this chunk.
-    async fn slot(&mut self, draft: &PackDraft) -> Result<Option<usize>, FlowError> {
-        let sscc = draft.sscc.as_str();
-        if let Some(slot) = self.by_sscc.get(sscc) {
-            let same_time = self.fillings[*slot].packed_at == draft.packed_at.at;
-            return Ok(same_time.then_some(*slot));
-        }
-        let existing = self.house.store.identifier_fetch("sscc", 0, sscc).await?;
-        let filling = match existing {
-            Some(number) => {
-                if self.moved.contains(&number) {
-                    return Ok(None);
-                }
-                let pack = self.house.store.pack_fetch(number).await?;
-                let pack = pack
-                    .filter(|p| p.brand == self.caller.brand.0)
-                    .ok_or(Refused::new(Refusal::IdentifierTaken, "sscc"))?;
-                Filling {
-                    number,
-                    sscc: sscc.to_owned(),
-                    packed_at: draft.packed_at.at,
-                    offset_minutes: draft.packed_at.offset_minutes,
-                    holder: PartyId(0),
-                    opens: false,
-                    guard: Some(Relied::Pack { number, revision: pack.revision }),
-                    after: pack.recorded_at,
-                    products: pack.products.iter().copied().collect(),
-                    children: Vec::new(),
-                    late: false,
-                }
-            }
-            None => Filling {
-                number: self.next_number().await?,
-                sscc: sscc.to_owned(),
+    /// The event the row belongs to: one for each pack and time.
+    fn filling(
+        &mut self,
+        draft: &PackDraft,
+        number: i64,
+        (holder, products): (PartyId, Vec<ProductId>),
+    ) -> &mut Filling {
+        let fresh = self.fillings.len();
+        let slot = *self.by_pack.entry((number, draft.packed_at.at)).or_insert(fresh);
+        if slot == fresh {
+            self.fillings.push(Filling {
+                number,
+                sscc: draft.sscc.as_str().to_owned(),
                 packed_at: draft.packed_at.at,
                 offset_minutes: draft.packed_at.offset_minutes,
-                holder: PartyId(0),
-                opens: true,
-                guard: None,
+                holder,
+                opens: false,
                 after: 0,
-                products: BTreeSet::new(),
+                products: products.into_iter().map(|p| p.0).collect(),
                 children: Vec::new(),
                 late: false,
-            },
-        };
-        self.by_sscc.insert(sscc.to_owned(), self.fillings.len());
-        self.fillings.push(filling);
-        Ok(Some(self.fillings.len() - 1))
+            });
+        }
+        &mut self.fillings[slot]
     }
 
-    /// What is known of the pack itself: its holds, or the one this chunk gives it.
-    async fn parent_facts(&self, slot: usize, facts: &mut CustodyFacts) -> Result<(), FlowError> {
-        let filling = &self.fillings[slot];
-        if !filling.opens {
-            let mut own = CustodyFacts::default();
-            self.house.store.custody_fetch(&[filling.number], &mut own).await?;
-            // The child's facts may already hold the pack's, when it was in it before.
-            if facts.own_holds(unit_number(filling.number)).is_empty() {
-                self.house.store.custody_fetch(&[filling.number], facts).await?;
-            }
-        } else if !filling.children.is_empty() {
-            let hold = Hold {
-                subject: unit_number(filling.number),
-                at: filling.packed_at,
-                party: filling.holder,
-                from: None,
-                kind: HoldKind::Packed,
-                presumed: false,
-                shipment_no: None,
-                event: EventId([0; 16]),
-                recorded_at: filling.packed_at,
-            };
-            facts.extend([hold], []);
+    /// The number a pack will have when a row opens it.
+    async fn kept_number(&mut self, sscc: &str) -> Result<i64, FlowError> {
+        if let Some(number) = self.kept.get(sscc) {
+            return Ok(*number);
         }
-        Ok(())
+        let number = self.next_number().await?;
+        self.kept.insert(sscc.to_owned(), number);
+        Ok(number)
     }
 
     /// The next pack number, from the open block or a new one.
@@ -353,10 +262,9 @@ impl<'a> Packing<'a> {
         self.draws.draws.push(Draw { batch, expected, next });
     }
 
-    async fn commit(mut self) -> Result<Option<Commit>, FlowError> {
-        self.fillings.retain(|f| !f.children.is_empty());
+    fn commit(mut self) -> Commit {
         if self.fillings.is_empty() {
-            return Ok(None);
+            return Commit::default();
         }
         self.flush_draw();
         let mut commit = self.draws;
@@ -364,10 +272,11 @@ impl<'a> Packing<'a> {
         if !commit.relies_on.contains(&relied) {
             commit.relies_on.push(relied);
         }
-        commit.relies_on.extend(self.guards);
+        commit.relies_on.extend(self.overlay.into_guards());
+        let mut inside: HashMap<i64, BTreeSet<i64>> = HashMap::new();
         for filling in self.fillings {
-            let known = self.packs.contains(&filling.number);
-            commit.relies_on.extend(filling.guard.filter(|_| !known));
+            let products = inside.entry(filling.number).or_default();
+            products.extend(filling.products);
             let draft = EventDraft {
                 caller: self.caller,
                 home: filling.number,
@@ -378,7 +287,7 @@ impl<'a> Packing<'a> {
                 body: Body::Packed {
                     holder: filling.holder.0,
                     opens: filling.opens,
-                    products: filling.products.into_iter().collect(),
+                    products: products.iter().copied().collect(),
                     sscc: filling.sscc,
                 },
                 subjects: members(filling.children),
@@ -389,7 +298,7 @@ impl<'a> Packing<'a> {
             }
             commit.events.push(event);
         }
-        Ok(Some(commit))
+        commit
     }
 }
 
@@ -429,10 +338,11 @@ pub async fn unpack(
     for _ in 0..RACES_MAX {
         let reference = house.reference().await?;
         let number = find::subject(house, caller.brand, sscc, "sscc").await?;
-        let Subject::Pack(pack) = custody::subject(house, number, "sscc").await? else {
+        let mut overlay = Overlay::new(house, &reference, caller.brand);
+        let Subject::Pack(pack) = overlay.subject(number, "sscc").await? else {
             return Err(Refused::new(Refusal::UnknownSubject, "sscc").into());
         };
-        let own = custody::facts(house, &reference, &[&Subject::Pack(pack.clone())]).await?;
+        let own = overlay.facts(&[&Subject::Pack(pack.clone())]).await?;
         if let Some(hold) = own.at(unit_number(number), at) {
             speaks_for(&reference, caller, hold.party, "sscc")?;
         }
@@ -444,22 +354,18 @@ pub async fn unpack(
         for child in children {
             numbers.push(find::subject(house, caller.brand, child, "children").await?);
         }
-        let mut relies_on = vec![Relied::Pack { number: pack.number, revision: pack.revision }];
-        let mut after = pack.recorded_at;
+        let (mut after, pack) = (pack.recorded_at, Subject::Pack(pack));
+        overlay.touch(&pack, at);
         for child in &numbers {
-            let subject = custody::subject(house, *child, "children").await?;
-            let facts = custody::facts(house, &reference, &[&subject]).await?;
+            let subject = overlay.subject(*child, "children").await?;
+            let (facts, around) = overlay.around(&[&subject], (*child, at)).await?;
             if facts.parent_at(unit_number(*child), at) != Some(unit_number(number)) {
                 return Err(Refused::new(Refusal::NotPacked, "children").into());
             }
-            relies_on.push(subject.relied());
-            after = after.max(subject.recorded_at());
             // The packs around it learn that something in them was touched.
-            for (above, recorded_at) in custody::relied_packs(house, &facts, *child, at).await? {
-                after = after.max(recorded_at);
-                if !relies_on.contains(&above) {
-                    relies_on.push(above);
-                }
+            for touched in std::iter::once(&subject).chain(&around) {
+                overlay.touch(touched, at);
+                after = after.max(touched.recorded_at());
             }
         }
         let count = numbers.len();
@@ -470,6 +376,7 @@ pub async fn unpack(
         draft.subjects = members(numbers);
         let event = house.event(draft);
         let outbox = vec![look_again(&event)];
+        let relies_on = overlay.into_guards();
         let commit = Commit { relies_on, outbox, events: vec![event], ..Commit::default() };
         match house.store.commit(&commit).await {
             Err(e) if e.is_race() => continue,

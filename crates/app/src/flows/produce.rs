@@ -3,11 +3,12 @@
 
 use super::batches::{Mint, mint_into};
 use super::caller::{Caller, Scope};
+use super::chunks::in_chunks;
 use super::find::{CodeFound, note_code_like};
 use super::house::{EventDraft, House};
 use super::mandate::speaks_for;
 use super::masterdata::Taking;
-use super::outcome::{FlowError, RACES_MAX, RowOutcome};
+use super::outcome::{FlowError, RowOutcome};
 use super::recorded::Recorded;
 use super::reference::Reference;
 use super::ship::look_again;
@@ -19,6 +20,7 @@ use domain::party::Site;
 use domain::refusal::{Refusal, Refused};
 use domain::verdict::Inspection;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 use store::commit::{Commit, Draw, Outbox, Relied};
 use store::event::{Body, CommissionedRow, Event, IdentifierRow, Row, Subject};
 use store::project::born_hash;
@@ -51,57 +53,37 @@ pub async fn commission(
     taking: Taking,
 ) -> Result<Vec<RowOutcome>, FlowError> {
     caller.need(Scope::Produce)?;
-    if taking.all_or_nothing {
-        return chunk(house, caller, drafts, true).await;
-    }
-    let mut outcomes = Vec::with_capacity(drafts.len());
-    for part in drafts.chunks(CHUNK_ROWS) {
-        outcomes.extend(chunk(house, caller, part, false).await?);
+    let outcomes = in_chunks(house, drafts, (taking, CHUNK_ROWS), |reference, chunk| async move {
+        decide(house, caller, reference, chunk).await
+    })
+    .await?;
+    if outcomes.contains(&RowOutcome::Taken) {
+        super::waiting::replay(house, caller.brand, drafts).await;
     }
     Ok(outcomes)
 }
 
-async fn chunk(
+async fn decide(
     house: &House,
     caller: &Caller,
+    mut reference: Arc<Reference>,
     drafts: &[ProductionDraft],
-    all_or_nothing: bool,
-) -> Result<Vec<RowOutcome>, FlowError> {
-    for round in 0..RACES_MAX {
-        let mut reference =
-            if round == 0 { house.reference().await? } else { house.reload().await? };
-        let recorded = Recorded::of(house, &mut reference, caller.brand, drafts).await?;
-        let mut judged = Judging::new(house, caller, &reference, &recorded);
-        let mut outcomes = Vec::with_capacity(drafts.len());
-        let mut made = Vec::with_capacity(drafts.len());
-        for draft in drafts {
-            match judged.judge(draft) {
-                Judged::New(row) => {
-                    made.push(*row);
-                    outcomes.push(RowOutcome::Taken);
-                }
-                Judged::Unchanged => outcomes.push(RowOutcome::Unchanged),
-                Judged::Refused(refused) => outcomes.push(RowOutcome::Refused(refused)),
+) -> Result<(Vec<RowOutcome>, Commit), FlowError> {
+    let recorded = Recorded::of(house, &mut reference, caller.brand, drafts).await?;
+    let mut judging = Judging::new(house, caller, &reference, &recorded);
+    let mut outcomes = Vec::with_capacity(drafts.len());
+    let mut made = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        outcomes.push(match judging.judge(draft) {
+            Judged::New(row) => {
+                made.push(*row);
+                RowOutcome::Taken
             }
-        }
-        let refused = outcomes.iter().any(|o| matches!(o, RowOutcome::Refused(_)));
-        if made.is_empty() || (all_or_nothing && refused) {
-            return Ok(outcomes);
-        }
-        let commit = commit(house, caller, &reference, made).await?;
-        match house.store.commit(&commit).await {
-            Err(e) if e.is_race() => continue,
-            Err(e) => return Err(e.into()),
-            Ok(()) => {
-                if !commit.reference.is_empty() {
-                    house.reload().await?;
-                }
-                super::waiting::replay(house, caller.brand, drafts).await;
-                return Ok(outcomes);
-            }
-        }
+            Judged::Unchanged => RowOutcome::Unchanged,
+            Judged::Refused(refused) => RowOutcome::Refused(refused),
+        });
     }
-    Err(FlowError::Busy)
+    Ok((outcomes, commit(house, caller, &reference, made).await?))
 }
 
 enum Judged<'a> {
@@ -268,7 +250,8 @@ impl<'a> Judging<'a> {
             }
         };
         if let Some((born, number)) = self.sns.get(draft.sn.value()) {
-            return Some(same(Some(*born), number.or(made.number)));
+            // A number that is yet to be drawn is none that a later row can name.
+            return Some(same(Some(*born), *number));
         }
         let number = self.recorded.named(&draft.sn)?.live();
         let unit = number.and_then(|number| self.recorded.unit(number));

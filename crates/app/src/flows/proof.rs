@@ -7,6 +7,7 @@ use super::caller::Caller;
 use super::house::{EventDraft, House};
 use super::idempotency::{Answer, Keyed};
 use super::outcome::{FlowError, RACES_MAX};
+use super::reference::Reference;
 use domain::id::{BrandId, PartyId};
 use domain::refusal::Refused;
 use domain::scratch::ScratchCode;
@@ -90,9 +91,10 @@ pub struct Attempt<'a> {
     pub visitor: &'a str,
 }
 
-/// Which proofs a unit offers.
-pub fn offered(house: &super::reference::Reference, unit: &UnitRecord) -> (bool, bool) {
-    let scratch = house.batch(unit.batch).is_some_and(|b| b.scratch);
+/// Which proofs a unit offers to whoever has the label of this number before them: the scratch
+/// code is printed beside it, or is not, whatever the unit's first label was like.
+pub fn offered(reference: &Reference, unit: &UnitRecord, worn: i64) -> (bool, bool) {
+    let scratch = reference.batch_of(worn).is_some_and(|b| b.scratch);
     let imei = unit.identifiers.iter().any(|i| i.scheme == "imei");
     (scratch, imei)
 }
@@ -133,7 +135,7 @@ pub async fn prove_once(
         let reference = house.reference().await?;
         let unit = house.store.unit_fetch(number).await?;
         let Some(unit) = unit else { return Ok(ProofOutcome::NotOffered) };
-        let (scratch, imei) = offered(&reference, &unit);
+        let (scratch, imei) = offered(&reference, &unit, unit.number);
         let labels = match kind {
             ProofKind::Scratch => scratch_labels(house, &reference, &unit, scratch).await?,
             ProofKind::Imei4 => Vec::new(),
@@ -272,7 +274,7 @@ async fn first_proof(house: &House, unit: &UnitRecord) -> Result<Option<Timestam
 /// replaced it. Each is a function of the number printed there.
 async fn scratch_labels(
     house: &House,
-    reference: &super::reference::Reference,
+    reference: &Reference,
     unit: &UnitRecord,
     own: bool,
 ) -> Result<Vec<i64>, FlowError> {

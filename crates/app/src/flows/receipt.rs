@@ -7,21 +7,23 @@ use super::find::unit_number;
 use super::house::{EventDraft, House};
 use super::mandate::speaks_for;
 use super::outcome::{FlowError, RACES_MAX};
+use super::ship::several_senders;
 use domain::id::PartyId;
 use domain::refusal::{Refusal, Refused};
 use jiff::Timestamp;
 use store::commit::Commit;
 use store::event::Body;
 
-/// A paper as its receiver holds it: the sender's number, and what it names for this receiver.
+/// A paper as its receiver holds it: whose it is, its number, and what it names for this receiver.
 pub struct Paper {
     shipment_no: String,
+    from: PartyId,
     party: PartyId,
-    /// Subject and sender.
-    subjects: Vec<(i64, i64)>,
+    subjects: Vec<i64>,
 }
 
-/// Finds the paper a receipt names.
+/// Finds the paper a receipt names: a number, and whose it is where several senders sent goods to
+/// the party under it.
 ///
 /// # Errors
 /// [`Refusal::UnknownSubject`] when nothing was shipped to the party under that number.
@@ -29,32 +31,49 @@ pub async fn paper(
     house: &House,
     caller: &Caller,
     party_code: &str,
-    shipment_no: &str,
+    (shipment_no, from): (&str, Option<&str>),
 ) -> Result<Paper, FlowError> {
     let reference = house.reference().await?;
-    let party = reference
-        .party(caller.brand, party_code)
-        .ok_or_else(|| Refused::because(Refusal::UnknownParty, "party_code", party_code))?;
-    speaks_for(&reference, caller, party.id, "party_code")?;
-    let (store, brand) = (&house.store, caller.brand.0);
-    let (mut subjects, mut papers) = (Vec::new(), 0);
-    for from in store.shipment_senders(brand, shipment_no).await? {
-        let before = subjects.len();
-        for subject in store.shipment_subjects(brand, shipment_no, from).await? {
-            let row = store.shipment_fetch(brand, shipment_no, subject).await?;
-            let ours = row.is_some_and(|(_, to, _)| to == party.id.0);
-            subjects.extend(ours.then_some((subject, from)));
+    let known = |code: &str, field: &'static str| {
+        let party = reference.party(caller.brand, code).map(|p| p.id);
+        party.ok_or_else(|| Refused::because(Refusal::UnknownParty, field, code))
+    };
+    let party = known(party_code, "party_code")?;
+    speaks_for(&reference, caller, party, "party_code")?;
+    let senders = match from {
+        Some(code) => vec![known(code, "from")?.0],
+        None => house.store.shipment_senders(caller.brand.0, shipment_no).await?,
+    };
+    let mut papers = Vec::new();
+    for from in senders {
+        let subjects = sent(house, caller, (shipment_no, from), party).await?;
+        if !subjects.is_empty() {
+            let (shipment_no, from) = (shipment_no.to_owned(), PartyId(from));
+            papers.push(Paper { shipment_no, from, party, subjects });
         }
-        papers += usize::from(subjects.len() > before);
     }
-    if subjects.is_empty() {
-        return Err(Refused::new(Refusal::UnknownSubject, "shipment_no").into());
+    if papers.len() > 1 {
+        let senders = papers.iter().map(|paper| paper.from.0).collect::<Vec<_>>();
+        return Err(several_senders(&reference, &senders).into());
     }
-    if papers > 1 {
-        let why = "several senders sent goods under this number: receive without it";
-        return Err(Refused::invalid("shipment_no", why).into());
+    let none = || Refused::new(Refusal::UnknownSubject, "shipment_no").into();
+    papers.pop().ok_or_else(none)
+}
+
+/// What of a sender's paper goes to a party.
+async fn sent(
+    house: &House,
+    caller: &Caller,
+    (shipment_no, from): (&str, i64),
+    to: PartyId,
+) -> Result<Vec<i64>, FlowError> {
+    let (store, brand) = (&house.store, caller.brand.0);
+    let mut ours = Vec::new();
+    for subject in store.shipment_subjects(brand, shipment_no, from).await? {
+        let row = store.shipment_fetch(brand, (shipment_no, from), subject).await?;
+        ours.extend(row.is_some_and(|row| row.to == to.0).then_some(subject));
     }
-    Ok(Paper { shipment_no: shipment_no.to_owned(), party: party.id, subjects })
+    Ok(ours)
 }
 
 impl Paper {
@@ -68,7 +87,7 @@ impl Paper {
         number: i64,
         at: Timestamp,
     ) -> Result<bool, FlowError> {
-        let named = |number: i64| self.subjects.iter().any(|(subject, _)| *subject == number);
+        let named = |number: i64| self.subjects.contains(&number);
         if named(number) {
             return Ok(true);
         }
@@ -99,13 +118,13 @@ impl Paper {
         for _ in 0..RACES_MAX {
             let reference = house.reference().await?;
             let (mut missing, mut commit) = (Vec::new(), Commit::default());
-            for (number, from) in &self.subjects {
+            for number in &self.subjects {
                 let subject = custody::subject(house, *number, "shipment_no").await?;
                 let facts = custody::facts(house, &reference, &[&subject]).await?;
                 let chain = facts.chain(unit_number(*number));
                 let paper = Some(self.shipment_no.as_str());
                 let waits = chain.last().is_some_and(|hold| {
-                    hold.party == self.party
+                    (hold.party, hold.from) == (self.party, Some(self.from))
                         && hold.kind.in_transit()
                         && hold.shipment_no.as_deref() == paper
                 });
@@ -117,7 +136,7 @@ impl Paper {
                     continue;
                 }
                 let body = Body::ReceiptDiffered {
-                    from: *from,
+                    from: self.from.0,
                     missing: true,
                     shipment_no: self.shipment_no.clone(),
                 };
@@ -141,8 +160,9 @@ impl Paper {
     /// Whether an earlier receipt said the same of the subject.
     async fn told(&self, house: &House, number: i64) -> Result<bool, FlowError> {
         let same = |event: &store::event::Event| match &event.body {
-            Body::ReceiptDiffered { shipment_no, .. } => {
-                *shipment_no == self.shipment_no && event.party == Some(self.party)
+            Body::ReceiptDiffered { shipment_no, from, .. } => {
+                (shipment_no, *from) == (&self.shipment_no, self.from.0)
+                    && event.party == Some(self.party)
             }
             _ => false,
         };

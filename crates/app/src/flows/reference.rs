@@ -54,6 +54,15 @@ fn zone_named(name: &str) -> TimeZone {
     TimeZone::get(name).unwrap_or(TimeZone::UTC)
 }
 
+/// A site as it now stands: the main one says what its party says now, whatever it said when the
+/// party was new.
+fn present(site: Site, tree: &PartyTree) -> Site {
+    match tree.get(site.party) {
+        Some(party) if party.code == site.code => Site::main(site.id, party),
+        _ => site,
+    }
+}
+
 /// Highest identities in use.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LastIds {
@@ -82,6 +91,7 @@ impl Reference {
                 None
             }
         };
+        let tree = PartyTree::new(rows.parties.iter().cloned());
         let last = |ids: &mut dyn Iterator<Item = i64>| ids.max().unwrap_or(0);
         Self {
             version: rows.version,
@@ -113,8 +123,8 @@ impl Reference {
                 .filter(|p| p.public && p.kind.sells())
                 .map(|p| p.brand)
                 .collect(),
-            tree: PartyTree::new(rows.parties),
-            sites: rows.sites.into_iter().map(|s| (s.id, s)).collect(),
+            sites: rows.sites.into_iter().map(|s| (s.id, present(s, &tree))).collect(),
+            tree,
             gtins: rows.products.iter().map(|p| ((p.brand, p.gtin.clone()), p.id)).collect(),
             products: rows.products.into_iter().map(|p| (p.id, Arc::new(p))).collect(),
             batches: rows.batches,
@@ -168,6 +178,12 @@ impl Reference {
     pub fn site(&self, brand: BrandId, code: &str) -> Option<&Site> {
         let id = self.site_codes.get(&(brand, code.to_owned()))?;
         self.sites.get(id)
+    }
+
+    /// Sites of a brand, in no order.
+    pub fn sites(&self, brand: BrandId) -> impl Iterator<Item = &Site> {
+        let ours = move |s: &&Site| self.tree.get(s.party).is_some_and(|p| p.brand == brand);
+        self.sites.values().filter(ours)
     }
 
     /// A site by identity.

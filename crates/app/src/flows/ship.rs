@@ -2,22 +2,25 @@
 //! units it holds.
 
 use super::caller::{Caller, Scope};
+use super::chunks::in_chunks;
 use super::custody::{self, Subject};
 use super::find::{self, unit_number};
 use super::house::{EventDraft, House};
 use super::mandate::speaks_for;
 use super::masterdata::Taking;
 use super::outcome::{FlowError, RACES_MAX, RowOutcome};
+use super::overlay::Overlay;
 use super::reference::Reference;
 use crate::files::ShipmentDraft;
+use domain::custody::{Hold, HoldKind};
 use domain::id::PartyId;
 use domain::mandate;
 use domain::refusal::{Refusal, Refused};
 use domain::shipping::{self, ShipFacts, Shipped};
 use jiff::Timestamp;
-use std::collections::HashSet;
 use store::commit::{Commit, Outbox, Relied};
 use store::event::{Body, Event};
+use store::unit::ShipmentRecord;
 
 /// Rows decided before they are committed together.
 const CHUNK_ROWS: usize = 500;
@@ -47,68 +50,17 @@ pub async fn ship(
     taking: Taking,
 ) -> Result<Vec<RowOutcome>, FlowError> {
     caller.need(Scope::Ship)?;
-    let mut outcomes = Vec::with_capacity(drafts.len());
-    let mut at = 0;
-    while at < drafts.len() {
-        let most = if taking.all_or_nothing { drafts.len() } else { CHUNK_ROWS };
-        let end = drafts.len().min(at + most);
-        let done = chunk(house, caller, &drafts[at..end], way, taking.all_or_nothing).await?;
-        at += done.len();
-        outcomes.extend(done);
-    }
-    Ok(outcomes)
-}
-
-async fn chunk(
-    house: &House,
-    caller: &Caller,
-    drafts: &[ShipmentDraft],
-    way: Way,
-    all_or_nothing: bool,
-) -> Result<Vec<RowOutcome>, FlowError> {
-    for round in 0..RACES_MAX {
-        let reference = if round == 0 { house.reference().await? } else { house.reload().await? };
-        let mut moving = Moving {
-            house,
-            caller,
-            reference: &reference,
-            way,
-            moved: HashSet::new(),
-            commit: Commit {
-                relies_on: vec![Relied::Reference(reference.version)],
-                ..Commit::default()
-            },
-        };
-        let mut outcomes = Vec::with_capacity(drafts.len());
-        for draft in drafts {
-            match moving.take(draft).await? {
-                Some(outcome) => outcomes.push(outcome),
-                None => break,
-            }
+    in_chunks(house, drafts, (taking, CHUNK_ROWS), |reference, chunk| async move {
+        let overlay = Overlay::new(house, &reference, caller.brand);
+        let commit = Commit::default();
+        let mut moving = Moving { house, caller, reference: &reference, way, overlay, commit };
+        let mut outcomes = Vec::with_capacity(chunk.len());
+        for draft in chunk {
+            outcomes.push(moving.take(draft).await?);
         }
-        if all_or_nothing {
-            let refused = outcomes.iter().any(|o| matches!(o, RowOutcome::Refused(_)));
-            if outcomes.len() < drafts.len() {
-                let lean = Refused::invalid("subject", "leans on an earlier row: send it later");
-                outcomes.push(RowOutcome::refused(lean));
-                // The rows behind it were not looked at.
-                outcomes.resize(drafts.len(), RowOutcome::NotRecorded);
-                return Ok(outcomes);
-            }
-            if refused {
-                return Ok(outcomes);
-            }
-        }
-        if moving.commit.events.is_empty() {
-            return Ok(outcomes);
-        }
-        match house.store.commit(&moving.commit).await {
-            Err(e) if e.is_race() => continue,
-            Err(e) => return Err(e.into()),
-            Ok(()) => return Ok(outcomes),
-        }
-    }
-    Err(FlowError::Busy)
+        Ok((outcomes, moving.commit()))
+    })
+    .await
 }
 
 struct Moving<'a> {
@@ -116,52 +68,34 @@ struct Moving<'a> {
     caller: &'a Caller,
     reference: &'a Reference,
     way: Way,
-    /// What moved in this chunk.
-    moved: HashSet<i64>,
+    overlay: Overlay<'a>,
     commit: Commit,
 }
 
 impl Moving<'_> {
-    /// `None`: commit first, then ask again.
-    async fn take(&mut self, draft: &ShipmentDraft) -> Result<Option<RowOutcome>, FlowError> {
+    async fn take(&mut self, draft: &ShipmentDraft) -> Result<RowOutcome, FlowError> {
         match self.decide(draft).await {
-            Ok(outcome) => Ok(outcome),
-            Err(FlowError::Refused(refused)) => Ok(Some(RowOutcome::refused(refused))),
-            Err(other) => Err(other),
+            Err(FlowError::Refused(refused)) => Ok(RowOutcome::refused(refused)),
+            other => other,
         }
     }
 
-    async fn decide(&mut self, draft: &ShipmentDraft) -> Result<Option<RowOutcome>, FlowError> {
+    async fn decide(&mut self, draft: &ShipmentDraft) -> Result<RowOutcome, FlowError> {
         let brand = self.caller.brand;
         let at = draft.happened_at.at;
         let from = self.party(&draft.from_code, "from_code")?;
         speaks_for(self.reference, self.caller, from, "from_code")?;
         let to = self.party(&draft.to_code, "to_code")?;
-        let number = find::subject(self.house, brand, &draft.subject.raw, "subject").await?;
+        let number = self.overlay.find(&draft.subject.raw, "subject").await?;
         self.house.not_ahead(at, "happened_at")?;
-        if self.moved.contains(&number) {
-            return Ok(None);
+        let paper = (draft.shipment_no.as_str(), from);
+        if let Some(before) = self.overlay.paper(paper, number).await? {
+            return Ok(repeated(&before, to, at));
         }
-        let paper = &draft.shipment_no;
-        if let Some(before) = self.house.store.shipment_fetch(brand.0, paper, number).await? {
-            return Ok(Some(if before == (from.0, to.0, at.as_microsecond()) {
-                RowOutcome::Unchanged
-            } else {
-                RowOutcome::refused(Refused::new(Refusal::ContentDiffers, "shipment_no"))
-            }));
-        }
-        let subject = custody::subject(self.house, number, "subject").await?;
-        // An earlier row took something out of this pack: what it did must be known first.
-        if self.commit.relies_on.contains(&subject.relied()) {
-            return Ok(None);
-        }
-        let (stirred, children) = custody::stirred(self.house, &subject, at).await?;
+        let subject = self.overlay.subject(number, "subject").await?;
+        let (stirred, children) = self.overlay.stirred(&subject, at).await?;
         let concerned: Vec<_> = std::iter::once(&subject).chain(&children).collect();
-        let facts = custody::facts(self.house, self.reference, &concerned).await?;
-        let above = facts.upward(unit_number(number), at);
-        if above.iter().any(|n| self.moved.contains(&(n.get() as i64))) {
-            return Ok(None);
-        }
+        let (facts, mut touched) = self.overlay.around(&concerned, (number, at)).await?;
         let unit = subject.unit();
         let products = subject.products();
         let ship = ShipFacts {
@@ -186,9 +120,9 @@ impl Moving<'_> {
             Way::Back => shipping::give_back(&ship),
         };
         let shipped = decided.map_err(|why| Refused::new(why, "subject"))?;
-        let packs = custody::relied_packs(self.house, &facts, number, at).await?;
-        self.add(draft, &subject, (from, to), shipped, packs);
-        Ok(Some(RowOutcome::Taken))
+        touched.push(subject);
+        self.add(draft, number, (from, to), shipped, &touched);
+        Ok(RowOutcome::Taken)
     }
 
     fn party(&self, code: &str, field: &'static str) -> Result<PartyId, Refused> {
@@ -200,52 +134,86 @@ impl Moving<'_> {
     fn add(
         &mut self,
         draft: &ShipmentDraft,
-        subject: &Subject,
+        number: i64,
         (from, to): (PartyId, PartyId),
         shipped: Shipped,
-        packs: Vec<(Relied, i64)>,
+        touched: &[Subject],
     ) {
+        let at = draft.happened_at.at;
+        let event = EventDraft {
+            caller: self.caller,
+            home: number,
+            site: None,
+            happened_at: at,
+            offset_minutes: draft.happened_at.offset_minutes,
+            after: touched.iter().map(Subject::recorded_at).max().unwrap_or(0),
+            body: self.body(draft, to, shipped),
+            subjects: Vec::new(),
+        }
+        .by(self.house, from);
+        for one in touched {
+            self.overlay.touch(one, at);
+        }
+        if let Some(parent) = shipped.unpacked_from {
+            self.overlay.leave(number, parent, at);
+        }
+        let says = ShipmentRecord { to: to.0, happened_at: event.happened_at, voided: false };
+        self.overlay.file((&draft.shipment_no, from), number, says);
+        self.overlay.hold(Hold {
+            subject: unit_number(number),
+            at,
+            party: to,
+            from: Some(from),
+            kind: match self.way {
+                Way::Forward => HoldKind::Shipped,
+                Way::Back => HoldKind::Returned,
+            },
+            presumed: shipped.presumed,
+            shipment_no: Some(draft.shipment_no.clone()),
+            event: event.id,
+            recorded_at: custody::instant(event.recorded_at),
+        });
+        self.commit.outbox.push(look_again(&event));
+        self.commit.events.push(event);
+    }
+
+    fn body(&self, draft: &ShipmentDraft, to: PartyId, shipped: Shipped) -> Body {
         let unpacked_from = shipped.unpacked_from.map(|n| n.get() as i64);
         let presumed = shipped.presumed;
-        let body = match self.way {
+        let reason = (!draft.reason.is_empty()).then(|| draft.reason.clone());
+        let shipment_no = draft.shipment_no.clone();
+        match self.way {
             Way::Forward => Body::Shipped {
                 declared_group_purchase: draft.declared_group_purchase.then_some(true),
                 to: to.0,
                 presumed,
-                reason: (!draft.reason.is_empty()).then(|| draft.reason.clone()),
-                shipment_no: draft.shipment_no.clone(),
+                reason,
+                shipment_no,
                 unpacked_from,
             },
-            Way::Back => Body::Returned {
-                presumed,
-                reason: (!draft.reason.is_empty()).then(|| draft.reason.clone()),
-                shipment_no: draft.shipment_no.clone(),
-                to: to.0,
-                unpacked_from,
-            },
-        };
-        let after = packs.iter().map(|(_, at)| *at).max().unwrap_or(0).max(subject.recorded_at());
-        let event = EventDraft {
-            caller: self.caller,
-            home: subject.number(),
-            site: None,
-            happened_at: draft.happened_at.at,
-            offset_minutes: draft.happened_at.offset_minutes,
-            after,
-            body,
-            subjects: Vec::new(),
+            Way::Back => Body::Returned { presumed, reason, shipment_no, to: to.0, unpacked_from },
         }
-        .by(self.house, from);
-        self.moved.insert(subject.number());
-        let relied = std::iter::once(subject.relied()).chain(packs.into_iter().map(|(r, _)| r));
-        for guard in relied {
-            if !self.commit.relies_on.contains(&guard) {
-                self.commit.relies_on.push(guard);
-            }
-        }
-        self.commit.outbox.push(look_again(&event));
-        self.commit.events.push(event);
     }
+
+    fn commit(self) -> Commit {
+        let mut relies_on = vec![Relied::Reference(self.reference.version)];
+        relies_on.extend(self.overlay.into_guards());
+        Commit { relies_on, ..self.commit }
+    }
+}
+
+/// What is said of a row whose sender has a paper of this number about this subject. What was taken
+/// back stays recorded: the row is as once-only as any.
+fn repeated(before: &ShipmentRecord, to: PartyId, at: Timestamp) -> RowOutcome {
+    if (before.to, before.happened_at) == (to.0, at.as_microsecond()) {
+        return RowOutcome::Unchanged;
+    }
+    RowOutcome::refused(if before.voided {
+        let why = "the paper was taken back; give the new one a number of its own";
+        Refused::because(Refusal::ContentDiffers, "shipment_no", why)
+    } else {
+        Refused::new(Refusal::ContentDiffers, "shipment_no")
+    })
 }
 
 /// The job that looks again at the activations a late fact concerns.
@@ -280,15 +248,29 @@ pub async fn receive(
             .ok_or_else(|| Refused::because(Refusal::UnknownParty, "party_code", party_code))?;
         speaks_for(&reference, caller, party.id, "party_code")?;
         let number = find::subject(house, caller.brand, raw, "subject").await?;
-        let subject = custody::subject(house, number, "subject").await?;
-        let facts = custody::facts(house, &reference, &[&subject]).await?;
+        let mut overlay = Overlay::new(house, &reference, caller.brand);
+        let subject = overlay.subject(number, "subject").await?;
+        let (facts, mut touched) = overlay.around(&[&subject], (number, at)).await?;
         let parent = shipping::receive(&facts, unit_number(number), party.id, at)
             .map_err(|why| Refused::new(why, "subject"))?;
-        let packs = custody::relied_packs(house, &facts, number, at).await?;
+        touched.push(subject);
+        for one in &touched {
+            overlay.touch(one, at);
+        }
         let body =
             Body::Received { note: note.clone(), unpacked_from: parent.map(|p| p.get() as i64) };
-        if commit_move(house, caller, &subject, (party.id, at), body, packs).await? {
-            return Ok(number);
+        let after = touched.iter().map(Subject::recorded_at).max().unwrap_or(0);
+        let event = EventDraft::about(caller, number, at, after, body).by(house, party.id);
+        let commit = Commit {
+            relies_on: overlay.into_guards(),
+            outbox: vec![look_again(&event)],
+            events: vec![event],
+            ..Commit::default()
+        };
+        match house.store.commit(&commit).await {
+            Err(e) if e.is_race() => continue,
+            Err(e) => return Err(e.into()),
+            Ok(()) => return Ok(number),
         }
     }
     Err(FlowError::Busy)
@@ -315,14 +297,19 @@ async fn sender(
     match senders[..] {
         [] => Err(Refused::new(Refusal::UnknownSubject, "shipment_no").into()),
         [one] => Ok(PartyId(one)),
-        _ => {
-            let party = |id: &i64| reference.tree.get(PartyId(*id)).map(|p| p.code.as_str());
-            let shown = senders.iter().filter_map(party).take(SENDERS_SHOWN_MAX);
-            let codes = shown.collect::<Vec<_>>().join(", ");
-            let why = format!("several senders have a paper of this number: say which ({codes})");
-            Err(Refused::invalid("from", why).into())
-        }
+        _ => Err(several_senders(reference, &senders).into()),
     }
+}
+
+/// Refuses a number that is not enough to tell whose paper is meant.
+pub(super) fn several_senders(reference: &Reference, senders: &[i64]) -> Refused {
+    let party = |id: &i64| reference.tree.get(PartyId(*id)).map(|p| p.code.as_str());
+    let shown = senders.iter().filter_map(party).take(SENDERS_SHOWN_MAX);
+    let codes = shown.collect::<Vec<_>>().join(", ");
+    Refused::invalid(
+        "from",
+        format!("several senders have a paper of this number: say which ({codes})"),
+    )
 }
 
 /// Takes a shipment back while nothing of it moved on: a number, and whose paper it is where that
@@ -352,13 +339,14 @@ pub async fn void(
             return Err(Refused::new(Refusal::UnknownSubject, "shipment_no").into());
         }
         let mut commit = Commit::default();
+        let mut overlay = Overlay::new(house, &reference, brand);
         for number in &numbers {
-            let subject = custody::subject(house, *number, "shipment_no").await?;
-            let paper = house.store.shipment_fetch(brand.0, shipment_no, *number).await?;
-            let since = paper.map_or(Timestamp::MIN, |(_, _, at)| custody::instant(at));
-            let (stirred, children) = custody::stirred(house, &subject, since).await?;
+            let subject = overlay.subject(*number, "shipment_no").await?;
+            let row = overlay.paper((shipment_no, from), *number).await?;
+            let since = row.map_or(Timestamp::MIN, |r| custody::instant(r.happened_at));
+            let (stirred, children) = overlay.stirred(&subject, since).await?;
             let concerned: Vec<_> = std::iter::once(&subject).chain(&children).collect();
-            let facts = custody::facts(house, &reference, &concerned).await?;
+            let facts = overlay.facts(&concerned).await?;
             let unit = unit_number(*number);
             let holder = shipping::void(&facts, unit, (from, shipment_no), at, &stirred)
                 .map_err(|why| Refused::new(why, "shipment_no"))?;
@@ -367,10 +355,11 @@ pub async fn void(
                 Body::ShipmentVoided { holder: holder.0, shipment_no: shipment_no.to_owned() };
             let draft = EventDraft::about(caller, *number, at, subject.recorded_at(), body);
             let event = draft.by(house, holder);
-            commit.relies_on.push(subject.relied());
+            overlay.touch(&subject, at);
             commit.outbox.push(look_again(&event));
             commit.events.push(event);
         }
+        commit.relies_on = overlay.into_guards();
         match house.store.commit(&commit).await {
             Err(e) if e.is_race() => continue,
             Err(e) => return Err(e.into()),
@@ -378,30 +367,4 @@ pub async fn void(
         }
     }
     Err(FlowError::Busy)
-}
-
-/// Commits one event that moves one subject; false when it lost a race.
-async fn commit_move(
-    house: &House,
-    caller: &Caller,
-    subject: &Subject,
-    (party, at): (PartyId, Timestamp),
-    body: Body,
-    packs: Vec<(Relied, i64)>,
-) -> Result<bool, FlowError> {
-    let after = packs.iter().map(|(_, at)| *at).max().unwrap_or(0).max(subject.recorded_at());
-    let event = EventDraft::about(caller, subject.number(), at, after, body).by(house, party);
-    let mut relies_on = vec![subject.relied()];
-    relies_on.extend(packs.into_iter().map(|(relied, _)| relied));
-    let commit = Commit {
-        relies_on,
-        outbox: vec![look_again(&event)],
-        events: vec![event],
-        ..Commit::default()
-    };
-    match house.store.commit(&commit).await {
-        Err(e) if e.is_race() => Ok(false),
-        Err(e) => Err(e.into()),
-        Ok(()) => Ok(true),
-    }
 }

@@ -38,6 +38,8 @@ pub struct Known {
     pub record: UnitRecord,
     /// Its trace code.
     pub code: TraceCode,
+    /// The number that was asked for: its own, or that of a label that replaced its first.
+    pub worn: i64,
     /// What it is.
     pub product: Arc<Product>,
     /// Looks by consumers, including those not written yet.
@@ -177,7 +179,7 @@ pub async fn verify(
     });
     let code = house.ring().encode(unit_number(record.number));
     let product = Arc::clone(product);
-    let known = Known { record, code, product, scans, custody };
+    let known = Known { record, code, worn: number, product, scans, custody };
     Ok(Verified { decision, unit: Some(Box::new(known)) })
 }
 

@@ -1,10 +1,10 @@
 //! Who sells and mends: distributors, shops, the online channel and service centres, with their
-//! territories. Names are invented; seats are real divisions.
+//! further sites and territories. Names are invented; seats are real divisions.
 
 use super::catalogue::{BRAND_CODE, BRAND_NAME, FACTORIES};
 use super::dice::Dice;
-use crate::files::{PartyDraft, TerritoryDraft};
-use domain::party::PartyKind;
+use crate::files::{PartyDraft, SiteDraft, TerritoryDraft};
+use domain::party::{PartyKind, SiteKind};
 use domain::region::{Divisions, RegionCode};
 use domain::territory::Channel as SalesChannel;
 use jiff::civil::Date;
@@ -48,6 +48,10 @@ const PROVINCES: [(&str, usize, &str, Option<&str>); 31] = [
     ("65", 3, "0991", None),
 ];
 
+/// Provinces whose tier 1 keeps a warehouse in a second city, and whose service centre takes
+/// devices in at a second counter.
+const WITH_SITES: [&str; 6] = ["21", "32", "33", "37", "44", "51"];
+
 const HOUSES: [&str; 16] = [
     "恒远", "汇星", "嘉禾", "同创", "博泰", "瑞丰", "天润", "锦程", "华信", "宏图", "智联", "万通",
     "鼎盛", "金桥", "新宇", "长河",
@@ -88,6 +92,8 @@ impl Tier2 {
 pub struct Channel {
     /// Rows of parties, the brand first.
     pub parties: Vec<PartyDraft>,
+    /// Rows of further sites.
+    pub sites: Vec<SiteDraft>,
     /// Rows of grants.
     pub territories: Vec<TerritoryDraft>,
     /// Tier 1 without the online party.
@@ -104,6 +110,7 @@ pub fn draw(seed: u64, divisions: &Divisions, from_on: Date) -> Channel {
         from_on,
         done: Channel {
             parties: Vec::new(),
+            sites: Vec::new(),
             territories: Vec::new(),
             tier1: Vec::new(),
             tier2: Vec::new(),
@@ -115,6 +122,7 @@ pub fn draw(seed: u64, divisions: &Divisions, from_on: Date) -> Channel {
         drawing.province(province, count, area, under);
     }
     drawing.online();
+    drawing.sites();
     drawing.done
 }
 
@@ -229,6 +237,51 @@ impl Drawing<'_> {
                 row.public = true;
             }
         }
+    }
+
+    /// A warehouse for every factory and for some tier 1, a counter for some service centres.
+    fn sites(&mut self) {
+        for factory in &FACTORIES {
+            let (code, name) = (format!("{}-W", factory.code), format!("{}成品库", factory.name));
+            let seat = RegionCode::parse(factory.region).ok();
+            self.site(factory.code, &code, SiteKind::Warehouse, &name, seat);
+        }
+        for code in WITH_SITES {
+            let Ok(province) = RegionCode::parse(code) else { continue };
+            let cities: Vec<_> = self.divisions.children(province).map(|d| d.code).collect();
+            let Some(second) = cities.get(1).copied() else { continue };
+            let (party, code) = (format!("T1-{province}"), format!("T1-{province}-W"));
+            let name = format!("{}分仓", self.short(second));
+            self.site(&party, &code, SiteKind::Warehouse, &name, Some(second));
+            let (party, code) = (format!("SC-{province}1"), format!("SC-{province}1-2"));
+            let name = format!("澄野电子{}收机点", self.short(cities[0]));
+            let leaf = self.leaf(cities[0]);
+            self.site(&party, &code, SiteKind::Shop, &name, Some(leaf));
+        }
+    }
+
+    fn site(
+        &mut self,
+        party: &str,
+        code: &str,
+        kind: SiteKind,
+        name: &str,
+        seat: Option<RegionCode>,
+    ) {
+        let number = self.dice.between(3, 480);
+        let place = seat.and_then(|s| self.divisions.get(s)).map_or("", |place| &place.zh);
+        let address = format!("{place}{}路 {number} 号", self.house());
+        let phone = self.done.parties.iter().find(|p| p.code == party).map(|p| p.phone.clone());
+        self.done.sites.push(SiteDraft {
+            code: code.to_owned(),
+            party_code: party.to_owned(),
+            kind,
+            name: name.to_owned(),
+            region: seat.map(|s| s.to_string()),
+            address,
+            phone: phone.unwrap_or_default(),
+            point: seat.and_then(|s| self.divisions.centre_of(s)).map(|p| (p.lon(), p.lat())),
+        });
     }
 
     fn seated(

@@ -1,4 +1,4 @@
-//! The first rows: brand, products, parties, grants, and the printed labels of one product.
+//! The first rows: brand, products, parties, sites, grants, and the printed labels of one product.
 
 use super::catalogue::{FACTORIES, MODELS};
 use super::plan::Plan;
@@ -7,6 +7,7 @@ use crate::files::ProductDraft;
 use crate::flows::batches::{self, CodeStream, Mint};
 use crate::flows::import;
 use crate::flows::masterdata::{self, Taking};
+use crate::flows::sites;
 use crate::flows::{Caller, FlowError, House};
 use domain::code::TraceCode;
 use domain::id::{BatchId, PartyId};
@@ -30,6 +31,7 @@ pub async fn master(house: &House, plan: &Plan) -> Result<Caller, FlowError> {
     let caller = acting(&import::operator(house, None).await?, "world");
     let products = MODELS.iter().map(|m| m.draft()).collect::<Result<Vec<ProductDraft>, _>>()?;
     all_taken(&masterdata::products(house, &caller, &products, taking).await?)?;
+    all_taken(&sites::sites(house, &caller, &plan.channel.sites, taking).await?)?;
     let grants = &plan.channel.territories;
     all_taken(&masterdata::territories(house, &caller, grants, taking).await?)?;
     Ok(caller)

@@ -49,7 +49,7 @@ pub struct WorldOptions {
 pub enum Stage {
     /// Drawing the plan.
     Plan,
-    /// Products, parties, territories, printed codes.
+    /// Products, parties, sites, territories, printed codes.
     Master,
     /// Units off the line.
     Produce,

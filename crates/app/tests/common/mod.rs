@@ -3,6 +3,9 @@
 
 pub mod server;
 
+use axum::Router;
+use axum::http::Request;
+use dossier::api::{ServeOptions, router};
 use dossier::clock::Clock;
 use dossier::files::{Format, Kind, Table};
 use dossier::flows::activate::{Activated, Report, Signals, activate};
@@ -10,15 +13,17 @@ use dossier::flows::house::Settings;
 use dossier::flows::idempotency::Answer;
 use dossier::flows::import::{ImportReport, Importer, import, operator};
 use dossier::flows::masterdata::Taking;
-use dossier::flows::{Caller, House};
+use dossier::flows::{Caller, House, Scope, keys};
 use dossier::geo::Geo;
 use dossier::secrets::MasterKey;
+use serde_json::Value;
 use std::io::Cursor;
 use std::sync::Arc;
 use store::engine::{SqliteOptions, Target};
 use store::rebuild;
 use tempfile::TempDir;
 use testkit::Postgres;
+use tower::ServiceExt;
 
 pub const PHONE: &str = "6929141700010";
 pub const FACTORY: &str = "FAC-SZ";
@@ -124,10 +129,49 @@ impl World {
         found.expect("the unit is known")
     }
 
+    /// A party's key with these scopes, and the router it is shown to.
+    pub async fn desk(&self, party: &str, scopes: &str) -> Desk {
+        let brand = self.caller().await.brand;
+        let scopes: Vec<_> = scopes.split(',').filter_map(Scope::parse).collect();
+        let token = keys::new_key(&self.house, brand, party, &scopes, "test").await;
+        let app = router(Arc::clone(&self.house), ServeOptions::default());
+        Desk { app, token: token.expect("the party is known") }
+    }
+
     pub async fn agrees(&self) {
         let report = rebuild::check(&self.house.store, self.scratch.path()).await;
         let report = report.expect("the rebuild runs");
         assert!(report.agrees() && report.events > 0, "{report:#?}");
+    }
+}
+
+/// Somebody with a key, in this process.
+pub struct Desk {
+    app: Router,
+    token: String,
+}
+
+impl Desk {
+    pub async fn get(&self, path: &str) -> (u16, Value) {
+        self.ask("GET", path, "").await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.ask("POST", path, &body.to_string()).await
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("content-type", "application/json")
+            .body(axum::body::Body::from(body.to_owned()))
+            .expect("a request");
+        let response = self.app.clone().oneshot(request).await.expect("an answer");
+        let status = response.status().as_u16();
+        let bytes = axum::body::to_bytes(response.into_body(), 64 << 20).await.expect("a body");
+        (status, serde_json::from_slice(&bytes).expect("JSON"))
     }
 }
 

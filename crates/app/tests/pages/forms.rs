@@ -1,6 +1,6 @@
 //! Proof, registration and report: first, again, wrong, too often, sent twice.
 
-use super::world::{World, imei, world};
+use super::world::{PHONE, World, imei, world};
 use axum::http::StatusCode;
 use domain::verdict::Verdict;
 
@@ -211,7 +211,10 @@ async fn the_first_binding_stands() {
     assert_eq!(warranty_starts(&world, number).await, before);
     // A new life knows no owner yet.
     let caller = world.operator().await;
-    let renew = dossier::flows::lifecycle::Change::OpenLife("returned".to_owned());
+    let renew = dossier::flows::lifecycle::Change::OpenLife(
+        domain::life::Cause::Return,
+        "returned".to_owned(),
+    );
     let (numbers, now) = ([number], world.house.clock.now());
     let done = dossier::flows::lifecycle::change(&world.house, &caller, &numbers, &renew, now);
     done.await.expect("a new life");
@@ -259,4 +262,39 @@ async fn reports_are_taken_once_for_units_and_for_codes_of_nobody() {
         assert_eq!(empty.status, StatusCode::UNPROCESSABLE_ENTITY);
     }
     assert_eq!(events_of(&world, world.number(0), "suspicion_reported").await, 1);
+}
+
+#[tokio::test]
+async fn a_label_offers_the_scratch_code_beside_it() {
+    let world = world().await;
+    world.activate(3, "device-a").await;
+    world.activate(3, "device-b").await;
+    let plain = world.relabelled(world.number(3), PHONE, false).await;
+    let scratch = world.relabelled(world.number(3), PHONE, true).await;
+    let offer = "name=\"kind\" value=\"scratch\"";
+    for (code, offered) in [
+        (world.phone(3), true),
+        (world.code(plain.first), false),
+        (world.code(scratch.first), true),
+    ] {
+        let page = world.get(&format!("/d/{code}")).await;
+        assert_eq!(
+            (page.h1(), page.text.contains(offer)),
+            ("请核对".to_owned(), offered),
+            "{code}"
+        );
+    }
+    // A power bank whose first label had none.
+    let bank = world.banks.first;
+    let scratch = world.relabelled(bank, "06912345678919", true).await;
+    for (number, offered) in [(bank, false), (scratch.first, true)] {
+        let page = world.get(&format!("/d/{}/register", world.code(number))).await;
+        assert_eq!(page.text.contains("value=\"scratch\""), offered, "{}", page.text);
+    }
+    // And it is taken there.
+    let key = world.house.secrets.scratch_key();
+    let digits = key.code(dossier::flows::find::unit_number(scratch.first)).to_string();
+    let path = format!("/d/{}/register", world.code(scratch.first));
+    let form = registration("k", &format!("proof=scratch&scratch={digits}"));
+    assert_eq!(world.post(&path, &form).await.h1(), "登记成功");
 }

@@ -182,6 +182,11 @@ async fn centres_are_found_by_place_and_word() {
     // Suzhou, 苏州, as a form sends it.
     let page = world.get(&format!("{path}?q=%E8%8B%8F%E5%B7%9E")).await;
     assert!(!near(&page.text), "Suzhou is nearer to Suzhou");
+    // Further sites of a centre are listed beside its seat, but for those no visitor is sent to.
+    assert!(page.text.contains("虹桥收机点") && page.text.contains("示例路 200 号"));
+    assert!(!page.text.contains("静安配件库") && !page.text.contains("二店"));
+    let page = world.get(&format!("{path}?q=200")).await;
+    assert!(page.text.contains("虹桥收机点") && !page.text.contains("静安服务中心"));
     let page = world.get(&format!("{path}?q=%3Cscript%3E")).await;
     assert!(page.status == StatusCode::OK && !page.text.contains("<script>\""));
 }

@@ -106,6 +106,16 @@ pub async fn world() -> World {
     .await;
     load(
         &house,
+        Kind::Sites,
+        "code,party_code,kind,name,region,address,phone,lon,lat\n\
+         C1-2,C1,shop,虹桥收机点,310105,示例路 200 号,021-2,121.38,31.20\n\
+         C1-W,C1,warehouse,静安配件库,310106,,,121.45,31.23\n\
+         S1-2,S1,shop,澄野体验店二店,310106,,,121.45,31.23\n"
+            .to_owned(),
+    )
+    .await;
+    load(
+        &house,
         Kind::Products,
         format!(
             "gtin,name_zh,name_en,category,model,spec,maker,standards,picture,network_start\n\
@@ -160,6 +170,16 @@ impl World {
             ways += &format!("D2,T1,S1,2026-05-02T08:00:00+08:00,{code}\n");
         }
         load(&self.house, Kind::Shipments, ways).await;
+    }
+
+    /// A further label of a unit: the first code of a batch of its own.
+    pub async fn relabelled(&self, unit: i64, gtin: &str, scratch: bool) -> Batch {
+        let caller = self.operator().await;
+        let batch = minted(&self.house, &caller, gtin, scratch).await;
+        let code = self.code(batch.first);
+        let bound = dossier::flows::lifecycle::bind_alias(&self.house, &caller, unit, &code);
+        bound.await.expect("the code is free");
+        batch
     }
 
     pub fn code(&self, number: i64) -> String {

@@ -111,7 +111,11 @@ pub trait Subtrees {
 
 /// The root over the entries from `start` to before `end`, where `start` is a multiple of the
 /// largest power of two not above the width: every range a proof needs.
-fn range_root<S: Subtrees + ?Sized>(subtrees: &mut S, start: u64, end: u64) -> Result<Hash, S::Error> {
+fn range_root<S: Subtrees + ?Sized>(
+    subtrees: &mut S,
+    start: u64,
+    end: u64,
+) -> Result<Hash, S::Error> {
     let width = end - start;
     if width.is_power_of_two() {
         let height = width.trailing_zeros() as u8;

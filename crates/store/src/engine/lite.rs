@@ -6,7 +6,6 @@
 //! Memory: the file is mapped, and mapped pages belong to the kernel's page cache; what a
 //! connection allocates for itself is its page cache, kept small by [`SqliteOptions`].
 
-use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
@@ -18,7 +17,7 @@ use tokio::sync::Semaphore;
 use super::error::{EngineError, Fault, WriteError};
 use super::migrate::{self, Migration};
 use super::plan::Plan;
-use super::session::{Failure, Role, Session};
+use super::session::{Failure, Role, Session, is_storage};
 use super::stream::{CHUNK_ROWS, ChunkSender, RowStream, row_stream};
 use super::value::{DecodeError, Row, Value};
 use super::writer::Writer;
@@ -55,29 +54,40 @@ impl Default for SqliteOptions {
 
 tokio::task_local! {
     /// The connection that every read of this task uses, while it reads in one snapshot.
-    static PINNED: Pin;
+    static PINNED: Arc<Pin>;
 }
 
 /// A connection in the middle of a read transaction, and the database it belongs to.
 struct Pin {
     shared: Arc<Shared>,
-    session: Cell<Option<Session>>,
+    /// None while it is lent, and once the snapshot was lost. Only one task ever asks for it: the
+    /// lock is there because a task may go on in another thread.
+    session: Mutex<Option<Session>>,
+    /// The snapshot of another database that this one was begun in.
+    outer: Option<Arc<Self>>,
 }
 
 impl Pin {
-    fn take_of(&self, path: &Path) -> Option<Session> {
-        if self.shared.path == path { self.session.take() } else { None }
+    /// The snapshot of the database at `path` that this task reads in, if it does.
+    fn of(path: &Path) -> Option<Arc<Self>> {
+        let innermost = PINNED.try_with(Arc::clone).ok();
+        std::iter::successors(innermost, |pin| pin.outer.clone())
+            .find(|pin| pin.shared.path == path)
+    }
+
+    fn take(&self) -> Option<Session> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn put_back(&self, session: Session) {
-        self.session.set(Some(session));
+        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
     }
 }
 
 impl Drop for Pin {
     /// Ends the snapshot, also when its reader was dropped half way.
     fn drop(&mut self) {
-        if let Some(mut session) = self.session.take()
+        if let Some(mut session) = self.take()
             && session.end_snapshot().is_ok()
         {
             self.shared.give_back(session);
@@ -186,12 +196,14 @@ impl Lite {
     /// The snapshot keeps SQLite's log from being folded back: nothing in it may wait for a client
     /// or for a write.
     pub(super) async fn one_snapshot<T>(&self, reading: impl Future<Output = T>) -> T {
-        let inside = PINNED.try_with(|pin| pin.shared.path == self.shared.path).unwrap_or(false);
+        let inside = Pin::of(&self.shared.path).is_some();
         let begun = if inside { None } else { self.shared.begin_snapshot() };
         match begun {
             Some(session) => {
-                let session = Cell::new(Some(session));
-                PINNED.scope(Pin { shared: Arc::clone(&self.shared), session }, reading).await
+                let outer = PINNED.try_with(Arc::clone).ok();
+                let session = Mutex::new(Some(session));
+                let pin = Pin { shared: Arc::clone(&self.shared), session, outer };
+                PINNED.scope(Arc::new(pin), reading).await
             }
             // The statements themselves will say what is wrong with the database.
             None => reading.await,
@@ -282,18 +294,13 @@ impl Shared {
         &self,
         work: impl FnOnce(&mut Session) -> Result<R, Failure>,
     ) -> Result<R, Failure> {
-        let pinned = PINNED.try_with(|pin| pin.take_of(&self.path)).ok().flatten();
-        let was_pinned = pinned.is_some();
-        let mut session = match pinned {
-            Some(session) => session,
-            None => self.borrow()?,
-        };
+        if let Some(pin) = Pin::of(&self.path) {
+            return pinned(&pin, work);
+        }
+        let mut session = self.borrow()?;
         let result = work(&mut session);
         if !matches!(result, Err(Failure::Sqlite(_))) {
-            match was_pinned {
-                true => PINNED.with(|pin| pin.put_back(session)),
-                false => self.give_back(session),
-            }
+            self.give_back(session);
         }
         result
     }
@@ -374,6 +381,25 @@ impl Shared {
             Err(failure) => Err(std::io::Error::other(failure.to_string())),
         }
     }
+}
+
+/// Lends the connection of a snapshot. It stays the snapshot's after a statement that failed by
+/// itself; when the failure ended the transaction, nothing more is read: another connection would
+/// show another instant.
+fn pinned<R>(
+    pin: &Pin,
+    work: impl FnOnce(&mut Session) -> Result<R, Failure>,
+) -> Result<R, Failure> {
+    let mut session = pin.take().ok_or(Failure::SnapshotLost)?;
+    let result = work(&mut session);
+    let lost = match &result {
+        Err(Failure::Sqlite(error)) => is_storage(error) || session.conn.is_autocommit(),
+        _ => false,
+    };
+    if !lost {
+        pin.put_back(session);
+    }
+    result
 }
 
 /// Runs blocking work on tokio's blocking threads.

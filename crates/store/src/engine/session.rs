@@ -42,6 +42,8 @@ pub(super) struct Session {
 pub(super) enum Failure {
     Sqlite(rusqlite::Error),
     Decode(DecodeError),
+    /// An earlier failure ended the snapshot that this read belongs to.
+    SnapshotLost,
     /// The number of parameters differs from the number of values.
     Arity {
         sql: &'static str,
@@ -193,6 +195,7 @@ impl From<Failure> for EngineError {
             Failure::Sqlite(error) if is_storage(&error) => {
                 Self::Unavailable(Fault::log("reading", error))
             }
+            Failure::SnapshotLost => Self::Unavailable(Fault::log("reading", failure)),
             other => Self::Internal(Fault::log("reading", other)),
         }
     }
@@ -203,6 +206,7 @@ impl std::fmt::Display for Failure {
         match self {
             Self::Sqlite(error) => error.fmt(f),
             Self::Decode(error) => error.fmt(f),
+            Self::SnapshotLost => f.write_str("the snapshot was lost to an earlier failure"),
             Self::Arity { sql, wanted, given } => {
                 write!(f, "{given} values for {wanted} parameters of: {sql}")
             }

@@ -1,45 +1,37 @@
 //! The timeline of a dossier: each event as one line.
 
-use super::{LABEL_COLUMNS, Sheet};
+use super::pen::{LABEL_COLUMNS, Pen};
 use crate::cli::term::{Tone, pad, plain};
 use crate::cli::words;
 use crate::flows::custody::instant;
 use domain::id::PartyId;
 use store::event::{ActivatedBody, Body, Event, FindingRow, Row};
 
-impl Sheet<'_> {
-    pub(super) fn timeline(&self) -> String {
-        if self.dossier.events.is_empty() {
+impl Pen<'_> {
+    /// Everything that happened to a unit or pack.
+    pub(super) fn timeline(&self, events: &[Event], subject: i64) -> String {
+        if events.is_empty() {
             return String::new();
         }
         let mut text = self.heading("档案", "Timeline");
         let mut events: Vec<_> =
-            self.dossier.events.iter().map(|event| (self.happened_at(event), event)).collect();
+            events.iter().map(|event| (happened_at(event, subject), event)).collect();
         events.sort_by_key(|(at, event)| (*at, event.recorded_at));
         for (at, event) in events {
             let when = words::minute(&self.zone, instant(at));
             let (zh, en) = kind(&event.body);
             let what = pad(self.pick(zh, en), LABEL_COLUMNS);
             let who = self.paint.tone(Tone::Dim, &self.who(event));
-            let told = join([self.told(&event.body), self.kit(event)]);
+            let told = join([self.told(&event.body), self.kit(event, subject)]);
             let gap = if told.is_empty() { "" } else { "  " };
             text += &format!("  {when}  {what}{told}{gap}{who}\n");
         }
         text
     }
 
-    /// When it happened to this unit: a bulk production event holds the time of each.
-    fn happened_at(&self, event: &Event) -> i64 {
-        let own = event.subjects.iter().find(|s| s.number == self.known.record.number);
-        match own.map(|subject| &subject.row) {
-            Some(Row::Commissioned(row)) => row.produced_at,
-            _ => event.happened_at,
-        }
-    }
-
     /// The saleable set it was made for.
-    fn kit(&self, event: &Event) -> String {
-        let own = event.subjects.iter().find(|s| s.number == self.known.record.number);
+    fn kit(&self, event: &Event, unit: i64) -> String {
+        let own = event.subjects.iter().find(|s| s.number == unit);
         match own.map(|subject| &subject.row) {
             Some(Row::Commissioned(row)) => match &row.kit {
                 Some(main) => format!("{} {}", self.pick("套装", "set"), plain(main)),
@@ -114,7 +106,10 @@ impl Sheet<'_> {
                 join([plain(proof), sold_on.clone().unwrap_or_default()])
             }
             Body::ProofPassed { proof } => plain(proof),
-            Body::LifeOpened { life, reason } => join([(life + 1).to_string(), plain(reason)]),
+            Body::LifeOpened { cause, life, reason } => {
+                let cause = cause.map(|cause| words::cause(self.lang, cause)).unwrap_or_default();
+                join([(life + 1).to_string(), cause.to_owned(), plain(reason)])
+            }
             Body::Minted { .. }
             | Body::BatchExported {}
             | Body::Commissioned { .. }
@@ -146,8 +141,17 @@ impl Sheet<'_> {
     }
 }
 
+/// When it happened to this unit: a bulk production event holds the time of each.
+fn happened_at(event: &Event, unit: i64) -> i64 {
+    let own = event.subjects.iter().find(|s| s.number == unit);
+    match own.map(|subject| &subject.row) {
+        Some(Row::Commissioned(row)) => row.produced_at,
+        _ => event.happened_at,
+    }
+}
+
 /// What is there, two spaces apart.
-fn join<const N: usize>(parts: [String; N]) -> String {
+pub(super) fn join<const N: usize>(parts: [String; N]) -> String {
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ")
 }
 

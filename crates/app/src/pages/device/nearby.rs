@@ -1,7 +1,8 @@
-//! Service centres by distance from the visitor's city, else from where the unit was activated.
+//! Service centres, every site of theirs that is open to visitors, by distance from the visitor's
+//! city, else from where the unit was activated.
 
 use domain::id::BrandId;
-use domain::party::{Party, PartyKind};
+use domain::party::{PartyKind, Site};
 use domain::region::{Divisions, GeoPoint, RegionCode};
 
 use crate::flows::reference::Reference;
@@ -37,12 +38,13 @@ impl Nearby<'_> {
         let from = searched.map(|d| d.code).or(self.from).filter(|r| r.is_division());
         let seat = from.and_then(|region| self.divisions.centre_of(region));
         let words = if searched.is_some() { "" } else { query };
-        let parties = self.reference.tree.iter().filter(|p| {
-            p.brand == self.brand
-                && p.kind == PartyKind::ServiceCentre
-                && (p.name.contains(words) || p.address.contains(words))
+        let tree = &self.reference.tree;
+        let sites = self.reference.sites(self.brand).filter(|s| {
+            tree.get(s.party).is_some_and(|p| p.kind == PartyKind::ServiceCentre)
+                && s.kind.is_open_to_visitors()
+                && (s.name.contains(words) || s.address.contains(words))
         });
-        let mut found: Vec<_> = parties.map(|party| centre(party, seat)).collect();
+        let mut found: Vec<_> = sites.map(|site| centre(site, seat)).collect();
         found.sort_by(|a, b| {
             let key = |c: &CentreView| (c.metres.unwrap_or(u32::MAX), c.name.clone());
             key(a).cmp(&key(b))
@@ -54,16 +56,16 @@ impl Nearby<'_> {
     }
 }
 
-fn centre(party: &Party, seat: Option<GeoPoint>) -> CentreView {
-    let point = party.point.and_then(|(lon, lat)| GeoPoint::new(lat, lon));
+fn centre(site: &Site, seat: Option<GeoPoint>) -> CentreView {
+    let point = site.point.and_then(|(lon, lat)| GeoPoint::new(lat, lon));
     let metres = seat.zip(point).map(|(a, b)| (a.distance_km(b) * 1000.0).round() as u32);
     let text = |text: &String| Some(text.clone()).filter(|t| !t.is_empty());
     CentreView {
-        name: party.name.clone(),
-        address: text(&party.address),
+        name: site.name.clone(),
+        address: text(&site.address),
         hours: None,
         metres,
-        phone: text(&party.phone),
+        phone: text(&site.phone),
         map_url: point.map(|p| format!("geo:{:.6},{:.6}", p.lat(), p.lon())),
     }
 }

@@ -266,7 +266,7 @@ impl Present<'_> {
         url: &str,
         key: &dyn Fn() -> String,
     ) -> ProofView {
-        let (scratch, imei) = proof::offered(self.reference, &known.record);
+        let (scratch, imei) = proof::offered(self.reference, &known.record, known.worn);
         let form = || ProofForm {
             action: format!("{url}/proof"),
             idempotency_key: key(),

@@ -323,7 +323,7 @@ fn view(
     filled: &Filled,
 ) -> RegisterView {
     let present = present(house, visit, &found.reference, &found.verified);
-    let (scratch, imei) = proof::offered(&found.reference, &known.record);
+    let (scratch, imei) = proof::offered(&found.reference, &known.record, known.worn);
     let choice = |kind| ProofChoice { kind, field: typed(filled.value(kind), None) };
     let kinds = [
         scratch.then_some(ProofKind::Scratch),

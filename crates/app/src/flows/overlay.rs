@@ -1,0 +1,338 @@
+//! What the store holds, and over it what the rows decided so far will record. Rows of a command
+//! are decided one after another and committed together: a row that leans on an earlier one (units
+//! into a carton, and that carton onto a pallet) finds here what the commit will have written, and
+//! the rules see no difference.
+//!
+//! It also keeps what the commit relies on: every unit and pack that it touches, once, as it was
+//! first read. A pack that the commit opens has no revision yet; its SSCC is free or the race is
+//! lost.
+//!
+//! Deliberately absent: whatever rows cannot change for rows behind them, such as a unit's state.
+
+use super::custody::{self, Subject};
+use super::find::{self, unit_number};
+use super::house::House;
+use super::outcome::FlowError;
+use super::reference::Reference;
+use domain::code::UnitNumber;
+use domain::custody::{Containment, CustodyFacts, Hold, PACK_DEPTH_MAX};
+use domain::id::{BrandId, PartyId, ProductId};
+use domain::identifier::{Identifier, Scheme};
+use domain::refusal::{Refusal, Refused};
+use jiff::Timestamp;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use store::commit::Relied;
+use store::unit::{PackRecord, ShipmentRecord};
+
+/// What a row will record of a subject.
+enum Change {
+    Holds(Hold),
+    Enters(Containment),
+    Leaves { parent: UnitNumber, at: Timestamp },
+}
+
+/// A paper's number and its sender.
+pub type Paper<'a> = (&'a str, PartyId);
+
+/// The store as it will be once the rows decided so far are committed.
+pub struct Overlay<'a> {
+    house: &'a House,
+    reference: &'a Reference,
+    brand: BrandId,
+    /// What happens to a subject, in the order of the rows.
+    changes: HashMap<i64, Vec<Change>>,
+    /// Who goes into a pack, or leaves it.
+    stirred: HashMap<i64, BTreeSet<i64>>,
+    /// Packs as they will be: those opened here, and those of the store since they were read.
+    packs: HashMap<i64, PackRecord>,
+    by_sscc: HashMap<String, i64>,
+    opened: HashSet<i64>,
+    papers: HashMap<(String, PartyId, i64), ShipmentRecord>,
+    relied: HashSet<i64>,
+    guards: Vec<Relied>,
+}
+
+impl<'a> Overlay<'a> {
+    /// The store as it is.
+    pub fn new(house: &'a House, reference: &'a Reference, brand: BrandId) -> Self {
+        Self {
+            house,
+            reference,
+            brand,
+            changes: HashMap::new(),
+            stirred: HashMap::new(),
+            packs: HashMap::new(),
+            by_sscc: HashMap::new(),
+            opened: HashSet::new(),
+            papers: HashMap::new(),
+            relied: HashSet::new(),
+            guards: Vec::new(),
+        }
+    }
+
+    /// What a string names; see [`find::subject`].
+    ///
+    /// # Errors
+    /// Nothing answers to it, or the store cannot be read.
+    pub async fn find(&self, raw: &str, field: &'static str) -> Result<i64, FlowError> {
+        let sscc = Identifier::parse(Scheme::Sscc, raw).ok();
+        if let Some(pack) = sscc.and_then(|sscc| self.by_sscc.get(sscc.value())) {
+            return Ok(*pack);
+        }
+        find::subject(self.house, self.brand, raw, field).await
+    }
+
+    /// A unit or pack.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownSubject`] when there is neither.
+    pub async fn subject(
+        &mut self,
+        number: i64,
+        field: &'static str,
+    ) -> Result<Subject, FlowError> {
+        if let Some(pack) = self.packs.get(&number) {
+            return Ok(Subject::Pack(pack.clone()));
+        }
+        let subject = custody::subject(self.house, number, field).await?;
+        if let Subject::Pack(pack) = &subject {
+            self.packs.insert(number, pack.clone());
+        }
+        Ok(subject)
+    }
+
+    /// The brand's pack of an SSCC.
+    ///
+    /// # Errors
+    /// [`Refusal::IdentifierTaken`] when it is another brand's.
+    pub async fn pack_of(&mut self, sscc: &str) -> Result<Option<PackRecord>, FlowError> {
+        let number = match self.by_sscc.get(sscc) {
+            Some(number) => *number,
+            None => match self.house.store.identifier_fetch("sscc", 0, sscc).await? {
+                Some(number) => number,
+                None => return Ok(None),
+            },
+        };
+        let pack = self.pack(number).await?.filter(|p| p.brand == self.brand.0);
+        let pack = pack.ok_or(Refused::new(Refusal::IdentifierTaken, "sscc"))?;
+        self.by_sscc.insert(sscc.to_owned(), number);
+        Ok(Some(pack))
+    }
+
+    async fn pack(&mut self, number: i64) -> Result<Option<PackRecord>, FlowError> {
+        if let Some(pack) = self.packs.get(&number) {
+            return Ok(Some(pack.clone()));
+        }
+        let pack = self.house.store.pack_fetch(number).await?;
+        self.packs.extend(pack.clone().map(|pack| (number, pack)));
+        Ok(pack)
+    }
+
+    /// The shipment of a subject under a sender's paper.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn paper(
+        &self,
+        (paper, from): Paper<'_>,
+        subject: i64,
+    ) -> Result<Option<ShipmentRecord>, FlowError> {
+        match self.papers.get(&(paper.to_owned(), from, subject)) {
+            Some(record) => Ok(Some(*record)),
+            None => {
+                let paper = (paper, from.0);
+                Ok(self.house.store.shipment_fetch(self.brand.0, paper, subject).await?)
+            }
+        }
+    }
+
+    /// Custody of some subjects and of every pack they were ever in; units among them start with
+    /// the party of their production site.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn facts(&self, subjects: &[&Subject]) -> Result<CustodyFacts, FlowError> {
+        let mut facts = self.moves(subjects.iter().map(|s| s.number()).collect()).await?;
+        let units = subjects.iter().filter_map(|s| s.unit());
+        facts.extend(units.filter_map(|u| custody::origin(self.reference, u)), []);
+        Ok(facts)
+    }
+
+    async fn moves(&self, mut open: Vec<i64>) -> Result<CustodyFacts, FlowError> {
+        let (mut facts, mut met) = (CustodyFacts::default(), BTreeSet::new());
+        while !open.is_empty() {
+            let stored: Vec<_> =
+                open.iter().copied().filter(|n| !self.opened.contains(n)).collect();
+            self.house.store.custody_fetch(&stored, &mut facts).await?;
+            // A pack that a subject enters here may be inside others, in the store and here.
+            let mut entered = Vec::new();
+            while let Some(number) = open.pop() {
+                if met.insert(number) {
+                    let stored = facts.containments(unit_number(number)).iter();
+                    open.extend(stored.map(|c| c.parent.get() as i64));
+                    entered.extend(self.changes_of(number).filter_map(|change| match change {
+                        Change::Enters(inside) => Some(inside.parent.get() as i64),
+                        _ => None,
+                    }));
+                }
+            }
+            entered.retain(|number| !met.contains(number));
+            open = entered;
+        }
+        for number in met {
+            self.lay_over(number, &mut facts);
+        }
+        Ok(facts)
+    }
+
+    fn changes_of(&self, number: i64) -> impl Iterator<Item = &Change> {
+        self.changes.get(&number).into_iter().flatten()
+    }
+
+    fn lay_over(&self, number: i64, facts: &mut CustodyFacts) {
+        let child = unit_number(number);
+        for change in self.changes_of(number) {
+            match change {
+                Change::Holds(hold) => facts.extend([hold.clone()], []),
+                Change::Enters(inside) => facts.extend([], [inside.clone()]),
+                Change::Leaves { parent, at } => facts.leave(child, *parent, *at),
+            }
+        }
+    }
+
+    /// Custody of some subjects, and the packs around one of them at an instant. The packs are read
+    /// before the facts, as the subjects were: no fact is older than what the commit relies on.
+    ///
+    /// # Errors
+    /// The store cannot be read, or moves faster than it is read.
+    pub async fn around(
+        &mut self,
+        subjects: &[&Subject],
+        (number, at): (i64, Timestamp),
+    ) -> Result<(CustodyFacts, Vec<Subject>), FlowError> {
+        for _ in 0..=PACK_DEPTH_MAX {
+            let facts = self.facts(subjects).await?;
+            let above = facts.upward(unit_number(number), at).into_iter().skip(1);
+            let (mut packs, mut before) = (Vec::new(), true);
+            for pack in above.map(|n| n.get() as i64) {
+                before &= self.packs.contains_key(&pack);
+                packs.extend(self.pack(pack).await?.map(Subject::Pack));
+            }
+            if before {
+                return Ok((facts, packs));
+            }
+        }
+        Err(FlowError::Busy)
+    }
+
+    /// What went into a pack, or into a pack inside it, or left one of them, after an instant, and
+    /// the subjects that did. Nothing for a unit, and nothing while no paper about the pack is
+    /// late: its contents are walked only then.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn stirred(
+        &mut self,
+        subject: &Subject,
+        after: Timestamp,
+    ) -> Result<(Vec<Containment>, Vec<Subject>), FlowError> {
+        let (mut stirred, mut children) = (Vec::new(), Vec::new());
+        let Subject::Pack(pack) = subject else { return Ok((stirred, children)) };
+        if pack.stirred_at <= after.as_microsecond() {
+            return Ok((stirred, children));
+        }
+        let mut open = vec![(pack.number, 0)];
+        while let Some((number, depth)) = open.pop() {
+            let (found, packs) = self.stirred_inside(number, after).await?;
+            stirred.extend(found);
+            if depth < PACK_DEPTH_MAX {
+                open.extend(packs.into_iter().map(|pack| (pack, depth + 1)));
+            }
+        }
+        let numbers: BTreeSet<_> = stirred.iter().map(|c| c.child.get() as i64).collect();
+        for number in numbers {
+            children.push(self.subject(number, "subject").await?);
+        }
+        Ok((stirred, children))
+    }
+
+    /// What went into one pack, or left it, after an instant; and the packs directly inside then.
+    async fn stirred_inside(
+        &mut self,
+        parent: i64,
+        after: Timestamp,
+    ) -> Result<(Vec<Containment>, Vec<i64>), FlowError> {
+        let stored = self.house.store.stirred_fetch(parent, after.as_microsecond()).await?;
+        let Some(changed) = self.stirred.get(&parent).cloned() else { return Ok(stored) };
+        let (mut found, mut packs) = stored;
+        found.retain(|c| !changed.contains(&(c.child.get() as i64)));
+        packs.retain(|pack| !changed.contains(pack));
+        for child in changed {
+            let moves = self.moves(vec![child]).await?;
+            let here = |c: &&Containment| c.parent == unit_number(parent);
+            for inside in moves.containments(unit_number(child)).iter().filter(here) {
+                if inside.covers(after) && self.pack(child).await?.is_some() {
+                    packs.push(child);
+                }
+                if inside.from > after || inside.to.is_some_and(|to| to > after) {
+                    found.push(inside.clone());
+                }
+            }
+        }
+        Ok((found, packs))
+    }
+
+    /// A row opens a pack.
+    pub fn open(&mut self, pack: PackRecord) {
+        self.by_sscc.insert(pack.sscc.clone(), pack.number);
+        self.opened.insert(pack.number);
+        self.packs.insert(pack.number, pack);
+    }
+
+    /// A row gives a subject into somebody's hands.
+    pub fn hold(&mut self, hold: Hold) {
+        self.change(hold.subject.get() as i64, Change::Holds(hold));
+    }
+
+    /// A row puts a child into a pack, with the products it is or holds.
+    pub fn enter(&mut self, inside: Containment, products: &[ProductId]) {
+        let (child, parent) = (inside.child.get() as i64, inside.parent.get() as i64);
+        if let Some(pack) = self.packs.get_mut(&parent) {
+            let all = pack.products.drain(..).chain(products.iter().map(|p| p.0));
+            pack.products = all.collect::<BTreeSet<_>>().into_iter().collect();
+        }
+        self.stirred.entry(parent).or_default().insert(child);
+        self.change(child, Change::Enters(inside));
+    }
+
+    /// A row takes a child out of a pack.
+    pub fn leave(&mut self, child: i64, parent: UnitNumber, at: Timestamp) {
+        self.stirred.entry(parent.get() as i64).or_default().insert(child);
+        self.change(child, Change::Leaves { parent, at });
+    }
+
+    /// A row ships a subject under its sender's paper.
+    pub fn file(&mut self, (paper, from): Paper<'_>, subject: i64, says: ShipmentRecord) {
+        self.papers.insert((paper.to_owned(), from, subject), says);
+    }
+
+    fn change(&mut self, number: i64, change: Change) {
+        self.changes.entry(number).or_default().push(change);
+    }
+
+    /// A row touches a subject at an instant: the commit relies on it as it was first read.
+    pub fn touch(&mut self, subject: &Subject, at: Timestamp) {
+        let number = subject.number();
+        if let Some(pack) = self.packs.get_mut(&number) {
+            pack.stirred_at = pack.stirred_at.max(at.as_microsecond());
+        }
+        if self.relied.insert(number) && !self.opened.contains(&number) {
+            self.guards.push(subject.relied());
+        }
+    }
+
+    /// What the commit relies on.
+    pub fn into_guards(self) -> Vec<Relied> {
+        self.guards
+    }
+}

@@ -1,0 +1,125 @@
+//! What the description says of every operation, and whether the operations keep it.
+
+mod support;
+
+use serde_json::{Map, Value};
+use support::{Client, house};
+
+/// Every operation: method, path with its parameters filled in, description.
+async fn operations(anyone: &Client) -> Vec<(String, String, Map<String, Value>)> {
+    let document = anyone.get("/api/openapi.json").await.json;
+    let mut all = Vec::new();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        let filled = path.replace("{id}", "1").replace("{kind}", "packs");
+        let filled = filled.replace("{sscc}", "106901234500000010").replace("{file}", "x.svg");
+        let filled = filled.replace("{code}", "SN0001").replace("{shipment_no}", "S1");
+        assert!(!filled.contains('{'), "{path}: a parameter this test does not fill in");
+        for (method, operation) in item.as_object().expect("operations") {
+            let operation = operation.as_object().expect("an operation").clone();
+            all.push((method.to_uppercase(), filled.clone(), operation));
+        }
+    }
+    assert!(all.len() > 20, "{}", all.len());
+    all
+}
+
+fn declares(operation: &Map<String, Value>, status: u16) -> bool {
+    operation["responses"].get(status.to_string()).is_some()
+}
+
+/// Whether nobody is answered without a key.
+fn keyed(operation: &Map<String, Value>) -> bool {
+    let ways = operation["security"].as_array().expect("every operation says who may");
+    ways.iter().all(|way| way.get("key").is_some())
+}
+
+fn takes_json(operation: &Map<String, Value>) -> bool {
+    let body = operation.get("requestBody");
+    body.is_some_and(|body| body["content"].get("application/json").is_some())
+}
+
+#[tokio::test]
+async fn every_operation_declares_what_the_gate_and_the_reader_answer() {
+    let world = house().await;
+    let (mut keys, mut bodies) = (0, 0);
+    for (method, path, operation) in operations(&world.anyone()).await {
+        let name = format!("{method} {path}");
+        for status in [401, 429] {
+            assert!(declares(&operation, status), "{name} lacks {status}");
+        }
+        if keyed(&operation) {
+            keys += 1;
+            assert!(declares(&operation, 403), "{name} lacks 403");
+        }
+        if takes_json(&operation) {
+            bodies += 1;
+            for status in [400, 413, 415] {
+                assert!(declares(&operation, status), "{name} lacks {status}");
+            }
+        } else {
+            assert!(!declares(&operation, 415), "{name} takes any body");
+        }
+        for (status, response) in operation["responses"].as_object().expect("responses") {
+            let content = response["content"].as_object();
+            let media: Vec<_> = content.into_iter().flat_map(Map::keys).collect();
+            let problem = response["content"].get("application/problem+json").is_some();
+            assert!(
+                status.starts_with('2')
+                    || status == "300"
+                    || status == "503"
+                    || problem
+                    || media == ["application/json"],
+                "{name} {status}: {media:?}"
+            );
+            assert!(!response["description"].as_str().unwrap_or_default().is_empty());
+        }
+    }
+    assert!(keys > 15 && bodies > 10, "{keys} {bodies}");
+}
+
+#[tokio::test]
+async fn what_is_declared_is_answered() {
+    let world = house().await;
+    let anyone = world.anyone();
+    let stranger = world.bearer("dos_nonsense");
+    let all = world.client("all").await;
+    let large = format!("{{\"x\":\"{}\"}}", "x".repeat(3 << 20));
+    let json = "application/json";
+    for (method, path, operation) in operations(&anyone).await {
+        let name = format!("{method} {path}");
+        let ask = async |client: &Client, media: &str, body: &str| {
+            let reply = client.send(&method, &path, media, body).await;
+            let status = reply.status.as_u16();
+            let problem = reply.header("content-type") == Some("application/problem+json");
+            assert!(problem, "{name} {status}: {}", reply.text);
+            status
+        };
+        assert_eq!(ask(&stranger, json, "{}").await, 401, "{name}");
+        if keyed(&operation) {
+            assert_eq!(ask(&anyone, json, "{}").await, 401, "{name}");
+        }
+        if takes_json(&operation) {
+            assert_eq!(ask(&all, "text/plain", "{}").await, 415, "{name}");
+            assert_eq!(ask(&all, json, &large).await, 413, "{name}");
+            assert_eq!(ask(&all, json, "[1").await, 400, "{name}");
+            let unknown = all.send(&method, &path, json, "{\"no_such_member\":1}").await;
+            assert_eq!(unknown.status.as_u16(), 400, "{name}: {}", unknown.text);
+            assert_eq!(unknown.json["field"], "no_such_member", "{name}: {}", unknown.text);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_without_the_scope_is_403() {
+    let world = house().await;
+    // No command of lines or lists needs this one.
+    let weak = world.client("activation:attested").await;
+    for (method, path, operation) in operations(&world.anyone()).await {
+        // What takes a body reads it first, and may find fault with that.
+        if keyed(&operation) && !takes_json(&operation) {
+            let reply = weak.send(&method, &path, "text/csv", "").await;
+            assert_eq!(reply.status.as_u16(), 403, "{method} {path}: {}", reply.text);
+            assert_eq!(reply.json["code"], "not_allowed", "{method} {path}: {}", reply.text);
+        }
+    }
+}
