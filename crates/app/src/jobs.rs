@@ -1,10 +1,10 @@
 //! What a serving process does beside answering: writes down scans, looks again at activations
-//! that late facts concern, notices what other processes changed in the reference rows, and forgets
-//! what may only be kept for a while.
+//! that late facts concern, notices what other processes changed in the reference rows, seals what
+//! was recorded into the log, and forgets what may only be kept for a while.
 //!
 //! Every job may be lost at any moment and run anywhere: nothing here holds state of its own.
 
-use crate::flows::{House, expiry, later, scans};
+use crate::flows::{House, expiry, later, log, scans};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,9 @@ const OUTBOX_EVERY: Duration = Duration::from_millis(500);
 const REFERENCE_EVERY: Duration = Duration::from_millis(100);
 /// How often expired rows are looked for: more than once in the time a slice of them is due.
 const EXPIRY_EVERY: Duration = Duration::from_secs(10);
+
+/// How often what was recorded is sealed: a signed head is at most a second behind.
+const SEAL_EVERY: Duration = Duration::from_millis(500);
 
 /// Jobs at work.
 pub struct Jobs {
@@ -51,6 +54,10 @@ pub fn start(house: &Arc<House>) -> Jobs {
     tasks.spawn(repeat(EXPIRY_EVERY, stop_4, "expiry", house_4, |house| async move {
         let due = expiry::slice_now(&house);
         expiry::forget(&house, due).await.map(|_| ())
+    }));
+    let (house_5, stop_5) = of();
+    tasks.spawn(repeat(SEAL_EVERY, stop_5, "seal", house_5, |house| async move {
+        log::seal(&house).await.map(|_| ())
     }));
     Jobs { stop, tasks, house: Arc::clone(house) }
 }

@@ -4,6 +4,7 @@
 
 pub mod api;
 pub mod bench;
+pub mod bundle;
 pub mod cli;
 pub mod clock;
 pub mod config;

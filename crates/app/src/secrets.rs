@@ -6,6 +6,7 @@
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use domain::log::checkpoint::LogKey;
 use domain::scratch::ScratchKey;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -160,6 +161,11 @@ impl Secrets {
     /// The secret that blinds bulk rows.
     pub fn blind(&self) -> Zeroizing<[u8; KEY_BYTES]> {
         derive(&self.root, "dossier blinds v1")
+    }
+
+    /// The key that signs the heads of the log.
+    pub fn log_key(&self) -> LogKey {
+        LogKey::from_bytes(&derive(&self.root, "dossier log v1"))
     }
 
     /// Keyed hash of a device fingerprint, visitor address or session: equal inputs of one domain

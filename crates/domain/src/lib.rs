@@ -11,6 +11,7 @@ pub mod gs1;
 pub mod id;
 pub mod identifier;
 pub mod life;
+pub mod log;
 pub mod mandate;
 pub mod packing;
 pub mod party;

@@ -1,12 +1,14 @@
 //! Canonical bytes: what a hash of the ledger is taken over. An event's canonical form is its JSON
 //! by RFC 8785; a bulk event's holds only the count and the RFC 6962 root over its rows, each row
-//! followed by a 16-byte blind, so that one unit's proof shows its own row and no other's.
+//! with the number of the unit it is about and followed by a 16-byte blind, so that one unit's
+//! proof shows its own row and no other's.
 
 use crate::event::{Event, Row, Subject};
 use domain::id::EventId;
+use domain::log::tree::{self, Hash, leaf_hash};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 
 /// The keyed function of event and unit number that blinds bulk rows.
 #[derive(Clone)]
@@ -77,7 +79,7 @@ pub fn canonical_text(form: &Value) -> Result<String, serde_json::Error> {
     serde_json_canonicalizer::to_string(form)
 }
 
-fn subjects_root(event: &Event, rows: &[String], key: &BlindKey) -> [u8; 32] {
+fn subjects_root(event: &Event, rows: &[String], key: &BlindKey) -> Hash {
     let mut numbered: Vec<_> =
         event.subjects.iter().map(|s| s.number).zip(rows.iter().map(String::as_str)).collect();
     // The order of the tree is that of the unit numbers: the store keeps no other.
@@ -85,14 +87,59 @@ fn subjects_root(event: &Event, rows: &[String], key: &BlindKey) -> [u8; 32] {
     root_of(event.id, &numbered, key)
 }
 
-fn root_of(event: EventId, rows: &[(i64, &str)], key: &BlindKey) -> [u8; 32] {
-    let leaf = |(number, row): &(i64, &str)| {
-        let mut bytes = Vec::with_capacity(row.len() + 16);
-        bytes.extend_from_slice(row.as_bytes());
-        bytes.extend_from_slice(&key.blind(event, *number));
-        leaf_hash(&bytes)
-    };
-    tree_root(rows.iter().map(leaf).collect())
+fn root_of(event: EventId, rows: &[(i64, &str)], key: &BlindKey) -> Hash {
+    tree::root(rows.iter().map(|(number, row)| row_leaf(event, *number, row, key)).collect())
+}
+
+fn row_leaf(event: EventId, number: i64, row: &str, key: &BlindKey) -> Hash {
+    leaf_hash(&[row_entry(number, row).as_bytes(), &key.blind(event, number)].concat())
+}
+
+/// What a bulk event says of one subject, as it is hashed before its blind: RFC 8785 text that
+/// names the subject. `row` is that of [`Sealed::rows`].
+pub fn row_entry(number: i64, row: &str) -> String {
+    format!("{{\"number\":{number},\"row\":{row}}}")
+}
+
+/// Proof that a bulk event said this of one subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowProof {
+    /// The text that was hashed, see [`row_entry`].
+    pub entry: String,
+    /// What blinds it.
+    pub blind: [u8; 16],
+    /// Its place in the event's own tree.
+    pub index: u64,
+    /// The path to the event's root of rows.
+    pub path: Vec<Hash>,
+}
+
+/// Proves the row of one subject out of all rows of its event, which are in the order of their
+/// numbers; none when the subject is not among them.
+pub fn prove_row(
+    event: EventId,
+    rows: &[(i64, String)],
+    number: i64,
+    key: &BlindKey,
+) -> Option<RowProof> {
+    struct Leaves(Vec<Hash>);
+    impl tree::Subtrees for Leaves {
+        type Error = std::convert::Infallible;
+        fn subtree(&mut self, height: u8, index: u64) -> Result<Hash, Self::Error> {
+            let width = 1_usize << height;
+            let first = index as usize * width;
+            Ok(tree::root(self.0[first..first + width].to_vec()))
+        }
+    }
+    let index = rows.iter().position(|(of, _)| *of == number)?;
+    let mut leaves = Leaves(rows.iter().map(|(of, row)| row_leaf(event, *of, row, key)).collect());
+    let Ok(path) = tree::inclusion(&mut leaves, index as u64, rows.len() as u64);
+    Some(RowProof {
+        entry: row_entry(number, &rows[index].1),
+        blind: key.blind(event, number),
+        index: index as u64,
+        path,
+    })
 }
 
 /// Whether a stored event still is what was recorded: its leaf is the hash of its text, and its
@@ -125,33 +172,6 @@ pub fn audit(
     let root = hex(&root_of(EventId(id), &rows, key));
     (form["subjects_root"].as_str() != Some(root.as_str()))
         .then_some("a row is not the row that was recorded")
-}
-
-/// RFC 6962 §2.1 leaf hash.
-pub fn leaf_hash(bytes: &[u8]) -> [u8; 32] {
-    Sha256::new().chain_update([0]).chain_update(bytes).finalize().into()
-}
-
-/// RFC 6962 §2.1 tree hash over leaf hashes. Folding pairs level by level gives the same tree as
-/// the standard's split at the largest power of two below n.
-pub fn tree_root(mut level: Vec<[u8; 32]>) -> [u8; 32] {
-    if level.is_empty() {
-        return Sha256::digest([]).into();
-    }
-    while level.len() > 1 {
-        let pair = |pair: &[[u8; 32]]| match pair {
-            [left, right] => Sha256::new()
-                .chain_update([1])
-                .chain_update(left)
-                .chain_update(right)
-                .finalize()
-                .into(),
-            [single] => *single,
-            _ => [0; 32],
-        };
-        level = level.chunks(2).map(pair).collect();
-    }
-    level[0]
 }
 
 /// Lower-case hexadecimal.
@@ -294,16 +314,22 @@ mod tests {
         assert_ne!(before.leaf, seal(&event(), &BlindKey::new(&[2; 32])).unwrap().leaf);
     }
 
-    /// RFC 6962 roots over the inputs of the certificate-transparency test vectors.
     #[test]
-    fn tree_roots_match_published_vectors() {
-        let inputs: [&[u8]; 4] = [b"", b"\x00", b"\x10", b"\x20\x21"];
-        let root = |n: usize| hex(&tree_root(inputs[..n].iter().map(|i| leaf_hash(i)).collect()));
-        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        assert_eq!(hex(&tree_root(vec![])), empty);
-        assert_eq!(root(1), "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d");
-        assert_eq!(root(2), "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125");
-        assert_eq!(root(3), "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77");
-        assert_eq!(root(4), "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7");
+    fn each_row_is_proven_and_names_its_unit() {
+        let key = BlindKey::new(&[1; 32]);
+        let sealed = seal(&event(), &key).unwrap();
+        let form: Value = serde_json::from_str(&sealed.canonical).unwrap();
+        let root = unhex(form["subjects_root"].as_str().unwrap()).unwrap();
+        let rows: Vec<_> = event().subjects.iter().map(|s| s.number).zip(sealed.rows).collect();
+        for (number, _) in &rows {
+            let proof = prove_row(event().id, &rows, *number, &key).unwrap();
+            let named: Value = serde_json::from_str(&proof.entry).unwrap();
+            assert_eq!(named["number"], *number);
+            assert_eq!(canonical_text(&named).unwrap(), proof.entry);
+            let leaf = leaf_hash(&[proof.entry.as_bytes(), &proof.blind].concat());
+            let root = root.as_slice().try_into().unwrap();
+            assert_eq!(tree::verify_inclusion(&leaf, proof.index, 3, &proof.path, root), Ok(()));
+        }
+        assert_eq!(prove_row(event().id, &rows, 6, &key), None);
     }
 }

@@ -24,6 +24,9 @@ const HOLDS: &str = "SELECT COUNT(*) FROM hold h WHERE \
 const LEAVES: &str = "SELECT COUNT(*) FROM unsealed n WHERE \
     NOT EXISTS (SELECT 1 FROM event e WHERE e.home = n.home AND e.id = n.event_id)";
 
+const ENTRIES: &str = "SELECT COUNT(*) FROM sealed n WHERE \
+    NOT EXISTS (SELECT 1 FROM event e WHERE e.home = n.home AND e.id = n.event_id)";
+
 /// What leans on what, and the count of rows that find nothing to lean on.
 const LEANS: &[(&str, &str)] = &[
     ("identifiers without their unit", IDENTIFIERS),
@@ -34,6 +37,7 @@ const LEANS: &[(&str, &str)] = &[
     ("packed things without their pack", PARENTS),
     ("custody without its event", HOLDS),
     ("unsealed leaves without their event", LEAVES),
+    ("entries of the log without their event", ENTRIES),
 ];
 
 /// The statements of this file, for the test that prepares every one on both engines.
@@ -49,6 +53,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     PARENTS,
     HOLDS,
     LEAVES,
+    ENTRIES,
 ];
 
 impl Store {

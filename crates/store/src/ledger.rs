@@ -10,8 +10,9 @@ use crate::event::Event;
 use crate::{Store, StoreError};
 use std::collections::VecDeque;
 
-const EVENTS: &str = "SELECT e.recorded_at, e.id, e.canonical, u.leaf FROM event e \
-    LEFT JOIN unsealed u ON u.event_id = e.id AND u.home = e.home ORDER BY e.recorded_at, e.id";
+const EVENTS: &str = "SELECT e.recorded_at, e.id, e.canonical, u.leaf, s.position FROM event e \
+    LEFT JOIN unsealed u ON u.event_id = e.id AND u.home = e.home \
+    LEFT JOIN sealed s ON s.event_id = e.id AND s.home = e.home ORDER BY e.recorded_at, e.id";
 /// Walks the rows and looks each row's event up: the rows have no index by event.
 const ROWS: &str = "SELECT e.recorded_at, s.event_id, s.subject, s.content \
     FROM event_subject s CROSS JOIN event e WHERE e.home = s.home AND e.id = s.event_id \
@@ -32,6 +33,8 @@ pub struct Entry {
     pub rows: Vec<(i64, String)>,
     /// The hash recorded with it, until the sealer takes it.
     pub leaf: Option<Vec<u8>>,
+    /// Which entry of the log it is, from then on.
+    pub position: Option<u64>,
     recorded_at: i64,
 }
 
@@ -146,6 +149,7 @@ fn entry(r: &Row<'_>) -> Result<Entry, DecodeError> {
         id: r.bytes(1)?,
         canonical: r.text(2)?,
         leaf: r.opt_bytes(3)?,
+        position: r.opt_int(4)?.and_then(|p| u64::try_from(p).ok()),
         rows: Vec::new(),
     })
 }

@@ -13,6 +13,7 @@ pub mod expiry;
 pub mod finding;
 pub mod health;
 pub mod ledger;
+pub mod log;
 pub mod project;
 pub mod rebuild;
 pub mod reference;
@@ -24,7 +25,7 @@ use engine::{Engine, EngineError, Migration, Target, WriteError};
 
 /// The schema, step by step; forward only, never edited.
 const MIGRATIONS: &[Migration] =
-    migrations!["V1__spine", "V2__kit", "V3__code_like_sn", "V4__shipment_sender"];
+    migrations!["V1__spine", "V2__kit", "V3__code_like_sn", "V4__shipment_sender", "V5__log"];
 
 /// Everything recorded, on one engine.
 #[derive(Clone)]
@@ -101,6 +102,7 @@ impl Store {
             finding::STATEMENTS,
             health::STATEMENTS,
             ledger::STATEMENTS,
+            log::STATEMENTS,
             project::STATEMENTS,
             rebuild::STATEMENTS,
             reference::STATEMENTS,

@@ -19,6 +19,7 @@ mod error;
 pub mod gate;
 mod input;
 mod limits;
+mod log;
 mod movements;
 mod openapi;
 mod packs;

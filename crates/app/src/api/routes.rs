@@ -3,7 +3,7 @@
 use super::error::Problem;
 use super::gate::{self, Gate};
 use super::{
-    ServeOptions, activations, batches, bulk, catalogue, movements, openapi, packs, proofs,
+    ServeOptions, activations, batches, bulk, catalogue, log, movements, openapi, packs, proofs,
     reports, rows, units, verify,
 };
 use crate::flows::House;
@@ -53,6 +53,11 @@ fn version_1() -> OpenApiRouter<Arc<House>> {
         .routes(routes!(catalogue::list_territories))
         .routes(routes!(catalogue::list_alerts))
         .routes(routes!(reports::list_reports))
+        .routes(routes!(log::prove_history))
+        .routes(routes!(log::show_checkpoint))
+        .routes(routes!(log::show_log_key))
+        .routes(routes!(log::show_tile))
+        .routes(routes!(log::prove_consistency))
 }
 
 /// Bulk routes: their bodies are read as they come, so no limit holds for the whole of them; each

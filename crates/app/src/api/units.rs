@@ -34,6 +34,12 @@ pub struct UnitQuery {
     pub scheme: Option<String>,
 }
 
+/// The reading a query forces.
+pub(super) fn scheme_of(query: &UnitQuery) -> Result<Option<Scheme>, Problem> {
+    let scheme = query.scheme.as_deref().map(str::parse::<Scheme>).transpose();
+    scheme.map_err(|why| Problem::invalid("scheme", why))
+}
+
 /// Show the whole dossier of a unit: its state, its timeline, its findings.
 ///
 /// The brand sees all; another party its own hops and those below it.
@@ -53,8 +59,7 @@ pub(super) async fn show_unit(
     Asked(query): Asked<UnitQuery>,
 ) -> Result<Json<DossierReply>, Problem> {
     let caller = keyholder.with(Scope::Read)?;
-    let scheme = query.scheme.as_deref().map(str::parse::<Scheme>).transpose();
-    let scheme = scheme.map_err(|why| Problem::invalid("scheme", why))?;
+    let scheme = scheme_of(&query)?;
     let number = unit_of(&house, Some(&caller), &id, scheme).await?;
     let unknown = || Problem::from(Refused::new(Refusal::UnknownSubject, "id"));
     let reference = house.reference().await?;

@@ -18,6 +18,7 @@ mod kills;
 mod mint;
 mod open;
 mod party;
+mod prove;
 mod rebuild;
 mod serve;
 mod show;
@@ -62,6 +63,10 @@ enum Command {
     Show(show::Args),
     /// Verify codes or identifiers
     Verify(verify::Args),
+    /// Write the provable history of a unit as a file that anyone can check
+    Prove(prove::ProveArgs),
+    /// Check such a file without any server (exit 0 proven, 4 not)
+    VerifyProof(prove::VerifyProofArgs),
     /// Record an activation and print the decision
     Activate(activate::Args),
     /// Explain where an address is
@@ -137,6 +142,8 @@ async fn dispatch(cli: Cli) -> Result<Exit, Fault> {
         Command::Serve(args) => serve::run(global, args).await,
         Command::Mint(args) => mint::run(global, args).await,
         Command::Codes(args) => codes::run(global, args).await,
+        Command::Prove(args) => prove::run(global, args).await,
+        Command::VerifyProof(args) => prove::check(&args),
         Command::Import(args) => import::run(global, args).await,
         Command::Show(args) => show::run(global, args).await,
         Command::Verify(args) => verify::run(global, args).await,

@@ -2,11 +2,15 @@
 //! each in one line whether it is well. It changes nothing.
 
 use super::house::House;
+use super::log::{Paths, signed_head};
 use super::outcome::FlowError;
 use super::reference::code_key_label;
+use domain::log::tile::{Tile, WIDTH};
+use domain::log::tree::{Frontier, Hash};
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use std::path::Path;
+use store::StoreError;
 use store::engine::Engine;
 
 /// Events audited unless all are asked for.
@@ -50,6 +54,7 @@ pub async fn examine(house: &House, extent: Extent<'_>) -> Result<Vec<Check>, Fl
     checks.push(keys(house).await?);
     checks.push(leaning(house).await?);
     checks.push(ledger(house, extent.all_events).await?);
+    checks.push(log(house).await?);
     checks.push(clock(house).await?);
     checks.push(grants(house).await?);
     checks.push(geodata(house));
@@ -105,24 +110,37 @@ async fn leaning(house: &House) -> Result<Check, FlowError> {
     Ok(Check { name: "rows", ok: found.is_empty(), is_note: false, detail })
 }
 
-/// Whether every event still is what was recorded, to the letter.
+/// Whether every event still is what was recorded, to the letter, and where the log has it.
 async fn ledger(house: &House, all: bool) -> Result<Check, FlowError> {
     let mut ledger = house.store.ledger();
+    let mut entries = Entries::new(house).await?;
     let (mut audited, mut damaged) = (0, 0);
     let mut named = Vec::new();
     let mut whole = true;
-    while let Some(entry) = ledger.next().await? {
+    let mut tell = |what: String| {
+        damaged += 1;
+        if named.len() < NAMED_MAX {
+            named.push(what);
+        }
+    };
+    while let Some(mut entry) = ledger.next().await? {
         if !all && audited == AUDIT_EVENTS {
             whole = false;
             break;
         }
         audited += 1;
-        if let Some(why) = house.store.audit(&entry) {
-            damaged += 1;
-            if named.len() < NAMED_MAX {
-                named.push(format!("event {}: {why}", entry.name()));
-            }
+        let misplaced = match entry.position {
+            Some(position) => entries.meet(position, &mut entry.leaf).await?,
+            // Recorded after the head was read, it waits to be sealed.
+            None if entry.leaf.is_none() => Some("it was never recorded"),
+            None => None,
+        };
+        if let Some(why) = misplaced.or_else(|| house.store.audit(&entry)) {
+            tell(format!("event {}: {why}", entry.name()));
         }
+    }
+    if whole {
+        entries.missing().for_each(|n| tell(format!("entry {n} of the log: its event is gone")));
     }
     let detail = match (damaged, whole) {
         (0, true) => format!("all {audited} events are as they were recorded"),
@@ -130,6 +148,92 @@ async fn ledger(house: &House, all: bool) -> Result<Check, FlowError> {
         _ => format!("{damaged} of {audited} events were changed: {}", named.join("; ")),
     };
     Ok(Check { name: "ledger", ok: damaged == 0, is_note: false, detail })
+}
+
+/// The entries of the log, ticked off as their events are met.
+struct Entries<'a> {
+    house: &'a House,
+    size: u64,
+    met: Vec<bool>,
+    tile: Option<(u64, Vec<Hash>)>,
+}
+
+impl<'a> Entries<'a> {
+    async fn new(house: &'a House) -> Result<Self, FlowError> {
+        let size = house.store.log_head().await?.tree.size();
+        let met = vec![false; usize::try_from(size).unwrap_or(0)];
+        Ok(Self { house, size, met, tile: None })
+    }
+
+    /// Gives the hash that the log has at a position; says what is wrong with the position itself.
+    async fn meet(
+        &mut self,
+        position: u64,
+        leaf: &mut Option<Vec<u8>>,
+    ) -> Result<Option<&'static str>, FlowError> {
+        if position >= self.size {
+            // Sealed while we look.
+            return Ok(None);
+        }
+        let place = usize::try_from(position).unwrap_or(usize::MAX);
+        match self.met.get_mut(place) {
+            Some(met) if !*met => *met = true,
+            _ => return Ok(Some("its place in the log is another event's")),
+        }
+        let index = position / WIDTH;
+        if self.tile.as_ref().is_none_or(|(at, _)| *at != index) {
+            let tile = Tile::holding(0, position, self.size);
+            let hashes = match tile {
+                Some(tile) => self.house.store.tile_fetch(tile).await?,
+                None => None,
+            };
+            self.tile = hashes.map(|hashes| (index, hashes));
+        }
+        let hashes = self.tile.as_ref().map(|(_, hashes)| hashes);
+        let hash = hashes.and_then(|hashes| hashes.get((position % WIDTH) as usize));
+        let Some(hash) = hash else { return Ok(Some("the log has lost its hash")) };
+        *leaf = Some(hash.to_vec());
+        Ok(None)
+    }
+
+    fn missing(&self) -> impl Iterator<Item = usize> {
+        self.met.iter().enumerate().filter(|(_, met)| !**met).map(|(n, _)| n)
+    }
+}
+
+/// Whether the log's hashes lead to its head, and the head to what was signed.
+async fn log(house: &House) -> Result<Check, FlowError> {
+    let head = house.store.log_head().await?;
+    let size = head.tree.size();
+    let well = |detail| Check { name: "log", ok: true, is_note: false, detail };
+    let ill = |detail| Check { ok: false, ..well(detail) };
+    if size == 0 {
+        return Ok(well("nothing is sealed yet".to_owned()));
+    }
+    let mut grown = Frontier::default();
+    while grown.size() < size {
+        let Some(tile) = Tile::holding(0, grown.size(), size) else { break };
+        let Some(hashes) = house.store.tile_fetch(tile).await? else {
+            return Ok(ill(format!("tile {tile} is missing")));
+        };
+        hashes.into_iter().for_each(|hash| grown.append(hash, |_, _, _| {}));
+    }
+    if grown != head.tree {
+        return Ok(ill("the hashes do not lead to the head".to_owned()));
+    }
+    let signed = match signed_head(house).await {
+        Ok(Some(signed)) => signed.checkpoint,
+        Ok(None) => return Ok(well(format!("{size} entries; the head waits to be signed"))),
+        Err(FlowError::Store(StoreError::Record(why))) => return Ok(ill(why)),
+        Err(other) => return Err(other),
+    };
+    if signed.size > size {
+        return Ok(ill(format!("{} entries were signed, {size} are there", signed.size)));
+    }
+    if Paths::new(house, signed.size).root().await? != signed.root {
+        return Ok(ill("what was signed is not what the hashes lead to".to_owned()));
+    }
+    Ok(well(format!("{size} entries lead to the head; {} of them are signed", signed.size)))
 }
 
 async fn clock(house: &House) -> Result<Check, FlowError> {

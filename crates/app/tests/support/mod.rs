@@ -67,6 +67,8 @@ pub struct Reply {
     pub status: StatusCode,
     headers: HeaderMap,
     /// Its body.
+    pub bytes: Vec<u8>,
+    /// The body as text.
     pub text: String,
     /// The body as JSON, null when it is none.
     pub json: Value,
@@ -161,9 +163,9 @@ impl Client {
         let response = self.app.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, 64 << 20).await.unwrap();
-        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Reply { status: parts.status, headers: parts.headers, text, json }
+        Reply { status: parts.status, headers: parts.headers, bytes: bytes.to_vec(), text, json }
     }
 
     /// GET.

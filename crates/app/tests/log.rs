@@ -1,0 +1,321 @@
+//! The sealed log: what was recorded is proven to people who do not trust the operator; nothing is
+//! lost between recording and signing; whoever changes, deletes or reorders is found out.
+
+#![allow(clippy::disallowed_methods, reason = "tests are told what to do by variables")]
+
+mod common;
+mod support;
+
+use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use common::{World, sns, sscc, start};
+use domain::id::EventId;
+use domain::log::checkpoint::Checkpoint;
+use domain::log::tree::{Hash, root, verify_consistency};
+use dossier::bundle::{Bundle, Doubt};
+use dossier::files::Kind;
+use dossier::flows::doctor::{Extent, examine};
+use dossier::flows::log::{self, Paths, signed_head};
+use dossier::flows::{House, history};
+use std::collections::BTreeSet;
+use store::commit::Commit;
+use store::engine::{Plan, Step};
+use store::event::{Body, Event};
+
+on_both! {
+    a_units_history_is_proven_without_the_server,
+    a_transaction_that_commits_late_is_sealed_late,
+    a_crash_at_any_point_leaves_one_history,
+    sealers_at_work_together_give_each_place_once,
+    changed_deleted_and_reordered_events_are_named
+}
+
+/// Twelve units in a carton on a pallet, shipped; one activated.
+async fn goods(world: &World) {
+    world.make(&sns(0..12)).await;
+    let (carton, pallet) = (sscc(1), sscc(2));
+    let mut packs = "sscc,child,packed_at\n".to_owned();
+    for sn in sns(0..12) {
+        packs.push_str(&format!("{carton},{sn},2026-05-21T09:00:00+08:00\n"));
+    }
+    packs.push_str(&format!("{pallet},{carton},2026-05-21T10:00:00+08:00\n"));
+    world.take(Kind::Packs, &packs).await;
+    let shipment = format!(
+        "shipment_no,from_code,to_code,happened_at,subject\n\
+         S1,FAC-SZ,T1-53,2026-05-22T08:00:00+08:00,{pallet}\n"
+    );
+    world.take(Kind::Shipments, &shipment).await;
+    assert!(start(&world.house, "sn", "CY000003", "a").await);
+}
+
+async fn seal(house: &House) -> u64 {
+    log::seal(house).await.expect("it seals")
+}
+
+async fn bundle(world: &World, sn: &str) -> Bundle {
+    let number = world.unit(sn).await;
+    let unit = history::unit(&world.house, number).await.expect("it reads").expect("it is there");
+    let history = history::prove(&world.house, &unit).await.expect("it proves").expect("a head");
+    assert_eq!(history.waiting_count, 0);
+    Bundle::new(number, &history)
+}
+
+async fn a_units_history_is_proven_without_the_server(world: &World) {
+    goods(world).await;
+    let events = world.house.store.events_count().await.expect("it counts");
+    assert_eq!(seal(&world.house).await, events as u64);
+    assert_eq!(seal(&world.house).await, 0, "nothing is sealed twice");
+    let head = signed_head(&world.house).await.expect("it reads").expect("it is signed");
+    assert_eq!(head.checkpoint.size, events as u64);
+
+    let file = serde_json::to_vec(&bundle(world, "CY000003").await).expect("it is written");
+    let believed = Bundle::read(&file).expect("it reads").check(Some(&head.public));
+    let kinds: Vec<_> =
+        believed.expect("it holds").events.into_iter().map(|(kind, _)| kind).collect();
+    assert_eq!(kinds, ["commissioned", "packed", "packed", "shipped", "activated"]);
+
+    // Any one bit.
+    for at in 0..file.len() {
+        let mut changed = file.clone();
+        changed[at] ^= 1 << (at % 8);
+        let believed = Bundle::read(&changed).and_then(|b| b.check(Some(&head.public)));
+        let near = String::from_utf8_lossy(&file[at.saturating_sub(20)..at + 1]).into_owned();
+        assert!(believed.is_err(), "a bit of byte {at} changed unnoticed: …{near}");
+    }
+    // Another's history is not passed off as this unit's.
+    let mut other = bundle(world, "CY000003").await;
+    other.number = world.unit("CY000004").await;
+    assert!(matches!(other.check(Some(&head.public)), Err(Doubt::Event { .. })));
+    // An event left out is not noticed by the file alone; one of another unit is.
+    let mut mixed = bundle(world, "CY000004").await;
+    mixed.events.extend(bundle(world, "CY000003").await.events.pop());
+    assert!(matches!(mixed.check(Some(&head.public)), Err(Doubt::Event { number: 5, .. })));
+
+    // What was proven stays proven while the log grows, and the log only grew.
+    let before = Bundle::read(&file).expect("it reads");
+    assert!(start(&world.house, "sn", "CY000004", "b").await);
+    assert_eq!(seal(&world.house).await, 1);
+    assert!(before.check(Some(&head.public)).is_ok());
+    let after = signed_head(&world.house).await.expect("it reads").expect("it is signed");
+    let mut paths = Paths::new(&world.house, after.checkpoint.size);
+    let path = paths.consistency(head.checkpoint.size).await.expect("it proves");
+    let (old, new) = (&head.checkpoint, &after.checkpoint);
+    let grew = verify_consistency((old.size, &old.root), (new.size, &new.root), &path);
+    assert_eq!(grew, Ok(()));
+    world.agrees().await;
+}
+
+/// An event by its name alone.
+fn event(world: &World, brand: i64, id: [u8; 16]) -> Event {
+    let now = world.house.clock.now().as_microsecond();
+    Event {
+        home: 1,
+        id: EventId(id),
+        brand: domain::id::BrandId(brand),
+        party: None,
+        site: None,
+        actor: "cli".to_owned(),
+        happened_at: now,
+        offset_minutes: 480,
+        recorded_at: now,
+        body: Body::BatchExported {},
+        subjects: Vec::new(),
+    }
+}
+
+async fn record(world: &World, events: Vec<Event>) {
+    let commit = Commit { events, ..Commit::default() };
+    world.house.store.commit(&commit).await.expect("it is recorded");
+}
+
+async fn a_transaction_that_commits_late_is_sealed_late(world: &World) {
+    goods(world).await;
+    seal(&world.house).await;
+    let before = signed_head(&world.house).await.expect("it reads").expect("it is signed");
+    // Named long before everything that is sealed.
+    let brand = world.caller().await.brand.0;
+    record(world, vec![event(world, brand, [0; 16])]).await;
+    assert_eq!(seal(&world.house).await, 1);
+    let position = world.house.store.log_position(&[0; 16], 1).await.expect("it reads");
+    assert_eq!(position, Some(before.checkpoint.size), "behind all others");
+    doctor_is_content(world).await;
+}
+
+async fn a_crash_at_any_point_leaves_one_history(world: &World) {
+    goods(world).await;
+    let house = &world.house;
+    let waiting = house.store.unsealed_fetch(100).await.expect("it reads");
+    let count = waiting.len() as u64;
+    let leaves: Vec<Hash> = waiting.iter().map(|w| w.leaf).collect();
+    // Before anything was written there is nothing; a plan is whole or not there.
+    assert_eq!(signed_head(house).await.expect("it reads"), None);
+    let empty = house.store.log_head().await.expect("it reads").tree;
+    let (first, second) = waiting.split_at(3);
+    let three = house.store.log_append(&empty, first).await.expect("it is written");
+    // Dead before it was signed: nothing is published, and whoever comes signs what is there.
+    assert_eq!(signed_head(house).await.expect("it reads"), None);
+    let again = house.store.log_append(&empty, first).await;
+    assert!(again.expect_err("the head has moved").is_race());
+    log::sign(house).await.expect("it signs");
+    let old = signed_head(house).await.expect("it reads").expect("it is signed").checkpoint;
+    assert_eq!((old.size, old.root), (3, root(leaves[..3].to_vec())));
+    // Dead before the second head was signed: the first stands and is served.
+    house.store.log_append(&three, second).await.expect("it is written");
+    let served = signed_head(house).await.expect("it reads").expect("it is signed").checkpoint;
+    assert_eq!(served, old);
+    // A sealer that slept keeps its old signature to itself.
+    log::sign(house).await.expect("it signs");
+    let stale = old.sign(&house.secrets.log_key());
+    house.store.log_note_put(old.size, &stale).await.expect("it is no error");
+    let new = signed_head(house).await.expect("it reads").expect("it is signed").checkpoint;
+    assert_eq!((new.size, new.root), (count, root(leaves)));
+    let path = Paths::new(house, new.size).consistency(old.size).await.expect("it proves");
+    let grew = verify_consistency((old.size, &old.root), (new.size, &new.root), &path);
+    assert_eq!(grew, Ok(()));
+    doctor_is_content(world).await;
+}
+
+async fn sealers_at_work_together_give_each_place_once(world: &World) {
+    let brand = world.caller().await.brand.0;
+    let another = world.another().await;
+    seal(&world.house).await;
+    let before = world.house.store.log_head().await.expect("it reads").tree.size();
+    let recording = async {
+        for n in 0..60_u8 {
+            let id = |i: u8| std::array::from_fn(|at| if at == 0 { n } else { i });
+            record(world, (1..6).map(|i| event(world, brand, id(i))).collect()).await;
+        }
+    };
+    let sealing = |house: std::sync::Arc<House>| async move {
+        for _ in 0..20 {
+            // A loser leaves the rest to the winner.
+            seal(&house).await;
+        }
+    };
+    tokio::join!(recording, sealing(std::sync::Arc::clone(&world.house)), sealing(another));
+    while world.house.store.unsealed_count().await.expect("it counts") > 0 {
+        seal(&world.house).await;
+    }
+    let head = world.house.store.log_head().await.expect("it reads");
+    assert_eq!(head.tree.size(), before + 300);
+    let mut places = BTreeSet::new();
+    for n in 0..60_u8 {
+        for i in 1..6 {
+            let id = std::array::from_fn(|at| if at == 0 { n } else { i });
+            let place = world.house.store.log_position(&id, 1).await.expect("it reads");
+            assert!(places.insert(place.expect("it is sealed")));
+        }
+    }
+    doctor_is_content(world).await;
+}
+
+async fn doctor(world: &World) -> Vec<(&'static str, String)> {
+    let extent = Extent { data_dir: None, all_events: true };
+    let checks = examine(&world.house, extent).await.expect("the store reads");
+    let ill = checks.into_iter().filter(|c| !c.ok && c.name != "geodata");
+    ill.map(|c| (c.name, c.detail)).collect()
+}
+
+async fn doctor_is_content(world: &World) {
+    assert_eq!(doctor(world).await, []);
+}
+
+const CHANGE: &str = "UPDATE event SET canonical = replace(canonical, '\"first\":true', \
+    '\"first\":false') WHERE kind = 'activated' AND home = $1";
+const CHANGE_BACK: &str = "UPDATE event SET canonical = replace(canonical, '\"first\":false', \
+    '\"first\":true') WHERE kind = 'activated' AND home = $1";
+const SWAP: &str = "UPDATE sealed SET position = $1 - position WHERE position = $2 \
+    OR position = $1 - $2";
+const FORGET: &str = "DELETE FROM sealed WHERE position = $1";
+const DELETE: &str = "DELETE FROM event WHERE kind = 'activated' AND home = $1";
+const TEAR: &str = "DELETE FROM log_tile WHERE level = $1";
+
+async fn changed_deleted_and_reordered_events_are_named(world: &World) {
+    goods(world).await;
+    seal(&world.house).await;
+    doctor_is_content(world).await;
+    let unit = world.unit("CY000003").await;
+    let forge = async |sql: &'static str, params: Vec<i64>| {
+        let params = params.into_iter().map(Into::into).collect();
+        let plan = Plan::new(vec![Step::run(sql, params)]);
+        world.house.store.engine().write(plan).await.expect("the forger can write");
+    };
+    forge(CHANGE, vec![unit]).await;
+    let ill = doctor(world).await;
+    assert!(ill[0].1.contains("1 of ") && ill[0].1.contains("not the text"), "{ill:?}");
+    forge(CHANGE_BACK, vec![unit]).await;
+    doctor_is_content(world).await;
+    // Two events change places.
+    forge(SWAP, vec![3, 1]).await;
+    let ill = doctor(world).await;
+    assert!(ill[0].1.starts_with("2 of "), "{ill:?}");
+    forge(SWAP, vec![3, 1]).await;
+    doctor_is_content(world).await;
+    // An event that claims never to have been sealed.
+    forge(FORGET, vec![2]).await;
+    let ill = doctor(world).await;
+    assert!(ill[0].1.contains("never recorded") && ill[0].1.contains("entry 2"), "{ill:?}");
+    forge(DELETE, vec![unit]).await;
+    let ill = doctor(world).await;
+    assert!(ill.iter().any(|(_, what)| what.contains("its event is gone")), "{ill:?}");
+    forge(TEAR, vec![0]).await;
+    let ill = doctor(world).await;
+    assert!(ill.iter().any(|(name, what)| *name == "log" && what.contains("missing")), "{ill:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn anyone_reads_the_log_and_few_a_history() {
+    let world = support::house().await;
+    let anyone = world.anyone();
+    let early = anyone.get("/log/checkpoint").await;
+    assert_eq!(early.status, StatusCode::NOT_FOUND, "nothing is sealed yet");
+    seal(&world.house).await;
+    let head = signed_head(&world.house).await.expect("it reads").expect("it is signed");
+    let note = anyone.get("/log/checkpoint").await;
+    assert_eq!(note.status, StatusCode::OK);
+    assert_eq!(Checkpoint::open(&note.text, &head.public), Ok(head.checkpoint.clone()));
+    assert_eq!(head.checkpoint.origin, "id.example.cn/log");
+    assert_eq!(anyone.get("/log/key").await.text.parse(), Ok(head.public.clone()));
+    let size = head.checkpoint.size;
+    let tile = anyone.get(&format!("/log/tile/0/000.p/{size}")).await;
+    assert_eq!((tile.status, tile.bytes.len() as u64), (StatusCode::OK, size * 32));
+    let leaves: Vec<Hash> = tile.bytes.as_chunks().0.to_vec();
+    assert_eq!(root(leaves.clone()), head.checkpoint.root);
+    let beyond = [
+        format!("/log/tile/0/000.p/{}", size + 1),
+        "/log/tile/0/000".to_owned(),
+        "/log/tile/1/000.p/1".to_owned(),
+        "/log/tile/0/x999/x999/x999/x999/x999/999".to_owned(),
+        "/log/tile/nonsense".to_owned(),
+    ];
+    for path in beyond {
+        assert_eq!(anyone.get(&path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    let proof = anyone.get(&format!("/log/consistency/2/{size}")).await;
+    assert_eq!(proof.status, StatusCode::OK);
+    let hash = |text: &serde_json::Value| {
+        let bytes = BASE64.decode(text.as_str().expect("a text")).expect("base64");
+        Hash::try_from(bytes).expect("a hash")
+    };
+    let path: Vec<Hash> = proof.json["path"].as_array().expect("a path").iter().map(hash).collect();
+    let old = root(leaves[..2].to_vec());
+    let grew = verify_consistency((2, &old), (size, &head.checkpoint.root), &path);
+    assert_eq!(grew, Ok(()));
+    for bad in ["/log/consistency/0/2", "/log/consistency/3/2", "/log/consistency/x/2"] {
+        assert_eq!(anyone.get(bad).await.status, StatusCode::BAD_REQUEST, "{bad}");
+    }
+    assert_eq!(anyone.get("/log/consistency/1/9999").await.status, StatusCode::NOT_FOUND);
+
+    let path = "/api/v1/units/SN0001/proof";
+    assert_eq!(anyone.get(path).await.status, StatusCode::UNAUTHORIZED);
+    let reply = world.client("read").await.get(path).await;
+    assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
+    let bundle = Bundle::read(&reply.bytes).expect("a bundle");
+    assert!(bundle.check(Some(&head.public)).is_ok());
+    // It held the unit; the ledger's texts name more than a distributor may see.
+    assert_eq!(world.key("T1", "read").await.get(path).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(world.client("verify").await.get(path).await.status, StatusCode::FORBIDDEN);
+    let none = world.client("read").await.get("/api/v1/units/SN9999/proof").await;
+    assert_eq!(none.status, StatusCode::NOT_FOUND);
+}
