@@ -126,6 +126,7 @@ element.textContent=text;
 if(kind)element.className=kind;
 say.appendChild(element);
 }
+var kinds=JSON.parse(form.getAttribute('data-kinds'));
 function words(name,n){return(form.getAttribute('data-'+name)||'').replace('{n}',n);}
 form.addEventListener('submit',async function(submitted){
 submitted.preventDefault();
@@ -142,7 +143,7 @@ if(!given){line('p',words('own'));line('p',proven.key,'code');}
 list=document.createElement('ul');
 proven.events.forEach(function(event){
 var item=document.createElement('li');
-item.textContent=new Date(event.at/1000).toISOString().slice(0,16).replace('T',' ')+' UTC  '+event.kind;
+item.textContent=new Date(event.at/1000).toISOString().slice(0,16).replace('T',' ')+' UTC  '+(Object.hasOwn(kinds,event.kind)?kinds[event.kind]:event.kind);
 list.appendChild(item);
 });
 say.appendChild(list);

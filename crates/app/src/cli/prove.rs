@@ -8,6 +8,7 @@ use crate::config::Global;
 use crate::flows::custody::instant;
 use crate::flows::verify::{self, Reading};
 use crate::flows::{history, log};
+use crate::pages::event_words::event_word;
 use crate::pages::i18n::Lang;
 use domain::identifier::Scheme;
 use domain::log::checkpoint::PublicKey;
@@ -93,8 +94,10 @@ pub fn check(args: &VerifyProofArgs) -> Result<Exit, Fault> {
         }
     };
     let zone = jiff::tz::TimeZone::UTC;
-    let row =
-        |(kind, at): &(String, i64)| vec![words::minute(&zone, instant(*at)), term::plain(kind)];
+    let row = |(kind, at): &(String, i64)| {
+        let word = event_word(args.lang, kind);
+        vec![words::minute(&zone, instant(*at)), term::plain(word)]
+    };
     let rows: Vec<_> = believed.events.iter().map(row).collect();
     let proven = paint.tone(Tone::Good, say("证明成立", "proven"));
     let origin = term::plain(&believed.origin);

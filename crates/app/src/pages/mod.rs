@@ -6,6 +6,7 @@
 //! turns what they know into views; nothing else here reads a clock, a database or a request.
 
 pub mod device;
+pub mod event_words;
 pub mod handlers;
 pub mod i18n;
 pub mod inline;

@@ -4,6 +4,7 @@ use super::pen::{LABEL_COLUMNS, Pen};
 use crate::cli::term::{Tone, pad, plain};
 use crate::cli::words;
 use crate::flows::custody::instant;
+use crate::pages::event_words::event_word;
 use domain::id::PartyId;
 use store::event::{ActivatedBody, Body, Event, FindingRow, Row};
 
@@ -19,8 +20,7 @@ impl Pen<'_> {
         events.sort_by_key(|(at, event)| (*at, event.recorded_at));
         for (at, event) in events {
             let when = words::minute(&self.zone, instant(at));
-            let (zh, en) = kind(&event.body);
-            let what = pad(self.pick(zh, en), LABEL_COLUMNS);
+            let what = pad(event_word(self.lang, event.body.kind()), LABEL_COLUMNS);
             let who = self.paint.tone(Tone::Dim, &self.who(event));
             let told = join([self.told(&event.body), self.kit(event, subject)]);
             let gap = if told.is_empty() { "" } else { "  " };
@@ -153,36 +153,4 @@ fn happened_at(event: &Event, unit: i64) -> i64 {
 /// What is there, two spaces apart.
 pub(super) fn join<const N: usize>(parts: [String; N]) -> String {
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ")
-}
-
-fn kind(body: &Body) -> (&'static str, &'static str) {
-    match body {
-        Body::Minted { .. } => ("发码", "minted"),
-        Body::Commissioned { .. } => ("生产", "produced"),
-        Body::Inspected { .. } => ("检验", "inspected"),
-        Body::Packed { .. } => ("装箱", "packed"),
-        Body::Unpacked {} => ("拆箱", "unpacked"),
-        Body::Shipped { .. } => ("发运", "shipped"),
-        Body::ReceiptDiffered { .. } => ("未收到", "missing"),
-        Body::Received { .. } => ("签收", "received"),
-        Body::Returned { .. } => ("退回", "returned"),
-        Body::ShipmentVoided { .. } => ("发运作废", "ship void"),
-        Body::Activated(_) => ("激活", "activated"),
-        Body::FindingAdded { .. } => ("补记发现", "suspected"),
-        Body::FindingWithdrawn { .. } => ("撤回发现", "withdrawn"),
-        Body::Recalled { .. } => ("召回", "recalled"),
-        Body::RecallLifted { .. } => ("召回结束", "recall end"),
-        Body::Decommissioned { .. } => ("停用", "retired"),
-        Body::StolenReported { .. } => ("挂失", "stolen"),
-        Body::StolenCleared { .. } => ("解除挂失", "found"),
-        Body::CodesVoided { .. } => ("作废", "void"),
-        Body::BatchDelivered { .. } => ("交付", "delivered"),
-        Body::BatchExported {} => ("导出", "exported"),
-        Body::AliasBound { .. } => ("补码", "relabelled"),
-        Body::IdentifierMoved { .. } => ("标识变更", "identifier"),
-        Body::Registered { .. } => ("保修登记", "registered"),
-        Body::ProofPassed { .. } => ("实物验证", "proved"),
-        Body::SuspicionReported { .. } => ("举报", "reported"),
-        Body::LifeOpened { .. } => ("新生命", "new life"),
-    }
 }

@@ -3,6 +3,7 @@
 use askama::Template;
 use jiff::civil::Date;
 
+use crate::pages::event_words::event_words;
 use crate::pages::i18n::Lang;
 use crate::pages::inline::Icon;
 use crate::pages::shell::{Shell, SiteView, Tone, href};
@@ -179,6 +180,8 @@ struct HistoryPage<'a> {
     l: Lang,
     sh: Shell<'a>,
     v: &'a HistoryView,
+    /// What events are called, as JSON.
+    kinds: String,
 }
 
 /// The page that checks proofs.
@@ -187,7 +190,8 @@ struct HistoryPage<'a> {
 /// As [`super::render_device`].
 pub fn render_history(view: &HistoryView) -> Result<String, askama::Error> {
     let sh = shell(view.lang, &view.site, view.lang.t("history.title"));
-    HistoryPage { l: view.lang, sh, v: view }.render()
+    let kinds = event_words(view.lang);
+    HistoryPage { l: view.lang, sh, v: view, kinds }.render()
 }
 
 /// Something went wrong, with a way forward.
