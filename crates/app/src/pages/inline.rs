@@ -37,7 +37,9 @@ pub fn script_source() -> String {
     source(script())
 }
 
-fn source(text: &str) -> String {
+/// The source that names a text standing in a page.
+#[must_use]
+pub fn source(text: &str) -> String {
     format!("'sha256-{}'", base64(&Sha256::digest(text)))
 }
 
