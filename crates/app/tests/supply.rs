@@ -25,7 +25,7 @@ fn rules_and_packages() -> (toml::Table, Vec<Value>) {
     (rules.parse().expect("TOML"), packages)
 }
 
-/// Whether an SPDX expression can be fulfilled: `OR` chooses, `AND` binds tighter and asks for both.
+/// Whether an SPDX expression can be fulfilled: `OR` chooses, `AND` binds tighter.
 fn fulfilled(expression: &str, allowed: &dyn Fn(&str) -> bool) -> bool {
     let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
     let spaced = spaced.replace(" WITH ", "+WITH+");
