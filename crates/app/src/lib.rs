@@ -13,6 +13,7 @@ pub mod files;
 pub mod flows;
 pub mod geo;
 pub mod jobs;
+pub mod machine;
 pub mod pages;
 pub mod rules;
 pub mod secrets;

@@ -169,6 +169,8 @@ const OUTBOX_DUE: &str = "SELECT home, id, topic, content, due_at FROM outbox WH
     AND due_at <= $2 ORDER BY due_at LIMIT $3";
 const OUTBOX_LEASE: &str =
     "UPDATE outbox SET due_at = $4 WHERE home = $1 AND id = $2 AND due_at = $3";
+const OUTBOX_WAITING: &str = "SELECT COUNT(*) FROM outbox";
+const OUTBOX_DUE_FIRST: &str = "SELECT MIN(due_at) FROM outbox";
 const OUTBOX_DONE: &str = "DELETE FROM outbox WHERE home = $1 AND id = $2";
 
 /// The statements of this file, for the test that prepares every one on both engines.
@@ -195,6 +197,8 @@ pub(crate) const STATEMENTS: &[&str] = &[
     REGISTRATIONS,
     OUTBOX_DUE,
     OUTBOX_LEASE,
+    OUTBOX_WAITING,
+    OUTBOX_DUE_FIRST,
     OUTBOX_DONE,
 ];
 
@@ -422,6 +426,16 @@ impl Store {
             })
         };
         Ok(self.engine.query(OUTBOX_DUE, &params, map).await?)
+    }
+
+    /// How many jobs wait, due or not, and when the first of them is due.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn outbox_waiting(&self) -> Result<(i64, Option<i64>), StoreError> {
+        let count = self.engine.query_first(OUTBOX_WAITING, &[], |r| r.int(0)).await?;
+        let first = self.engine.query_first(OUTBOX_DUE_FIRST, &[], |r| r.opt_int(0)).await?;
+        Ok((count.unwrap_or(0), first.flatten()))
     }
 
     /// Takes a job until `until`; false when another took it first.

@@ -7,10 +7,12 @@
 //! caught waiting for itself within 100,000 rows; with more it must read while it sends, or ask
 //! for refused rows only.
 
+use super::Patience;
 use super::error::Problem;
-use super::gate::Keyholder;
+use super::gate::{Counted, Keyholder};
 use super::input::{Asked, At};
 use super::rows::{ProblemReply, outcome_word, problems_of};
+use crate::clock::Stopwatch;
 use crate::files::{FileError, Format, Kind, RawRow, Table};
 use crate::flows::import::{self, ImportError, ImportReport, Importer};
 use crate::flows::masterdata::Taking;
@@ -31,8 +33,9 @@ use utoipa::ToSchema;
 
 /// Chunks of the body that wait for the reader.
 const CHUNKS_WAITING: usize = 8;
-/// How long a client may be silent within its body.
-const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// Slower than this, over all of the time that we waited for its body, a client is cut off: one
+/// that sends a byte now and then would hold its place for ever.
+const BYTES_EACH_SECOND_MIN: u64 = 1024;
 /// Outcomes are sent on in blocks of this many bytes …
 const BLOCK_BYTES: usize = 32 * 1024;
 /// … of which so many may wait for the client to read them: 8 MiB.
@@ -127,7 +130,7 @@ fn scope_of(kind: Kind) -> Scope {
 )]
 pub(super) async fn import_file(
     State(house): State<Arc<House>>,
-    keyholder: Keyholder,
+    (keyholder, Counted(gate)): (Keyholder, Counted),
     At(kind): At<String>,
     Asked(query): Asked<ImportQuery>,
     headers: HeaderMap,
@@ -144,7 +147,8 @@ pub(super) async fn import_file(
     let format = Format::of_media_type(media);
     let taking = Taking { update: query.update, all_or_nothing: query.all_or_nothing };
     let work = Work { house, caller, kind, format, taking, refused_only };
-    let lines = run(work, body).await?;
+    let silence = gate.map_or_else(Patience::default, |gate| gate.patience()).answer;
+    let lines = run(work, body, silence).await?;
     let lines = futures_util::stream::unfold(lines, |mut lines| async move {
         lines.recv().await.map(|block| (Ok::<_, io::Error>(block), lines))
     });
@@ -162,12 +166,12 @@ struct Work {
 }
 
 /// Starts the work and waits until the file's head was read: what is no file is a problem.
-async fn run(work: Work, body: Body) -> Result<mpsc::Receiver<Bytes>, Problem> {
+async fn run(work: Work, body: Body, silence: Duration) -> Result<mpsc::Receiver<Bytes>, Problem> {
     let room = ROOM.acquire().await.map_err(Problem::internal)?;
     let (input, chunks) = threads::sync_channel(CHUNKS_WAITING);
     let (output, lines) = mpsc::channel(BLOCKS_WAITING);
     let (opened, opening) = oneshot::channel();
-    tokio::spawn(feed(body.into_data_stream(), input));
+    tokio::spawn(feed(body.into_data_stream(), Pace::new(silence), input));
     let handle = Handle::current();
     tokio::task::spawn_blocking(move || {
         let _room = room;
@@ -226,15 +230,47 @@ fn of_file(error: &FileError) -> Problem {
     }
 }
 
+/// How long a client may still keep us waiting. Only our waiting for it counts: a body that we are
+/// slow to read takes as long as it takes.
+struct Pace {
+    silence: Duration,
+    waited: Duration,
+    bytes: u64,
+}
+
+impl Pace {
+    fn new(silence: Duration) -> Self {
+        Self { silence, waited: Duration::ZERO, bytes: 0 }
+    }
+
+    /// How long the next piece may take: never longer than a silence, and all of them together a
+    /// silence more than the slowest pace needs.
+    fn patience(&self) -> Duration {
+        let earned = Duration::from_secs(self.bytes / BYTES_EACH_SECOND_MIN);
+        (self.silence + earned).saturating_sub(self.waited).min(self.silence)
+    }
+
+    fn came(&mut self, after: Duration, bytes: usize) {
+        self.waited += after;
+        self.bytes += bytes as u64;
+    }
+}
+
 /// Hands the body's chunks to the reader's thread. A thread hop for each chunk, so that waiting
 /// for the reader blocks nobody else.
-async fn feed(mut body: BodyDataStream, mut input: threads::SyncSender<io::Result<Bytes>>) {
+async fn feed(
+    mut body: BodyDataStream,
+    mut pace: Pace,
+    mut input: threads::SyncSender<io::Result<Bytes>>,
+) {
     loop {
-        let chunk = match tokio::time::timeout(SILENCE_MAX, body.next()).await {
+        let watch = Stopwatch::start();
+        let chunk = match tokio::time::timeout(pace.patience(), body.next()).await {
             Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the body stopped coming")),
             Ok(None) => return,
             Ok(Some(chunk)) => chunk.map_err(io::Error::other),
         };
+        pace.came(watch.elapsed(), chunk.as_ref().map_or(0, Bytes::len));
         let last = chunk.is_err();
         let sent = match input.try_send(chunk) {
             Ok(()) => true,
@@ -313,5 +349,28 @@ impl Lines {
             return;
         }
         self.gone = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_sends_a_byte_now_and_then_is_cut_off_and_who_sends_slowly_is_not() {
+        let second = Duration::from_secs(1);
+        let mut drops = Pace::new(30 * second);
+        let mut count = 0;
+        while drops.patience() >= 10 * second {
+            drops.came(10 * second, 1);
+            count += 1;
+        }
+        assert_eq!(count, 3);
+        let mut slow = Pace::new(30 * second);
+        for _ in 0..10_000 {
+            assert!(slow.patience() >= 20 * second);
+            slow.came(10 * second, 10 * 1024);
+        }
+        assert_eq!(Pace::new(second).patience(), second);
     }
 }

@@ -1,36 +1,45 @@
-//! The gate before every request: who asks, from where, and how often.
+//! The gate before every request: who asks, from where, and how often. Here answers are counted,
+//! written into the log where that is wanted, and given the headers that all of them carry.
 
+use super::counts::{Counts, Limited};
 use super::error::Problem;
 use super::limits::{Limits, Standing};
-use super::{Prefix, ServeOptions};
+use super::{Patience, Prefix, ServeOptions, headers};
+use crate::clock::Stopwatch;
 use crate::flows::{Caller, House, Scope, keys};
-use axum::extract::{FromRequestParts, Request};
+use axum::extract::{FromRequestParts, MatchedPath, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 use tower::Service;
 
-/// Longest time until the head of an answer; a body that streams on after it is not counted.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// Entries of `X-Forwarded-For` looked at.
 const HOPS_MAX: usize = 16;
 
 /// The other end of the connection, as the server saw it.
 #[derive(Clone, Copy, Debug)]
-pub struct Peer(pub IpAddr);
+pub struct Peer {
+    /// Its address.
+    pub address: IpAddr,
+    /// Whether it speaks TLS to us.
+    pub tls: bool,
+}
+
+/// Who asks where no connection is: a request made inside this process.
+const INSIDE: Peer = Peer { address: IpAddr::V4(Ipv4Addr::LOCALHOST), tls: false };
 
 /// The gate of a process.
 pub struct Gate {
     house: Arc<House>,
     options: ServeOptions,
     limits: Option<Limits>,
+    counts: Counts,
 }
 
 impl Gate {
@@ -38,7 +47,32 @@ impl Gate {
     pub fn new(house: Arc<House>, options: &ServeOptions) -> Self {
         let options = ServeOptions { extra: None, ..options.clone() };
         let limits = options.limits.then(Limits::new);
-        Self { house, options, limits }
+        Self { house, options, limits, counts: Counts::new() }
+    }
+
+    /// What was counted.
+    pub(super) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// How long clients are waited for.
+    pub(super) fn patience(&self) -> Patience {
+        self.options.patience
+    }
+
+    /// Whether the other end of a connection may look at the numbers of this process.
+    pub(super) fn may_watch(&self, peer: Peer) -> bool {
+        match self.options.metrics_from.as_slice() {
+            [] => peer.address.to_canonical().is_loopback(),
+            named => named.iter().any(|prefix| prefix.contains(peer.address)),
+        }
+    }
+
+    /// Whether the client speaks TLS, to us or to a proxy that we trust.
+    pub(super) fn is_secure(&self, request: &Request) -> bool {
+        let peer = peer_of(request);
+        let trusted = || self.options.trusted_proxies.iter().any(|p| p.contains(peer.address));
+        peer.tls || (headers::say_https(request.headers()) && trusted())
     }
 
     /// The client: the connection's other end, or behind trusted proxies what they say, read from
@@ -67,10 +101,17 @@ impl Gate {
     /// There were too many.
     pub fn look_at(&self, unit: i64) -> Result<(), Problem> {
         match self.limits.as_ref().map(|l| l.unit(unit)) {
-            Some(standing) if !standing.passes => Err(too_many(&standing)),
+            Some(standing) if !standing.passes => {
+                self.counts.limited(Limited::Unit);
+                Err(too_many(&standing))
+            }
             _ => Ok(()),
         }
     }
+}
+
+fn peer_of(request: &Request) -> Peer {
+    request.extensions().get::<Peer>().copied().unwrap_or(INSIDE)
 }
 
 fn client_of(proxies: &[Prefix], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
@@ -132,8 +173,11 @@ async fn pass<F>(
 where
     F: Future<Output = Result<Response, Infallible>>,
 {
-    let peer = request.extensions().get::<Peer>().map_or(Ipv4Addr::LOCALHOST.into(), |p| p.0);
-    let client = gate.client(peer, request.headers());
+    let watch = Stopwatch::start();
+    let template = request.extensions().get::<MatchedPath>();
+    let route = gate.counts.route(template.map(MatchedPath::as_str));
+    let secure = gate.is_secure(&request);
+    let client = gate.client(peer_of(&request).address, request.headers());
     let asker = gate.asker(request.headers()).await;
     let limits = gate.limits.as_ref();
     let standing = limits.map(|limits| match &asker {
@@ -141,24 +185,73 @@ where
         // Wrong keys count against the address: guessing is slow.
         Ok(None) | Err(_) => limits.address(client),
     });
+    let line = gate.options.access_log.then(|| Line::of(request.method(), client, &asker));
     let mut response = match (asker, standing) {
-        (_, Some(standing)) if !standing.passes => too_many(&standing).into_response(),
+        (asker, Some(standing)) if !standing.passes => {
+            let keyed = matches!(asker, Ok(Some(_)));
+            gate.counts.limited(if keyed { Limited::Key } else { Limited::Address });
+            too_many(&standing).into_response()
+        }
         (Err(problem), _) => problem.into_response(),
         (Ok(caller), _) => {
             let extensions = request.extensions_mut();
             extensions.insert(crate::pages::Visitor(client));
             extensions.insert(Passed { client, caller, gate: Arc::clone(gate) });
-            match tokio::time::timeout(ANSWER_WITHIN, next(request)).await {
+            match tokio::time::timeout(gate.options.patience.answer, next(request)).await {
                 Ok(response) => response?,
-                Err(_) => Problem::transport("timeout").into_response(),
+                Err(_) => cut_off(),
             }
         }
     };
-    plainly(response.headers_mut());
+    headers::dress(response.headers_mut(), secure);
     if let Some(standing) = standing {
         tell(&standing, response.headers_mut());
     }
+    let took = watch.elapsed();
+    route.answered(response.status(), took);
+    if let Some(line) = line {
+        let (status, micros) = (response.status().as_u16(), took.as_micros() as u64);
+        line.write(route.template(), status, micros);
+    }
     Ok(response)
+}
+
+/// Too slow. The rest of the body is not waited for: the connection ends with this answer.
+fn cut_off() -> Response {
+    let mut response = Problem::transport("timeout").into_response();
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// A request as the log may show it: nothing that a person could be found by. Of the path only its
+/// template, of the address only its network, and of a method that we do not know nothing at all.
+struct Line {
+    method: &'static str,
+    from: String,
+    who: Option<String>,
+}
+
+impl Line {
+    fn of(method: &Method, client: IpAddr, asker: &Result<Option<Caller>, Problem>) -> Self {
+        let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+        let method = known.into_iter().find(|known| *known == method.as_str());
+        let who = asker.as_ref().ok().and_then(Option::as_ref).map(|caller| caller.actor.clone());
+        Self { method: method.unwrap_or("other"), from: network_text(client), who }
+    }
+
+    fn write(&self, route: &str, status: u16, micros: u64) {
+        let Self { method, from, who } = self;
+        let who = who.as_deref().unwrap_or("anyone");
+        tracing::info!(target: "access", method, route, status, micros, %from, who);
+    }
+}
+
+/// The neighbourhood of an address: some 250 lines of a carrier, or one site's IPv6 network.
+fn network_text(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => format!("{}/24", Ipv4Addr::from(v4.to_bits() >> 8 << 8)),
+        IpAddr::V6(v6) => format!("{}/48", Ipv6Addr::from(v6.to_bits() >> 80 << 80)),
+    }
 }
 
 /// What the gate found out about a request.
@@ -167,12 +260,6 @@ struct Passed {
     client: IpAddr,
     caller: Option<Caller>,
     gate: Arc<Gate>,
-}
-
-/// Headers that every answer carries.
-pub fn plainly(headers: &mut HeaderMap) {
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 
 fn too_many(standing: &Standing) -> Problem {
@@ -267,6 +354,16 @@ impl Counted {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_log_shows_a_neighbourhood_and_no_address() {
+        let check = |address: &str, shown: &str| {
+            assert_eq!(network_text(address.parse().unwrap()), shown);
+        };
+        check("203.0.113.77", "203.0.113.0/24");
+        check("::ffff:203.0.113.77", "203.0.113.0/24");
+        check("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48");
+    }
 
     #[test]
     fn the_client_is_counted_from_the_right_through_trusted_proxies() {

@@ -15,11 +15,14 @@ mod activations;
 mod batches;
 mod bulk;
 mod catalogue;
+mod counts;
 mod error;
 pub mod gate;
+mod headers;
 mod input;
 mod limits;
 mod log;
+mod metrics;
 mod movements;
 mod openapi;
 mod packs;
@@ -31,18 +34,20 @@ pub mod routes;
 mod rows;
 mod server;
 mod timeline;
+pub mod tls;
 mod units;
 mod verdicts;
 mod verify;
 
 pub use error::Problem;
-pub use gate::{Asker, ClientAddress, Gate};
+pub use gate::{Asker, ClientAddress, Gate, Peer};
 pub use routes::router;
 pub use server::{STOP_WITHIN, serve};
 
 use crate::flows::House;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How a process serves.
 #[derive(Clone, Default)]
@@ -51,8 +56,35 @@ pub struct ServeOptions {
     pub limits: bool,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Prefix>,
+    /// Who may look at `/metrics`, by the other end of the connection; nobody named: loopback.
+    pub metrics_from: Vec<Prefix>,
+    /// Whether each request leaves a line in the log.
+    pub access_log: bool,
+    /// How long clients are waited for.
+    pub patience: Patience,
+    /// Certificate and key to serve under; without them in the clear.
+    pub tls: Option<Arc<tls::Tls>>,
     /// Further routes behind the same gate: the pages.
     pub extra: Option<axum::Router<Arc<House>>>,
+}
+
+/// How long clients are waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Until a TLS handshake is done.
+    pub handshake: Duration,
+    /// Until the head of a request is there, also between two requests.
+    pub head: Duration,
+    /// From then until the head of the answer: the body must come meanwhile. A body that streams
+    /// on after the answer began is not counted.
+    pub answer: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { handshake: seconds(5), head: seconds(30), answer: seconds(30) }
+    }
 }
 
 /// A range of addresses: `10.0.0.0/8`, `::1`.

@@ -3,14 +3,14 @@
 use super::error::Problem;
 use super::gate::{self, Gate};
 use super::{
-    ServeOptions, activations, batches, bulk, catalogue, log, movements, openapi, packs, proofs,
-    reports, rows, units, verify,
+    ServeOptions, activations, batches, bulk, catalogue, headers, log, metrics, movements, openapi,
+    packs, proofs, reports, rows, units, verify,
 };
 use crate::flows::House;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::handler::Handler;
 use axum::http::StatusCode;
-use axum::middleware;
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -79,6 +79,8 @@ pub fn router(house: Arc<House>, options: ServeOptions) -> Router {
         .route("/api/openapi.json", get(openapi::show_openapi))
         .route("/api/docs", get(openapi::show_docs))
         .layer(Extension(rendered));
+    let meta = meta.route("/metrics", get(metrics::show_metrics));
+    let watching = Arc::clone(&gate);
     let routes = api.merge(meta).merge(options.extra.unwrap_or_default());
     let routes = routes
         .method_not_allowed_fallback(|| async { Problem::transport("method_not_allowed") })
@@ -87,15 +89,19 @@ pub fn router(house: Arc<House>, options: ServeOptions) -> Router {
     // Whether the process lives must be answered to anyone, at any rate.
     let health =
         Router::new().route("/healthz", get(show_health)).route("/readyz", get(show_ready));
-    let plain = middleware::map_response(|mut response: Response| async {
-        gate::plainly(response.headers_mut());
-        response
+    let plain = middleware::from_fn(move |request: Request, next: Next| {
+        let secure = watching.is_secure(&request);
+        async move {
+            let mut response = next.run(request).await;
+            headers::dress(response.headers_mut(), secure);
+            response
+        }
     });
     routes.merge(health.layer(plain)).with_state(house)
 }
 
 /// Nothing is here: a problem for machines, a page for people.
-async fn lost(State(house): State<Arc<House>>, request: Request) -> Response {
+pub(super) async fn lost(State(house): State<Arc<House>>, request: Request) -> Response {
     if request.uri().path().starts_with("/api") {
         return Problem::transport("no_such_route").into_response();
     }

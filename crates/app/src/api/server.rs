@@ -1,7 +1,8 @@
 //! The listening side: connections, their limits, and a quiet end.
 
 use super::gate::Peer;
-use super::{ServeOptions, router};
+use super::tls::Tls;
+use super::{Patience, ServeOptions, router};
 use crate::flows::House;
 use crate::jobs;
 use axum::http::Request;
@@ -23,8 +24,6 @@ pub const STOP_WITHIN: Duration = Duration::from_secs(10);
 const DRAIN_WITHIN: Duration = Duration::from_secs(7);
 /// Connections at once; more wait in the system's queue.
 const CONNECTIONS_MAX: usize = 10_000;
-/// How long a client may take to send its head, also between two requests.
-const HEAD_WITHIN: Duration = Duration::from_secs(30);
 /// Longest head of a request.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// Most header lines.
@@ -44,6 +43,7 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     listener.local_addr()?;
+    let door = Door { tls: options.tls.clone(), patience: options.patience };
     let app = router(Arc::clone(&house), options);
     let jobs = jobs::start(&house);
     let (stopping, stopped) = watch::channel(false);
@@ -55,7 +55,8 @@ pub async fn serve(
         tokio::select! {
             () = &mut stop => break,
             (stream, peer, permit) = accept(&listener, &room) => {
-                open.spawn(connection(stream, peer, app.clone(), stopped.clone(), permit));
+                let (app, stopped) = (app.clone(), stopped.clone());
+                open.spawn(door.clone().connection((stream, peer), app, stopped, permit));
             }
         }
     }
@@ -89,26 +90,56 @@ async fn accept(
     }
 }
 
-async fn connection(
-    stream: TcpStream,
-    peer: SocketAddr,
+/// How a connection begins.
+#[derive(Clone)]
+struct Door {
+    tls: Option<Arc<Tls>>,
+    patience: Patience,
+}
+
+impl Door {
+    async fn connection(
+        self,
+        (stream, peer): (TcpStream, SocketAddr),
+        app: axum::Router,
+        stopped: watch::Receiver<bool>,
+        _room: Option<OwnedSemaphorePermit>,
+    ) {
+        // Small replies must not wait for more to come; where it cannot be set they are only
+        // slower.
+        let _ = stream.set_nodelay(true);
+        let peer = Peer { address: peer.ip(), tls: self.tls.is_some() };
+        let Some(tls) = &self.tls else {
+            return speak(TokioIo::new(stream), peer, app, stopped, self.patience.head).await;
+        };
+        // Who does not get through the handshake is the client's affair, like a broken connection.
+        let shaken = tls.acceptor().accept(stream);
+        if let Ok(Ok(stream)) = tokio::time::timeout(self.patience.handshake, shaken).await {
+            speak(TokioIo::new(stream), peer, app, stopped, self.patience.head).await;
+        }
+    }
+}
+
+/// Speaks HTTP/1.1 over a stream until one side has enough.
+async fn speak<S>(
+    stream: S,
+    peer: Peer,
     app: axum::Router,
     mut stopped: watch::Receiver<bool>,
-    _room: Option<OwnedSemaphorePermit>,
-) {
-    // Small replies must not wait for more to come; where it cannot be set they are only slower.
-    let _ = stream.set_nodelay(true);
-    let peer = Peer(peer.ip());
+    head_within: Duration,
+) where
+    S: hyper::rt::Read + hyper::rt::Write + Unpin,
+{
     let app = app.map_request(move |mut request: Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(peer);
         request
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
+        .header_read_timeout(head_within)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX);
-    let serving = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+    let serving = http.serve_connection(stream, TowerToHyperService::new(app));
     tokio::pin!(serving);
     tokio::select! {
         // A broken connection is the client's affair.

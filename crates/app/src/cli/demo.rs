@@ -2,6 +2,7 @@
 
 use super::serve::{self, Limits};
 use super::{Exit, Fault, term};
+use crate::api::ServeOptions;
 use crate::clock::{Clock, Stopwatch};
 use crate::config::{DATA_DIR, Global, MASTER_KEY_FILE};
 use crate::flows::House;
@@ -71,7 +72,8 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
         }
         term::print(&text).map_err(Fault::from)
     };
-    let door = serve::Door { listen: &args.listen, limits: args.limits, trusted_proxy: &[] };
+    let options = ServeOptions { limits: args.limits == Limits::On, ..ServeOptions::default() };
+    let door = serve::Door { listen: &args.listen, options };
     serve::serve(Arc::new(house), door, ready).await
 }
 

@@ -108,7 +108,7 @@ pub fn run() -> ExitCode {
             return exit.into();
         }
     };
-    log();
+    log(&cli.command);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let ended = match runtime {
         Ok(runtime) => runtime.block_on(dispatch(cli)),
@@ -162,15 +162,26 @@ async fn dispatch(cli: Cli) -> Result<Exit, Fault> {
     }
 }
 
-fn log() {
+/// Where the log goes, and how it looks. Only a server writes it in another form than text.
+fn log(command: &Command) {
+    use serve::LogForm;
     use tracing_subscriber::EnvFilter;
+    let (form, access) = match command {
+        Command::Serve(args) => (args.log, args.access_log),
+        _ => (LogForm::Text, false),
+    };
     let wanted = config::log_filter();
-    let filter = EnvFilter::try_new(&wanted).unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(term::is_watched() && !config::no_color())
-        .init();
+    let mut filter = EnvFilter::try_new(&wanted).unwrap_or_else(|_| EnvFilter::new("warn"));
+    if let Ok(lines) = "access=info".parse()
+        && access
+    {
+        filter = filter.add_directive(lines);
+    }
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match form {
+        LogForm::Text => log.with_ansi(term::is_watched() && !config::no_color()).init(),
+        LogForm::Json => log.json().flatten_event(true).with_current_span(false).init(),
+    }
 }
 
 #[cfg(test)]

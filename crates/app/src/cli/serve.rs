@@ -1,14 +1,15 @@
 //! `serve`: answers over HTTP until it is told to stop.
 
 use super::{Exit, Fault, open};
-use crate::api::{self, ServeOptions};
+use crate::api::tls::Tls;
+use crate::api::{self, Prefix, ServeOptions};
 use crate::config::{GeoArgs, Global};
 use crate::flows::{House, scans};
 use crate::geo::Geo;
 use crate::pages;
 use clap::ValueEnum;
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -18,6 +19,8 @@ use tokio::sync::watch;
 /// Requests under way may take this long after the signal; the rest of ten seconds is for the
 /// store.
 const DRAIN: Duration = Duration::from_secs(7);
+/// How often the certificate files are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// Folding the log into the file may take this long.
 const CLOSE: Duration = Duration::from_secs(2);
 
@@ -30,6 +33,15 @@ pub enum Limits {
     Off,
 }
 
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogForm {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
 /// Answers over HTTP.
 #[derive(clap::Args, Debug)]
 pub struct Args {
@@ -40,8 +52,23 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = Limits::On)]
     limits: Limits,
     /// A proxy whose X-Forwarded-For is believed; may be given several times
-    #[arg(long, value_name = "CIDR", value_parser = cidr)]
-    trusted_proxy: Vec<String>,
+    #[arg(long, value_name = "CIDR")]
+    trusted_proxy: Vec<Prefix>,
+    /// Who may read /metrics; may be given several times [default: this machine]
+    #[arg(long, value_name = "CIDR")]
+    metrics_from: Vec<Prefix>,
+    /// Certificate chain in PEM form: serve HTTPS
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Its private key in PEM form
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Form of the log on standard error
+    #[arg(long, value_enum, default_value_t = LogForm::Text)]
+    pub(super) log: LogForm,
+    /// A log line for each request, without anything personal
+    #[arg(long)]
+    pub(super) access_log: bool,
     /// Support telephone on the public page [env: DOSSIER_HOTLINE]
     #[arg(long, value_name = "TEL")]
     hotline: Option<String>,
@@ -49,35 +76,59 @@ pub struct Args {
     geo: GeoArgs,
 }
 
-/// An address or a range of them.
-fn cidr(text: &str) -> Result<String, String> {
-    let form = || "an address or a range such as 10.0.0.0/8".to_owned();
-    let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
-    let address: IpAddr = address.parse().map_err(|_| form())?;
-    let most = if address.is_ipv4() { 32 } else { 128 };
-    let bits: u8 =
-        bits.unwrap_or(if address.is_ipv4() { "32" } else { "128" }).parse().map_err(|_| form())?;
-    if bits <= most { Ok(format!("{address}/{bits}")) } else { Err(form()) }
-}
-
 /// Runs the command.
 pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     let geo = Geo::load(&args.geo.paths())?;
     let settings = global.settings(args.hotline.as_deref())?;
     let house = Arc::new(open::house_with(global, geo, settings).await?);
-    let door =
-        Door { listen: &args.listen, limits: args.limits, trusted_proxy: &args.trusted_proxy };
-    serve(house, door, |_| Ok(())).await
+    let tls = match (&args.tls_cert, &args.tls_key) {
+        (Some(certificate), Some(key)) => Some(Arc::new(open_tls(certificate, key)?)),
+        _ => None,
+    };
+    if let Some(tls) = &tls {
+        keep_fresh(Arc::clone(tls))?;
+    }
+    let options = ServeOptions {
+        limits: args.limits == Limits::On,
+        trusted_proxies: args.trusted_proxy,
+        metrics_from: args.metrics_from,
+        access_log: args.access_log,
+        tls,
+        ..ServeOptions::default()
+    };
+    serve(house, Door { listen: &args.listen, options }, |_| Ok(())).await
+}
+
+fn open_tls(certificate: &Path, key: &Path) -> Result<Tls, Fault> {
+    Tls::read(certificate, key).map_err(|e| Fault::failed(format!("cannot serve HTTPS: {e}")))
+}
+
+/// Looks at SIGHUP and once a minute whether the files have changed.
+fn keep_fresh(tls: Arc<Tls>) -> Result<(), Fault> {
+    let failed = |e: std::io::Error| Fault::failed(format!("cannot listen for signals: {e}"));
+    let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = hangup.recv() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            match tls.refresh() {
+                Ok(true) => tracing::info!("a new certificate is served"),
+                Ok(false) => {}
+                Err(error) => tracing::warn!(%error, "the last good certificate stays"),
+            }
+        }
+    });
+    Ok(())
 }
 
 /// How the world comes in.
 pub struct Door<'a> {
     /// Address and port.
     pub listen: &'a str,
-    /// Rate limits.
-    pub limits: Limits,
-    /// Proxies whose `X-Forwarded-For` is believed, checked CIDR texts.
-    pub trusted_proxy: &'a [String],
+    /// How.
+    pub options: ServeOptions,
 }
 
 /// Serves an open house until it is told to stop. `ready` is called once it listens.
@@ -89,9 +140,11 @@ pub async fn serve(
     let stop = stop_signal()?;
     let listener = bind(door.listen).await?;
     let address = listener.local_addr()?;
-    announce(address)?;
-    ready(&format!("http://{address}"))?;
-    let ended = until_stopped(Arc::clone(&house), listener, &door, stop).await;
+    let scheme = if door.options.tls.is_some() { "https" } else { "http" };
+    let base = format!("{scheme}://{address}");
+    announce(&base)?;
+    ready(&base)?;
+    let ended = until_stopped(Arc::clone(&house), listener, door.options, stop).await;
     if let Err(error) = scans::flush(&house).await {
         tracing::warn!(%error, "looks of the last moments were not written");
     }
@@ -113,9 +166,9 @@ async fn bind(listen: &str) -> Result<TcpListener, Fault> {
 }
 
 /// The one line that says the server is ready. Nobody may be reading it.
-fn announce(address: SocketAddr) -> Result<(), Fault> {
+fn announce(base: &str) -> Result<(), Fault> {
     let mut out = std::io::stdout().lock();
-    match writeln!(out, "listening on http://{address}").and_then(|()| out.flush()) {
+    match writeln!(out, "listening on {base}").and_then(|()| out.flush()) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e.into()),
         _ => Ok(()),
     }
@@ -147,33 +200,18 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 async fn until_stopped(
     house: Arc<House>,
     listener: TcpListener,
-    door: &Door<'_>,
+    options: ServeOptions,
     stop: watch::Receiver<bool>,
 ) -> Result<(), Fault> {
+    let options = ServeOptions { extra: Some(pages::routes()), ..options };
     let patience = async {
         stopped(stop.clone()).await;
         tokio::time::sleep(DRAIN).await;
     };
     tokio::select! {
-        ended = answer(house, listener, door, stopped(stop.clone())) => {
+        ended = api::serve(house, listener, options, stopped(stop.clone())) => {
             ended.map_err(|e| Fault::Unavailable(format!("the server ended: {e}")))
         }
         () = patience => Ok(()),
     }
-}
-
-/// Opens the API and the pages to the world.
-async fn answer(
-    house: Arc<House>,
-    listener: TcpListener,
-    door: &Door<'_>,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let trusted = door.trusted_proxy.iter().map(|text| text.parse());
-    let options = ServeOptions {
-        limits: door.limits == Limits::On,
-        trusted_proxies: trusted.collect::<Result<_, String>>().map_err(std::io::Error::other)?,
-        extra: Some(pages::routes()),
-    };
-    api::serve(house, listener, options, stop).await
 }

@@ -1,6 +1,7 @@
 //! The house: everything a flow needs, opened once and shared.
 
 use super::caller::Caller;
+use super::log::Sealing;
 use super::outcome::FlowError;
 use super::reference::{Reference, code_key_label, key_ring};
 use super::scans::ScanQueue;
@@ -55,6 +56,8 @@ pub struct House {
     pub settings: Settings,
     /// Looks waiting to be written.
     pub scans: ScanQueue,
+    /// When all that was recorded was last seen sealed.
+    pub sealing: Sealing,
     ring: ArcSwap<KeyRing>,
     master: MasterKey,
     reference: ArcSwap<Reference>,
@@ -91,6 +94,7 @@ impl House {
             secrets,
             settings,
             scans: ScanQueue::default(),
+            sealing: Sealing::default(),
             ring: ArcSwap::from_pointee(ring),
             master,
             reference: ArcSwap::from_pointee(reference),

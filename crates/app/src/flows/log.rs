@@ -6,14 +6,46 @@
 
 use super::house::House;
 use super::outcome::{FlowError, RACES_MAX};
+use crate::clock::Stopwatch;
 use domain::log::checkpoint::{Checkpoint, PublicKey};
 use domain::log::tile::{InTiles, NotInTiles, Tile, WIDTH};
 use domain::log::tree::{self, Hash};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use store::StoreError;
 
 /// Entries made in one plan.
 const ENTRIES_MAX: usize = 8_192;
+
+/// When this process last saw everything sealed and signed: by itself or by another.
+#[derive(Debug)]
+pub struct Sealing {
+    since: Stopwatch,
+    whole_at_micros: AtomicU64,
+}
+
+impl Default for Sealing {
+    fn default() -> Self {
+        Self { since: Stopwatch::start(), whole_at_micros: AtomicU64::new(0) }
+    }
+}
+
+impl Sealing {
+    fn micros(&self) -> u64 {
+        u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn is_whole(&self) {
+        self.whole_at_micros.store(self.micros(), Ordering::Relaxed);
+    }
+
+    /// How long ago that was; since the start where it never was.
+    pub fn ago(&self) -> Duration {
+        let at = self.whole_at_micros.load(Ordering::Relaxed);
+        Duration::from_micros(self.micros().saturating_sub(at))
+    }
+}
 
 /// Seals everything that waits and signs the head. Returns how many events became entries. Another
 /// sealer may be at work: then it does the rest.
@@ -21,10 +53,11 @@ const ENTRIES_MAX: usize = 8_192;
 /// # Errors
 /// The store cannot be read or written; what was sealed stays sealed.
 pub async fn seal(house: &House) -> Result<u64, FlowError> {
-    let (mut sealed, mut most, mut races) = (0, ENTRIES_MAX, 0);
+    let (mut sealed, mut most, mut races, mut all) = (0, ENTRIES_MAX, 0, false);
     while races < RACES_MAX {
         let waiting = house.store.unsealed_fetch(most).await?;
         if waiting.is_empty() {
+            all = true;
             break;
         }
         let head = house.store.log_head().await?;
@@ -35,10 +68,14 @@ pub async fn seal(house: &House) -> Result<u64, FlowError> {
             Err(error) => return Err(error.into()),
         }
         if waiting.len() < ENTRIES_MAX && races == 0 {
+            all = true;
             break;
         }
     }
     sign(house).await?;
+    if all {
+        house.sealing.is_whole();
+    }
     Ok(sealed)
 }
 
@@ -60,6 +97,15 @@ pub async fn sign(house: &House) -> Result<(), FlowError> {
     let note = checkpoint.sign(&house.secrets.log_key());
     house.store.log_note_put(size, &note).await?;
     Ok(())
+}
+
+/// Entries under the signed head; none while nothing is signed.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn signed_size(house: &House) -> Result<u64, FlowError> {
+    let head = house.store.log_head().await?;
+    Ok(if head.note.is_some() { head.note_size } else { 0 })
 }
 
 /// The signed head and the key that opens it; none while nothing is signed.

@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod dossier;
 pub mod expiry;
 pub mod find;
+pub mod gauges;
 pub mod history;
 pub mod house;
 pub mod idempotency;

@@ -120,6 +120,11 @@ impl ScanQueue {
         self.dropped.load(Ordering::Relaxed)
     }
 
+    /// Units whose looks wait to be written.
+    pub fn waiting_count(&self) -> usize {
+        self.waiting.lock().map_or(0, |waiting| waiting.turns.len())
+    }
+
     /// The looks at a unit that are not written yet.
     pub fn pending(&self, unit: i64, audience: Audience) -> Option<ScanDelta> {
         self.waiting.lock().ok()?.looks.get(&(unit, audience)).cloned()

@@ -47,7 +47,9 @@ pub fn script_source() -> String {
     format!("{} {}", source(script()), source(proof_script()))
 }
 
-fn source(text: &str) -> String {
+/// The source that names a text standing in a page.
+#[must_use]
+pub fn source(text: &str) -> String {
     format!("'sha256-{}'", BASE64.encode(Sha256::digest(text)))
 }
 

@@ -68,14 +68,18 @@ pub struct Server {
 
 impl Server {
     pub fn start(place: &Place) -> Self {
-        let serve = ["serve", "--listen", "127.0.0.1:0", "--limits", "off"];
-        let mut command = place.command(&serve);
-        let mut child =
-            command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+        Self::logging(place.command(&["serve", "--limits", "off"]), Stdio::null())
+    }
+
+    /// One with more to say than where its records are; its log goes to `log`.
+    pub fn logging(mut command: Command, log: Stdio) -> Self {
+        command.stderr(log);
+        command.args(["--listen", "127.0.0.1:0"]);
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
         let mut line = String::new();
         let out = child.stdout.take().expect("it has an output");
         BufReader::new(out).read_line(&mut line).expect("it says where it listens");
-        let address = line.trim().strip_prefix("listening on http://").and_then(|a| a.parse().ok());
+        let address = line.trim().split_once("://").and_then(|(_, a)| a.parse().ok());
         let address = address.unwrap_or_else(|| panic!("it does not listen: {line:?}"));
         Self { child, address }
     }

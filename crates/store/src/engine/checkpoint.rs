@@ -70,6 +70,11 @@ impl Checkpointer {
         }))
     }
 
+    /// The count, for whoever watches from outside.
+    pub fn pages(&self) -> Arc<AtomicU32> {
+        Arc::clone(&self.pages)
+    }
+
     /// Called by the writer after it has answered a group.
     pub fn after_commit(&mut self, conn: &mut Connection) {
         let pages = self.pages.load(Ordering::Relaxed);

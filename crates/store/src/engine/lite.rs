@@ -118,6 +118,11 @@ impl std::fmt::Debug for Lite {
 }
 
 impl Lite {
+    /// Pages in the write-ahead log after the last commit.
+    pub(super) fn log_pages(&self) -> u32 {
+        self.shared.writer.log_pages()
+    }
+
     pub(super) async fn open(
         dir: PathBuf,
         options: SqliteOptions,

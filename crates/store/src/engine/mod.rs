@@ -69,6 +69,23 @@ impl std::fmt::Debug for Target {
     }
 }
 
+/// What an open database is busy with just now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// SQLite.
+    Lite {
+        /// Pages of 4 KiB in the write-ahead log after the last commit.
+        log_pages: u32,
+    },
+    /// PostgreSQL.
+    Pg {
+        /// Connections in a transaction.
+        writing: usize,
+        /// Connections that read a stream.
+        streaming: usize,
+    },
+}
+
 /// An open database. Cloning is cheap and shares everything.
 #[derive(Clone, Debug)]
 pub enum Engine {
@@ -90,6 +107,17 @@ impl Engine {
                 Lite::open(dir.clone(), options.clone(), migrations.to_vec()).await.map(Self::Lite)
             }
             Target::Postgres { url } => Pg::open(url, migrations).await.map(Self::Pg),
+        }
+    }
+
+    /// What it is busy with. Asks nobody: costs nothing.
+    pub fn load(&self) -> Load {
+        match self {
+            Self::Lite(lite) => Load::Lite { log_pages: lite.log_pages() },
+            Self::Pg(pg) => {
+                let (writing, streaming) = pg.busy();
+                Load::Pg { writing, streaming }
+            }
         }
     }
 

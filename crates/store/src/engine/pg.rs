@@ -155,8 +155,13 @@ impl From<Failure> for EngineError {
     }
 }
 
-/// An error with the server's words, which its own display leaves to its source.
+/// An error with the server's words, which its own display leaves to its source. Without their
+/// detail, which shows the row that failed, and with it what the log must never hold.
 pub(super) fn in_full(error: &tokio_postgres::Error) -> String {
+    if let Some(said) = error.as_db_error() {
+        let code = said.code().code();
+        return format!("{error}: {} {code}: {}", said.severity(), said.message());
+    }
     match std::error::Error::source(error) {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
@@ -194,6 +199,13 @@ pub(super) fn check_arity(
 }
 
 impl Pg {
+    /// Connections that write and that stream just now.
+    pub(super) fn busy(&self) -> (usize, usize) {
+        let taken = |most: usize, room: &Semaphore| most.saturating_sub(room.available_permits());
+        let shared = &self.shared;
+        (taken(WRITE_LINKS_MAX, &shared.writes), taken(STREAMS_MAX, &shared.streams))
+    }
+
     pub(super) async fn open(url: &str, migrations: &[Migration]) -> Result<Self, EngineError> {
         let mut config: Config = url
             .parse()

@@ -11,7 +11,7 @@
 //! - Other processes may write to the same file: `BEGIN IMMEDIATE` waits for its turn.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -49,6 +49,7 @@ struct Job {
 pub(super) struct Writer {
     queue: mpsc::Sender<Message>,
     read_only: Arc<AtomicBool>,
+    log_pages: Arc<AtomicU32>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -60,6 +61,7 @@ impl Writer {
             Session::open(&path, &options, Role::Writer).map_err(|error| error.to_string())?;
         let checkpointer = Checkpointer::start(path.clone(), options.clone())
             .map_err(|error| error.to_string())?;
+        let log_pages = checkpointer.pages();
         let mut scribe = Scribe {
             path,
             options,
@@ -73,7 +75,12 @@ impl Writer {
             .name("sqlite-writer".to_owned())
             .spawn(move || scribe.run(waiting))
             .map_err(|error| error.to_string())?;
-        Ok(Self { queue, read_only, thread: Mutex::new(Some(thread)) })
+        Ok(Self { queue, read_only, log_pages, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Pages in the write-ahead log after the last commit.
+    pub fn log_pages(&self) -> u32 {
+        self.log_pages.load(Ordering::Relaxed)
     }
 
     pub async fn write(&self, plan: Plan) -> Answer {

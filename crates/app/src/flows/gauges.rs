@@ -1,0 +1,61 @@
+//! What waits in a house just now: for whoever watches it. Reads a few numbers and decides nothing.
+
+use super::house::House;
+use super::log;
+use super::outcome::FlowError;
+use std::time::Duration;
+use store::engine::Load;
+
+/// What the process knows by itself, without asking the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Own {
+    /// Looks dropped since the start.
+    pub scans_dropped: u64,
+    /// Units whose looks wait to be written.
+    pub scans_waiting: usize,
+    /// Since this process last saw that all that was recorded is sealed and signed.
+    pub sealed_ago: Duration,
+    /// What the engine is busy with.
+    pub load: Load,
+}
+
+/// What the store says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Events that are no entries of the log yet.
+    pub unsealed: u64,
+    /// Entries under the signed head.
+    pub signed: u64,
+    /// Jobs of the outbox, due or not.
+    pub outbox: u64,
+    /// How long the first of them is overdue.
+    pub outbox_late: Duration,
+}
+
+/// What the process knows by itself.
+pub fn own(house: &House) -> Own {
+    Own {
+        scans_dropped: house.scans.dropped(),
+        scans_waiting: house.scans.waiting_count(),
+        sealed_ago: house.sealing.ago(),
+        load: house.store.engine().load(),
+    }
+}
+
+/// What the store says.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn waiting(house: &House) -> Result<Waiting, FlowError> {
+    let unsealed = house.store.unsealed_count().await?;
+    let signed = log::signed_size(house).await?;
+    let (outbox, first_due) = house.store.outbox_waiting().await?;
+    let now = house.clock.now().as_microsecond();
+    let late = first_due.map_or(0, |due| now.saturating_sub(due));
+    Ok(Waiting {
+        unsealed: u64::try_from(unsealed).unwrap_or(0),
+        signed,
+        outbox: u64::try_from(outbox).unwrap_or(0),
+        outbox_late: Duration::from_micros(u64::try_from(late).unwrap_or(0)),
+    })
+}
