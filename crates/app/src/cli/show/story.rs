@@ -114,6 +114,7 @@ impl Pen<'_> {
             | Body::BatchExported {}
             | Body::Commissioned { .. }
             | Body::Unpacked {}
+            | Body::Changed { .. }
             | Body::SuspicionReported { .. } => String::new(),
         }
     }
@@ -183,6 +184,7 @@ fn kind(body: &Body) -> (&'static str, &'static str) {
         Body::Registered { .. } => ("保修登记", "registered"),
         Body::ProofPassed { .. } => ("实物验证", "proved"),
         Body::SuspicionReported { .. } => ("举报", "reported"),
+        Body::Changed { .. } => ("变更", "changed"),
         Body::LifeOpened { .. } => ("新生命", "new life"),
     }
 }
