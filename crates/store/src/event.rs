@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 /// One fact, by an authorised party, about one home subject and possibly many rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// The unit, pack or batch it is filed under: for a bulk event the first subject's.
+    /// The unit, pack or batch it is filed under: for a bulk event the first subject's. Audit
+    /// records are filed under their brand, see `domain::audit::home`.
     pub home: i64,
     /// Its name.
     pub id: EventId,

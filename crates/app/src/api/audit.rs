@@ -159,9 +159,9 @@ pub(super) async fn list_audit(
     let wanted = Wanted {
         since: instant_in(&reference, &caller, "since", since)?,
         until: instant_in(&reference, &caller, "until", until)?,
-        actor: query.actor,
-        object: query.object,
-        kind: query.kind,
+        actor: word("actor", query.actor)?,
+        object: word("object", query.object)?,
+        kind: word("kind", query.kind)?,
         after: query.cursor.as_ref().map(place).transpose()?,
         most: page.rows()?,
     };
@@ -196,9 +196,9 @@ pub(super) async fn export_audit(
     let wanted = Wanted {
         since: instant_in(&reference, &caller, "since", since)?,
         until: instant_in(&reference, &caller, "until", until)?,
-        actor: query.actor,
-        object: query.object,
-        kind: query.kind,
+        actor: word("actor", query.actor)?,
+        object: word("object", query.object)?,
+        kind: word("kind", query.kind)?,
         ..Wanted::default()
     };
     let export = Export::begin(&house, &caller, wanted).await?;
@@ -212,6 +212,12 @@ pub(super) async fn export_audit(
     });
     let kind = [(header::CONTENT_TYPE, "application/x-ndjson")];
     Ok((kind, Body::from_stream(lines)).into_response())
+}
+
+/// A filter: any text that could stand in a record.
+fn word(field: &'static str, text: Option<String>) -> Result<Option<String>, Problem> {
+    let read = |text: String| domain::text::required(&text, domain::text::NOTE_CHARS_MAX);
+    text.map(read).transpose().map_err(|why| Problem::invalid(field, why))
 }
 
 fn instant_in(

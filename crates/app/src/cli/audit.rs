@@ -139,7 +139,7 @@ fn told(lang: Lang, record: &Record) -> String {
     if let Some(count) = record.count {
         return match lang {
             Lang::Zh => format!("{count} 条"),
-            Lang::En => format!("{count} rows"),
+            Lang::En => format!("rows: {count}"),
         };
     }
     let shown = |value: &Option<String>| value.as_deref().map_or("-".to_owned(), plain);

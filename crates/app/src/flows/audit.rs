@@ -10,7 +10,7 @@ use super::changes::{ADDRESS_LABEL, Author, sealed};
 use super::house::House;
 use super::mandate::brand_only;
 use super::outcome::FlowError;
-use domain::audit::{SensitiveRead, home};
+use domain::audit::{SensitiveRead, VALUE_CHARS_MAX, home};
 use domain::id::{BrandId, PartyId};
 use jiff::Timestamp;
 use std::collections::VecDeque;
@@ -86,7 +86,8 @@ pub fn note(house: &House, author: &Author, read: SensitiveRead, object: &str, c
         party: author.party.map(|p| p.0),
         verb: "read",
         object_kind: read.as_str(),
-        object: object.to_owned(),
+        // What was asked for may be anything: one row that no engine takes would hold up all others.
+        object: object.chars().filter(|c| !c.is_control()).take(VALUE_CHARS_MAX).collect(),
         count: i64::try_from(count).unwrap_or(i64::MAX),
     };
     house.reads.push(Noted { row, address: author.address }, WAITING_MAX);

@@ -299,7 +299,7 @@ async fn change_keys(
         let mut commit =
             Commit { relies_on: vec![Relied::Reference(rows.version)], ..Commit::default() };
         let (author, now) = (Author::operator(BrandId(0)), Clock::System.now());
-        changes::add_keys(&author, now, sealed, &mut commit);
+        changes::add_keys(&author, sealed, changes::stamps_from(now), &mut commit);
         match store.commit(&commit).await {
             Err(e) if e.is_race() => continue,
             Err(e) => return Err(e.into()),

@@ -104,23 +104,31 @@ pub(super) fn add(
     Ok(())
 }
 
-/// Adds changes of the key ring, which belong to the deployment, while there is no house yet.
+/// Adds changes of the key ring, which belong to the deployment: there may be no house yet. `stamp`
+/// gives each its name and when it is recorded.
 pub(super) fn add_keys(
     author: &Author,
-    now: Timestamp,
     changes: Vec<ReferenceChange>,
+    mut stamp: impl FnMut() -> (EventId, i64),
     commit: &mut Commit,
 ) {
-    for (n, change) in (0_i64..).zip(&changes) {
+    for change in &changes {
         let (ReferenceChange::CodeKey(row) | ReferenceChange::CodeKeyRewrapped(row)) = change
         else {
             continue;
         };
         let code = row.epoch.to_string();
         let body = body(("code_key", &code, verb(change, false)), Vec::new(), None);
-        commit.events.push(event(author, event_id_at(now), now.as_microsecond() + n, body));
+        let (id, at) = stamp();
+        commit.events.push(event(author, id, at, body));
     }
     commit.reference.extend(changes);
+}
+
+/// Names and instants from this one on, where no house gives them.
+pub(super) fn stamps_from(now: Timestamp) -> impl FnMut() -> (EventId, i64) {
+    let mut instants = now.as_microsecond()..;
+    move || (event_id_at(now), instants.next().unwrap_or(i64::MAX))
 }
 
 /// The address that an earlier record of the commit names.

@@ -291,7 +291,7 @@ async fn ensure_secrets(
     let mut commit =
         Commit { relies_on: vec![Relied::Reference(rows.version)], ..Commit::default() };
     let made = vec![row(0)?, row(ROOT_SECRET_EPOCH)?];
-    changes::add_keys(&Author::system(), now, made, &mut commit);
+    changes::add_keys(&Author::system(), made, changes::stamps_from(now), &mut commit);
     match store.commit(&commit).await {
         Err(StoreError::Conflict(_) | StoreError::Duplicate(_)) => Ok(()),
         other => Ok(other?),

@@ -159,7 +159,8 @@ pub async fn rewrap(house: &House, new: &MasterKey) -> Result<usize, FlowError> 
         let mut commit =
             Commit { relies_on: vec![Relied::Reference(rows.version)], ..Commit::default() };
         let author = Author::operator(BrandId(0));
-        changes::add_keys(&author, house.clock.now(), sealed, &mut commit);
+        let stamp = || (house.event_id(), house.record_time(0));
+        changes::add_keys(&author, sealed, stamp, &mut commit);
         match house.store.commit(&commit).await {
             Err(e) if e.is_race() => continue,
             Err(e) => return Err(e.into()),
