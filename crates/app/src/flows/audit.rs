@@ -292,7 +292,7 @@ async fn page(
         let reads = house.store.reads_fetch(&asked).await?;
         found.extend(reads.into_iter().map(|record| read(house, record)));
     }
-    found.sort_by(|a, b| (b.at, b.id).cmp(&(a.at, a.id)));
+    found.sort_by_key(|record| std::cmp::Reverse((record.at, record.id)));
     let more = found.len() > most;
     found.truncate(most);
     Ok((found, more))
