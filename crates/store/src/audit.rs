@@ -5,7 +5,7 @@
 //!
 //! Where a request came from is in neither: it is a sealed side row with a term.
 
-use crate::commit::{Commit, Observation};
+use crate::commit::{Commit, OBSERVATION_ADD, Observation};
 use crate::engine::{DecodeError, Plan, Row, Step, Value};
 use crate::event::{Body, Event};
 use crate::reference::ReferenceChange;
@@ -49,14 +49,11 @@ const CHANGES: &str = changes!("");
 const CHANGES_OF: &str = changes!(" AND c.object = $9");
 const READS: &str = reads!("");
 const READS_OF: &str = reads!(" AND c.object = $9");
-const ADDRESS_ADD: &str =
-    "INSERT INTO observation (home, id, sealed, expires_at) VALUES ($1, $2, $3, $4)";
 const DROPPED: &str = "SELECT CAST(COALESCE(SUM(count), 0) AS BIGINT) FROM audit_read \
     WHERE home = $1 AND verb = $2";
 
 /// The statements of this file, for the test that prepares every one on both engines.
-pub(crate) const STATEMENTS: &[&str] =
-    &[CHANGES, CHANGES_OF, READS, READS_OF, ADDRESS_ADD, DROPPED];
+pub(crate) const STATEMENTS: &[&str] = &[CHANGES, CHANGES_OF, READS, READS_OF, DROPPED];
 
 /// The verb of the record that says how many reads left none.
 pub const DROPPED_VERB: &str = "dropped";
@@ -220,7 +217,7 @@ impl Store {
         steps.extend(addresses.iter().map(|o| {
             let params: [Value; 4] =
                 [o.home.into(), o.id.into(), o.sealed.clone().into(), o.expires_at.into()];
-            Step::run(ADDRESS_ADD, params.to_vec())
+            Step::run(OBSERVATION_ADD, params.to_vec())
         }));
         self.engine.write(Plan::new(steps)).await.map_err(StoreError::Write)
     }

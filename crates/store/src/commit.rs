@@ -213,7 +213,7 @@ const IDEMPOTENCY_ADD: &str = "INSERT INTO idempotency (home, scope, content, st
     expires_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (scope, home) DO UPDATE SET \
     content = excluded.content, status = excluded.status, reply = excluded.reply, \
     expires_at = excluded.expires_at WHERE idempotency.expires_at <= $7";
-const OBSERVATION_ADD: &str =
+pub(crate) const OBSERVATION_ADD: &str =
     "INSERT INTO observation (home, id, sealed, expires_at) VALUES ($1, $2, $3, $4)";
 const REGISTRATION_ADD: &str = "INSERT INTO registration (unit, id, person, sealed, created_at) \
     VALUES ($1, $2, $3, $4, $5)";
