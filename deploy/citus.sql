@@ -27,6 +27,8 @@ SELECT create_distributed_table('observation', 'home', colocate_with => 'unit');
 SELECT create_distributed_table('scan', 'unit', colocate_with => 'unit');
 SELECT create_distributed_table('registration', 'unit', colocate_with => 'unit');
 SELECT create_distributed_table('proof_try', 'unit', colocate_with => 'unit');
+SELECT create_distributed_table('audit_change', 'home', colocate_with => 'unit');
+SELECT create_distributed_table('audit_read', 'home', colocate_with => 'unit');
 
 -- (b) pack home: numbers of packs come from the same line as those of units
 SELECT create_distributed_table('pack', 'number', colocate_with => 'unit');

@@ -1,10 +1,10 @@
-//! What a serving process does beside answering: writes down scans, looks again at activations
+//! What a serving process does beside answering: writes down scans and sensitive reads, looks again at activations
 //! that late facts concern, notices what other processes changed in the reference rows, seals what
 //! was recorded into the log, and forgets what may only be kept for a while.
 //!
 //! Every job may be lost at any moment and run anywhere: nothing here holds state of its own.
 
-use crate::flows::{House, expiry, later, log, scans};
+use crate::flows::{House, audit, expiry, later, log, scans};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,8 @@ use tokio::task::JoinSet;
 /// How often gathered scans are written, a few at a time: 2,000 units each second, far more than a
 /// brand's customers look at.
 const SCANS_EVERY: Duration = Duration::from_millis(100);
+/// How often noted sensitive reads are written.
+const READS_EVERY: Duration = Duration::from_millis(100);
 /// How often the outbox is looked into.
 const OUTBOX_EVERY: Duration = Duration::from_millis(500);
 /// How often the version of the reference rows is read. On SQLite it is read at every use anyway.
@@ -59,6 +61,10 @@ pub fn start(house: &Arc<House>) -> Jobs {
     tasks.spawn(repeat(SEAL_EVERY, stop_5, "seal", house_5, |house| async move {
         log::seal(&house).await.map(|_| ())
     }));
+    let (house_6, stop_6) = of();
+    tasks.spawn(repeat(READS_EVERY, stop_6, "audit", house_6, |house| async move {
+        audit::flush(&house).await.map(|_| ())
+    }));
     Jobs { stop, tasks, house: Arc::clone(house) }
 }
 
@@ -69,6 +75,9 @@ impl Jobs {
         while self.tasks.join_next().await.is_some() {}
         if let Err(error) = scans::flush(&self.house).await {
             tracing::warn!(%error, "the last scans could not be written");
+        }
+        if let Err(error) = audit::flush(&self.house).await {
+            tracing::warn!(%error, "the last sensitive reads could not be recorded");
         }
     }
 }

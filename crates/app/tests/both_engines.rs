@@ -285,8 +285,14 @@ macro_rules! steps {
     };
 }
 
-const STEPS: [(&str, &str); 5] =
-    steps!["V1__spine", "V2__kit", "V3__code_like_sn", "V4__shipment_sender", "V5__log"];
+const STEPS: [(&str, &str); 6] = steps![
+    "V1__spine",
+    "V2__kit",
+    "V3__code_like_sn",
+    "V4__shipment_sender",
+    "V5__log",
+    "V6__audit"
+];
 const CITUS: &str = include_str!("../../../deploy/citus.sql");
 const PARTITIONS: u32 = 4;
 

@@ -2,6 +2,7 @@
 //! no serialisation lives here; see `ARCHITECTURE.md`.
 
 pub mod activation;
+pub mod audit;
 pub mod calendar;
 pub mod code;
 pub mod custody;

@@ -19,7 +19,8 @@ pub struct Commit {
     pub events: Vec<Event>,
     /// Units in a commissioning that already stand in the table.
     pub known: HashSet<i64>,
-    /// Changes of reference rows; they bump the version everybody polls.
+    /// Changes of reference rows; they bump the version everybody polls. Each needs its
+    /// [`Body::Changed`] among the events.
     pub reference: Vec<ReferenceChange>,
     /// Numbers taken from a batch: (batch, expected next, new next).
     pub draws: Vec<Draw>,
@@ -212,7 +213,7 @@ const IDEMPOTENCY_ADD: &str = "INSERT INTO idempotency (home, scope, content, st
     expires_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (scope, home) DO UPDATE SET \
     content = excluded.content, status = excluded.status, reply = excluded.reply, \
     expires_at = excluded.expires_at WHERE idempotency.expires_at <= $7";
-const OBSERVATION_ADD: &str =
+pub(crate) const OBSERVATION_ADD: &str =
     "INSERT INTO observation (home, id, sealed, expires_at) VALUES ($1, $2, $3, $4)";
 const REGISTRATION_ADD: &str = "INSERT INTO registration (unit, id, person, sealed, created_at) \
     VALUES ($1, $2, $3, $4, $5)";
@@ -251,6 +252,9 @@ impl Store {
     /// [`StoreError::Conflict`]: something it relied on has moved; load and decide again.
     /// [`StoreError::Duplicate`]: a once-only fact or identifier is already there.
     pub async fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
+        if let Some(change) = crate::audit::unrecorded(commit) {
+            return Err(StoreError::Record(format!("no audit record tells of {change}")));
+        }
         let plan = plan(commit, &self.blind)?;
         self.engine.write(plan).await.map_err(|error| match error {
             WriteError::Conflict { relied_on } => StoreError::Conflict(relied_on),

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 /// One fact, by an authorised party, about one home subject and possibly many rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// The unit, pack or batch it is filed under: for a bulk event the first subject's.
+    /// The unit, pack or batch it is filed under: for a bulk event the first subject's. Audit
+    /// records are filed under their brand, see `domain::audit::home`.
     pub home: i64,
     /// Its name.
     pub id: EventId,
@@ -182,6 +183,22 @@ pub struct ActivatedBody {
     pub signals_digest: String,
     /// Databases and policies used.
     pub versions: String,
+}
+
+/// A field of a changed object, before and after.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldRow {
+    /// What stands there now.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub after: Option<String>,
+    /// What stood there.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub before: Option<String>,
+    /// Which field.
+    pub field: String,
+    /// It is personal: it changed, and its values are told nowhere.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub hidden: bool,
 }
 
 /// What happened.
@@ -392,6 +409,20 @@ pub enum Body {
         /// The observation that holds the words, hex.
         observation: String,
     },
+    /// A row of reference data was made or changed; filed under its brand's home of audit records.
+    Changed {
+        /// What the object is called in the brand: a GTIN, a party's code, a batch's number.
+        code: String,
+        /// What differs; nothing where the change is all that is to be said.
+        fields: Vec<FieldRow>,
+        /// `product`, `party`, `site`, `territory`, `batch`, `api_key`, `code_key`, `brand`.
+        object: String,
+        /// The observation that holds the address it came from, hex.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        observation: Option<String>,
+        /// `created`, `changed`, `minted`, `exported`, `delivered`, `voided`, `revoked`, `rewrapped`.
+        verb: String,
+    },
     /// The unit starts over: a return, a refurbishment, a replacement.
     LifeOpened {
         /// What opened it. Events from before this field say it in `reason`, in words.
@@ -434,6 +465,7 @@ impl Body {
             Self::Registered { .. } => "registered",
             Self::ProofPassed { .. } => "proof_passed",
             Self::SuspicionReported { .. } => "suspicion_reported",
+            Self::Changed { .. } => "changed",
             Self::LifeOpened { .. } => "life_opened",
         }
     }

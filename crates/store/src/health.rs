@@ -27,6 +27,9 @@ const LEAVES: &str = "SELECT COUNT(*) FROM unsealed n WHERE \
 const ENTRIES: &str = "SELECT COUNT(*) FROM sealed n WHERE \
     NOT EXISTS (SELECT 1 FROM event e WHERE e.home = n.home AND e.id = n.event_id)";
 
+const CHANGES: &str = "SELECT COUNT(*) FROM audit_change c WHERE \
+    NOT EXISTS (SELECT 1 FROM event e WHERE e.home = c.home AND e.id = c.event_id)";
+
 /// What leans on what, and the count of rows that find nothing to lean on.
 const LEANS: &[(&str, &str)] = &[
     ("identifiers without their unit", IDENTIFIERS),
@@ -38,6 +41,7 @@ const LEANS: &[(&str, &str)] = &[
     ("custody without its event", HOLDS),
     ("unsealed leaves without their event", LEAVES),
     ("entries of the log without their event", ENTRIES),
+    ("audit records without their event", CHANGES),
 ];
 
 /// The statements of this file, for the test that prepares every one on both engines.
@@ -54,6 +58,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     HOLDS,
     LEAVES,
     ENTRIES,
+    CHANGES,
 ];
 
 impl Store {

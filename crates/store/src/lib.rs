@@ -4,6 +4,7 @@
 //! and names what it relied on. [`event`] holds the ledger's record types, [`canonical`] their
 //! bytes for ever, [`mod@project`] what each does to the tables that answer questions.
 
+pub mod audit;
 pub mod canonical;
 pub mod commit;
 mod custody;
@@ -24,8 +25,14 @@ use canonical::BlindKey;
 use engine::{Engine, EngineError, Migration, Target, WriteError};
 
 /// The schema, step by step; forward only, never edited.
-const MIGRATIONS: &[Migration] =
-    migrations!["V1__spine", "V2__kit", "V3__code_like_sn", "V4__shipment_sender", "V5__log"];
+const MIGRATIONS: &[Migration] = migrations![
+    "V1__spine",
+    "V2__kit",
+    "V3__code_like_sn",
+    "V4__shipment_sender",
+    "V5__log",
+    "V6__audit"
+];
 
 /// Everything recorded, on one engine.
 #[derive(Clone)]
@@ -96,6 +103,7 @@ impl Store {
     /// Every SQL constant, for the test that prepares each on both engines.
     pub fn statements() -> Vec<&'static str> {
         [
+            audit::STATEMENTS,
             commit::STATEMENTS,
             custody::STATEMENTS,
             expiry::STATEMENTS,

@@ -81,6 +81,9 @@ const IDENTIFIER_END: &str = "INSERT INTO identifier_past (value, scheme, scope,
 const IDENTIFIER_DROP: &str =
     "DELETE FROM identifier WHERE value = $1 AND scheme = $2 AND scope = $3";
 
+const AUDIT_CHANGE_ADD: &str = "INSERT INTO audit_change (home, at, event_id, actor, \
+    object_kind, object, observation) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+
 /// The statements of this file, for the test that prepares every one on both engines.
 pub(crate) const STATEMENTS: &[&str] = &[
     UNIT_BIRTH,
@@ -107,6 +110,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     IDENTIFIER_ADD,
     IDENTIFIER_END,
     IDENTIFIER_DROP,
+    AUDIT_CHANGE_ADD,
 ];
 
 /// Who hands what to whom.
@@ -234,6 +238,18 @@ pub fn project(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
         Body::LifeOpened { life, .. } => {
             steps.push(run(UNIT_LIFE, [home.into(), (*life).into()]));
         }
+        Body::Changed { code, object, observation, .. } => steps.push(run(
+            AUDIT_CHANGE_ADD,
+            [
+                home.into(),
+                event.recorded_at.into(),
+                event.id.0.into(),
+                (&event.actor).into(),
+                object.into(),
+                code.into(),
+                observation.as_deref().and_then(unhex).into(),
+            ],
+        )),
         Body::Minted { .. }
         | Body::CodesVoided { .. }
         | Body::BatchDelivered { .. }

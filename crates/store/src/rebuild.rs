@@ -63,6 +63,7 @@ projections! {
     "shipment", ["subject", "brand_id", "shipment_no", "from_party"], ["to_party", "happened_at",
         "voided_at"];
     "identifier", ["value", "scheme", "scope"], ["unit", "from_at"];
+    "audit_change", ["home", "at", "event_id"], ["actor", "object_kind", "object", "observation"];
     "identifier_past", ["value", "scheme", "scope", "from_at"], ["unit", "to_at"];
 }
 

@@ -88,6 +88,18 @@ async fn make(store: &Store) {
     store.commit(&commit).await.expect("the unit is new");
 }
 
+/// The audit record of a change.
+fn changed(id: u8, object: &str, code: &str) -> Event {
+    let body = Body::Changed {
+        code: code.into(),
+        fields: Vec::new(),
+        object: object.into(),
+        observation: None,
+        verb: "changed".into(),
+    };
+    event(-2, id, body, Vec::new())
+}
+
 async fn stale_reference_rows_conflict(store: &Store) {
     let version = store.reference_version().await.expect("it reads");
     let brand = |id: i64| BrandRow {
@@ -99,6 +111,7 @@ async fn stale_reference_rows_conflict(store: &Store) {
     let put = |id, version| Commit {
         relies_on: vec![Relied::Reference(version)],
         reference: vec![ReferenceChange::Brand(brand(id))],
+        events: vec![changed((id * 16 + version) as u8, "brand", &format!("B{id}"))],
         ..Commit::default()
     };
     store.commit(&put(1, version)).await.expect("the version is right");
@@ -168,6 +181,7 @@ async fn reference_rows_are_put_and_put_again(store: &Store) {
         let commit = Commit {
             relies_on: vec![Relied::Reference(version)],
             reference: vec![ReferenceChange::Party(party(name))],
+            events: vec![changed(version as u8, "party", "P")],
             ..Commit::default()
         };
         store.commit(&commit).await.expect("it is put");

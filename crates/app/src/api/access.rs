@@ -154,5 +154,12 @@ mod tests {
             let row = format!("| {} | {} |", fact.as_str(), cells.join(" | "));
             assert!(docs.contains(&row), "docs/access.md lacks the row\n{row}");
         }
+        for read in domain::audit::SensitiveRead::ALL {
+            let row = format!("| {} | ", read.as_str());
+            assert!(docs.contains(&row), "docs/access.md lacks the row\n{row}");
+        }
+        for field in domain::audit::PERSONAL {
+            assert!(docs.contains(&format!("`{field}`")), "docs/access.md lacks {field}");
+        }
     }
 }

@@ -82,7 +82,7 @@ impl Gate {
     }
 
     /// Who a request says it is: nobody without a key; a key that is not good is refused.
-    async fn asker(&self, headers: &HeaderMap) -> Result<Option<Caller>, Problem> {
+    async fn asker(&self, headers: &HeaderMap, client: IpAddr) -> Result<Option<Caller>, Problem> {
         let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
         let refused = || Problem::transport("unauthenticated");
         let text = value.to_str().map_err(|_| refused())?;
@@ -92,7 +92,8 @@ impl Gate {
         }
         let reference = self.house.reference().await?;
         let caller = keys::authenticate(&reference, token.trim());
-        caller.map(Some).ok_or_else(refused)
+        let addressed = |caller| Caller { address: Some(client), ..caller };
+        caller.map(addressed).map(Some).ok_or_else(refused)
     }
 
     /// Counts a public look at a unit.
@@ -178,7 +179,7 @@ where
     let route = gate.counts.route(template.map(MatchedPath::as_str));
     let secure = gate.is_secure(&request);
     let client = gate.client(peer_of(&request).address, request.headers());
-    let asker = gate.asker(request.headers()).await;
+    let asker = gate.asker(request.headers(), client).await;
     let limits = gate.limits.as_ref();
     let standing = limits.map(|limits| match &asker {
         Ok(Some(caller)) => limits.key(&caller.actor),

@@ -8,8 +8,9 @@ use super::input::{Asked, At};
 use super::units::{UnitQuery, scheme_of};
 use super::verify::unit_of;
 use crate::bundle::Bundle;
+use crate::flows::find::unit_number;
 use crate::flows::log::{Paths, published, signed_head};
-use crate::flows::{House, Scope, history};
+use crate::flows::{House, Scope, audit, history};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -17,6 +18,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use domain::audit::SensitiveRead;
 use domain::log::tile::Tile;
 use domain::refusal::{Refusal, Refused};
 use serde::Serialize;
@@ -164,5 +166,7 @@ pub(super) async fn prove_history(
     }
     let history = history::prove(&house, &unit).await?;
     let history = history.filter(|h| !h.events.is_empty()).ok_or_else(not_yet)?;
+    let code = house.ring().encode(unit_number(number));
+    audit::note(&house, &(&caller).into(), SensitiveRead::Proof, code.as_str(), 1);
     Ok(Json(Bundle::new(number, &history)))
 }

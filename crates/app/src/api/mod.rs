@@ -12,6 +12,7 @@
 
 pub mod access;
 mod activations;
+pub mod audit;
 mod batches;
 mod bulk;
 mod catalogue;

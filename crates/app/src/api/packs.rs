@@ -11,9 +11,10 @@ use super::verdicts::{HopReply, ProductReply};
 use crate::flows::contents::{self, Inside, PackDossier, Page, Paper, Parent};
 use crate::flows::custody::Subject;
 use crate::flows::find::{self, unit_number};
-use crate::flows::{Caller, House, Scope};
+use crate::flows::{Caller, House, Scope, audit};
 use axum::Json;
 use axum::extract::State;
+use domain::audit::SensitiveRead;
 use domain::code::TraceCode;
 use domain::id::{PartyId, ProductId};
 use domain::identifier::{Identifier, Scheme};
@@ -119,6 +120,7 @@ pub(super) async fn show_pack(
         return Err(Refused::new(Refusal::UnknownSubject, "sscc").into());
     }
     let contents = told.contents(&page).await?;
+    audit::note(&house, &(&caller).into(), SensitiveRead::Dossier, &sscc, 1);
     Ok(Json(told.pack(&dossier, contents)))
 }
 

@@ -3,8 +3,8 @@
 use super::error::Problem;
 use super::gate::{self, Gate};
 use super::{
-    ServeOptions, activations, batches, bulk, catalogue, headers, log, metrics, movements, openapi,
-    packs, proofs, reports, rows, units, verify,
+    ServeOptions, activations, audit, batches, bulk, catalogue, headers, log, metrics, movements,
+    openapi, packs, proofs, reports, rows, units, verify,
 };
 use crate::flows::House;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -53,6 +53,8 @@ fn version_1() -> OpenApiRouter<Arc<House>> {
         .routes(routes!(catalogue::list_territories))
         .routes(routes!(catalogue::list_alerts))
         .routes(routes!(reports::list_reports))
+        .routes(routes!(audit::list_audit))
+        .routes(routes!(audit::export_audit))
         .routes(routes!(log::prove_history))
         .routes(routes!(log::show_checkpoint))
         .routes(routes!(log::show_log_key))

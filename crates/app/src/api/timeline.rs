@@ -274,6 +274,7 @@ impl Telling<'_> {
             Body::Minted { .. }
             | Body::BatchExported {}
             | Body::Unpacked {}
+            | Body::Changed { .. }
             | Body::SuspicionReported { .. } => json!({}),
         };
         match value {

@@ -8,9 +8,10 @@ use super::movements::{CountReply, NAME_CHARS_MAX, instant_of};
 use super::timeline::{DossierReply, dossier_reply};
 use super::verify::unit_of;
 use crate::flows::lifecycle::{self, Change};
-use crate::flows::{Caller, House, Scope, dossier, find, verify};
+use crate::flows::{Caller, House, Scope, audit, dossier, find, verify};
 use axum::Json;
 use axum::extract::State;
+use domain::audit::SensitiveRead;
 use domain::identifier::{Identifier, Scheme};
 use domain::life::Cause;
 use domain::refusal::{Refusal, Refused};
@@ -77,6 +78,8 @@ pub(super) async fn show_unit(
         return Err(unknown());
     }
     let dossier = dossier::dossier(&house, &known.record, &known.custody).await?;
+    let code = known.code.as_str();
+    audit::note(&house, &(&caller).into(), SensitiveRead::Dossier, code, 1);
     Ok(Json(dossier_reply(&house, &reference, &caller, view, &verified, &dossier)))
 }
 

@@ -3,9 +3,12 @@
 use super::{Exit, Fault, open, term};
 use crate::config::{self, Global, KeySource, MASTER_KEY_FILE};
 use crate::flows::backup::BackupError;
-use crate::flows::{backup, doctor};
+use crate::flows::changes::Author;
+use crate::flows::{audit, backup, doctor};
 use crate::geo::{Geo, GeoPaths};
 use crate::secrets::MasterKey;
+use domain::audit::SensitiveRead;
+use domain::id::BrandId;
 use std::io::BufRead;
 use std::path::PathBuf;
 use store::Store;
@@ -54,6 +57,11 @@ pub async fn backup(global: &Global, args: BackupArgs) -> Result<Exit, Fault> {
     } else {
         backup::backup(&house, &args.path, &passphrase).await
     };
+    if written.is_ok() {
+        let author = Author::operator(BrandId(0));
+        audit::note(&house, &author, SensitiveRead::Backup, "", 1);
+        audit::flush(&house).await?;
+    }
     house.store.close().await;
     written.map_err(|e| Fault::failed(e.to_string()))?;
     term::print(&format!("written to {}\n", args.path.display()))?;

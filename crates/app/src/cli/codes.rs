@@ -5,7 +5,7 @@ use super::{Exit, Fault, open, term};
 use crate::config::Global;
 use crate::flows::batches::{self, CodeStream, LinkStyle, link_prefix};
 use crate::flows::find::{self, CodeFound, unit_number};
-use crate::flows::{Caller, House};
+use crate::flows::{Caller, House, audit};
 use crate::symbol::Symbol;
 use clap::ValueEnum;
 use domain::code::TraceCode;
@@ -54,6 +54,7 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
         Some(symbol) => svg(&house, &caller, &args, symbol).await,
         None => batch(&house, &caller, &args).await,
     };
+    audit::flush(&house).await?;
     house.store.close().await;
     done.map(|()| Exit::Done)
 }

@@ -15,7 +15,7 @@ pub enum Command {
         #[arg(long, value_name = "CODE")]
         party: String,
         /// all, or some of: verify activation activation:app activation:attested master mint
-        /// produce ship lifecycle read
+        /// produce ship lifecycle read audit
         #[arg(long, value_delimiter = ',', required = true, value_parser = scope)]
         scopes: Vec<Scope>,
         /// What it is for

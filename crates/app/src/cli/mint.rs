@@ -2,8 +2,8 @@
 
 use super::{Exit, Fault, open, term};
 use crate::config::Global;
-use crate::flows::House;
 use crate::flows::batches::{self, CodeStream, LinkStyle, Mint};
+use crate::flows::{House, audit};
 use clap::ValueEnum;
 use domain::gs1::Gtin;
 use domain::refusal::{Refusal, Refused};
@@ -91,6 +91,7 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
         return Ok(Exit::Done);
     }
     let batch = batches::export(&house, &caller, batch.id()).await?;
+    audit::flush(&house).await?;
     let written = write_csv(&house, &batch, args.link.into(), batch.first..batch.end()).await;
     house.store.close().await;
     written?;

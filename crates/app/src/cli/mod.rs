@@ -4,6 +4,7 @@
 //! the one line of an error go to standard error. Exit codes are in [`fault`].
 
 mod activate;
+mod audit;
 mod backup;
 mod batch;
 mod bench;
@@ -69,6 +70,8 @@ enum Command {
     VerifyProof(prove::VerifyProofArgs),
     /// Record an activation and print the decision
     Activate(activate::Args),
+    /// Show the audit trail: who changed what, and who read what is sensitive
+    Audit(audit::Args),
     /// Explain where an address is
     Geo(geo::Args),
     /// API keys
@@ -148,6 +151,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Fault> {
         Command::Show(args) => show::run(global, args).await,
         Command::Verify(args) => verify::run(global, args).await,
         Command::Activate(args) => activate::run(global, args).await,
+        Command::Audit(args) => audit::run(global, args).await,
         Command::Geo(args) => geo::run(args),
         Command::Key(command) => key::run(global, command).await,
         Command::Keys(command) => keys::run(global, command).await,

@@ -6,10 +6,12 @@ use super::{Exit, Fault, open, term, words};
 use crate::bundle::{BUNDLE_BYTES_MAX, Bundle};
 use crate::config::Global;
 use crate::flows::custody::instant;
+use crate::flows::find::unit_number;
 use crate::flows::verify::{self, Reading};
-use crate::flows::{history, log};
+use crate::flows::{audit, history, log};
 use crate::pages::event_words::event_word;
 use crate::pages::i18n::Lang;
+use domain::audit::SensitiveRead;
 use domain::identifier::Scheme;
 use domain::log::checkpoint::PublicKey;
 use std::path::PathBuf;
@@ -63,6 +65,9 @@ pub async fn run(global: &Global, args: ProveArgs) -> Result<Exit, Fault> {
     let history = history.filter(|h| !h.events.is_empty());
     let history = history.ok_or_else(|| Fault::failed("nothing was recorded of it yet"))?;
     let bundle = Bundle::new(number, &history);
+    let code = house.ring().encode(unit_number(number));
+    audit::note(&house, &(&caller).into(), SensitiveRead::Proof, code.as_str(), 1);
+    audit::flush(&house).await?;
     house.store.close().await;
     let mut text =
         serde_json::to_string_pretty(&bundle).map_err(|e| Fault::failed(e.to_string()))?;

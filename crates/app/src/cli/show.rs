@@ -10,8 +10,9 @@ use crate::config::Global;
 use crate::flows::custody::instant;
 use crate::flows::dossier::{Dossier, aliases, dossier};
 use crate::flows::verify::{self, Hands, Known, Reading, Verified};
-use crate::flows::{Caller, House};
+use crate::flows::{Caller, House, audit};
 use crate::pages::i18n::Lang;
+use domain::audit::SensitiveRead;
 use domain::custody::CustodyFacts;
 use domain::id::BrandId;
 use domain::identifier::{Scheme, imei15};
@@ -46,6 +47,7 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     };
     let shown = match (pack, reading) {
         (Some(pack), Reading::Nothing(_)) => {
+            note(&house, &caller, &args.what);
             (pack::sheet(&house, &reference, args.lang, pack).await?, Exit::Done)
         }
         (None, Reading::Number(number, code)) => show(&house, &caller, &args, number, code).await?,
@@ -62,10 +64,16 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
             return Err(Fault::failed(format!("{} is {why}", args.what)));
         }
     };
+    audit::flush(&house).await?;
     house.store.close().await;
     let (text, exit) = shown;
     term::print(&text)?;
     Ok(exit)
+}
+
+/// Notes that the whole of it was shown.
+fn note(house: &House, caller: &Caller, object: &str) {
+    audit::note(house, &caller.into(), SensitiveRead::Dossier, object, 1);
 }
 
 /// An identifier as people know it: an IMEI, kept by its 14 digits, with its check digit.
@@ -97,6 +105,7 @@ async fn show(
     };
     let custody = &known.custody;
     let dossier = dossier(house, &known.record, custody).await?;
+    note(house, caller, known.code.as_str());
     let pen = Pen::new(house, &reference, BrandId(known.record.brand), args.lang);
     let sheet = Sheet { pen, known, custody, dossier: &dossier };
     let exit = match verified.decision.verdict {

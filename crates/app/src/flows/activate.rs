@@ -471,6 +471,7 @@ fn event(
         party: PartyId(0),
         scopes: Vec::new(),
         actor: "device".to_owned(),
+        address: None,
     };
     let draft = EventDraft {
         caller: caller.unwrap_or(&nobody),

@@ -1,8 +1,10 @@
 //! Alerts: findings someone must see.
 
+use super::audit;
 use super::caller::{Caller, Scope};
 use super::house::House;
 use super::outcome::FlowError;
+use domain::audit::SensitiveRead;
 use domain::finding::FindingKind;
 use domain::party::PartyKind;
 use domain::refusal::{Refusal, Refused};
@@ -36,7 +38,10 @@ pub async fn list(
     wanted: Wanted,
 ) -> Result<(Vec<AlertRecord>, bool), FlowError> {
     let kind = wanted.kind.map(|k| k.as_str().to_owned());
-    listed(house, caller, wanted, kind).await
+    let object = kind.clone().unwrap_or_default();
+    let found = listed(house, caller, wanted, kind).await?;
+    audit::note(house, &caller.into(), SensitiveRead::Alerts, &object, found.0.len());
+    Ok(found)
 }
 
 /// As [`list`], of a kind by its stored word.

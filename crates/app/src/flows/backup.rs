@@ -5,11 +5,14 @@
 //! PostgreSQL copies itself better than we could (`pg_dump`, `pg_basebackup`); what it cannot do is
 //! survive the loss of the master key, so the keys can be exported by themselves.
 
+use super::changes::{self, Author};
 use super::house::House;
 use super::outcome::{FlowError, RACES_MAX};
 use super::reference::code_key_label;
+use crate::clock::Clock;
 use crate::secrets::{self, MasterKey, SecretsError};
 use argon2::{Algorithm, Argon2, Params, Version};
+use domain::id::BrandId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::io::{Read, Write};
@@ -287,14 +290,17 @@ async fn change_keys(
 ) -> Result<usize, BackupError> {
     for _ in 0..RACES_MAX {
         let rows = store.reference_load().await?;
-        let mut reference = Vec::with_capacity(rows.code_keys.len());
+        let mut sealed = Vec::with_capacity(rows.code_keys.len());
         for row in &rows.code_keys {
             let row = CodeKeyRow { sealed: seal(row)?, ..row.clone() };
-            reference.push(ReferenceChange::CodeKeyRewrapped(row));
+            sealed.push(ReferenceChange::CodeKeyRewrapped(row));
         }
-        let count = reference.len();
-        let relies_on = vec![Relied::Reference(rows.version)];
-        match store.commit(&Commit { relies_on, reference, ..Commit::default() }).await {
+        let count = sealed.len();
+        let mut commit =
+            Commit { relies_on: vec![Relied::Reference(rows.version)], ..Commit::default() };
+        let (author, now) = (Author::operator(BrandId(0)), Clock::System.now());
+        changes::add_keys(&author, sealed, changes::stamps_from(now), &mut commit);
+        match store.commit(&commit).await {
             Err(e) if e.is_race() => continue,
             Err(e) => return Err(e.into()),
             Ok(()) => return Ok(count),

@@ -1,11 +1,14 @@
 //! Minting: any number of codes is one row. Streaming, delivering and voiding them.
 
+use super::audit;
 use super::caller::{Caller, Scope};
+use super::changes;
 use super::house::{EventDraft, House};
 use super::idempotency::{Answer, Keyed};
 use super::mandate::brand_only;
 use super::outcome::{FlowError, RACES_MAX};
 use super::reference::Reference;
+use domain::audit::SensitiveRead;
 use domain::code::{TraceCode, UnitNumber};
 use domain::gs1::{Gtin, digital_link_prefix, short_link_prefix};
 use domain::id::{BatchId, ProductId};
@@ -103,7 +106,7 @@ pub fn mint_into(
     reference: &Reference,
     mint: Mint,
     commit: &mut Commit,
-) -> Result<Batch, Refused> {
+) -> Result<Batch, FlowError> {
     let minted = commit.reference.iter().filter_map(|change| match change {
         ReferenceChange::Batch(batch) => Some(batch),
         _ => None,
@@ -113,7 +116,7 @@ pub fn mint_into(
             (end.max(batch.end()), id.max(batch.id))
         });
     if u64::try_from(end + mint.count).ok().and_then(UnitNumber::new).is_none() {
-        return Err(Refused::invalid("count", "the line of numbers is used up"));
+        return Err(Refused::invalid("count", "the line of numbers is used up").into());
     }
     let batch = Batch {
         id: last_id + 1,
@@ -131,7 +134,8 @@ pub fn mint_into(
     if !commit.relies_on.contains(&relied) {
         commit.relies_on.push(relied);
     }
-    commit.reference.push(ReferenceChange::Batch(batch.clone()));
+    let made = vec![ReferenceChange::Batch(batch.clone())];
+    changes::add(house, &caller.into(), reference, made, commit)?;
     if mint.purpose != Purpose::Printed {
         commit.reference.push(ReferenceChange::DrawStart(batch.id(), batch.first));
     }
@@ -264,14 +268,22 @@ impl CodeStream {
 /// # Errors
 /// [`Refusal::UnknownBatch`]; the caller is not the brand.
 pub async fn export(house: &House, caller: &Caller, id: BatchId) -> Result<Batch, FlowError> {
-    change(house, caller, id, |_, batch| {
+    let batch = change(house, caller, id, |_, batch| {
         if batch.purpose != Purpose::Unprinted || batch.state != BatchState::Issued {
             return Ok(None);
         }
         batch.state = BatchState::Exported;
         Ok(Some((Body::BatchExported {}, Vec::new())))
     })
-    .await
+    .await?;
+    let count = usize::try_from(batch.count).unwrap_or(usize::MAX);
+    note_codes(house, caller, &batch, count);
+    Ok(batch)
+}
+
+fn note_codes(house: &House, caller: &Caller, batch: &Batch, count: usize) {
+    let object = batch.id.to_string();
+    audit::note(house, &caller.into(), SensitiveRead::Codes, &object, count);
 }
 
 /// Notes that one code of a batch is shown: of a number not yet handed out it is an export.
@@ -286,7 +298,9 @@ pub async fn show(
 ) -> Result<(), FlowError> {
     let drawn = batch.purpose != Purpose::Unprinted
         || house.store.draw_fetch(batch.id).await?.is_some_and(|next| number < next);
-    if !drawn {
+    if drawn {
+        note_codes(house, caller, batch, 1);
+    } else {
         export(house, caller, batch.id()).await?;
     }
     Ok(())
@@ -384,17 +398,20 @@ async fn change(
     caller.need(Scope::Mint)?;
     for _ in 0..RACES_MAX {
         let reference = house.reference_now().await?;
-        let mut batch = own(&reference, caller, id)?;
-        let Some((body, mut changes)) = edit(&reference, &mut batch)? else { return Ok(batch) };
-        changes.push(ReferenceChange::Batch(batch.clone()));
+        let before = own(&reference, caller, id)?;
+        let mut batch = before.clone();
+        let Some((body, mut changed)) = edit(&reference, &mut batch)? else { return Ok(batch) };
+        if batch != before {
+            changed.push(ReferenceChange::Batch(batch.clone()));
+        }
         let now = house.clock.now();
         let event = house.event(EventDraft::about(caller, batch.first, now, 0, body));
-        let commit = Commit {
+        let mut commit = Commit {
             relies_on: vec![Relied::Reference(reference.version)],
             events: vec![event],
-            reference: changes,
             ..Commit::default()
         };
+        changes::add(house, &caller.into(), &reference, changed, &mut commit)?;
         match house.store.commit(&commit).await {
             Err(e) if e.is_race() => continue,
             Err(e) => return Err(e.into()),

@@ -4,6 +4,7 @@ use domain::activation::Assurance;
 use domain::id::{BrandId, PartyId};
 use domain::party::{PartyKind, PartyTree};
 use domain::refusal::{Refusal, Refused};
+use std::net::IpAddr;
 
 /// What a key may do. `all` holds every other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,11 +31,13 @@ pub enum Scope {
     Lifecycle,
     /// Read whole dossiers.
     Read,
+    /// Read the audit trail.
+    Audit,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::All,
         Self::Verify,
         Self::Activate,
@@ -46,6 +49,7 @@ impl Scope {
         Self::Ship,
         Self::Lifecycle,
         Self::Read,
+        Self::Audit,
     ];
 
     /// The word in keys and documents.
@@ -62,6 +66,7 @@ impl Scope {
             Self::Ship => "ship",
             Self::Lifecycle => "lifecycle",
             Self::Read => "read",
+            Self::Audit => "audit",
         }
     }
 
@@ -82,12 +87,14 @@ pub struct Caller {
     pub scopes: Vec<Scope>,
     /// What the ledger shows as actor: `key:ID`, `cli`.
     pub actor: String,
+    /// Where the request came from, when it came over the network. Kept only beside the ledger.
+    pub address: Option<IpAddr>,
 }
 
 impl Caller {
     /// The operator at the command line: everything, as the brand.
     pub fn operator(brand: BrandId, party: PartyId) -> Self {
-        Self { brand, party, scopes: vec![Scope::All], actor: "cli".to_owned() }
+        Self { brand, party, scopes: vec![Scope::All], actor: "cli".to_owned(), address: None }
     }
 
     /// Whether the caller may do this.

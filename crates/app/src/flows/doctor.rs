@@ -59,6 +59,7 @@ pub async fn examine(house: &House, extent: Extent<'_>) -> Result<Vec<Check>, Fl
     checks.push(grants(house).await?);
     checks.push(geodata(house));
     checks.push(scans(house));
+    checks.push(reads(house).await?);
     checks.extend(extent.data_dir.map(room));
     Ok(checks)
 }
@@ -279,6 +280,17 @@ fn scans(house: &House) -> Check {
     let dropped = house.scans.dropped();
     let detail = format!("{dropped} looks were dropped since the start");
     Check { name: "scans", ok: dropped == 0, is_note: false, detail }
+}
+
+/// A sensitive read that left no record is gone for good, so it is told for ever.
+async fn reads(house: &House) -> Result<Check, FlowError> {
+    let recorded = house.store.reads_dropped().await?;
+    let dropped = recorded.saturating_add_unsigned(house.reads.dropped());
+    let detail = match dropped {
+        0 => "every sensitive read left its record".to_owned(),
+        _ => format!("{dropped} sensitive reads left no record"),
+    };
+    Ok(Check { name: "audit", ok: dropped == 0, is_note: false, detail })
 }
 
 fn room(dir: &Path) -> Check {

@@ -1,6 +1,8 @@
 //! The house: everything a flow needs, opened once and shared.
 
+use super::audit::ReadQueue;
 use super::caller::Caller;
+use super::changes::{self, Author};
 use super::log::Sealing;
 use super::outcome::FlowError;
 use super::reference::{Reference, code_key_label, key_ring};
@@ -58,6 +60,8 @@ pub struct House {
     pub scans: ScanQueue,
     /// When all that was recorded was last seen sealed.
     pub sealing: Sealing,
+    /// Sensitive reads waiting to be written.
+    pub reads: ReadQueue,
     ring: ArcSwap<KeyRing>,
     master: MasterKey,
     reference: ArcSwap<Reference>,
@@ -95,6 +99,7 @@ impl House {
             settings,
             scans: ScanQueue::default(),
             sealing: Sealing::default(),
+            reads: ReadQueue::default(),
             ring: ArcSwap::from_pointee(ring),
             master,
             reference: ArcSwap::from_pointee(reference),
@@ -173,7 +178,7 @@ impl House {
 
     /// A fresh event identity.
     pub fn event_id(&self) -> EventId {
-        EventId(*fresh_uuid(self.clock.now()).as_bytes())
+        event_id_at(self.clock.now())
     }
 
     /// Refuses what lies too far ahead of the clock.
@@ -253,6 +258,11 @@ impl<'a> EventDraft<'a> {
     }
 }
 
+/// A fresh event identity, which begins with the instant.
+pub(super) fn event_id_at(now: Timestamp) -> EventId {
+    EventId(*fresh_uuid(now).as_bytes())
+}
+
 fn fresh_uuid(now: Timestamp) -> uuid::Uuid {
     let millis = u64::try_from(now.as_millisecond()).unwrap_or(0);
     let random = secrets::random::<10>().unwrap_or_else(|_| {
@@ -282,11 +292,10 @@ async fn ensure_secrets(
         let created_at = now.as_microsecond();
         Ok(ReferenceChange::CodeKey(CodeKeyRow { epoch, sealed, created_at }))
     };
-    let commit = Commit {
-        relies_on: vec![Relied::Reference(rows.version)],
-        reference: vec![row(0)?, row(ROOT_SECRET_EPOCH)?],
-        ..Commit::default()
-    };
+    let mut commit =
+        Commit { relies_on: vec![Relied::Reference(rows.version)], ..Commit::default() };
+    let made = vec![row(0)?, row(ROOT_SECRET_EPOCH)?];
+    changes::add_keys(&Author::system(), made, changes::stamps_from(now), &mut commit);
     match store.commit(&commit).await {
         Err(StoreError::Conflict(_) | StoreError::Duplicate(_)) => Ok(()),
         other => Ok(other?),

@@ -2,6 +2,7 @@
 //! code key never leaves its seal.
 
 use super::caller::{Caller, Scope};
+use super::changes::{self, Author};
 use super::house::House;
 use super::outcome::{FlowError, RACES_MAX};
 use super::reference::{Reference, code_key_label};
@@ -46,7 +47,8 @@ pub async fn new_key(
             created_at: house.clock.now().as_microsecond(),
             revoked_at: None,
         };
-        if put(house, &reference, ReferenceChange::ApiKey(row)).await? {
+        let author = Author::operator(brand);
+        if put(house, &author, &reference, ReferenceChange::ApiKey(row)).await? {
             return Ok(format!("{PREFIX}{id}.{secret}"));
         }
     }
@@ -64,7 +66,8 @@ pub async fn revoke(house: &House, brand: BrandId, id: &str) -> Result<(), FlowE
         let key = key.ok_or_else(|| Refused::invalid("id", "there is no such key"))?;
         let now = house.clock.now().as_microsecond();
         let row = ApiKeyRow { revoked_at: Some(now), ..key.clone() };
-        if put(house, &reference, ReferenceChange::ApiKey(row)).await? {
+        let author = Author::operator(brand);
+        if put(house, &author, &reference, ReferenceChange::ApiKey(row)).await? {
             return Ok(());
         }
     }
@@ -84,6 +87,7 @@ pub fn authenticate(reference: &Reference, token: &str) -> Option<Caller> {
         party: PartyId(key.party),
         scopes: key.scopes.iter().filter_map(|s| Scope::parse(s)).collect(),
         actor: format!("key:{id}"),
+        address: None,
     })
 }
 
@@ -102,7 +106,8 @@ pub async fn new_epoch(house: &House) -> Result<u8, FlowError> {
         let sealed = house.master().seal(&code_key_label(epoch), secret.as_slice())?;
         let created_at = house.clock.now().as_microsecond();
         let row = CodeKeyRow { epoch, sealed, created_at };
-        if put(house, &reference, ReferenceChange::CodeKey(row)).await? {
+        let author = Author::operator(BrandId(0));
+        if put(house, &author, &reference, ReferenceChange::CodeKey(row)).await? {
             return Ok(epoch);
         }
     }
@@ -149,14 +154,13 @@ pub async fn rewrap(house: &House, new: &MasterKey) -> Result<usize, FlowError> 
             let sealed = new.seal(&label, &secret)?;
             Ok(ReferenceChange::CodeKeyRewrapped(CodeKeyRow { sealed, ..row.clone() }))
         };
-        let reference =
-            rows.code_keys.iter().map(change).collect::<Result<Vec<_>, SecretsError>>()?;
-        let count = reference.len();
-        let commit = Commit {
-            relies_on: vec![Relied::Reference(rows.version)],
-            reference,
-            ..Commit::default()
-        };
+        let sealed = rows.code_keys.iter().map(change).collect::<Result<Vec<_>, SecretsError>>()?;
+        let count = sealed.len();
+        let mut commit =
+            Commit { relies_on: vec![Relied::Reference(rows.version)], ..Commit::default() };
+        let author = Author::operator(BrandId(0));
+        let stamp = || (house.event_id(), house.record_time(0));
+        changes::add_keys(&author, sealed, stamp, &mut commit);
         match house.store.commit(&commit).await {
             Err(e) if e.is_race() => continue,
             Err(e) => return Err(e.into()),
@@ -169,14 +173,13 @@ pub async fn rewrap(house: &House, new: &MasterKey) -> Result<usize, FlowError> 
 /// Writes one reference row; false when it lost a race.
 async fn put(
     house: &House,
+    author: &Author,
     reference: &Reference,
     change: ReferenceChange,
 ) -> Result<bool, FlowError> {
-    let commit = Commit {
-        relies_on: vec![Relied::Reference(reference.version)],
-        reference: vec![change],
-        ..Commit::default()
-    };
+    let mut commit =
+        Commit { relies_on: vec![Relied::Reference(reference.version)], ..Commit::default() };
+    changes::add(house, author, reference, vec![change], &mut commit)?;
     match house.store.commit(&commit).await {
         Err(e) if e.is_race() => Ok(false),
         Err(e) => Err(e.into()),

@@ -412,6 +412,7 @@ pub(super) fn visitor(brand: i64) -> Caller {
         party: PartyId(0),
         scopes: Vec::new(),
         actor: "visitor".to_owned(),
+        address: None,
     }
 }
 

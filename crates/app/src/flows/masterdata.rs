@@ -4,6 +4,7 @@
 //! grant is never edited, only ended and granted anew).
 
 use super::caller::{Caller, Scope};
+use super::changes::{self, Author};
 use super::house::House;
 use super::mandate::may_enter;
 use super::outcome::{FlowError, RACES_MAX, RowOutcome};
@@ -31,6 +32,7 @@ pub struct Taking {
 /// Repeats a decision over fresh reference rows until its commit wins.
 pub(super) async fn decide_and_commit<'a, D>(
     house: &House,
+    caller: &Caller,
     taking: Taking,
     decide: D,
 ) -> Result<Vec<RowOutcome>, FlowError>
@@ -44,11 +46,9 @@ where
         if changes.is_empty() || (taking.all_or_nothing && refused) {
             return Ok(outcomes);
         }
-        let commit = Commit {
-            relies_on: vec![Relied::Reference(reference.version)],
-            reference: changes,
-            ..Commit::default()
-        };
+        let mut commit =
+            Commit { relies_on: vec![Relied::Reference(reference.version)], ..Commit::default() };
+        changes::add(house, &caller.into(), &reference, changes, &mut commit)?;
         match house.store.commit(&commit).await {
             Err(e) if e.is_race() => continue,
             Err(e) => return Err(e.into()),
@@ -72,7 +72,7 @@ pub async fn products(
     taking: Taking,
 ) -> Result<Vec<RowOutcome>, FlowError> {
     caller.need(Scope::Master)?;
-    decide_and_commit(house, taking, |reference| {
+    decide_and_commit(house, caller, taking, |reference| {
         // Whether one product may be changed does not depend on which.
         if let Err(why) = may_enter(reference, &reference.tree, caller, Entry::Product) {
             return (vec![RowOutcome::refused(why); drafts.len()], Vec::new());
@@ -160,11 +160,10 @@ pub async fn claim_brand(
             name: first.name.clone(),
             time_zone: "Asia/Shanghai".to_owned(),
         };
-        let commit = Commit {
-            relies_on: vec![Relied::Reference(reference.version)],
-            reference: vec![ReferenceChange::Brand(row)],
-            ..Commit::default()
-        };
+        let mut commit =
+            Commit { relies_on: vec![Relied::Reference(reference.version)], ..Commit::default() };
+        let made = vec![ReferenceChange::Brand(row)];
+        changes::add(house, &Author::operator(BrandId(id)), &reference, made, &mut commit)?;
         match house.store.commit(&commit).await {
             Err(e) if e.is_race() => continue,
             Err(e) => return Err(e.into()),
@@ -188,7 +187,7 @@ pub async fn parties(
     taking: Taking,
 ) -> Result<Vec<RowOutcome>, FlowError> {
     caller.need(Scope::Master)?;
-    decide_and_commit(house, taking, |reference| {
+    decide_and_commit(house, caller, taking, |reference| {
         let mut taking_in = PartyTaking::new(reference, caller, taking, house);
         let mut outcomes = vec![None; drafts.len()];
         // A parent may come later in the file: go round until a round brings nothing new.
@@ -356,7 +355,7 @@ pub async fn territories(
     taking: Taking,
 ) -> Result<Vec<RowOutcome>, FlowError> {
     caller.need(Scope::Master)?;
-    decide_and_commit(house, taking, |reference| {
+    decide_and_commit(house, caller, taking, |reference| {
         let mut granted: Vec<_> = reference.territories.iter().cloned().collect();
         let mut keys: HashMap<String, TerritoryRow> = HashMap::new();
         let mut last = reference.last_ids.territory;

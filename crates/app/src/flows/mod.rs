@@ -3,9 +3,11 @@
 
 pub mod activate;
 pub mod alerts;
+pub mod audit;
 pub mod backup;
 pub mod batches;
 pub mod caller;
+pub mod changes;
 mod chunks;
 pub mod contents;
 pub mod custody;

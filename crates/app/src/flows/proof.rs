@@ -244,6 +244,7 @@ async fn settle(
                 party: PartyId(0),
                 scopes: Vec::new(),
                 actor: "visitor".to_owned(),
+                address: None,
             };
             let body = Body::ProofPassed { proof: "scratch".to_owned() };
             let draft = EventDraft::about(&visitor, unit.number, now, unit.recorded_at, body);

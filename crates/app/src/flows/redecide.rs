@@ -260,6 +260,7 @@ impl Looking<'_> {
             party: PartyId(0),
             scopes: Vec::new(),
             actor: "system".to_owned(),
+            address: None,
         };
         let now = self.house.clock.now();
         let draft = EventDraft::about(&system, loaded.number, now, self.after, body);

@@ -2,10 +2,12 @@
 //! and is opened here, as long as it is kept.
 
 use super::alerts::{Wanted, listed};
+use super::audit;
 use super::caller::Caller;
 use super::house::House;
 use super::lifecycle::{REPORTED, SUSPICION_LABEL, report_reference};
 use super::outcome::FlowError;
+use domain::audit::SensitiveRead;
 use domain::text::numbers_masked;
 use store::canonical::unhex;
 use store::finding::AlertRecord;
@@ -49,5 +51,6 @@ pub async fn list(
         };
         told.push(Told { reference: report_reference(&hex), words, place });
     }
+    audit::note(house, &caller.into(), SensitiveRead::Reports, "", told.len());
     Ok((told, more))
 }

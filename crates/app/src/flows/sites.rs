@@ -26,7 +26,7 @@ pub async fn sites(
     taking: Taking,
 ) -> Result<Vec<RowOutcome>, FlowError> {
     caller.need(Scope::Master)?;
-    decide_and_commit(house, taking, |reference| {
+    decide_and_commit(house, caller, taking, |reference| {
         let mut taking_in = SiteTaking {
             reference,
             house,

@@ -45,6 +45,7 @@ impl Kept {
             party: PartyId(sender.party),
             scopes: sender.scopes.iter().filter_map(|word| Scope::parse(word)).collect(),
             actor: sender.actor.clone(),
+            address: None,
         })
     }
 }

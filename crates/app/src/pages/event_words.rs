@@ -30,6 +30,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("registered", "保修登记", "registered"),
     ("proof_passed", "实物验证", "proved"),
     ("suspicion_reported", "举报", "reported"),
+    ("changed", "变更", "changed"),
     ("life_opened", "新生命", "new life"),
 ];
 

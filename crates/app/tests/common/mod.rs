@@ -134,8 +134,7 @@ impl World {
         let brand = self.caller().await.brand;
         let scopes: Vec<_> = scopes.split(',').filter_map(Scope::parse).collect();
         let token = keys::new_key(&self.house, brand, party, &scopes, "test").await;
-        let app = router(Arc::clone(&self.house), ServeOptions::default());
-        Desk { app, token: token.expect("the party is known") }
+        Desk::with_token(self, token.expect("the party is known"))
     }
 
     pub async fn agrees(&self) {
@@ -152,6 +151,18 @@ pub struct Desk {
 }
 
 impl Desk {
+    pub fn with_token(world: &World, token: String) -> Self {
+        let app = router(Arc::clone(&world.house), ServeOptions::default());
+        Self { app, token }
+    }
+
+    /// What is no single JSON value.
+    pub async fn text(&self, path: &str) -> String {
+        let (status, bytes) = self.bytes("GET", path, "").await;
+        assert_eq!(status, 200, "{path}");
+        String::from_utf8(bytes).expect("text")
+    }
+
     pub async fn get(&self, path: &str) -> (u16, Value) {
         self.ask("GET", path, "").await
     }
@@ -161,6 +172,11 @@ impl Desk {
     }
 
     async fn ask(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+        let (status, bytes) = self.bytes(method, path, body).await;
+        (status, serde_json::from_slice(&bytes).expect("JSON"))
+    }
+
+    async fn bytes(&self, method: &str, path: &str, body: &str) -> (u16, Vec<u8>) {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -171,7 +187,7 @@ impl Desk {
         let response = self.app.clone().oneshot(request).await.expect("an answer");
         let status = response.status().as_u16();
         let bytes = axum::body::to_bytes(response.into_body(), 64 << 20).await.expect("a body");
-        (status, serde_json::from_slice(&bytes).expect("JSON"))
+        (status, bytes.to_vec())
     }
 }
 

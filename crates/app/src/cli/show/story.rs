@@ -114,6 +114,7 @@ impl Pen<'_> {
             | Body::BatchExported {}
             | Body::Commissioned { .. }
             | Body::Unpacked {}
+            | Body::Changed { .. }
             | Body::SuspicionReported { .. } => String::new(),
         }
     }
