@@ -2,6 +2,7 @@
 //! no serialisation lives here; see `ARCHITECTURE.md`.
 
 pub mod activation;
+pub mod address;
 pub mod calendar;
 pub mod code;
 pub mod custody;
@@ -10,6 +11,7 @@ pub mod finding;
 pub mod gs1;
 pub mod id;
 pub mod identifier;
+pub mod key;
 pub mod life;
 pub mod log;
 pub mod mandate;

@@ -12,6 +12,7 @@ pub mod event;
 pub mod expiry;
 pub mod finding;
 pub mod health;
+pub mod key_use;
 pub mod ledger;
 pub mod log;
 pub mod project;
@@ -24,8 +25,14 @@ use canonical::BlindKey;
 use engine::{Engine, EngineError, Migration, Target, WriteError};
 
 /// The schema, step by step; forward only, never edited.
-const MIGRATIONS: &[Migration] =
-    migrations!["V1__spine", "V2__kit", "V3__code_like_sn", "V4__shipment_sender", "V5__log"];
+const MIGRATIONS: &[Migration] = migrations![
+    "V1__spine",
+    "V2__kit",
+    "V3__code_like_sn",
+    "V4__shipment_sender",
+    "V5__log",
+    "V6__api_key_use"
+];
 
 /// Everything recorded, on one engine.
 #[derive(Clone)]
@@ -101,6 +108,7 @@ impl Store {
             expiry::STATEMENTS,
             finding::STATEMENTS,
             health::STATEMENTS,
+            key_use::STATEMENTS,
             ledger::STATEMENTS,
             log::STATEMENTS,
             project::STATEMENTS,

@@ -1,13 +1,14 @@
 //! The gate before every request: who asks, from where, and how often.
 
+use super::ServeOptions;
 use super::error::Problem;
 use super::limits::{Limits, Standing};
-use super::{Prefix, ServeOptions};
-use crate::flows::{Caller, House, Scope, keys};
+use crate::flows::{Caller, House, Scope, api_keys};
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use domain::address::Prefix;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
@@ -47,8 +48,9 @@ impl Gate {
         client_of(&self.options.trusted_proxies, peer, headers)
     }
 
-    /// Who a request says it is: nobody without a key; a key that is not good is refused.
-    async fn asker(&self, headers: &HeaderMap) -> Result<Option<Caller>, Problem> {
+    /// Who a request says it is: nobody without a key; a key that is not good, or not from here, is
+    /// refused, always in the same words.
+    async fn asker(&self, headers: &HeaderMap, client: IpAddr) -> Result<Option<Caller>, Problem> {
         let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
         let refused = || Problem::transport("unauthenticated");
         let text = value.to_str().map_err(|_| refused())?;
@@ -57,7 +59,7 @@ impl Gate {
             return Err(refused());
         }
         let reference = self.house.reference().await?;
-        let caller = keys::authenticate(&reference, token.trim());
+        let caller = api_keys::authenticate(&self.house, &reference, token.trim(), client);
         caller.map(Some).ok_or_else(refused)
     }
 
@@ -134,7 +136,7 @@ where
 {
     let peer = request.extensions().get::<Peer>().map_or(Ipv4Addr::LOCALHOST.into(), |p| p.0);
     let client = gate.client(peer, request.headers());
-    let asker = gate.asker(request.headers()).await;
+    let asker = gate.asker(request.headers(), client).await;
     let limits = gate.limits.as_ref();
     let standing = limits.map(|limits| match &asker {
         Ok(Some(caller)) => limits.key(&caller.actor),
@@ -156,7 +158,9 @@ where
     };
     plainly(response.headers_mut());
     if let Some(standing) = standing {
-        tell(&standing, response.headers_mut());
+        // A limit that only a handler could count stopped it: that one is told.
+        let stopped = response.extensions().get::<Standing>().copied();
+        tell(&stopped.unwrap_or(standing), response.headers_mut());
     }
     Ok(response)
 }
@@ -178,6 +182,7 @@ pub fn plainly(headers: &mut HeaderMap) {
 fn too_many(standing: &Standing) -> Problem {
     Problem {
         retry_after: Some(standing.wait_seconds.max(1)),
+        limit: Some(standing.rate),
         ..Problem::transport("too_many_requests")
     }
 }

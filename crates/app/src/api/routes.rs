@@ -3,8 +3,8 @@
 use super::error::Problem;
 use super::gate::{self, Gate};
 use super::{
-    ServeOptions, activations, batches, bulk, catalogue, log, movements, openapi, packs, proofs,
-    reports, rows, units, verify,
+    ServeOptions, activations, batches, bulk, catalogue, keys, log, movements, openapi, packs,
+    proofs, reports, rows, units, verify,
 };
 use crate::flows::House;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -53,6 +53,9 @@ fn version_1() -> OpenApiRouter<Arc<House>> {
         .routes(routes!(catalogue::list_territories))
         .routes(routes!(catalogue::list_alerts))
         .routes(routes!(reports::list_reports))
+        .routes(routes!(keys::list_keys, keys::give_key))
+        .routes(routes!(keys::rotate_key))
+        .routes(routes!(keys::revoke_key))
         .routes(routes!(log::prove_history))
         .routes(routes!(log::show_checkpoint))
         .routes(routes!(log::show_log_key))

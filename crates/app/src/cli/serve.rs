@@ -7,8 +7,9 @@ use crate::flows::{House, scans};
 use crate::geo::Geo;
 use crate::pages;
 use clap::ValueEnum;
+use domain::address::Prefix;
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -40,24 +41,13 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = Limits::On)]
     limits: Limits,
     /// A proxy whose X-Forwarded-For is believed; may be given several times
-    #[arg(long, value_name = "CIDR", value_parser = cidr)]
-    trusted_proxy: Vec<String>,
+    #[arg(long, value_name = "CIDR")]
+    trusted_proxy: Vec<Prefix>,
     /// Support telephone on the public page [env: DOSSIER_HOTLINE]
     #[arg(long, value_name = "TEL")]
     hotline: Option<String>,
     #[command(flatten)]
     geo: GeoArgs,
-}
-
-/// An address or a range of them.
-fn cidr(text: &str) -> Result<String, String> {
-    let form = || "an address or a range such as 10.0.0.0/8".to_owned();
-    let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
-    let address: IpAddr = address.parse().map_err(|_| form())?;
-    let most = if address.is_ipv4() { 32 } else { 128 };
-    let bits: u8 =
-        bits.unwrap_or(if address.is_ipv4() { "32" } else { "128" }).parse().map_err(|_| form())?;
-    if bits <= most { Ok(format!("{address}/{bits}")) } else { Err(form()) }
 }
 
 /// Runs the command.
@@ -76,8 +66,8 @@ pub struct Door<'a> {
     pub listen: &'a str,
     /// Rate limits.
     pub limits: Limits,
-    /// Proxies whose `X-Forwarded-For` is believed, checked CIDR texts.
-    pub trusted_proxy: &'a [String],
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxy: &'a [Prefix],
 }
 
 /// Serves an open house until it is told to stop. `ready` is called once it listens.
@@ -169,10 +159,9 @@ async fn answer(
     door: &Door<'_>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let trusted = door.trusted_proxy.iter().map(|text| text.parse());
     let options = ServeOptions {
         limits: door.limits == Limits::On,
-        trusted_proxies: trusted.collect::<Result<_, String>>().map_err(std::io::Error::other)?,
+        trusted_proxies: door.trusted_proxy.to_vec(),
         extra: Some(pages::routes()),
     };
     api::serve(house, listener, options, stop).await

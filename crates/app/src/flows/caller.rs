@@ -5,7 +5,7 @@ use domain::id::{BrandId, PartyId};
 use domain::party::{PartyKind, PartyTree};
 use domain::refusal::{Refusal, Refused};
 
-/// What a key may do. `all` holds every other.
+/// What a key may do. `all` holds every other; `keys` only where its party is the brand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// Everything.
@@ -30,11 +30,13 @@ pub enum Scope {
     Lifecycle,
     /// Read whole dossiers.
     Read,
+    /// Give, list, rotate and withdraw keys.
+    Keys,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::All,
         Self::Verify,
         Self::Activate,
@@ -46,6 +48,7 @@ impl Scope {
         Self::Ship,
         Self::Lifecycle,
         Self::Read,
+        Self::Keys,
     ];
 
     /// The word in keys and documents.
@@ -62,6 +65,7 @@ impl Scope {
             Self::Ship => "ship",
             Self::Lifecycle => "lifecycle",
             Self::Read => "read",
+            Self::Keys => "keys",
         }
     }
 
@@ -87,12 +91,15 @@ pub struct Caller {
 impl Caller {
     /// The operator at the command line: everything, as the brand.
     pub fn operator(brand: BrandId, party: PartyId) -> Self {
-        Self { brand, party, scopes: vec![Scope::All], actor: "cli".to_owned() }
+        let scopes = vec![Scope::All, Scope::Keys];
+        Self { brand, party, scopes, actor: "cli".to_owned() }
     }
 
-    /// Whether the caller may do this.
+    /// Whether the caller may do this. Who comes with a key of the brand that holds `all` holds
+    /// `keys` beside it; with another party's `all`, keys are none of its business.
     pub fn may(&self, scope: Scope) -> bool {
-        self.scopes.iter().any(|s| *s == Scope::All || *s == scope)
+        let all = |s: Scope| s == Scope::All && scope != Scope::Keys;
+        self.scopes.iter().any(|s| *s == scope || all(*s))
     }
 
     /// Refuses what the caller may not do.

@@ -1,5 +1,6 @@
 //! The house: everything a flow needs, opened once and shared.
 
+use super::api_keys::KeyUses;
 use super::caller::Caller;
 use super::outcome::FlowError;
 use super::reference::{Reference, code_key_label, key_ring};
@@ -55,6 +56,8 @@ pub struct House {
     pub settings: Settings,
     /// Looks waiting to be written.
     pub scans: ScanQueue,
+    /// Uses of keys waiting to be written.
+    pub key_uses: KeyUses,
     ring: ArcSwap<KeyRing>,
     master: MasterKey,
     reference: ArcSwap<Reference>,
@@ -91,6 +94,7 @@ impl House {
             secrets,
             settings,
             scans: ScanQueue::default(),
+            key_uses: KeyUses::default(),
             ring: ArcSwap::from_pointee(ring),
             master,
             reference: ArcSwap::from_pointee(reference),
