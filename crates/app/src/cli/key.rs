@@ -10,6 +10,7 @@ use crate::flows::{Caller, House, Scope};
 use domain::address::Prefix;
 use domain::id::PartyId;
 use domain::key::OVERLAP_MAX;
+use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -82,7 +83,8 @@ fn end_of(text: &str, zone: &TimeZone) -> Result<Timestamp, Fault> {
     match read_date(text) {
         Ok(day) => {
             let next = day.tomorrow().map_err(|_| wrong("no such date"))?;
-            Ok(next.to_zoned(zone.clone()).map_err(|_| wrong("no such date"))?.timestamp())
+            let midnight = zone.to_timestamp(next.to_datetime(Time::midnight()));
+            midnight.map_err(|_| wrong("no such date"))
         }
         Err(_) => read_instant(text, zone).map(|end| end.at).map_err(wrong),
     }
