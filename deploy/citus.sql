@@ -17,6 +17,7 @@ SELECT create_distributed_table('unit', 'number', colocate_with => 'none');
 SELECT create_distributed_table('event', 'home', colocate_with => 'unit');
 SELECT create_distributed_table('event_subject', 'subject', colocate_with => 'unit');
 SELECT create_distributed_table('unsealed', 'home', colocate_with => 'unit');
+SELECT create_distributed_table('sealed', 'home', colocate_with => 'unit');
 SELECT create_distributed_table('activation', 'unit', colocate_with => 'unit');
 SELECT create_distributed_table('finding', 'unit', colocate_with => 'unit');
 SELECT create_distributed_table('alert', 'home', colocate_with => 'unit');
@@ -40,6 +41,8 @@ SELECT create_distributed_table('waiting', 'value', colocate_with => 'identifier
 
 -- (d) reference tables: small, on every worker
 SELECT create_reference_table('version');
+SELECT create_reference_table('log_tile');
+SELECT create_reference_table('log_head');
 SELECT create_reference_table('brand');
 SELECT create_reference_table('party');
 SELECT create_reference_table('site');

@@ -2,6 +2,7 @@
 //
 //   BASE_URL        where it listens, e.g. http://127.0.0.1:8080
 //   DOSSIER_LINKS   JSON: state -> path, e.g. {"genuine":"/d/…","register":"/d/…/register"}
+//   DOSSIER_PROOF   a proof bundle of this deployment, and its log's public key at /log/key
 //   DOSSIER_SHOTS   folder for screenshots (optional)
 //   CHROMIUM        the browser (default /usr/bin/chromium)
 //
@@ -36,6 +37,7 @@ const headings = {
   report: { 'zh-CN': '举报可疑', en: 'Report a suspicion' },
   centres: { 'zh-CN': '服务网点', en: 'Service centres' },
   privacy: { 'zh-CN': '我们记录了什么', en: 'What we record' },
+  history: { 'zh-CN': '核验历史证明', en: 'Check a proof of history' },
   not_found: { 'zh-CN': '没有这个页面', en: 'No such page' },
 };
 // Pages that are meant to answer with an error status: the browser logs that one line itself.
@@ -169,6 +171,60 @@ test('the code can be copied', async (t) => {
   const copied = await page.evaluate(() => navigator.clipboard.readText());
   assert.match(copied, /^[2-9A-HJ-NP-Z]{13}$/);
   await page.close();
+});
+
+test('a proof is checked in the browser, without the network', async (t) => {
+  if (!process.env.DOSSIER_PROOF) return t.skip('no proof');
+  const bundle = await readFile(process.env.DOSSIER_PROOF, 'utf8');
+  const key = (await (await fetch(new URL('/log/key', base))).text()).trim();
+  const page = await context.newPage();
+  await page.setViewportSize({ width: 390, height: 844 });
+  const { complaints } = await visit(page, 'history', 'zh-CN');
+  await context.setOffline(true);
+  const outcome = async (text, known) => {
+    await page.locator('#file').setInputFiles(
+      { name: 'proof.json', mimeType: 'application/json', buffer: Buffer.from(text) });
+    await page.locator('#key').fill(known);
+    await page.locator('main button[type=submit]').click();
+    const said = page.locator('#outcome h2');
+    await said.waitFor();
+    return said.innerText();
+  };
+  try {
+    assert.equal(await outcome(bundle, key), '证明成立');
+    assert.equal(await page.locator('#outcome li').count(), JSON.parse(bundle).events.length);
+    if (shots) await page.screenshot({ path: join(shots, 'history-proven.png'), fullPage: true });
+    assert.deepEqual(await violations(page), []);
+    assert.equal(await overflow(page), 0);
+    assert.equal(await outcome(bundle, ''), '证明成立');
+    // One character of a text, of a path, of the number; another key.
+    const forged = JSON.parse(bundle);
+    const last = forged.events.length - 1;
+    const change = (edit) => {
+      const copy = structuredClone(forged);
+      edit(copy);
+      return JSON.stringify(copy);
+    };
+    const other = (text) => (text[4] === 'A' ? 'B' : 'A');
+    const cases = [
+      change((b) => { b.events[last].text = b.events[last].text.replace('"actor":"', '"actor":"x'); }),
+      change((b) => { b.events[0].path[0] = b.events[0].path[0].replace(/^..../, other); }),
+      change((b) => { b.events[0].row.blind = `0${b.events[0].row.blind.slice(1)}x`; }),
+      change((b) => { b.number += 1; }),
+      change((b) => { b.checkpoint = b.checkpoint.replace(/\n(\d+)\n/, '\n1$1\n'); }),
+      change((b) => { b.extra = 1; }),
+      bundle.slice(0, -3),
+    ];
+    for (const [at, text] of cases.entries()) {
+      assert.equal(await outcome(text, key), '证明不成立', `case ${at}`);
+    }
+    const stranger = key.replace(/^[^+]+/, 'elsewhere.example/log');
+    assert.equal(await outcome(bundle, stranger), '证明不成立');
+    assert.deepEqual(complaints, []);
+  } finally {
+    await context.setOffline(false);
+    await page.close();
+  }
 });
 
 test('without a script, registering and reporting work', async (t) => {

@@ -142,7 +142,7 @@ impl Bundle {
         let head = Checkpoint::open(&self.checkpoint, public)?;
         let mut about = BTreeSet::from([self.number]);
         let mut events = Vec::with_capacity(self.events.len());
-        // A unit is in a carton before the carton is on a pallet, but both may be told in any order.
+        // A unit is in a carton before that is on a pallet, but both may be told in any order.
         let mut packs = true;
         while packs {
             packs = false;

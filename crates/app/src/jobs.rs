@@ -1,6 +1,6 @@
 //! What a serving process does beside answering: writes down scans and uses of keys, looks again
-//! at activations that late facts concern, notices what other processes changed in the reference rows, seals what
-//! was recorded into the log, and forgets what may only be kept for a while.
+//! at activations that late facts concern, notices what other processes changed in the reference
+//! rows, seals what was recorded into the log, and forgets what may only be kept for a while.
 //!
 //! Every job may be lost at any moment and run anywhere: nothing here holds state of its own.
 

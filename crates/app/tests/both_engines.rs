@@ -279,7 +279,14 @@ async fn exported_keys_survive_the_loss_of_the_master_key() {
     assert!(open.await.is_ok());
 }
 
-const SPINE: &str = include_str!("../../store/migrations/postgres/V1__spine.sql");
+macro_rules! steps {
+    ($($name:literal),*) => {
+        [$(($name, include_str!(concat!("../../store/migrations/postgres/", $name, ".sql")))),*]
+    };
+}
+
+const STEPS: [(&str, &str); 5] =
+    steps!["V1__spine", "V2__kit", "V3__code_like_sn", "V4__shipment_sender", "V5__log"];
 const CITUS: &str = include_str!("../../../deploy/citus.sql");
 const PARTITIONS: u32 = 4;
 
@@ -297,7 +304,7 @@ fn distributed() -> Vec<(String, String)> {
 /// The schema with every distributed table split by the hash of its distribution column: the
 /// engine then enforces the group rules a distributed one would.
 fn partitioned() -> String {
-    let mut sql = SPINE.to_owned();
+    let mut sql: String = STEPS.iter().map(|(_, text)| *text).collect();
     for (table, column) in distributed() {
         let start = sql.find(&format!("CREATE TABLE {table} (")).expect("the table exists");
         let end = start + sql[start..].find(");").expect("it ends");
@@ -315,7 +322,8 @@ fn partitioned() -> String {
 #[test]
 fn every_table_is_distributed_or_a_reference_table() {
     let distributed: Vec<_> = distributed().into_iter().map(|(table, _)| table).collect();
-    let tables = SPINE.split("CREATE TABLE ").skip(1).filter_map(|t| t.split(' ').next());
+    let schema: String = STEPS.iter().map(|(_, text)| *text).collect();
+    let tables = schema.split("CREATE TABLE ").skip(1).filter_map(|t| t.split(' ').next());
     for table in tables {
         let reference = CITUS.contains(&format!("create_reference_table('{table}')"));
         assert!(reference != distributed.iter().any(|d| d == table), "{table}");
@@ -325,12 +333,14 @@ fn every_table_is_distributed_or_a_reference_table() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_group_rules_hold_on_partitions() {
     let url = Postgres::shared().fresh_database().await;
-    let checksum = store::canonical::hex(&Sha256::digest(SPINE.as_bytes()));
-    let history = format!(
-        "CREATE TABLE schema_history (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, \
-         checksum TEXT NOT NULL); \
-         INSERT INTO schema_history VALUES (1, 'V1__spine', '{checksum}');"
-    );
+    let mut history = "CREATE TABLE schema_history (version BIGINT NOT NULL PRIMARY KEY, \
+        name TEXT NOT NULL, checksum TEXT NOT NULL);"
+        .to_owned();
+    for (version, (name, text)) in (1..).zip(STEPS) {
+        let checksum = store::canonical::hex(&Sha256::digest(text));
+        let row = format!("({version}, '{name}', '{checksum}')");
+        history.push_str(&format!("INSERT INTO schema_history VALUES {row};"));
+    }
     testkit::execute(&url, &(partitioned() + &history)).await;
     let scratch = TempDir::new().expect("a temporary folder");
     let world = World::at(Target::Postgres { url }, common::clock(), scratch).await;

@@ -1,4 +1,5 @@
-//! API keys: what bounds them, what they may pass on, and what a wrong one is told; on both engines.
+//! API keys: what bounds them, what they may pass on, and what a wrong one is told; on both
+//! engines.
 
 mod common;
 

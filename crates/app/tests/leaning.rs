@@ -22,6 +22,7 @@ use tokio::runtime::Handle;
 on_both! {
     a_carton_is_filled_and_put_onto_a_pallet,
     goods_go_two_hops,
+    a_pallet_learns_what_goes_into_its_cartons,
     one_refused_row_at_the_end_leaves_nothing,
     a_pack_opened_here_knows_what_came_later,
     what_was_taken_out_here_counts_for_a_late_paper,
@@ -71,6 +72,38 @@ async fn facts(world: &World, number: i64) -> CustodyFacts {
     let mut facts = CustodyFacts::default();
     world.house.store.custody_fetch(&[number], &mut facts).await.expect("it reads");
     facts
+}
+
+/// Whether a party may take a pallet on is asked of the products the pallet knows.
+async fn a_pallet_learns_what_goes_into_its_cartons(world: &World) {
+    let watch = "6929141700027";
+    world.take(Kind::Products, &format!("gtin,name_zh,category\n{watch},手表,smart_watch\n")).await;
+    world.make(&sns(0..4)).await;
+    let made = "2026-05-20T08:00:00+08:00";
+    let watches = format!(
+        "sn,gtin,produced_at,site_code\nW1,{watch},{made},{FACTORY}\nW2,{watch},{made},{FACTORY}\n"
+    );
+    world.take(Kind::Production, &watches).await;
+    let products = async |sscc: &str| {
+        let number = pack_of(world, sscc).await.expect("it was opened");
+        let pack = world.house.store.pack_fetch(number).await.expect("it reads");
+        pack.expect("it is there").products.len()
+    };
+    let (carton, pallet) = (sscc(1), sscc(2));
+    let (nine, ten, eleven) =
+        ("2026-05-21T09:00:00+08:00", "2026-05-21T10:00:00+08:00", "2026-05-21T11:00:00+08:00");
+    let first = format!("{PACKS}{carton},CY000000,{nine}\n{pallet},{carton},{ten}\n");
+    world.take(Kind::Packs, &first).await;
+    assert_eq!((products(&carton).await, products(&pallet).await), (1, 1));
+    world.take(Kind::Packs, &format!("{PACKS}{carton},W1,{eleven}\n")).await;
+    assert_eq!((products(&carton).await, products(&pallet).await), (2, 2));
+    // In one file, and told late: before the carton was put onto the pallet.
+    let (carton, pallet) = (sscc(3), sscc(4));
+    let file =
+        format!("{PACKS}{carton},CY000001,{nine}\n{pallet},{carton},{ten}\n{carton},W2,{nine}\n");
+    assert_eq!(whole(world, Kind::Packs, &file).await, ["taken", "taken", "taken"]);
+    assert_eq!((products(&carton).await, products(&pallet).await), (2, 2));
+    world.agrees().await;
 }
 
 async fn a_carton_is_filled_and_put_onto_a_pallet(world: &World) {

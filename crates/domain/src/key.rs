@@ -50,7 +50,7 @@ pub struct Term {
     pub revoked_at: Option<Timestamp>,
     /// From when on it is not good any more; none for never.
     pub expires_at: Option<Timestamp>,
-    /// From when on the secret before the present one is not good any more; none when there is none.
+    /// From when on the secret before the present one is not good any more; none without one.
     pub previous_until: Option<Timestamp>,
 }
 
@@ -69,8 +69,8 @@ impl Term {
     }
 }
 
-/// Whether a key bound to these ranges may be used from an address; one that is bound to none may be
-/// used from anywhere.
+/// Whether a key bound to these ranges may be used from an address; one that is bound to none may
+/// be used from anywhere.
 pub fn admits(from: &[Prefix], address: IpAddr) -> bool {
     from.is_empty() || from.iter().any(|range| range.contains(address))
 }

@@ -1,7 +1,7 @@
 //! Canonical bytes: what a hash of the ledger is taken over. An event's canonical form is its JSON
 //! by RFC 8785; a bulk event's holds only the count and the RFC 6962 root over its rows, each row
-//! with the number of the unit it is about and followed by a 16-byte blind, so that one unit's proof
-//! shows its own row and no other's.
+//! with the number of the unit it is about and followed by a 16-byte blind, so that one unit's
+//! proof shows its own row and no other's.
 
 use crate::event::{Event, Row, Subject};
 use domain::id::EventId;
@@ -95,8 +95,8 @@ fn row_leaf(event: EventId, number: i64, row: &str, key: &BlindKey) -> Hash {
     leaf_hash(&[row_entry(number, row).as_bytes(), &key.blind(event, number)].concat())
 }
 
-/// What a bulk event says of one subject, as it is hashed before its blind: RFC 8785 text that names
-/// the subject. `row` is that of [`Sealed::rows`].
+/// What a bulk event says of one subject, as it is hashed before its blind: RFC 8785 text that
+/// names the subject. `row` is that of [`Sealed::rows`].
 pub fn row_entry(number: i64, row: &str) -> String {
     format!("{{\"number\":{number},\"row\":{row}}}")
 }

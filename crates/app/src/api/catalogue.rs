@@ -45,7 +45,8 @@ pub struct PartyReply {
 /// A place a party runs.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SiteReply {
-    /// The brand's short name for it; of a main site the party's own code.
+    /// The brand's short name for it; of a main site, which changes with its party alone, the
+    /// party's own code.
     pub code: String,
     /// Code of the party that runs it.
     pub party_code: String,
@@ -63,8 +64,6 @@ pub struct SiteReply {
     pub lon: Option<f64>,
     /// Latitude, WGS-84 degrees.
     pub lat: Option<f64>,
-    /// Whether it is its party's seat, which changes with the party alone.
-    pub main: bool,
 }
 
 /// A grant.
@@ -192,7 +191,6 @@ pub(super) async fn list_sites(
         phone: s.phone.clone(),
         lon: s.point.map(|(lon, _)| lon),
         lat: s.point.map(|(_, lat)| lat),
-        main: s.is_main(&reference.tree),
     };
     Ok(Json(page.cut(sites.into_iter(), |s| s.id.0, reply)?))
 }

@@ -190,8 +190,8 @@ async fn order_of(house: &House, caller: &Caller, body: KeyBody) -> Result<Order
     })
 }
 
-/// Give a key another secret. The one before stays good for the overlap; one that was still good from
-/// a rotation before that ends now. A key may rotate itself.
+/// Give a key another secret. The one before stays good for the overlap; one that was still good
+/// from a rotation before that ends now. A key may rotate itself.
 #[utoipa::path(
     post, path = "/api/v1/keys/{id}/rotate", tag = "keys", request_body = RotateBody,
     params(("id" = String, Path, description = "The part between dos_ and the dot")),

@@ -59,7 +59,8 @@ pub(super) async fn show_checkpoint(State(house): State<Arc<House>>) -> Result<R
 #[utoipa::path(
     get, path = "/log/key", tag = "log",
     responses(
-        (status = 200, description = "`<name>+<hash>+<key>`", body = String, content_type = "text/plain"),
+        (status = 200, description = "`<name>+<hash>+<key>`", body = String,
+            content_type = "text/plain"),
         (status = 404, description = "Nothing was sealed yet", body = Problem),
     ),
     security(())
@@ -142,7 +143,7 @@ pub(super) async fn prove_consistency(
     params(("id" = String, Path, description = "Trace code or identifier"), UnitQuery),
     responses(
         (status = 200, description = "A proof bundle", body = Bundle),
-        (status = 404, description = "No such unit, none of yours, or nothing sealed", body = Problem),
+        (status = 404, description = "None of yours, or nothing sealed of it", body = Problem),
     ),
     security(("key" = ["read"]))
 )]

@@ -8,6 +8,7 @@ mod http;
 mod import;
 mod pallet;
 mod process;
+mod seal;
 
 use crate::flows::{FlowError, House};
 use std::path::{Path, PathBuf};
@@ -100,6 +101,10 @@ pub async fn run(options: &BenchOptions, say: Say<'_>) -> Result<Vec<Measured>, 
     if wants("pallet") {
         say("pallet: shipping 10,000 units as one");
         table.push(pallet::measure(&options.dir).await?);
+    }
+    if wants("seal") {
+        say("seal: recorded events into the log");
+        table.push(seal::measure(&options.dir).await?);
     }
     if wants("verify") || wants("start") || wants("memory") {
         table.extend(http::measure(options, say).await?);

@@ -128,6 +128,7 @@ fn write_json(path: &Path, world: &World, base: &str) -> Result<(), Fault> {
         }
     }
     links.insert("privacy".to_owned(), "/privacy".into());
+    links.insert("history".to_owned(), "/log".into());
     links.insert("not_found".to_owned(), "/no-such-page".into());
     let text = serde_json::json!({ "base": base, "links": links }).to_string();
     // Renamed into place, so whoever waits for it never reads half of it.

@@ -1,5 +1,5 @@
-//! The provable history of a unit: the texts of its events as they were recorded, each with its path
-//! to the signed head of the log. Whoever has the log's public key needs nobody to believe it.
+//! The provable history of a unit: the texts of its events as they were recorded, each with its
+//! path to the signed head of the log. Whoever has the log's public key need believe nobody.
 
 use super::dossier::dossier;
 use super::house::House;

@@ -11,8 +11,8 @@ use domain::refusal::{Refusal, Refused};
 use store::commit::{Commit, Relied};
 use store::reference::{CodeKeyRow, ReferenceChange};
 
-/// An API key of the operator's, good from anywhere and for ever. Returns the only copy of the whole
-/// key; see [`api_keys::give`].
+/// An API key of the operator's, good from anywhere and for ever. Returns the only copy of the
+/// whole key; see [`api_keys::give`].
 ///
 /// # Errors
 /// [`Refusal::UnknownParty`]; a name too long.

@@ -297,12 +297,17 @@ impl<'a> Overlay<'a> {
     /// A row puts a child into a pack, with the products it is or holds.
     pub fn enter(&mut self, inside: Containment, products: &[ProductId]) {
         let (child, parent) = (inside.child.get() as i64, inside.parent.get() as i64);
-        if let Some(pack) = self.packs.get_mut(&parent) {
+        self.hold_products(parent, products);
+        self.stirred.entry(parent).or_default().insert(child);
+        self.change(child, Change::Enters(inside));
+    }
+
+    /// A pack, or a pack inside it, now holds these products too.
+    pub fn hold_products(&mut self, pack: i64, products: &[ProductId]) {
+        if let Some(pack) = self.packs.get_mut(&pack) {
             let all = pack.products.drain(..).chain(products.iter().map(|p| p.0));
             pack.products = all.collect::<BTreeSet<_>>().into_iter().collect();
         }
-        self.stirred.entry(parent).or_default().insert(child);
-        self.change(child, Change::Enters(inside));
     }
 
     /// A row takes a child out of a pack.

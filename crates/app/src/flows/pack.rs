@@ -15,7 +15,7 @@ use super::reference::Reference;
 use super::ship::look_again;
 use crate::files::PackDraft;
 use domain::custody::{Containment, CustodyFacts, Hold, HoldKind};
-use domain::id::{EventId, PartyId, ProductId};
+use domain::id::{EventId, PartyId};
 use domain::packing::{self, PackFacts};
 use domain::refusal::{Refusal, Refused};
 use jiff::Timestamp;
@@ -149,13 +149,51 @@ impl<'a> Packing<'a> {
         }
         let (child, parent) = (unit_number(child), unit_number(parent));
         self.overlay.enter(Containment { child, parent, from: at, to: None }, &subject.products());
-        let filling = self.filling(draft, parent.get() as i64, (holder, products));
+        let recorded_at = touched.iter().map(Subject::recorded_at).fold(0, i64::max);
+        self.tell_around(draft, &facts, (&subject, recorded_at)).await?;
+        let when = (at, draft.packed_at.offset_minutes);
+        let filling = self.filling(draft.sscc.as_str(), parent.get() as i64, when, holder);
+        filling.products.extend(products.iter().map(|p| p.0));
         filling.opens |= opens;
         filling.late |= facts.chain(parent).last().is_some_and(|h| h.at > at);
-        filling.after = touched.iter().map(Subject::recorded_at).fold(filling.after, i64::max);
+        filling.after = filling.after.max(recorded_at);
         filling.children.push(child.get() as i64);
         filling.products.extend(subject.products().iter().map(|p| p.0));
         Ok(RowOutcome::Taken)
+    }
+
+    /// The packs around a pack, then and now, hold what goes into it: whether their holder may take
+    /// them on is asked of the outermost.
+    async fn tell_around(
+        &mut self,
+        draft: &PackDraft,
+        facts: &CustodyFacts,
+        (child, recorded_at): (&Subject, i64),
+    ) -> Result<(), FlowError> {
+        let at = draft.packed_at.at;
+        let Some(parent) = self.overlay.pack_of(draft.sscc.as_str()).await? else { return Ok(()) };
+        let parent = unit_number(parent.number);
+        let mut around: BTreeSet<_> = facts.upward(parent, at).into_iter().collect();
+        around.extend(facts.upward(parent, Timestamp::MAX));
+        around.remove(&parent);
+        let products = child.products();
+        for number in around {
+            let pack = self.overlay.subject(number.get() as i64, "sscc").await?;
+            let known = pack.products();
+            let (false, Subject::Pack(record)) =
+                (products.iter().all(|p| known.contains(p)), &pack)
+            else {
+                continue;
+            };
+            self.overlay.touch(&pack, at);
+            self.overlay.hold_products(record.number, &products);
+            let holder = facts.at(number, at).map_or(PartyId(0), |hold| hold.party);
+            let when = (at, draft.packed_at.offset_minutes);
+            let filling = self.filling(&record.sscc, record.number, when, holder);
+            filling.after = filling.after.max(recorded_at).max(record.recorded_at);
+            filling.products.extend(known.iter().chain(&products).map(|p| p.0));
+        }
+        Ok(())
     }
 
     /// A pack that nobody knows is held by whoever holds its first child.
@@ -188,22 +226,23 @@ impl<'a> Packing<'a> {
     /// The event the row belongs to: one for each pack and time.
     fn filling(
         &mut self,
-        draft: &PackDraft,
+        sscc: &str,
         number: i64,
-        (holder, products): (PartyId, Vec<ProductId>),
+        (packed_at, offset_minutes): (Timestamp, i32),
+        holder: PartyId,
     ) -> &mut Filling {
         let fresh = self.fillings.len();
-        let slot = *self.by_pack.entry((number, draft.packed_at.at)).or_insert(fresh);
+        let slot = *self.by_pack.entry((number, packed_at)).or_insert(fresh);
         if slot == fresh {
             self.fillings.push(Filling {
                 number,
-                sscc: draft.sscc.as_str().to_owned(),
-                packed_at: draft.packed_at.at,
-                offset_minutes: draft.packed_at.offset_minutes,
+                sscc: sscc.to_owned(),
+                packed_at,
+                offset_minutes,
                 holder,
                 opens: false,
                 after: 0,
-                products: products.into_iter().map(|p| p.0).collect(),
+                products: BTreeSet::new(),
                 children: Vec::new(),
                 late: false,
             });

@@ -14,7 +14,7 @@ use axum::routing::{get, post};
 
 use crate::flows::House;
 
-use super::handlers::{centres, device, home, privacy, proof, register, report};
+use super::handlers::{centres, device, history, home, privacy, proof, register, report};
 use super::inline;
 
 /// Largest form taken, in bytes: a report of 1,000 characters, each up to four bytes and each byte
@@ -26,6 +26,7 @@ pub fn routes() -> Router<Arc<House>> {
     Router::new()
         .route("/", get(home::look_up))
         .route("/privacy", get(privacy::explain))
+        .route("/log", get(history::explain))
         .route("/d/{code}", get(device::show))
         .route("/D/{code}", get(device::show))
         .route("/01/{gtin}/21/{code}", get(device::show_link))

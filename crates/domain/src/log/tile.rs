@@ -213,7 +213,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_name_reads_back(level in 0..=LEVEL_MAX, index in 0_u64..1 << 48, width in 1_u16..=256) {
+        fn a_name_reads_back(
+            level in 0..=LEVEL_MAX, index in 0_u64..1 << 48, width in 1_u16..=256,
+        ) {
             let tile = Tile { level, index, width };
             prop_assert_eq!(tile.to_string().parse(), Ok(tile));
         }

@@ -398,7 +398,9 @@ mod tests {
         }
 
         #[test]
-        fn a_path_of_another_length_fails(size in 1_u64..300, pick in any::<prop::sample::Index>()) {
+        fn a_path_of_another_length_fails(
+            size in 1_u64..300, pick in any::<prop::sample::Index>(),
+        ) {
             let mut tree = Whole::of(size);
             let index = pick.index(size as usize) as u64;
             let root = tree.root(size);

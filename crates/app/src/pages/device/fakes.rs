@@ -10,7 +10,9 @@ use crate::pages::shell::SiteView;
 use super::forms::{
     ConsentView, ProofChoice, ProofKind, ProofOutcome, ProofResultView, RegisterView, ReportView,
 };
-use super::plain::{CentresPageView, Done, DoneView, ErrorKind, ErrorView, PrivacyView};
+use super::plain::{
+    CentresPageView, Done, DoneView, ErrorKind, ErrorView, HistoryView, PrivacyView,
+};
 use super::view::*;
 
 pub(super) const CODE: &str = "X8K29M4PLQ7RW";
@@ -422,6 +424,11 @@ pub(super) fn dones(lang: Lang) -> Vec<(&'static str, DoneView)> {
 
 pub(super) fn privacy(lang: Lang) -> PrivacyView {
     PrivacyView { lang, site: site(lang), scan_days: 30, back_url: Some(format!("/d/{CODE}")) }
+}
+
+pub(super) fn history(lang: Lang) -> HistoryView {
+    let key = "dossier.example/log+1a2b3c4d+AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyAh";
+    HistoryView { lang, site: site(lang), size: 70_000, public_key: Some(key.to_owned()) }
 }
 
 pub(super) fn errors(lang: Lang) -> Vec<(&'static str, ErrorView)> {

@@ -23,5 +23,7 @@ mod language_tests;
 mod tests;
 
 pub use forms::{render_proof, render_register, render_report};
-pub use plain::{render_centres, render_done, render_error, render_home, render_privacy};
+pub use plain::{
+    render_centres, render_done, render_error, render_history, render_home, render_privacy,
+};
 pub use render::render_device;

@@ -160,6 +160,36 @@ pub fn render_privacy(view: &PrivacyView) -> Result<String, askama::Error> {
     PrivacyPage { l: view.lang, sh, v: view, back: view.back_url.as_deref().map(href) }.render()
 }
 
+/// The page that checks proofs in the visitor's own browser.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryView {
+    /// The page's language.
+    pub lang: Lang,
+    /// Brand line and footer.
+    pub site: SiteView,
+    /// How many entries this deployment's signed head covers.
+    pub size: u64,
+    /// The key that opens it, once there is one.
+    pub public_key: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "plain/history.html")]
+struct HistoryPage<'a> {
+    l: Lang,
+    sh: Shell<'a>,
+    v: &'a HistoryView,
+}
+
+/// The page that checks proofs.
+///
+/// # Errors
+/// As [`super::render_device`].
+pub fn render_history(view: &HistoryView) -> Result<String, askama::Error> {
+    let sh = shell(view.lang, &view.site, view.lang.t("history.title"));
+    HistoryPage { l: view.lang, sh, v: view }.render()
+}
+
 /// Something went wrong, with a way forward.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErrorView {

@@ -47,6 +47,7 @@ fn pages(lang: Lang) -> Vec<Page> {
     add("report-refused", render_report(&fakes::report_refused(lang)));
     add("centres", render_centres(&fakes::centres_page(lang)));
     add("privacy", render_privacy(&fakes::privacy(lang)));
+    add("history", render_history(&fakes::history(lang)));
     pages
 }
 
@@ -108,8 +109,13 @@ fn the_policy_can_name_every_inline_block_by_hash() {
         let style = format!("<style>{}</style>", inline::css());
         let script = format!("<script>{}</script>", inline::script());
         assert_eq!(page.html.matches("<style").count(), 1, "{}", page.name);
-        assert_eq!(page.html.matches("<script").count(), 1, "{}", page.name);
+        // One page calculates.
+        let checks_proofs = page.name.starts_with("history.");
+        let scripts = 1 + usize::from(checks_proofs);
+        assert_eq!(page.html.matches("<script").count(), scripts, "{}", page.name);
         assert!(page.html.contains(&style) && page.html.contains(&script), "{}", page.name);
+        let proof = format!("<script>{}</script>", inline::proof_script());
+        assert_eq!(page.html.contains(&proof), checks_proofs, "{}", page.name);
     }
     assert_eq!(inline::style_source().len(), "'sha256-'".len() + 44);
 }

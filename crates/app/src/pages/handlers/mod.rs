@@ -10,6 +10,7 @@
 
 pub mod centres;
 pub mod device;
+pub mod history;
 pub mod home;
 pub mod privacy;
 pub mod proof;
