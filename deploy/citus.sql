@@ -55,3 +55,4 @@ SELECT create_reference_table('draw');
 SELECT create_reference_table('code_void');
 SELECT create_reference_table('code_key');
 SELECT create_reference_table('api_key');
+SELECT create_reference_table('api_key_use');

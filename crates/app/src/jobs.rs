@@ -1,10 +1,11 @@
-//! What a serving process does beside answering: writes down scans and sensitive reads, looks again at activations
-//! that late facts concern, notices what other processes changed in the reference rows, seals what
-//! was recorded into the log, and forgets what may only be kept for a while.
+//! What a serving process does beside answering: writes down scans, uses of keys and sensitive
+//! reads, looks again at activations that late facts concern, notices what other processes changed
+//! in the reference rows, seals what was recorded into the log, and forgets what may only be kept
+//! for a while.
 //!
 //! Every job may be lost at any moment and run anywhere: nothing here holds state of its own.
 
-use crate::flows::{House, audit, expiry, later, log, scans};
+use crate::flows::{House, api_keys, audit, expiry, later, log, scans};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,8 @@ const OUTBOX_EVERY: Duration = Duration::from_millis(500);
 const REFERENCE_EVERY: Duration = Duration::from_millis(100);
 /// How often expired rows are looked for: more than once in the time a slice of them is due.
 const EXPIRY_EVERY: Duration = Duration::from_secs(10);
+/// How often uses of keys are written: they are known to the hour.
+const KEY_USES_EVERY: Duration = Duration::from_secs(60);
 
 /// How often what was recorded is sealed: a signed head is at most a second behind.
 const SEAL_EVERY: Duration = Duration::from_millis(500);
@@ -65,11 +68,15 @@ pub fn start(house: &Arc<House>) -> Jobs {
     tasks.spawn(repeat(READS_EVERY, stop_6, "audit", house_6, |house| async move {
         audit::flush(&house).await.map(|_| ())
     }));
+    let (house_7, stop_7) = of();
+    tasks.spawn(repeat(KEY_USES_EVERY, stop_7, "key uses", house_7, |house| async move {
+        api_keys::write_uses(&house).await.map(|_| ())
+    }));
     Jobs { stop, tasks, house: Arc::clone(house) }
 }
 
 impl Jobs {
-    /// Ends every job at its next pause and writes the scans that still wait.
+    /// Ends every job at its next pause and writes the scans and uses of keys that still wait.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
@@ -78,6 +85,9 @@ impl Jobs {
         }
         if let Err(error) = audit::flush(&self.house).await {
             tracing::warn!(%error, "the last sensitive reads could not be recorded");
+        }
+        if let Err(error) = api_keys::write_uses(&self.house).await {
+            tracing::warn!(%error, "the last uses of keys could not be written");
         }
     }
 }

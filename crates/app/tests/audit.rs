@@ -117,7 +117,7 @@ async fn keys_batches_and_epochs_leave_records(world: &World) {
     let scopes = [Scope::Read, Scope::Verify];
     let token = keys::new_key(house, caller.brand, "T1-53", &scopes, "till").await.expect("a key");
     let id = token.trim_start_matches("dos_").split('.').next().expect("an id");
-    keys::revoke(house, caller.brand, id).await.expect("it is withdrawn");
+    dossier::flows::api_keys::revoke(house, &caller, id).await.expect("it is withdrawn");
     let lines: Vec<_> = trail(world, "api_key", id).await.iter().map(told).collect();
     assert_eq!(lines[1], "created party ->T1-53 scopes ->read verify name ->till");
     assert!(lines[0].starts_with("revoked revoked_at ->2026-06-10T"), "{lines:?}");

@@ -285,13 +285,14 @@ macro_rules! steps {
     };
 }
 
-const STEPS: [(&str, &str); 6] = steps![
+const STEPS: [(&str, &str); 7] = steps![
     "V1__spine",
     "V2__kit",
     "V3__code_like_sn",
     "V4__shipment_sender",
     "V5__log",
-    "V6__audit"
+    "V6__audit",
+    "V7__api_key_use"
 ];
 const CITUS: &str = include_str!("../../../deploy/citus.sql");
 const PARTITIONS: u32 = 4;

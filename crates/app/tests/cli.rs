@@ -217,6 +217,45 @@ fn a_new_key_is_the_last_word() {
 }
 
 #[test]
+fn a_key_is_bound_rotated_and_withdrawn() {
+    let desk = Desk::with_brand();
+    let new = ["key", "new", "--party", "T1-53", "--scopes", "ship,read", "--name", "仓库"];
+    let bounds = ["--expires", "2190-12-31", "--from", "10.0.0.0/8", "2001:db8::1"];
+    let made = desk.run(&[&new[..], &bounds].concat());
+    assert_eq!(code(&made), 0, "{}", err(&made));
+    let last = |told: &Output| out(told).split_whitespace().last().expect("a word").to_owned();
+    let key = last(&made);
+    let id = key.strip_prefix("dos_").and_then(|k| k.split('.').next()).expect("a key").to_owned();
+    let line = || {
+        let list = out(&desk.run(&["key", "list"]));
+        let line = list.lines().find(|line| line.starts_with(&id)).expect("it is listed");
+        line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let cells = line();
+    let bound = "10.0.0.0/8,2001:db8::1/128";
+    assert_eq!(cells[1..5], ["active", "T1-53", "read,ship", bound], "{cells:?}");
+    assert_eq!(cells[5..8], ["2191-01-01", "00:00", "-"], "{cells:?}");
+    let rotated = desk.run(&["key", "rotate", &key, "--overlap", "7d"]);
+    assert_eq!(code(&rotated), 0, "{}", err(&rotated));
+    assert!(last(&rotated).starts_with(&format!("dos_{id}.")) && last(&rotated) != key);
+    assert_eq!(line()[1], "rotating");
+    assert_eq!(code(&desk.run(&["key", "rotate", &id])), 0);
+    assert_eq!(line()[1], "active", "without an overlap the secret before ends at once");
+    assert_eq!(code(&desk.run(&["key", "revoke", &id])), 0);
+    assert_eq!(line()[1], "revoked");
+    let over = desk.run(&["key", "rotate", &id]);
+    assert_eq!(code(&over), 1);
+    assert!(err(&over).contains("make a new one"), "{}", err(&over));
+    assert_eq!(code(&desk.run(&["key", "revoke", "000000000000"])), 1);
+    let past = desk.run(&[&new[..], &["--expires", "2020-01-01"]].concat());
+    assert_eq!(code(&past), 1);
+    for wrong in [["--expires", "soon"], ["--from", "10.0.0.0/33"]] {
+        assert_eq!(code(&desk.run(&[&new[..], &wrong].concat())), 2, "{wrong:?}");
+    }
+    assert_eq!(code(&desk.run(&["key", "rotate", &id, "--overlap", "91d"])), 2);
+}
+
+#[test]
 fn show_tells_the_whole_dossier() {
     let desk = Desk::with_brand();
     let shown = desk.run(&["show", "860837783533742"]);

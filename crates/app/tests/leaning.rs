@@ -22,6 +22,7 @@ use tokio::runtime::Handle;
 on_both! {
     a_carton_is_filled_and_put_onto_a_pallet,
     goods_go_two_hops,
+    what_moved_in_a_carton_moved_in_its_pallet,
     a_pallet_learns_what_goes_into_its_cartons,
     one_refused_row_at_the_end_leaves_nothing,
     a_pack_opened_here_knows_what_came_later,
@@ -72,6 +73,37 @@ async fn facts(world: &World, number: i64) -> CustodyFacts {
     let mut facts = CustodyFacts::default();
     world.house.store.custody_fetch(&[number], &mut facts).await.expect("it reads");
     facts
+}
+
+/// The carton was told to have been filled further before it was told to be on the pallet: a paper
+/// about the pallet that lies in between contradicts what is known.
+async fn what_moved_in_a_carton_moved_in_its_pallet(world: &World) {
+    let at = |hour: u32| format!("2026-05-21T{hour:02}:00:00+08:00");
+    for (whole_file, carton, pallet, first) in
+        [(false, sscc(1), sscc(2), 0), (true, sscc(3), sscc(4), 2)]
+    {
+        let units = sns(first..first + 2);
+        world.make(&units).await;
+        let rows = format!(
+            "{PACKS}{carton},{},{}\n{carton},{},{}\n{pallet},{carton},{}\n",
+            units[0],
+            at(9),
+            units[1],
+            at(12),
+            at(10)
+        );
+        if whole_file {
+            assert_eq!(whole(world, Kind::Packs, &rows).await, ["taken", "taken", "taken"]);
+        } else {
+            for row in rows.lines().skip(1) {
+                world.take(Kind::Packs, &format!("{PACKS}{row}\n")).await;
+            }
+        }
+        let late = format!("{SHIPMENTS}S-{first},{FACTORY},T1-53,{},{pallet}\n", at(11));
+        let told = outcomes(&world.house, Kind::Shipments, &late, false).await;
+        assert_eq!(told, ["contradicts_later"], "whole file: {whole_file}");
+    }
+    world.agrees().await;
 }
 
 /// Whether a party may take a pallet on is asked of the products the pallet knows.

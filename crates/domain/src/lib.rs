@@ -2,6 +2,7 @@
 //! no serialisation lives here; see `ARCHITECTURE.md`.
 
 pub mod activation;
+pub mod address;
 pub mod audit;
 pub mod calendar;
 pub mod code;
@@ -11,6 +12,7 @@ pub mod finding;
 pub mod gs1;
 pub mod id;
 pub mod identifier;
+pub mod key;
 pub mod life;
 pub mod log;
 pub mod mandate;

@@ -72,6 +72,8 @@ refusals! {
         "not a GB/T 2260 prefix or ISO 3166-1 alpha-2 code; look it up in data/divisions";
     /// No such batch.
     UnknownBatch "unknown_batch" NotFound "no batch has this number; list them with the batch page";
+    /// No such API key, or none the caller may see.
+    UnknownKey "unknown_key" NotFound "no key has this id; list the keys";
     /// No unit, pack or code answers to this.
     UnknownSubject "unknown_subject" NotFound
         "no unit or pack answers to this; commission or pack it first";
@@ -88,6 +90,8 @@ refusals! {
     /// The code is a site of another party.
     SiteOfOther "site_of_other" Conflict
         "this code is a site of another party, and a site stays with its party; take another code";
+    /// The API key is good no more.
+    KeyOver "key_over" Conflict "the key is withdrawn or expired; make a new one";
     /// A second row with this key but other content.
     ContentDiffers "content_differs" Conflict
         "already recorded with other content; correct the row, or say --update where it applies";

@@ -17,6 +17,9 @@ pub struct Commit {
     pub relies_on: Vec<Relied>,
     /// Facts, with their projections.
     pub events: Vec<Event>,
+    /// The latest instant, microseconds, at which something moved in a pack that these events put
+    /// into another: the packs around it stirred then too. Zero where nothing was.
+    pub stirred_at: i64,
     /// Units in a commissioning that already stand in the table.
     pub known: HashSet<i64>,
     /// Changes of reference rows; they bump the version everybody polls. Each needs its
@@ -270,7 +273,7 @@ pub(crate) fn plan(commit: &Commit, blind: &BlindKey) -> Result<Plan, StoreError
     // The latest, so that whatever is said next of these units is recorded after all of it.
     let recorded_at = commit.events.iter().map(|e| e.recorded_at).max().unwrap_or(0);
     // Whatever touches a pack relies on it, so this is never earlier than what it touched.
-    let stirred_at = commit.events.iter().map(|e| e.happened_at).max().unwrap_or(0);
+    let stirred_at = commit.events.iter().map(|e| e.happened_at).fold(commit.stirred_at, i64::max);
     guards(commit, (recorded_at, stirred_at), &mut steps);
     for event in &commit.events {
         let sealed = seal(event, blind).map_err(|e| StoreError::Record(e.to_string()))?;

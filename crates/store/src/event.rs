@@ -420,7 +420,8 @@ pub enum Body {
         /// The observation that holds the address it came from, hex.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         observation: Option<String>,
-        /// `created`, `changed`, `minted`, `exported`, `delivered`, `voided`, `revoked`, `rewrapped`.
+        /// `created`, `changed`, `minted`, `exported`, `delivered`, `voided`, `rotated`, `revoked`,
+        /// `rewrapped`.
         verb: String,
     },
     /// The unit starts over: a return, a refurbishment, a replacement.

@@ -13,6 +13,7 @@ pub mod event;
 pub mod expiry;
 pub mod finding;
 pub mod health;
+pub mod key_use;
 pub mod ledger;
 pub mod log;
 pub mod project;
@@ -31,7 +32,8 @@ const MIGRATIONS: &[Migration] = migrations![
     "V3__code_like_sn",
     "V4__shipment_sender",
     "V5__log",
-    "V6__audit"
+    "V6__audit",
+    "V7__api_key_use",
 ];
 
 /// Everything recorded, on one engine.
@@ -109,6 +111,7 @@ impl Store {
             expiry::STATEMENTS,
             finding::STATEMENTS,
             health::STATEMENTS,
+            key_use::STATEMENTS,
             ledger::STATEMENTS,
             log::STATEMENTS,
             project::STATEMENTS,

@@ -155,7 +155,16 @@ pub struct VoidRow {
     pub reason: String,
 }
 
-/// An API key; its secret is known only as a digest.
+/// The secret an API key had before its present one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviousSecret {
+    /// SHA-256 of it, in hexadecimal digits.
+    pub digest: String,
+    /// From when on it is not good any more, microseconds.
+    pub until: i64,
+}
+
+/// An API key; its secrets are known only as digests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ApiKeyRow {
     /// Public half.
@@ -175,6 +184,19 @@ pub struct ApiKeyRow {
     pub created_at: i64,
     /// When it was withdrawn.
     pub revoked_at: Option<i64>,
+    // Rows from before keys were bound lack what follows: they are good from anywhere, for ever.
+    /// Ranges of addresses it may be used from; none for anywhere.
+    #[serde(default)]
+    pub from: Vec<String>,
+    /// From when on it is not good any more.
+    #[serde(default)]
+    pub expires_at: Option<i64>,
+    /// When it got its present secret; none while that is its first.
+    #[serde(default)]
+    pub rotated_at: Option<i64>,
+    /// The secret before, while that may still be good.
+    #[serde(default)]
+    pub previous: Option<PreviousSecret>,
 }
 
 /// A code key, sealed by the master key.
@@ -313,7 +335,8 @@ const DRAW_PUT: &str = "INSERT INTO draw (batch_id, next_number) VALUES ($1, $2)
 const VOID_PUT: &str = "INSERT INTO code_void (first_number, last_number, brand_id, record) \
     VALUES ($1, $2, $3, $4)";
 const API_KEY_PUT: &str = "INSERT INTO api_key (id, brand_id, digest, record) \
-    VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO UPDATE SET record = excluded.record";
+    VALUES ($1, $2, $3, $4) \
+    ON CONFLICT (id) DO UPDATE SET digest = excluded.digest, record = excluded.record";
 const CODE_KEY_PUT: &str = "INSERT INTO code_key (epoch, sealed, created_at) VALUES ($1, $2, $3)";
 const CODE_KEY_REWRAP: &str = "UPDATE code_key SET sealed = $2 WHERE epoch = $1";
 

@@ -4,10 +4,11 @@ use domain::id::{BatchId, BrandId, EventId, PartyId};
 use domain::party::{Party, PartyKind};
 use std::collections::{BTreeMap, HashSet};
 use store::commit::{Commit, Idempotency, Observation, Outbox, Relied, Side};
-use store::engine::{SqliteOptions, Target, WriteError};
+use store::engine::{Plan, SqliteOptions, Step, Target, WriteError};
 use store::event::{ActivatedBody, Body, CommissionedRow, Event, Row, Subject};
 use store::expiry::{Due, PORTION_ROWS_MAX};
-use store::reference::{BrandRow, ReferenceChange};
+use store::key_use::KeyUse;
+use store::reference::{ApiKeyRow, BrandRow, PreviousSecret, ReferenceChange};
 use store::scan::{RECENT_CHARS_MAX, ScanDelta};
 use store::unit::ShipmentRecord;
 use store::{Store, StoreError};
@@ -42,6 +43,8 @@ on_both! {
     a_life_is_activated_once,
     reference_rows_are_put_and_put_again,
     looks_are_gathered_and_trimmed,
+    a_key_keeps_its_newest_secret_and_its_latest_use,
+    a_key_from_before_keys_were_bound_reads,
     a_job_is_leased_once,
     an_answer_is_kept_once,
     what_is_over_is_forgotten,
@@ -191,6 +194,53 @@ async fn reference_rows_are_put_and_put_again(store: &Store) {
     assert_eq!(store.draw_fetch(3).await.expect("it reads"), Some(70));
     let rows = store.reference_load().await.expect("it reads");
     assert_eq!(rows.parties, [party("after")]);
+}
+
+fn key(digest: u8) -> ApiKeyRow {
+    ApiKeyRow {
+        id: "0123456789ab".into(),
+        brand: 1,
+        digest: vec![digest; 32],
+        party: 1,
+        scopes: vec!["read".into()],
+        name: "till".into(),
+        created_at: 5,
+        revoked_at: None,
+        from: vec!["10.0.0.0/8".into()],
+        expires_at: Some(90),
+        rotated_at: None,
+        previous: None,
+    }
+}
+
+async fn a_key_keeps_its_newest_secret_and_its_latest_use(store: &Store) {
+    let previous = PreviousSecret { digest: "01".repeat(32), until: 50 };
+    let rotated = ApiKeyRow { rotated_at: Some(9), previous: Some(previous), ..key(2) };
+    for (id, row) in [(1, key(1)), (2, rotated)] {
+        let reference = vec![ReferenceChange::ApiKey(row.clone())];
+        let events = vec![changed(id, "api_key", &row.id)];
+        let commit = Commit { events, reference, ..Commit::default() };
+        store.commit(&commit).await.expect("it is put");
+        assert_eq!(store.reference_load().await.expect("it reads").api_keys, [row]);
+    }
+    let version = store.reference_version().await.expect("it reads");
+    let used = |brand: i64, id: &str, used_at: i64| KeyUse { brand, id: id.into(), used_at };
+    let uses = vec![used(1, "b", 20), used(1, "a", 10), used(2, "a", 99)];
+    store.key_uses_put(uses).await.expect("they are written");
+    store.key_uses_put(vec![used(1, "b", 19), used(1, "a", 11)]).await.expect("they are written");
+    let found = store.key_uses(1).await.expect("it reads");
+    assert_eq!(found, [used(1, "a", 11), used(1, "b", 20)], "an earlier use moves nothing");
+    assert_eq!(store.reference_version().await.expect("it reads"), version);
+}
+
+async fn a_key_from_before_keys_were_bound_reads(store: &Store) {
+    const PUT: &str = "INSERT INTO api_key (id, brand_id, digest, record) VALUES ($1, $2, $3, $4)";
+    let record = "{\"id\":\"0123456789ab\",\"brand\":1,\"party\":1,\"scopes\":[\"read\"],\
+        \"name\":\"till\",\"created_at\":5,\"revoked_at\":null}";
+    let row = vec!["0123456789ab".into(), 1.into(), vec![1_u8; 32].into(), record.into()];
+    store.engine().write(Plan::new(vec![Step::run(PUT, row)])).await.expect("it is written");
+    let rows = store.reference_load().await.expect("it reads");
+    assert_eq!(rows.api_keys, [ApiKeyRow { from: Vec::new(), expires_at: None, ..key(1) }]);
 }
 
 async fn looks_are_gathered_and_trimmed(store: &Store) {

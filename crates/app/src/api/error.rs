@@ -1,6 +1,7 @@
 //! The one place where anything that went wrong becomes a status, a code, a sentence and a way
 //! forward (RFC 9457). Internal failures show a reference to the log, never a cause.
 
+use super::limits::{Rate, Standing};
 use crate::flows::FlowError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -37,11 +38,15 @@ pub struct Problem {
     /// Seconds after which to try again.
     #[serde(skip)]
     pub retry_after: Option<u32>,
+    /// The limit that was reached, for the headers.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub limit: Option<&'static Rate>,
 }
 
 /// Codes of problems that are no refusals: of the way a request came, not of what it says.
 pub const TRANSPORT_CODES: [(&str, u16, &str); 11] = [
-    ("unauthenticated", 401, "the key is missing where one is needed, unknown or withdrawn"),
+    ("unauthenticated", 401, "a key is missing where one is needed, or the one sent is not good"),
     ("no_such_route", 404, "nothing answers at this address"),
     ("method_not_allowed", 405, "this address answers to other methods"),
     ("timeout", 408, "the request took too long to arrive or to be answered"),
@@ -73,6 +78,7 @@ impl Problem {
             field: None,
             reference: None,
             retry_after: None,
+            limit: None,
         }
     }
 
@@ -162,6 +168,10 @@ impl IntoResponse for Problem {
         let status = StatusCode::from_u16(self.status).unwrap_or_default();
         let text = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (status, text).into_response();
+        if let (Some(rate), Some(wait_seconds)) = (self.limit, self.retry_after) {
+            let standing = Standing { rate, passes: false, left: 0, wait_seconds };
+            response.extensions_mut().insert(standing);
+        }
         let headers = response.headers_mut();
         let json = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, json);

@@ -4,13 +4,14 @@
 use super::counts::{Counts, Limited};
 use super::error::Problem;
 use super::limits::{Limits, Standing};
-use super::{Patience, Prefix, ServeOptions, headers};
+use super::{Patience, ServeOptions, headers};
 use crate::clock::Stopwatch;
-use crate::flows::{Caller, House, Scope, keys};
+use crate::flows::{Caller, House, Scope, api_keys};
 use axum::extract::{FromRequestParts, MatchedPath, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
+use domain::address::Prefix;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -81,7 +82,8 @@ impl Gate {
         client_of(&self.options.trusted_proxies, peer, headers)
     }
 
-    /// Who a request says it is: nobody without a key; a key that is not good is refused.
+    /// Who a request says it is: nobody without a key; a key that is not good, or not from here, is
+    /// refused, always in the same words.
     async fn asker(&self, headers: &HeaderMap, client: IpAddr) -> Result<Option<Caller>, Problem> {
         let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
         let refused = || Problem::transport("unauthenticated");
@@ -91,9 +93,8 @@ impl Gate {
             return Err(refused());
         }
         let reference = self.house.reference().await?;
-        let caller = keys::authenticate(&reference, token.trim());
-        let addressed = |caller| Caller { address: Some(client), ..caller };
-        caller.map(addressed).map(Some).ok_or_else(refused)
+        let caller = api_keys::authenticate(&self.house, &reference, token.trim(), client);
+        caller.map(Some).ok_or_else(refused)
     }
 
     /// Counts a public look at a unit.
@@ -206,7 +207,9 @@ where
     };
     headers::dress(response.headers_mut(), secure);
     if let Some(standing) = standing {
-        tell(&standing, response.headers_mut());
+        // A limit that only a handler could count stopped it: that one is told.
+        let stopped = response.extensions().get::<Standing>().copied();
+        tell(&stopped.unwrap_or(standing), response.headers_mut());
     }
     let took = watch.elapsed();
     route.answered(response.status(), took);
@@ -266,6 +269,7 @@ struct Passed {
 fn too_many(standing: &Standing) -> Problem {
     Problem {
         retry_after: Some(standing.wait_seconds.max(1)),
+        limit: Some(standing.rate),
         ..Problem::transport("too_many_requests")
     }
 }

@@ -19,11 +19,11 @@ pub struct Rate {
 }
 
 /// Without a key: an office or a carrier's exit holds many people.
-pub const ADDRESS: Rate = Rate { name: "address", burst: 240, per_second: 40.0 };
+pub static ADDRESS: Rate = Rate { name: "address", burst: 240, per_second: 40.0 };
 /// With a key: a server.
-pub const KEY: Rate = Rate { name: "key", burst: 20_000, per_second: 5_000.0 };
+pub static KEY: Rate = Rate { name: "key", burst: 20_000, per_second: 5_000.0 };
 /// One unit, asked by the public: nobody needs it more often.
-pub const UNIT: Rate = Rate { name: "unit", burst: 60, per_second: 1.0 };
+pub static UNIT: Rate = Rate { name: "unit", burst: 60, per_second: 1.0 };
 
 /// Buckets kept at most; when full, those that are full again are forgotten.
 const BUCKETS_MAX: usize = 200_000;
@@ -32,7 +32,7 @@ const BUCKETS_MAX: usize = 200_000;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Standing {
     /// The limit.
-    pub rate: Rate,
+    pub rate: &'static Rate,
     /// Whether this request may pass.
     pub passes: bool,
     /// Requests left at once.
@@ -48,17 +48,17 @@ struct Bucket {
 }
 
 struct Buckets<K> {
-    rate: Rate,
+    rate: &'static Rate,
     held: Mutex<HashMap<K, Bucket>>,
 }
 
 impl<K: Eq + Hash> Buckets<K> {
-    fn new(rate: Rate) -> Self {
+    fn new(rate: &'static Rate) -> Self {
         Self { rate, held: Mutex::new(HashMap::new()) }
     }
 
     fn take(&self, key: K, now: f64) -> Standing {
-        let Rate { burst, per_second, .. } = self.rate;
+        let Rate { burst, per_second, .. } = *self.rate;
         let full = f64::from(burst);
         // A poisoned lock would mean a panic in these lines; then nobody is held up.
         let Ok(mut held) = self.held.lock() else { return self.standing(full, true) };
@@ -98,9 +98,9 @@ impl Limits {
     pub fn new() -> Self {
         Self {
             clock: Stopwatch::start(),
-            addresses: Buckets::new(ADDRESS),
-            keys: Buckets::new(KEY),
-            units: Buckets::new(UNIT),
+            addresses: Buckets::new(&ADDRESS),
+            keys: Buckets::new(&KEY),
+            units: Buckets::new(&UNIT),
         }
     }
 
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_bucket_empties_and_fills() {
-        let buckets = Buckets::new(Rate { name: "x", burst: 2, per_second: 0.5 });
+        let buckets = Buckets::new(&Rate { name: "x", burst: 2, per_second: 0.5 });
         assert_eq!(buckets.take(1, 0.0).left, 1);
         assert!(buckets.take(1, 0.0).passes);
         let refused = buckets.take(1, 0.0);

@@ -21,6 +21,7 @@ mod error;
 pub mod gate;
 mod headers;
 mod input;
+mod keys;
 mod limits;
 mod log;
 mod metrics;
@@ -46,7 +47,7 @@ pub use routes::router;
 pub use server::{STOP_WITHIN, serve};
 
 use crate::flows::House;
-use std::net::IpAddr;
+use domain::address::Prefix;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,49 +89,6 @@ impl Default for Patience {
     }
 }
 
-/// A range of addresses: `10.0.0.0/8`, `::1`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Prefix {
-    /// Any address in it.
-    pub address: IpAddr,
-    /// How many leading bits count.
-    pub bits: u8,
-}
-
-impl Prefix {
-    /// Whether an address lies in the range. IPv4 written as IPv6 counts as IPv4.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        let bits = u32::from(self.bits);
-        match (self.address.to_canonical(), address.to_canonical()) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => {
-                let differ = own.to_bits() ^ other.to_bits();
-                differ.leading_zeros() >= bits
-            }
-            (IpAddr::V6(own), IpAddr::V6(other)) => {
-                let differ = own.to_bits() ^ other.to_bits();
-                differ.leading_zeros() >= bits
-            }
-            _ => false,
-        }
-    }
-}
-
-impl std::str::FromStr for Prefix {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text} is no address or range such as 10.0.0.0/8");
-        let (address, bits) = match text.split_once('/') {
-            Some((address, bits)) => (address, Some(bits)),
-            None => (text, None),
-        };
-        let address: IpAddr = address.parse().map_err(|_| wrong())?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Ok(most), |b| b.parse().map_err(|_| wrong()))?;
-        if bits > most { Err(wrong()) } else { Ok(Self { address, bits }) }
-    }
-}
-
 /// An instant as replies write it: RFC 3339 in the brand's zone.
 fn instant_text(
     reference: &crate::flows::reference::Reference,
@@ -139,23 +97,4 @@ fn instant_text(
 ) -> String {
     let zone = reference.zone(domain::id::BrandId(brand));
     at.display_with_offset(zone.to_offset(at)).to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn prefixes() {
-        let prefix: Prefix = "10.0.0.0/8".parse().unwrap();
-        assert!(prefix.contains("10.255.0.1".parse().unwrap()));
-        assert!(prefix.contains("::ffff:10.1.1.1".parse().unwrap()));
-        assert!(!prefix.contains("11.0.0.1".parse().unwrap()));
-        let one: Prefix = "::1".parse().unwrap();
-        assert!(one.contains("::1".parse().unwrap()));
-        assert!(!one.contains("::2".parse().unwrap()));
-        for bad in ["", "10.0.0.0/33", "x/8", "::/129"] {
-            assert!(bad.parse::<Prefix>().is_err(), "{bad}");
-        }
-    }
 }

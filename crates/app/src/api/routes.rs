@@ -3,8 +3,8 @@
 use super::error::Problem;
 use super::gate::{self, Gate};
 use super::{
-    ServeOptions, activations, audit, batches, bulk, catalogue, headers, log, metrics, movements,
-    openapi, packs, proofs, reports, rows, units, verify,
+    ServeOptions, activations, audit, batches, bulk, catalogue, headers, keys, log, metrics,
+    movements, openapi, packs, proofs, reports, rows, units, verify,
 };
 use crate::flows::House;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -55,6 +55,9 @@ fn version_1() -> OpenApiRouter<Arc<House>> {
         .routes(routes!(reports::list_reports))
         .routes(routes!(audit::list_audit))
         .routes(routes!(audit::export_audit))
+        .routes(routes!(keys::list_keys, keys::give_key))
+        .routes(routes!(keys::rotate_key))
+        .routes(routes!(keys::revoke_key))
         .routes(routes!(log::prove_history))
         .routes(routes!(log::show_checkpoint))
         .routes(routes!(log::show_log_key))

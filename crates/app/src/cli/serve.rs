@@ -2,12 +2,13 @@
 
 use super::{Exit, Fault, open};
 use crate::api::tls::Tls;
-use crate::api::{self, Prefix, ServeOptions};
+use crate::api::{self, ServeOptions};
 use crate::config::{GeoArgs, Global};
 use crate::flows::{House, scans};
 use crate::geo::Geo;
 use crate::pages;
 use clap::ValueEnum;
+use domain::address::Prefix;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

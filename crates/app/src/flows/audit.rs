@@ -86,7 +86,7 @@ pub fn note(house: &House, author: &Author, read: SensitiveRead, object: &str, c
         party: author.party.map(|p| p.0),
         verb: "read",
         object_kind: read.as_str(),
-        // What was asked for may be anything: one row that no engine takes would hold up all others.
+        // What was asked for may be anything: a row that no engine takes would hold up all others.
         object: object.chars().filter(|c| !c.is_control()).take(VALUE_CHARS_MAX).collect(),
         count: i64::try_from(count).unwrap_or(i64::MAX),
     };

@@ -6,7 +6,7 @@ use domain::party::{PartyKind, PartyTree};
 use domain::refusal::{Refusal, Refused};
 use std::net::IpAddr;
 
-/// What a key may do. `all` holds every other.
+/// What a key may do. `all` holds every other; `keys` only where its party is the brand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// Everything.
@@ -33,11 +33,13 @@ pub enum Scope {
     Read,
     /// Read the audit trail.
     Audit,
+    /// Give, list, rotate and withdraw keys.
+    Keys,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::All,
         Self::Verify,
         Self::Activate,
@@ -50,6 +52,7 @@ impl Scope {
         Self::Lifecycle,
         Self::Read,
         Self::Audit,
+        Self::Keys,
     ];
 
     /// The word in keys and documents.
@@ -67,6 +70,7 @@ impl Scope {
             Self::Lifecycle => "lifecycle",
             Self::Read => "read",
             Self::Audit => "audit",
+            Self::Keys => "keys",
         }
     }
 
@@ -94,12 +98,15 @@ pub struct Caller {
 impl Caller {
     /// The operator at the command line: everything, as the brand.
     pub fn operator(brand: BrandId, party: PartyId) -> Self {
-        Self { brand, party, scopes: vec![Scope::All], actor: "cli".to_owned(), address: None }
+        let scopes = vec![Scope::All, Scope::Keys];
+        Self { brand, party, scopes, actor: "cli".to_owned(), address: None }
     }
 
-    /// Whether the caller may do this.
+    /// Whether the caller may do this. Who comes with a key of the brand that holds `all` holds
+    /// `keys` beside it; with another party's `all`, keys are none of its business.
     pub fn may(&self, scope: Scope) -> bool {
-        self.scopes.iter().any(|s| *s == Scope::All || *s == scope)
+        let all = |s: Scope| s == Scope::All && scope != Scope::Keys;
+        self.scopes.iter().any(|s| *s == scope || all(*s))
     }
 
     /// Refuses what the caller may not do.

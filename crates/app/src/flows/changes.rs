@@ -206,6 +206,7 @@ fn verb(change: &ReferenceChange, known: bool) -> &'static str {
         ReferenceChange::Void(_) => "voided",
         ReferenceChange::CodeKeyRewrapped(_) => "rewrapped",
         ReferenceChange::ApiKey(key) if known && key.revoked_at.is_some() => "revoked",
+        ReferenceChange::ApiKey(key) if known && key.rotated_at.is_some() => "rotated",
         ReferenceChange::Batch(_) if !known => "minted",
         ReferenceChange::Batch(batch) => match batch.state {
             BatchState::Issued => "changed",
@@ -281,6 +282,9 @@ impl<'a> Words<'a> {
                     ("party", self.party(PartyId(k.party))),
                     ("scopes", k.scopes.join(" ")),
                     ("name", k.name.clone()),
+                    ("from", k.from.join(" ")),
+                    ("expires_at", k.expires_at.map(instant_text).unwrap_or_default()),
+                    ("rotated_at", k.rotated_at.map(instant_text).unwrap_or_default()),
                     ("revoked_at", k.revoked_at.map(instant_text).unwrap_or_default()),
                 ],
             ),

@@ -54,6 +54,14 @@ impl Subject {
         }
     }
 
+    /// The latest instant at which something in it moved; of a unit, never.
+    pub fn stirred_at(&self) -> Timestamp {
+        match self {
+            Self::Unit(_) => Timestamp::MIN,
+            Self::Pack(pack) => instant(pack.stirred_at),
+        }
+    }
+
     /// The unit, when it is one.
     pub fn unit(&self) -> Option<&UnitRecord> {
         match self {

@@ -1,5 +1,6 @@
 //! The house: everything a flow needs, opened once and shared.
 
+use super::api_keys::KeyUses;
 use super::audit::ReadQueue;
 use super::caller::Caller;
 use super::changes::{self, Author};
@@ -62,6 +63,8 @@ pub struct House {
     pub sealing: Sealing,
     /// Sensitive reads waiting to be written.
     pub reads: ReadQueue,
+    /// Uses of keys waiting to be written.
+    pub key_uses: KeyUses,
     ring: ArcSwap<KeyRing>,
     master: MasterKey,
     reference: ArcSwap<Reference>,
@@ -100,6 +103,7 @@ impl House {
             scans: ScanQueue::default(),
             sealing: Sealing::default(),
             reads: ReadQueue::default(),
+            key_uses: KeyUses::default(),
             ring: ArcSwap::from_pointee(ring),
             master,
             reference: ArcSwap::from_pointee(reference),

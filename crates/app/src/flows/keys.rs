@@ -1,23 +1,19 @@
-//! API keys and the code key ring. An API key's secret is shown once and kept only as a digest; a
-//! code key never leaves its seal.
+//! The code key ring: a code key never leaves its seal. And the operator's short way to an API key.
 
+use super::api_keys::{self, Order};
 use super::caller::{Caller, Scope};
 use super::changes::{self, Author};
 use super::house::House;
 use super::outcome::{FlowError, RACES_MAX};
 use super::reference::{Reference, code_key_label};
 use crate::secrets::{self, MasterKey, SecretsError};
-use domain::id::{BrandId, PartyId};
+use domain::id::BrandId;
 use domain::refusal::{Refusal, Refused};
-use sha2::{Digest, Sha256};
 use store::commit::{Commit, Relied};
-use store::reference::{ApiKeyRow, CodeKeyRow, ReferenceChange};
-use subtle::ConstantTimeEq;
+use store::reference::{CodeKeyRow, ReferenceChange};
 
-/// What every key starts with, so that scanners for leaked secrets recognise it.
-const PREFIX: &str = "dos_";
-
-/// Makes a key for a party. Returns the only copy of the whole key.
+/// An API key of the operator's, good from anywhere and for ever. Returns the only copy of the
+/// whole key; see [`api_keys::give`].
 ///
 /// # Errors
 /// [`Refusal::UnknownParty`]; a name too long.
@@ -28,67 +24,16 @@ pub async fn new_key(
     scopes: &[Scope],
     name: &str,
 ) -> Result<String, FlowError> {
-    let name = domain::text::optional(name, domain::text::NAME_CHARS_MAX)
-        .map_err(|e| Refused::invalid("name", e))?;
-    for _ in 0..RACES_MAX {
-        let reference = house.reference_now().await?;
-        let party = reference
-            .party(brand, party_code)
-            .ok_or_else(|| Refused::because(Refusal::UnknownParty, "party", party_code))?;
-        let id = store::canonical::hex(&secrets::random::<6>()?);
-        let secret = store::canonical::hex(&secrets::random::<24>()?);
-        let row = ApiKeyRow {
-            id: id.clone(),
-            brand: brand.0,
-            digest: Sha256::digest(secret.as_bytes()).to_vec(),
-            party: party.id.0,
-            scopes: scopes.iter().map(|s| s.as_str().to_owned()).collect(),
-            name: name.clone(),
-            created_at: house.clock.now().as_microsecond(),
-            revoked_at: None,
-        };
-        let author = Author::operator(brand);
-        if put(house, &author, &reference, ReferenceChange::ApiKey(row)).await? {
-            return Ok(format!("{PREFIX}{id}.{secret}"));
-        }
-    }
-    Err(FlowError::Busy)
-}
-
-/// Withdraws a key.
-///
-/// # Errors
-/// There is no such key.
-pub async fn revoke(house: &House, brand: BrandId, id: &str) -> Result<(), FlowError> {
-    for _ in 0..RACES_MAX {
-        let reference = house.reference_now().await?;
-        let key = reference.api_key(id).filter(|k| k.brand == brand.0);
-        let key = key.ok_or_else(|| Refused::invalid("id", "there is no such key"))?;
-        let now = house.clock.now().as_microsecond();
-        let row = ApiKeyRow { revoked_at: Some(now), ..key.clone() };
-        let author = Author::operator(brand);
-        if put(house, &author, &reference, ReferenceChange::ApiKey(row)).await? {
-            return Ok(());
-        }
-    }
-    Err(FlowError::Busy)
-}
-
-/// Who a bearer token is, if anyone.
-pub fn authenticate(reference: &Reference, token: &str) -> Option<Caller> {
-    let (id, secret) = token.strip_prefix(PREFIX)?.split_once('.')?;
-    let key = reference.api_key(id).filter(|k| k.revoked_at.is_none())?;
-    let digest = Sha256::digest(secret.as_bytes());
-    if !bool::from(digest.as_slice().ct_eq(&key.digest)) {
-        return None;
-    }
-    Some(Caller {
-        brand: BrandId(key.brand),
-        party: PartyId(key.party),
-        scopes: key.scopes.iter().filter_map(|s| Scope::parse(s)).collect(),
-        actor: format!("key:{id}"),
-        address: None,
-    })
+    let reference = house.reference_now().await?;
+    let root = reference.root(brand);
+    let root = root.ok_or_else(|| Refused::because(Refusal::UnknownParty, "party", party_code))?;
+    let order = Order {
+        party: party_code.to_owned(),
+        scopes: scopes.to_vec(),
+        name: name.to_owned(),
+        ..Order::default()
+    };
+    Ok(api_keys::give(house, &Caller::operator(brand, root.id), &order).await?.key)
 }
 
 /// Starts the next epoch: codes minted from now on are made with a new key; older ones stay good.
@@ -171,7 +116,7 @@ pub async fn rewrap(house: &House, new: &MasterKey) -> Result<usize, FlowError> 
 }
 
 /// Writes one reference row; false when it lost a race.
-async fn put(
+pub(super) async fn put(
     house: &House,
     author: &Author,
     reference: &Reference,

@@ -3,6 +3,7 @@
 
 pub mod activate;
 pub mod alerts;
+pub mod api_keys;
 pub mod audit;
 pub mod backup;
 pub mod batches;

@@ -144,8 +144,11 @@ impl<'a> Packing<'a> {
         let products = pack.products();
         // The packs around the pack learn that something in them was touched.
         touched.extend([subject.clone(), pack]);
+        // What moved in a pack moved in whatever it is put into, also when that is told later.
+        let stirred = at.max(subject.stirred_at());
+        self.draws.stirred_at = self.draws.stirred_at.max(stirred.as_microsecond());
         for one in &touched {
-            self.overlay.touch(one, at);
+            self.overlay.touch(one, stirred);
         }
         let (child, parent) = (unit_number(child), unit_number(parent));
         self.overlay.enter(Containment { child, parent, from: at, to: None }, &subject.products());
