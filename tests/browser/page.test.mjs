@@ -205,18 +205,24 @@ test('a proof is checked in the browser, without the network', async (t) => {
       edit(copy);
       return JSON.stringify(copy);
     };
-    const other = (text) => (text[4] === 'A' ? 'B' : 'A');
+    const other = (sign) => (sign === 'A' ? 'B' : 'A');
+    const digit = (sign) => (sign === '0' ? '1' : '0');
     const cases = [
       change((b) => { b.events[last].text = b.events[last].text.replace('"actor":"', '"actor":"x'); }),
-      change((b) => { b.events[0].path[0] = b.events[0].path[0].replace(/^..../, other); }),
-      change((b) => { b.events[0].row.blind = `0${b.events[0].row.blind.slice(1)}x`; }),
+      change((b) => { b.events[0].path[0] = b.events[0].path[0].replace(/^./, other); }),
+      change((b) => { b.events[0].row.blind = b.events[0].row.blind.replace(/^./, digit); }),
       change((b) => { b.number += 1; }),
       change((b) => { b.checkpoint = b.checkpoint.replace(/\n(\d+)\n/, '\n1$1\n'); }),
       change((b) => { b.extra = 1; }),
       bundle.slice(0, -3),
     ];
+    const event = /条事件与日志不符/;
+    const form = /不是一份完整的证明文件/;
+    const reasons = [event, event, event, event, /签名与公钥不符/, form, form];
     for (const [at, text] of cases.entries()) {
       assert.equal(await outcome(text, key), '证明不成立', `case ${at}`);
+      // It fails for what was changed, not for something on the way there.
+      assert.match(await page.locator('#outcome p').innerText(), reasons[at], `case ${at}`);
     }
     const stranger = key.replace(/^[^+]+/, 'elsewhere.example/log');
     assert.equal(await outcome(bundle, stranger), '证明不成立');
