@@ -55,8 +55,9 @@ async fn seal(house: &House) -> u64 {
 
 async fn bundle(world: &World, sn: &str) -> Bundle {
     let number = world.unit(sn).await;
-    let unit = history::unit(&world.house, number).await.expect("it reads").expect("it is there");
-    let history = history::prove(&world.house, &unit).await.expect("it proves").expect("a head");
+    let caller = world.caller().await;
+    let history = history::prove(&world.house, &caller, number).await.expect("it proves");
+    let history = history.expect("a head");
     assert_eq!(history.waiting_count, 0);
     Bundle::new(number, &history)
 }

@@ -148,6 +148,18 @@ mod tests {
     }
 
     #[test]
+    fn docs_hold_every_kind_of_read_and_every_personal_field() {
+        let docs = include_str!("../../../docs/access.md");
+        for read in SensitiveRead::ALL {
+            let row = format!("| {} | ", read.as_str());
+            assert!(docs.contains(&row), "docs/access.md lacks the row\n{row}");
+        }
+        for field in PERSONAL {
+            assert!(docs.contains(&format!("`{field}`")), "docs/access.md lacks {field}");
+        }
+    }
+
+    #[test]
     fn no_brand_is_filed_where_a_unit_is() {
         assert!((0..4).map(|n| home(BrandId(n))).all(|home| home < 0));
         assert_ne!(home(BrandId(0)), home(BrandId(1)));

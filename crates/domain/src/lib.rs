@@ -1,6 +1,7 @@
 //! The rules of Dossier: pure functions of facts and a time. No clock, no database, no async,
 //! no serialisation lives here; see `ARCHITECTURE.md`.
 
+pub mod access;
 pub mod activation;
 pub mod address;
 pub mod audit;
@@ -16,6 +17,7 @@ pub mod key;
 pub mod life;
 pub mod log;
 pub mod mandate;
+pub mod organisation;
 pub mod packing;
 pub mod party;
 pub mod policy;

@@ -5,6 +5,7 @@
 use crate::engine::{DecodeError, Row, Step, Value};
 use crate::{Store, StoreError};
 use domain::id::{BatchId, BrandId, PartyId, ProductId, SiteId, TerritoryId};
+use domain::organisation::Uscc;
 use domain::party::{Party, PartyKind, Site, SiteKind};
 use domain::product::Product;
 use serde::{Deserialize, Serialize};
@@ -276,6 +277,9 @@ struct PartyRecord {
     phone: String,
     point: Option<(f64, f64)>,
     public: bool,
+    // Rows from before organisations were named lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    organisation: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -425,6 +429,13 @@ fn party(row: &Row<'_>) -> Result<Party, DecodeError> {
         phone: record.phone,
         point: record.point,
         public: record.public,
+        organisation: match record.organisation {
+            None => None,
+            Some(code) => {
+                let read = Uscc::parse(&code);
+                Some(read.map_err(|_| DecodeError::new(3, "an organisation", &code))?)
+            }
+        },
     })
 }
 
@@ -538,6 +549,7 @@ fn party_record(p: &Party) -> Value {
         phone: p.phone.clone(),
         point: p.point,
         public: p.public,
+        organisation: p.organisation.map(|code| code.to_string()),
     })
 }
 

@@ -6,7 +6,7 @@ use super::input::{Input, bounded, bounded_if};
 use crate::files::read_instant;
 use crate::flows::activate::{self, Activated, Report, Signals};
 use crate::flows::idempotency::{Answer, Keyed};
-use crate::flows::{Caller, House, Scope};
+use crate::flows::{Caller, House};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -221,7 +221,7 @@ pub(super) async fn create_activation(
     headers: HeaderMap,
     Input(body): Input<ActivationBody>,
 ) -> Result<Response, Problem> {
-    may_report(caller.as_ref())?;
+    activate::may_report(caller.as_ref())?;
     let report = report(&house, caller.as_ref(), client, &body).await?;
     let key = keyed(&headers, caller.as_ref(), &body)?;
     if let Some(key) = &key
@@ -250,15 +250,6 @@ pub(super) fn respond(answer: &Answer, replayed: bool) -> Response {
         headers.insert("idempotency-replayed", HeaderValue::from_static("true"));
     }
     response
-}
-
-fn may_report(caller: Option<&Caller>) -> Result<(), Problem> {
-    let Some(caller) = caller else { return Ok(()) };
-    let any = [Scope::Activate, Scope::ActivateApp, Scope::ActivateAttested];
-    if any.into_iter().any(|scope| caller.may(scope)) {
-        return Ok(());
-    }
-    Ok(caller.need(Scope::Activate)?)
 }
 
 /// The idempotency key, in the scope of the API key, else of identifier and fingerprint.

@@ -10,7 +10,6 @@ use crate::flows::batches::{self, CodeStream, LinkStyle, Mint};
 use crate::flows::custody::instant;
 use crate::flows::find::{self, CodeFound};
 use crate::flows::idempotency::{Answer, Keyed};
-use crate::flows::mandate::brand_only;
 use crate::flows::reference::Reference;
 use crate::flows::{Caller, House, Scope};
 use crate::symbol::Symbol;
@@ -91,12 +90,9 @@ pub(super) async fn list_batches(
     keyholder: Keyholder,
     Asked(page): Asked<PageQuery>,
 ) -> Result<Json<PageReply<BatchReply>>, Problem> {
-    let caller = keyholder.with(Scope::Mint)?;
+    let Keyholder(caller) = keyholder;
     let reference = house.reference().await?;
-    brand_only(&reference, &caller)?;
-    let of_brand = |b: &&Batch| b.brand == caller.brand.0;
-    let mut own: Vec<_> = reference.batches().iter().filter(of_brand).collect();
-    own.sort_by_key(|b| b.id);
+    let own = batches::list(&reference, &caller)?;
     let reply = |b: &Batch| batch_reply(&reference, b);
     Ok(Json(page.cut(own.into_iter(), |b| b.id, reply)?))
 }
@@ -297,13 +293,12 @@ pub(super) async fn draw_code(
     let style = link_of(query.link.as_deref())?;
     let unknown = || Problem::from(Refused::new(Refusal::UnknownSubject, "code"));
     let raw = file.strip_suffix(".svg").ok_or_else(unknown)?;
-    brand_only(&*house.reference().await?, &caller)?;
+    let reference = house.reference_now().await?;
+    let batch = own(&reference, &caller, BatchId(id))?;
     let found = find::code(&house, raw).await?;
     let (CodeFound::Issued(number) | CodeFound::Void(number)) = found else {
         return Err(unknown());
     };
-    let reference = house.reference().await?;
-    let batch = own(&reference, &caller, BatchId(id))?;
     if !(batch.first..batch.end()).contains(&number) {
         return Err(unknown());
     }

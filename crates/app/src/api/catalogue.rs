@@ -10,14 +10,12 @@ use super::verdicts::ProductReply;
 use crate::files::read_instant;
 use crate::flows::custody::instant;
 use crate::flows::find::unit_number;
-use crate::flows::reference::Reference;
-use crate::flows::{Caller, House, Scope, alerts};
+use crate::flows::{Caller, House, alerts, catalogue};
 use axum::Json;
 use axum::extract::State;
 use domain::code::TraceCode;
 use domain::finding::FindingKind;
-use domain::id::PartyId;
-use domain::party::{Party, PartyKind, Site};
+use domain::party::{Party, Site};
 use domain::territory::Territory;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -40,6 +38,8 @@ pub struct PartyReply {
     pub region: Option<String>,
     /// Whether consumers may see its name.
     pub public: bool,
+    /// Unified social credit code of the legal body it is.
+    pub organisation: Option<String>,
 }
 
 /// A place a party runs.
@@ -102,16 +102,6 @@ pub struct AlertReply {
     pub dedup_key: String,
 }
 
-/// Whether a caller may see rows about a party.
-fn concerns(reference: &Reference, caller: &Caller, party: PartyId) -> bool {
-    is_brand(reference, caller) || reference.tree.is_within(party, caller.party)
-}
-
-/// Whether a caller acts for the brand itself.
-pub fn is_brand(reference: &Reference, caller: &Caller) -> bool {
-    reference.tree.get(caller.party).is_some_and(|p| p.kind == PartyKind::Brand)
-}
-
 /// List products.
 #[utoipa::path(
     get, path = "/api/v1/products", tag = "master data", params(PageQuery),
@@ -123,13 +113,12 @@ pub fn is_brand(reference: &Reference, caller: &Caller) -> bool {
 )]
 pub(super) async fn list_products(
     State(house): State<Arc<House>>,
-    keyholder: Keyholder,
+    Keyholder(caller): Keyholder,
     Asked(page): Asked<PageQuery>,
 ) -> Result<Json<PageReply<ProductReply>>, Problem> {
-    let caller = keyholder.with(Scope::Read)?;
     let reference = house.reference().await?;
-    let products = reference.products(caller.brand).into_iter();
-    Ok(Json(page.cut(products, |p| p.id.0, |p| p.as_ref().into())?))
+    let products = catalogue::products(&reference, &caller)?;
+    Ok(Json(page.cut(products.into_iter(), |p| p.id.0, |p| p.as_ref().into())?))
 }
 
 /// List parties.
@@ -143,14 +132,11 @@ pub(super) async fn list_products(
 )]
 pub(super) async fn list_parties(
     State(house): State<Arc<House>>,
-    keyholder: Keyholder,
+    Keyholder(caller): Keyholder,
     Asked(page): Asked<PageQuery>,
 ) -> Result<Json<PageReply<PartyReply>>, Problem> {
-    let caller = keyholder.with(Scope::Read)?;
     let reference = house.reference().await?;
-    let own = |p: &&Party| p.brand == caller.brand && concerns(&reference, &caller, p.id);
-    let mut parties: Vec<&Party> = reference.tree.iter().filter(own).collect();
-    parties.sort_by_key(|p| p.id);
+    let parties = catalogue::parties(&reference, &caller)?;
     let reply = |p: &Party| PartyReply {
         code: p.code.clone(),
         kind: p.kind.as_str(),
@@ -158,6 +144,7 @@ pub(super) async fn list_parties(
         parent_code: p.parent.and_then(|id| reference.tree.get(id)).map(|p| p.code.clone()),
         region: p.region.clone(),
         public: p.public,
+        organisation: p.organisation.map(|code| code.to_string()),
     };
     Ok(Json(page.cut(parties.into_iter(), |p| p.id.0, reply)?))
 }
@@ -173,14 +160,11 @@ pub(super) async fn list_parties(
 )]
 pub(super) async fn list_sites(
     State(house): State<Arc<House>>,
-    keyholder: Keyholder,
+    Keyholder(caller): Keyholder,
     Asked(page): Asked<PageQuery>,
 ) -> Result<Json<PageReply<SiteReply>>, Problem> {
-    let caller = keyholder.with(Scope::Read)?;
     let reference = house.reference().await?;
-    let own = |s: &&Site| concerns(&reference, &caller, s.party);
-    let mut sites: Vec<&Site> = reference.sites(caller.brand).filter(own).collect();
-    sites.sort_by_key(|s| s.id);
+    let sites = catalogue::sites(&reference, &caller)?;
     let reply = |s: &Site| SiteReply {
         code: s.code.clone(),
         party_code: reference.tree.get(s.party).map(|p| p.code.clone()).unwrap_or_default(),
@@ -206,14 +190,11 @@ pub(super) async fn list_sites(
 )]
 pub(super) async fn list_territories(
     State(house): State<Arc<House>>,
-    keyholder: Keyholder,
+    Keyholder(caller): Keyholder,
     Asked(page): Asked<PageQuery>,
 ) -> Result<Json<PageReply<TerritoryReply>>, Problem> {
-    let caller = keyholder.with(Scope::Read)?;
     let reference = house.reference().await?;
-    let own = |t: &&Territory| t.brand == caller.brand && concerns(&reference, &caller, t.party);
-    let mut grants: Vec<&Territory> = reference.territories.iter().filter(own).collect();
-    grants.sort_by_key(|t| t.id);
+    let grants = catalogue::territories(&reference, &caller)?;
     let product = |t: &Territory| reference.product_by_id(t.product?).map(|p| p.gtin.clone());
     let reply = |t: &Territory| TerritoryReply {
         party_code: reference.tree.get(t.party).map(|p| p.code.clone()).unwrap_or_default(),

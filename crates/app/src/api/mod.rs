@@ -6,11 +6,10 @@
 //! counts requests.
 //!
 //! [`routes`] is the table of contents. Handlers are verb and noun, which is also the operation id
-//! in `/api/openapi.json`. Who sees what is one table in [`access`].
+//! in `/api/openapi.json`. Who sees what is one table in [`domain::access`].
 //!
 //! **Not here.** Rules, SQL, pages. The API calls flows and nothing below them.
 
-pub mod access;
 mod activations;
 pub mod audit;
 mod batches;

@@ -1,6 +1,5 @@
 //! Packs: what one is, where it was and what is in it.
 
-use super::access::{Fact, View};
 use super::error::Problem;
 use super::gate::Keyholder;
 use super::input::{Asked, At, bounded};
@@ -11,14 +10,13 @@ use super::verdicts::{HopReply, ProductReply};
 use crate::flows::contents::{self, Inside, PackDossier, Page, Paper, Parent};
 use crate::flows::custody::Subject;
 use crate::flows::find::{self, unit_number};
-use crate::flows::{Caller, House, Scope, audit};
+use crate::flows::{Caller, House, Scope};
 use axum::Json;
 use axum::extract::State;
-use domain::audit::SensitiveRead;
+use domain::access::Fact;
 use domain::code::TraceCode;
 use domain::id::{PartyId, ProductId};
 use domain::identifier::{Identifier, Scheme};
-use domain::refusal::{Refusal, Refused};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -109,18 +107,11 @@ pub(super) async fn show_pack(
 ) -> Result<Json<PackReply>, Problem> {
     let caller = keyholder.with(Scope::Read)?;
     bounded("sscc", &sscc, NAME_CHARS_MAX)?;
-    let pack = contents::pack_named(&house, caller.brand, &sscc).await?;
     let reference = house.reference().await?;
-    let dossier = contents::pack_dossier(&house, pack).await?;
+    let (sight, dossier) = contents::show(&house, &reference, &caller, &sscc).await?;
     let (subject, brand) = (dossier.pack.number, dossier.pack.brand);
-    let view = View::of(&reference, Some(&caller), brand);
-    let told =
-        Telling { house: &house, reference: &reference, caller: &caller, view, subject, brand };
-    if !told.travelled(&dossier, subject) {
-        return Err(Refused::new(Refusal::UnknownSubject, "sscc").into());
-    }
-    let contents = told.contents(&page).await?;
-    audit::note(&house, &(&caller).into(), SensitiveRead::Dossier, &sscc, 1);
+    let told = Telling { house: &house, reference: &reference, sight, subject, brand };
+    let contents = told.contents(&caller, &page).await?;
     Ok(Json(told.pack(&dossier, contents)))
 }
 
@@ -139,23 +130,26 @@ async fn beyond(house: &House, caller: &Caller, cursor: &str) -> Result<i64, Pro
 
 impl Telling<'_> {
     fn hand(&self, party: PartyId) -> bool {
-        self.view.shows_hop(self.reference, self.caller, party)
+        self.sight.shows_hop(party)
     }
 
     /// Whether a pack went through a hand that may be shown.
     fn travelled(&self, dossier: &PackDossier, number: i64) -> bool {
-        self.view.shows(Fact::AllHops)
-            || contents::went_through(&dossier.custody, number, &|party| self.hand(party))
+        contents::travelled(&self.sight, &dossier.custody, number)
     }
 
-    async fn contents(&self, page: &PageQuery) -> Result<PageReply<ContentReply>, Problem> {
+    async fn contents(
+        &self,
+        caller: &Caller,
+        page: &PageQuery,
+    ) -> Result<PageReply<ContentReply>, Problem> {
         let most = page.rows()?;
         let beyond = match page.cursor.as_deref() {
-            Some(cursor) => beyond(self.house, self.caller, cursor).await?,
+            Some(cursor) => beyond(self.house, caller, cursor).await?,
             None => i64::MIN,
         };
         let hand = |party| self.hand(party);
-        let hands = (!self.view.shows(Fact::AllHops)).then_some(&hand as _);
+        let hands = (!self.sight.shows(Fact::AllHops)).then_some(&hand as _);
         let page = Page { beyond, most, hands };
         let found = contents::contents(self.house, self.reference, self.subject, page).await?;
         let items: Vec<_> = found.items.iter().map(|inside| self.content(inside)).collect();

@@ -1,15 +1,15 @@
 //! A dossier as a reply. Internal numbers stay inside: parties go out by code, packs by SSCC,
 //! units by trace code.
 
-use super::access::{Fact, View};
 use super::instant_text;
 use super::verdicts::ProductReply;
+use crate::flows::House;
+use crate::flows::access::Sight;
 use crate::flows::custody::instant;
-use crate::flows::dossier::{Dossier, aliases};
+use crate::flows::dossier::{Shown, aliases};
 use crate::flows::find::unit_number;
 use crate::flows::reference::Reference;
-use crate::flows::verify::Verified;
-use crate::flows::{Caller, House};
+use domain::access::Fact;
 use domain::id::{PartyId, SiteId};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -42,7 +42,7 @@ pub struct EventReply {
     pub party: Option<String>,
     /// Code of the site.
     pub site: Option<String>,
-    /// Who acted; for the brand only.
+    /// Who acted, where it may be seen.
     pub actor: Option<String>,
     /// What else it says, by kind.
     #[schema(value_type = Object)]
@@ -73,11 +73,11 @@ pub struct StandingFindingReply {
 pub struct DossierReply {
     /// Trace code.
     pub code: String,
-    /// Further codes: labels that replaced the first; for the brand only.
+    /// Further codes: labels that replaced the first, where identifiers may be seen.
     pub aliases: Vec<String>,
     /// Serial number.
     pub sn: Option<String>,
-    /// Other identifiers; for the brand only.
+    /// Other identifiers, where they may be seen.
     pub identifiers: Vec<IdentifierReply>,
     /// The verdict now.
     pub verdict: &'static str,
@@ -91,17 +91,17 @@ pub struct DossierReply {
     pub produced_at: Option<String>,
     /// First activation of this life.
     pub activated_at: Option<String>,
-    /// Quality result; for the brand only.
+    /// Quality result, where it may be seen.
     pub inspection: Option<String>,
-    /// The main unit of the saleable set it belongs to; for the brand only.
+    /// The main unit of the saleable set it belongs to, where it may be seen.
     pub kit: Option<String>,
-    /// Production line; for the brand only.
+    /// Production line, where it may be seen.
     pub line: Option<String>,
-    /// Production lot; for the brand only.
+    /// Production lot, where it may be seen.
     pub lot: Option<String>,
     /// What happened, oldest first.
     pub timeline: Vec<EventReply>,
-    /// What does not fit; for the brand only.
+    /// What does not fit, where it may be seen.
     pub findings: Vec<StandingFindingReply>,
 }
 
@@ -109,26 +109,19 @@ pub struct DossierReply {
 pub(super) struct Telling<'a> {
     pub(super) house: &'a House,
     pub(super) reference: &'a Reference,
-    pub(super) caller: &'a Caller,
-    pub(super) view: View,
+    pub(super) sight: Sight<'a>,
     /// The unit or pack it is about, and its brand.
     pub(super) subject: i64,
     pub(super) brand: i64,
 }
 
 /// A dossier as this caller may see it.
-pub fn dossier_reply(
-    house: &House,
-    reference: &Reference,
-    caller: &Caller,
-    view: View,
-    verified: &Verified,
-    dossier: &Dossier,
-) -> DossierReply {
+pub fn dossier_reply(house: &House, reference: &Reference, shown: &Shown<'_>) -> DossierReply {
+    let Shown { sight, verified, dossier } = shown;
     let unit = &dossier.unit;
     let (subject, brand) = (unit.number, unit.brand);
-    let telling = Telling { house, reference, caller, view, subject, brand };
-    let production = view.shows(Fact::Production);
+    let telling = Telling { house, reference, sight: *sight, subject, brand };
+    let production = sight.shows(Fact::Production);
     let kept = |text: &Option<String>| text.clone().filter(|_| production);
     let at = |micros: Option<i64>| micros.map(|at| telling.text(at));
     let identifier = |i: &store::event::IdentifierRow| IdentifierReply {
@@ -137,8 +130,8 @@ pub fn dossier_reply(
     };
     let code = |number| house.ring().encode(unit_number(number)).as_str().to_owned();
     let mut aliases = aliases(&dossier.events);
-    aliases.retain(|_| view.shows(Fact::Identifiers));
-    let identifiers = unit.identifiers.iter().filter(|_| view.shows(Fact::Identifiers));
+    aliases.retain(|_| sight.shows(Fact::Identifiers));
+    let identifiers = unit.identifiers.iter().filter(|_| sight.shows(Fact::Identifiers));
     let finding = |f: &FindingRecord| StandingFindingReply {
         kind: f.kind.clone(),
         grade: f.grade.clone(),
@@ -148,7 +141,7 @@ pub fn dossier_reply(
         withdrawn: f.withdrawn,
         event: hex(&f.event.0),
     };
-    let findings = dossier.findings.iter().filter(|_| view.shows(Fact::Findings));
+    let findings = dossier.findings.iter().filter(|_| sight.shows(Fact::Findings));
     DossierReply {
         code: code(unit.number),
         aliases: aliases.into_iter().map(code).collect(),
@@ -179,17 +172,16 @@ impl Telling<'_> {
         party.map_or(Value::Null, |p| p.code.clone().into())
     }
 
-    /// An event, when the caller may see it: the brand every one; others when it moved goods from
-    /// or to a party of theirs, and that the unit was made and activated.
+    /// An event, when the caller may see it.
     pub(super) fn event(&self, event: &Event) -> Option<EventReply> {
-        if !self.view.shows(Fact::AllHops) && !self.concerns(event) {
+        if !self.concerns(event) {
             return None;
         }
         let offset = jiff::tz::Offset::from_seconds(event.offset_minutes * 60);
         let offset = offset.unwrap_or(jiff::tz::Offset::UTC);
         let tree = &self.reference.tree;
         let site = event.site.and_then(|s: SiteId| self.reference.site_by_id(s));
-        let all = self.view.shows(Fact::AllHops);
+        let all = self.sight.shows(Fact::AllHops);
         Some(EventReply {
             id: hex(&event.id.0),
             kind: event.body.kind(),
@@ -197,19 +189,29 @@ impl Telling<'_> {
             recorded_at: self.text(event.recorded_at),
             party: event.party.and_then(|p| tree.get(p)).map(|p| p.code.clone()),
             site: site.filter(|_| all).map(|s| s.code.clone()),
-            actor: all.then(|| event.actor.clone()),
+            actor: self.sight.shows(Fact::Actors).then(|| event.actor.clone()),
             detail: self.detail(event),
         })
     }
 
+    /// Whether an event is among the facts that may be shown. That the unit was made and activated
+    /// is told to all who may see its dossier; what moved goods, to those it moved them from or to.
     fn concerns(&self, event: &Event) -> bool {
-        let own = |party: PartyId| self.view.shows_hop(self.reference, self.caller, party);
+        let own = |party: PartyId| self.sight.shows_hop(party);
         let to = match &event.body {
             Body::Shipped { to, .. } | Body::Returned { to, .. } => Some(PartyId(*to)),
             Body::ReceiptDiffered { from, .. } => Some(PartyId(*from)),
             Body::Received { .. } | Body::ShipmentVoided { .. } => None,
             Body::Commissioned { .. } | Body::Activated(_) => return true,
-            _ => return false,
+            Body::Packed { .. } | Body::Unpacked {} => return self.sight.shows(Fact::AllHops),
+            Body::Inspected { .. }
+            | Body::AliasBound { .. }
+            | Body::IdentifierMoved { .. }
+            | Body::Recalled { .. }
+            | Body::RecallLifted { .. }
+            | Body::Decommissioned { .. }
+            | Body::LifeOpened { .. } => return self.sight.shows(Fact::TechnicalHistory),
+            _ => return self.sight.shows_all(),
         };
         to.into_iter().chain(event.party).any(own)
     }
@@ -287,7 +289,7 @@ impl Telling<'_> {
     fn commissioned(&self, event: &Event) -> Value {
         let own = event.subjects.iter().find(|s| s.number == self.subject);
         match own.map(|s| &s.row) {
-            Some(Row::Commissioned(row)) if self.view.shows(Fact::Production) => {
+            Some(Row::Commissioned(row)) if self.sight.shows(Fact::Production) => {
                 json!({"line": row.line, "lot": row.lot, "inspection": row.inspection,
                     "disposition": row.disposition, "kit": row.kit})
             }
@@ -298,7 +300,7 @@ impl Telling<'_> {
     fn activated(&self, body: &ActivatedBody) -> Value {
         let told = json!({"activated_at": self.text(body.activated_at), "first": body.first,
             "life": body.life});
-        if !self.view.shows(Fact::Findings) {
+        if !self.sight.shows(Fact::Findings) {
             return told;
         }
         let findings = findings_told(&body.findings);

@@ -1,6 +1,5 @@
 //! Units: the whole dossier, and what befalls units besides travel.
 
-use super::access::{Fact, View};
 use super::error::Problem;
 use super::gate::Keyholder;
 use super::input::{Asked, At, Input, bounded};
@@ -8,14 +7,11 @@ use super::movements::{CountReply, NAME_CHARS_MAX, instant_of};
 use super::timeline::{DossierReply, dossier_reply};
 use super::verify::unit_of;
 use crate::flows::lifecycle::{self, Change};
-use crate::flows::{Caller, House, Scope, audit, dossier, find, verify};
+use crate::flows::{Caller, House, Scope, dossier, find};
 use axum::Json;
 use axum::extract::State;
-use domain::audit::SensitiveRead;
 use domain::identifier::{Identifier, Scheme};
 use domain::life::Cause;
-use domain::refusal::{Refusal, Refused};
-use domain::verdict::CodeReading;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -43,7 +39,8 @@ pub(super) fn scheme_of(query: &UnitQuery) -> Result<Option<Scheme>, Problem> {
 
 /// Show the whole dossier of a unit: its state, its timeline, its findings.
 ///
-/// The brand sees all; another party its own hops and those below it.
+/// The brand sees all, an authority what lies in its remit, a factory how it was made, a service
+/// centre what is in its hands; another party its own hops and those below it.
 #[utoipa::path(
     get, path = "/api/v1/units/{id}", tag = "units",
     params(("id" = String, Path, description = "Trace code or identifier"), UnitQuery),
@@ -62,25 +59,9 @@ pub(super) async fn show_unit(
     let caller = keyholder.with(Scope::Read)?;
     let scheme = scheme_of(&query)?;
     let number = unit_of(&house, Some(&caller), &id, scheme).await?;
-    let unknown = || Problem::from(Refused::new(Refusal::UnknownSubject, "id"));
     let reference = house.reference().await?;
-    let verified =
-        verify::verify(&house, &reference, (CodeReading::Issued, Some(number)), verify::Hands::All)
-            .await?;
-    let known = verified.unit.as_ref().ok_or_else(unknown)?;
-    let view = View::of(&reference, Some(&caller), known.record.brand);
-    let own_hops = known
-        .custody
-        .chain(find::unit_number(number))
-        .iter()
-        .any(|hold| view.shows_hop(&reference, &caller, hold.party));
-    if !own_hops && !view.shows(Fact::AllHops) {
-        return Err(unknown());
-    }
-    let dossier = dossier::dossier(&house, &known.record, &known.custody).await?;
-    let code = known.code.as_str();
-    audit::note(&house, &(&caller).into(), SensitiveRead::Dossier, code, 1);
-    Ok(Json(dossier_reply(&house, &reference, &caller, view, &verified, &dossier)))
+    let shown = dossier::show(&house, &reference, &caller, number).await?;
+    Ok(Json(dossier_reply(&house, &reference, &shown)))
 }
 
 /// A change in the life of units.

@@ -1,6 +1,5 @@
 //! Verify: the answer given to a person or a platform, and the proofs that support it.
 
-use super::access::{Fact, View, audience};
 use super::error::Problem;
 use super::gate::{Asker, ClientAddress, Counted, Keyholder};
 use super::input::{Asked, At, Input, bounded};
@@ -9,6 +8,7 @@ use super::verdicts::{
     CheckReply, ChoiceReply, ChoicesReply, CustodyReply, HopReply, ResultReply, SellerReply,
     StateReply, VerifyManyReply, VerifyReply,
 };
+use crate::flows::access::{Sight, audience};
 use crate::flows::custody::instant;
 use crate::flows::find::{self, unit_number};
 use crate::flows::reference::Reference;
@@ -18,6 +18,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use domain::access::Fact;
 use domain::code::TraceCode;
 use domain::id::BrandId;
 use domain::identifier::{Identifier, Scheme};
@@ -247,9 +248,10 @@ impl Asking<'_> {
             }
             return Ok(reply);
         };
-        let view = View::of(reference, self.caller, known.record.brand);
-        self.fill(&mut reply, reference, known, view);
-        if let Some(seller) = self.seller.as_ref().filter(|_| view.shows(Fact::Seller)) {
+        let sight =
+            Sight::of_unit(self.house, reference, self.caller, &known.record, &known.custody);
+        self.fill(&mut reply, reference, known, &sight);
+        if let Some(seller) = self.seller.as_ref().filter(|_| sight.shows(Fact::Seller)) {
             reply.seller = self.seller(reference, &verified, seller)?;
         }
         self.note(reference, known);
@@ -275,7 +277,13 @@ impl Asking<'_> {
         self.house.scans.note(known.record.number, audience(reference, self.caller), now, place);
     }
 
-    fn fill(&self, reply: &mut VerifyReply, reference: &Reference, known: &Known, view: View) {
+    fn fill(
+        &self,
+        reply: &mut VerifyReply,
+        reference: &Reference,
+        known: &Known,
+        sight: &Sight<'_>,
+    ) {
         let record = &known.record;
         reply.product = Some(known.product.as_ref().into());
         let reading = verify::warranty(self.house, reference, record, &known.custody);
@@ -283,39 +291,38 @@ impl Asking<'_> {
         let brand = BrandId(record.brand);
         let day = |at: i64| reference.day(brand, instant(at)).to_string();
         let state = &mut reply.state;
-        if view.shows(Fact::Milestones) {
+        if sight.shows(Fact::Milestones) {
             state.produced_on = record.produced_at.map(day);
             state.activated = Some(record.activated_at.is_some());
             state.activated_on = record.activated_at.map(day);
             state.activated_in = record.region.as_deref().and_then(|r| city_name(self.house, r));
             state.life = Some(record.life);
         }
-        if view.shows(Fact::Identifiers) {
+        if sight.shows(Fact::Identifiers) {
             state.code = Some(known.code.as_str().to_owned());
             state.sn.clone_from(&record.sn);
         }
-        if view.shows(Fact::Production) {
+        if sight.shows(Fact::Production) {
             state.inspection.clone_from(&record.inspection);
         }
-        if view.shows(Fact::ScanCounts) {
+        if sight.shows(Fact::ScanCounts) {
             let text = |at| instant_text(reference, record.brand, instant(at));
             state.scan_count = Some(known.scans.as_ref().map_or(0, |s| s.count));
             state.first_scanned_at = known.scans.as_ref().map(|s| text(s.first_at));
         }
-        reply.custody = self.custody(reference, known, view);
+        reply.custody = self.custody(reference, known, sight);
     }
 
-    fn custody(&self, reference: &Reference, known: &Known, view: View) -> CustodyReply {
+    fn custody(&self, reference: &Reference, known: &Known, sight: &Sight<'_>) -> CustodyReply {
         let now = self.house.clock.now();
         let holder = verify::holder(known, now).and_then(|h| reference.tree.get(h.party));
         let chain = known.custody.chain(unit_number(known.record.number));
         let hop = |hold: &domain::custody::Hold| {
-            let shown = view.shows_hop(reference, self.caller?, hold.party);
             let hop = HopReply::of(reference, known.record.brand, hold);
-            hop.filter(|_| shown)
+            hop.filter(|_| sight.shows_hop(hold.party))
         };
         CustodyReply {
-            channel: holder.and_then(|party| view.channel(party)),
+            channel: holder.and_then(|party| sight.channel(party)),
             hops: chain.into_iter().filter_map(hop).collect(),
         }
     }

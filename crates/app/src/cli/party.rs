@@ -1,8 +1,10 @@
-//! `party list`: the tree of parties.
+//! `party list`: the tree of parties. `party organisations`: the legal bodies behind the parties of
+//! every brand.
 
 use super::term::{Paint, plain, table};
 use super::{Exit, Fault, open, term, words};
 use crate::config::Global;
+use crate::flows::organisations::across;
 use crate::flows::reference::Reference;
 use crate::pages::i18n::Lang;
 use domain::id::{BrandId, PartyId};
@@ -17,11 +19,37 @@ const DEPTH_MAX: usize = 8;
 pub enum Command {
     /// List the parties of the brand as a tree
     List,
+    /// List the organisations of the deployment: which parties of which brands are one legal body
+    Organisations,
 }
 
 /// Runs the command.
 pub async fn run(global: &Global, command: Command) -> Result<Exit, Fault> {
-    let Command::List = command;
+    match command {
+        Command::List => list(global).await,
+        Command::Organisations => organisations(global).await,
+    }
+}
+
+async fn organisations(global: &Global) -> Result<Exit, Fault> {
+    let house = open::house(global).await?;
+    let reference = house.reference().await?;
+    let mut rows = Vec::new();
+    for (code, parties) in across(&reference) {
+        for party in parties {
+            let brand = reference.brands.get(&party.brand).map(|b| b.code.clone());
+            let kind = party.kind.as_str().to_owned();
+            let (party, name) = (party.code.clone(), plain(&party.name));
+            rows.push(vec![code.to_string(), brand.unwrap_or_default(), party, kind, name]);
+        }
+    }
+    house.store.close().await;
+    let header = ["organisation", "brand", "party", "kind", "name"];
+    term::print(&table(&header, &rows, Paint::for_stdout()))?;
+    Ok(Exit::Done)
+}
+
+async fn list(global: &Global) -> Result<Exit, Fault> {
     let house = open::house(global).await?;
     let caller = open::caller(&house, global).await?;
     let reference = house.reference().await?;

@@ -6,14 +6,13 @@ use super::{Exit, Fault, open, term, words};
 use crate::bundle::{BUNDLE_BYTES_MAX, Bundle};
 use crate::config::Global;
 use crate::flows::custody::instant;
-use crate::flows::find::unit_number;
 use crate::flows::verify::{self, Reading};
-use crate::flows::{audit, history, log};
+use crate::flows::{FlowError, audit, history, log};
 use crate::pages::event_words::event_word;
 use crate::pages::i18n::Lang;
-use domain::audit::SensitiveRead;
 use domain::identifier::Scheme;
 use domain::log::checkpoint::PublicKey;
+use domain::refusal::Refusal;
 use std::path::PathBuf;
 
 /// Writes a proof bundle.
@@ -57,16 +56,15 @@ pub async fn run(global: &Global, args: ProveArgs) -> Result<Exit, Fault> {
             return Err(Fault::failed("it names two units: say which with --scheme"));
         }
     };
-    let unit = history::unit(&house, number).await?.filter(|u| u.brand == caller.brand.0);
-    let Some(unit) = unit else { return Ok(Exit::No) };
     // Without a server nobody else seals.
     log::seal(&house).await?;
-    let history = history::prove(&house, &unit).await?;
-    let history = history.filter(|h| !h.events.is_empty());
-    let history = history.ok_or_else(|| Fault::failed("nothing was recorded of it yet"))?;
+    let history = match history::prove(&house, &caller, number).await {
+        Err(FlowError::Refused(refused)) if refused.refusal == Refusal::UnknownSubject => {
+            return Ok(Exit::No);
+        }
+        proven => proven?.ok_or_else(|| Fault::failed("nothing was recorded of it yet"))?,
+    };
     let bundle = Bundle::new(number, &history);
-    let code = house.ring().encode(unit_number(number));
-    audit::note(&house, &(&caller).into(), SensitiveRead::Proof, code.as_str(), 1);
     audit::flush(&house).await?;
     house.store.close().await;
     let mut text =

@@ -10,6 +10,7 @@ use domain::code::TraceCode;
 use domain::disposition::Disposition;
 use domain::gs1::{Gtin, Sscc};
 use domain::identifier::{Identifier, Scheme};
+use domain::organisation::Uscc;
 use domain::party::{PartyKind, SiteKind};
 use domain::policy::Category;
 use domain::product::fen_from_yuan;
@@ -73,6 +74,8 @@ pub struct PartyDraft {
     pub point: Option<(f64, f64)>,
     /// Whether consumers may see its name.
     pub public: bool,
+    /// The legal body it is.
+    pub organisation: Option<Uscc>,
 }
 
 /// A row of `sites`.
@@ -263,8 +266,10 @@ impl PartyDraft {
         let phone = f.text("phone", LABEL_CHARS_MAX);
         let point = f.point();
         let public = f.yes("public").unwrap_or_default();
+        let organisation = f.may("organisation", Uscc::parse);
         f.finish(|| {
             Some(Self {
+                organisation,
                 code: code?,
                 kind: kind?,
                 name: name?,

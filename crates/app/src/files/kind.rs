@@ -100,6 +100,7 @@ const PARTIES: &[Column] = &[
     may("lon", "longitude of its seat, WGS-84 degrees").or(Json::Number),
     may("lat", "latitude of its seat, WGS-84 degrees").or(Json::Number),
     may("public", "yes or no: whether consumers may see its name; empty means no").or(Json::Truth),
+    may("organisation", "unified social credit code of the legal body, 18 characters"),
 ];
 
 const SITES: &[Column] = &[

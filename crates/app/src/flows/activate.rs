@@ -2,7 +2,7 @@
 //! ever locked or refused because of location; what does not fit is found, kept and shown to those
 //! who watch the channel.
 
-use super::caller::Caller;
+use super::caller::{Caller, Scope};
 use super::custody::{self, Subject, instant};
 use super::find::{self, CodeFound, unit_number};
 use super::house::{EventDraft, House};
@@ -123,9 +123,23 @@ pub async fn activate(
     key: Option<&Keyed>,
     render: Render<'_>,
 ) -> Result<Answer, FlowError> {
+    may_report(caller)?;
     let received_at = house.clock.now();
     let received = Received { caller, brand: None, report, received_at, waited: false };
     receive(house, received, key, render).await
+}
+
+/// Refuses a caller whose scopes hold no way to report. A device comes without a key.
+///
+/// # Errors
+/// [`Refusal::NotAllowed`].
+pub fn may_report(caller: Option<&Caller>) -> Result<(), Refused> {
+    let Some(caller) = caller else { return Ok(()) };
+    let ways = [Scope::Activate, Scope::ActivateApp, Scope::ActivateAttested];
+    if ways.into_iter().any(|scope| caller.may(scope)) {
+        return Ok(());
+    }
+    caller.need(Scope::Activate)
 }
 
 /// A report, who sent it, and when it came: one that waited for its unit came before now.

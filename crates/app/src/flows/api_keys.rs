@@ -71,6 +71,7 @@ pub struct Told {
 /// # Errors
 /// [`Refusal::InvalidField`], [`Refusal::NotAllowed`], [`Refusal::UnknownParty`].
 pub async fn give(house: &House, caller: &Caller, order: &Order) -> Result<Given, FlowError> {
+    caller.need(Scope::Keys)?;
     let name = sound(order, house.clock.now())?;
     may_do(caller, &order.scopes, "scopes")?;
     for _ in 0..RACES_MAX {
@@ -119,6 +120,7 @@ pub async fn rotate(
     id: &str,
     overlap: SignedDuration,
 ) -> Result<Given, FlowError> {
+    caller.need(Scope::Keys)?;
     if overlap.is_negative() || overlap > OVERLAP_MAX {
         return Err(Refused::invalid("overlap", "at most 90 days").into());
     }
@@ -150,6 +152,7 @@ pub async fn rotate(
 /// # Errors
 /// [`Refusal::NotAllowed`], [`Refusal::UnknownKey`].
 pub async fn revoke(house: &House, caller: &Caller, id: &str) -> Result<ApiKeyRow, FlowError> {
+    caller.need(Scope::Keys)?;
     for _ in 0..RACES_MAX {
         let reference = house.reference_now().await?;
         let key = within_reach(&reference, caller, id)?;
@@ -173,6 +176,7 @@ pub async fn revoke(house: &House, caller: &Caller, id: &str) -> Result<ApiKeyRo
 /// # Errors
 /// The store cannot be read.
 pub async fn list(house: &House, caller: &Caller) -> Result<Vec<Told>, FlowError> {
+    caller.need(Scope::Keys)?;
     let reference = house.reference_now().await?;
     let stored = house.store.key_uses(caller.brand.0).await?;
     let stored: HashMap<_, _> = stored.into_iter().map(|u| (u.id, u.used_at)).collect();

@@ -118,6 +118,10 @@ pub fn mint_into(
     if u64::try_from(end + mint.count).ok().and_then(UnitNumber::new).is_none() {
         return Err(Refused::invalid("count", "the line of numbers is used up").into());
     }
+    if let Some(product) = mint.product {
+        let product = reference.product_by_id(product).filter(|p| p.brand == caller.brand);
+        product.ok_or(Refused::new(Refusal::UnknownProduct, "gtin"))?;
+    }
     let batch = Batch {
         id: last_id + 1,
         brand: caller.brand.0,
@@ -296,6 +300,7 @@ pub async fn show(
     batch: &Batch,
     number: i64,
 ) -> Result<(), FlowError> {
+    own(&*house.reference().await?, caller, BatchId(batch.id))?;
     let drawn = batch.purpose != Purpose::Unprinted
         || house.store.draw_fetch(batch.id).await?.is_some_and(|next| number < next);
     if drawn {
@@ -424,11 +429,25 @@ async fn change(
     Err(FlowError::Busy)
 }
 
+/// The batches of the caller's brand, in the order they were minted.
+///
+/// # Errors
+/// [`Refusal::NotAllowed`]: only the brand may see batches.
+pub fn list<'a>(reference: &'a Reference, caller: &Caller) -> Result<Vec<&'a Batch>, Refused> {
+    caller.need(Scope::Mint)?;
+    brand_only(reference, caller)?;
+    let own = reference.batches().iter().filter(|b| b.brand == caller.brand.0);
+    let mut own: Vec<_> = own.collect();
+    own.sort_by_key(|batch| batch.id);
+    Ok(own)
+}
+
 /// A batch of codes of the caller's brand. Numbers of packs are no codes.
 ///
 /// # Errors
 /// [`Refusal::NotAllowed`]: only the brand may see batches; [`Refusal::UnknownBatch`].
 pub fn own(reference: &Reference, caller: &Caller, id: BatchId) -> Result<Batch, Refused> {
+    caller.need(Scope::Mint)?;
     brand_only(reference, caller)?;
     let found = reference.batch(id.0);
     let found = found.filter(|b| b.brand == caller.brand.0 && b.product.is_some());

@@ -331,6 +331,7 @@ impl<'a> Words<'a> {
             ("phone", p.phone.clone()),
             ("point", point(p.point)),
             ("public", yes(p.public)),
+            ("organisation", p.organisation.map(|code| code.to_string()).unwrap_or_default()),
         ]
     }
 

@@ -1,13 +1,18 @@
 //! Reading a pack: what it is, where it was, on which papers it travelled, and what is in it now.
 //!
-//! Deliberately absent: who may see which part. The caller says whose hands are shown.
+//! Who may see which part is asked of [`super::access`].
 
+use super::access::Sight;
+use super::audit;
+use super::caller::{Caller, Scope};
 use super::custody::{self, Subject};
 use super::dossier::journey;
 use super::find::{self, unit_number};
 use super::house::House;
 use super::outcome::FlowError;
 use super::reference::Reference;
+use domain::access::Fact;
+use domain::audit::SensitiveRead;
 use domain::custody::CustodyFacts;
 use domain::id::{BrandId, PartyId};
 use domain::identifier::{Identifier, Scheme};
@@ -104,6 +109,33 @@ pub async fn pack_named(house: &House, brand: BrandId, raw: &str) -> Result<Pack
     };
     let own = pack.filter(|pack| pack.brand == brand.0);
     Ok(own.ok_or(Refused::new(Refusal::UnknownSubject, "sscc"))?)
+}
+
+/// Opens a pack for a caller, and notes that it was read.
+///
+/// # Errors
+/// The caller may not read dossiers; as [`pack_named`], which is also the answer where the pack
+/// went through no hand the caller may see; the store does not answer.
+pub async fn show<'a>(
+    house: &House,
+    reference: &'a Reference,
+    caller: &'a Caller,
+    sscc: &str,
+) -> Result<(Sight<'a>, PackDossier), FlowError> {
+    caller.need(Scope::Read)?;
+    let pack = pack_named(house, caller.brand, sscc).await?;
+    let dossier = pack_dossier(house, pack).await?;
+    let sight = Sight::of_pack(reference, caller, dossier.pack.brand);
+    if !travelled(&sight, &dossier.custody, dossier.pack.number) {
+        return Err(Refused::new(Refusal::UnknownSubject, "sscc").into());
+    }
+    audit::note(house, &caller.into(), SensitiveRead::Dossier, sscc, 1);
+    Ok((sight, dossier))
+}
+
+/// Whether a pack went through a hand that may be shown.
+pub fn travelled(sight: &Sight<'_>, custody: &CustodyFacts, number: i64) -> bool {
+    sight.shows(Fact::AllHops) || went_through(custody, number, &|party| sight.shows_hop(party))
 }
 
 /// Reads the dossier of a pack.

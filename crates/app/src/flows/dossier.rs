@@ -1,10 +1,18 @@
 //! The dossier: everything recorded of one unit, oldest first, its packs' journeys included.
 
+use super::access::Sight;
+use super::audit;
+use super::caller::{Caller, Scope};
 use super::custody::instant;
 use super::find::unit_number;
 use super::house::House;
 use super::outcome::FlowError;
+use super::reference::Reference;
+use super::verify::{Hands, Known, Verified, verify};
+use domain::audit::SensitiveRead;
 use domain::custody::CustodyFacts;
+use domain::refusal::{Refusal, Refused};
+use domain::verdict::CodeReading;
 use std::collections::HashSet;
 use store::event::{Body, Event};
 use store::finding::FindingRecord;
@@ -34,7 +42,43 @@ pub struct Dossier {
     pub findings: Vec<FindingRecord>,
 }
 
-/// Reads the dossier of a unit.
+/// A dossier, and how much of it its reader may see.
+pub struct Shown<'a> {
+    /// What may be shown.
+    pub sight: Sight<'a>,
+    /// The verdict and what it rests on: the unit is there.
+    pub verified: Verified,
+    /// Everything recorded.
+    pub dossier: Dossier,
+}
+
+/// Opens the dossier of a unit for a caller, and notes that it was read.
+///
+/// # Errors
+/// The caller may not read dossiers; there is no such unit, or none that went through a hand the
+/// caller may see, which is answered alike; the store does not answer.
+pub async fn show<'a>(
+    house: &House,
+    reference: &'a Reference,
+    caller: &'a Caller,
+    number: i64,
+) -> Result<Shown<'a>, FlowError> {
+    caller.need(Scope::Read)?;
+    let unknown = || Refused::new(Refusal::UnknownSubject, "id");
+    let asked = (CodeReading::Issued, Some(number));
+    let verified = verify(house, reference, asked, Hands::All).await?;
+    let known: &Known = verified.unit.as_ref().ok_or_else(unknown)?;
+    let sight = Sight::of_unit(house, reference, Some(caller), &known.record, &known.custody);
+    if !sight.reaches(known.record.number, &known.custody) {
+        return Err(unknown().into());
+    }
+    let dossier = dossier(house, &known.record, &known.custody).await?;
+    audit::note(house, &caller.into(), SensitiveRead::Dossier, known.code.as_str(), 1);
+    Ok(Shown { sight, verified, dossier })
+}
+
+/// Reads the dossier of a unit, for whoever shows of it only what anyone may see, and for the
+/// operator.
 ///
 /// # Errors
 /// The store does not answer.

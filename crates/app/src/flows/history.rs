@@ -1,12 +1,18 @@
 //! The provable history of a unit: the texts of its events as they were recorded, each with its
 //! path to the signed head of the log. Whoever has the log's public key need believe nobody.
 
+use super::access::Sight;
+use super::audit;
+use super::caller::{Caller, Scope};
 use super::dossier::dossier;
+use super::find::unit_number;
 use super::house::House;
 use super::log::{Paths, SignedHead, signed_head};
 use super::outcome::FlowError;
+use domain::audit::SensitiveRead;
 use domain::custody::CustodyFacts;
 use domain::log::tree::Hash;
+use domain::refusal::{Refusal, Refused};
 use store::StoreError;
 use store::canonical::RowProof;
 use store::unit::UnitRecord;
@@ -35,19 +41,36 @@ pub struct Proven {
     pub row: Option<RowProof>,
 }
 
-/// The record of a unit by its number.
+/// Proves everything the log holds of a unit, for a caller from whom nothing of it is withheld: the
+/// texts are the ledger's own and cannot be shortened. Notes that they were read. None while
+/// nothing was sealed.
 ///
 /// # Errors
-/// The store cannot be read.
-pub async fn unit(house: &House, number: i64) -> Result<Option<UnitRecord>, FlowError> {
-    Ok(house.store.unit_fetch(number).await?)
+/// The caller may not read dossiers; there is no such unit, or not all of it may be shown, which is
+/// answered alike; the store cannot be read, or the log is not whole.
+pub async fn prove(
+    house: &House,
+    caller: &Caller,
+    number: i64,
+) -> Result<Option<History>, FlowError> {
+    caller.need(Scope::Read)?;
+    let unknown = || Refused::new(Refusal::UnknownSubject, "id");
+    let unit = house.store.unit_fetch(number).await?.ok_or_else(unknown)?;
+    let reference = house.reference().await?;
+    let custody = CustodyFacts::default();
+    let sight = Sight::of_unit(house, &reference, Some(caller), &unit, &custody);
+    if !sight.shows_all() {
+        return Err(unknown().into());
+    }
+    let history = history(house, &unit).await?.filter(|h| !h.events.is_empty());
+    if history.is_some() {
+        let code = house.ring().encode(unit_number(number));
+        audit::note(house, &caller.into(), SensitiveRead::Proof, code.as_str(), 1);
+    }
+    Ok(history)
 }
 
-/// Proves everything the log holds of a unit; none while nothing was sealed.
-///
-/// # Errors
-/// The store cannot be read, or the log is not whole.
-pub async fn prove(house: &House, unit: &UnitRecord) -> Result<Option<History>, FlowError> {
+async fn history(house: &House, unit: &UnitRecord) -> Result<Option<History>, FlowError> {
     let Some(head) = signed_head(house).await? else { return Ok(None) };
     let size = head.checkpoint.size;
     let mut custody = CustodyFacts::default();

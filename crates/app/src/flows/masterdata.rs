@@ -279,6 +279,7 @@ impl<'a> PartyTaking<'a> {
             phone: draft.phone.clone(),
             point: draft.point,
             public: draft.public,
+            organisation: draft.organisation,
         };
         match before {
             Some(before) if before == party => return Some(RowOutcome::Unchanged),

@@ -1,6 +1,7 @@
 //! Flows: what the system does. A flow loads facts, asks the rules, and hands the store one commit.
 //! It knows no web type and no SQL; `api`, `pages`, `cli` and `jobs` call it and nothing below it.
 
+pub mod access;
 pub mod activate;
 pub mod alerts;
 pub mod api_keys;
@@ -8,6 +9,7 @@ pub mod audit;
 pub mod backup;
 pub mod batches;
 pub mod caller;
+pub mod catalogue;
 pub mod changes;
 mod chunks;
 pub mod contents;
@@ -28,6 +30,7 @@ mod lives;
 pub mod log;
 pub mod mandate;
 pub mod masterdata;
+pub mod organisations;
 pub mod outcome;
 mod overlay;
 pub mod pack;

@@ -1,7 +1,7 @@
 //! Receiving against a paper: what it names and did not come, and what came and it does not name.
 //! What is missing is a fact about the missing goods: sender and brand find it in their story.
 
-use super::caller::Caller;
+use super::caller::{Caller, Scope};
 use super::custody;
 use super::find::unit_number;
 use super::house::{EventDraft, House};
@@ -33,6 +33,7 @@ pub async fn paper(
     party_code: &str,
     (shipment_no, from): (&str, Option<&str>),
 ) -> Result<Paper, FlowError> {
+    caller.need(Scope::Ship)?;
     let reference = house.reference().await?;
     let known = |code: &str, field: &'static str| {
         let party = reference.party(caller.brand, code).map(|p| p.id);

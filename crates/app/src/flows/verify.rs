@@ -1,7 +1,7 @@
 //! Verify: what a person or a platform is told. One read by unit number, rules give the facts, the
 //! declared precedence in `domain::verdict` picks the verdict.
 
-use super::caller::Caller;
+use super::caller::{Caller, Scope};
 use super::custody::{self, instant};
 use super::find::{self, CodeFound, unit_number};
 use super::house::House;
@@ -10,7 +10,7 @@ use super::reference::Reference;
 use super::scans::{self, Audience};
 use domain::code::TraceCode;
 use domain::custody::{CustodyFacts, Hold};
-use domain::id::{BrandId, PartyId, ProductId};
+use domain::id::{BrandId, ProductId};
 use domain::identifier::{Identifier, Scheme, guess_kinds};
 use domain::product::Product;
 use domain::refusal::{Refusal, Refused};
@@ -328,7 +328,7 @@ impl SellerAnswer {
 /// Whether a party may sell a unit today.
 ///
 /// # Errors
-/// [`Refusal::UnknownParty`].
+/// The caller may not ask; [`Refusal::UnknownParty`].
 pub fn seller(
     house: &House,
     reference: &Reference,
@@ -336,6 +336,7 @@ pub fn seller(
     caller: &Caller,
     code: &str,
 ) -> Result<SellerAnswer, Refused> {
+    caller.need(Scope::Verify)?;
     let party = reference
         .party(caller.brand, code)
         .ok_or_else(|| Refused::because(Refusal::UnknownParty, "seller", code))?;
@@ -357,10 +358,4 @@ pub fn seller(
     let product = ProductId(known.record.product);
     let bound = reference.territories.binding(&reference.tree, party.id, product, on);
     Ok(if bound.is_some() { SellerAnswer::Authorised } else { SellerAnswer::NoGrant })
-}
-
-/// Whether a caller's party may see the hands a unit went through: the brand sees all, a party its
-/// own hop and what is below it.
-pub fn may_see_hold(reference: &Reference, caller: &Caller, party: PartyId) -> bool {
-    domain::mandate::speaks_for(&reference.tree, caller.party, party)
 }

@@ -1,0 +1,133 @@
+//! What a caller may see: the facts that the table of `domain::access` asks for, found in one
+//! place. Whoever shows a unit, a pack or a row of master data asks here; what somebody may *do* is
+//! asked of [`super::mandate`] and of the scopes of the caller.
+
+use super::caller::Caller;
+use super::find::unit_number;
+use super::house::House;
+use super::reference::Reference;
+use super::scans::Audience;
+use domain::access::{Fact, Nearness, View};
+use domain::custody::CustodyFacts;
+use domain::id::{PartyId, SiteId};
+use domain::mandate;
+use domain::party::Party;
+use store::unit::UnitRecord;
+
+/// What somebody may be shown of one unit or pack.
+#[derive(Clone, Copy)]
+pub struct Sight<'a> {
+    reference: &'a Reference,
+    caller: Option<&'a Caller>,
+    view: View,
+}
+
+impl<'a> Sight<'a> {
+    /// Of a unit, as its hands stand now. Another brand's unit is seen as by anyone.
+    pub fn of_unit(
+        house: &House,
+        reference: &'a Reference,
+        caller: Option<&'a Caller>,
+        unit: &UnitRecord,
+        custody: &CustodyFacts,
+    ) -> Self {
+        let near = |caller: &Caller| {
+            let ours = |party: PartyId| reference.tree.is_within(party, caller.party);
+            let site = unit.site.and_then(|id| reference.site_by_id(SiteId(id)));
+            let hold = custody.at(unit_number(unit.number), house.clock.now());
+            let made_in = site.and_then(|site| site.region.as_deref());
+            Nearness {
+                made: site.is_some_and(|site| ours(site.party)),
+                holds: hold.is_some_and(|hold| ours(hold.party)),
+                in_remit: in_remit(reference, caller.party, made_in, unit.region.as_deref()),
+            }
+        };
+        Self::of(reference, caller, unit.brand, near)
+    }
+
+    /// Of a pack, whose hands are all that there is to see.
+    pub fn of_pack(reference: &'a Reference, caller: &'a Caller, brand: i64) -> Self {
+        Self::of(reference, Some(caller), brand, |_| Nearness::default())
+    }
+
+    fn of(
+        reference: &'a Reference,
+        caller: Option<&'a Caller>,
+        brand: i64,
+        near: impl FnOnce(&Caller) -> Nearness,
+    ) -> Self {
+        let own = caller.filter(|caller| caller.brand.0 == brand);
+        let view = own.map_or(View::Public, |caller| {
+            let kind = reference.tree.get(caller.party).map(|party| party.kind);
+            View::of(kind, near(caller))
+        });
+        Self { reference, caller: own, view }
+    }
+
+    /// Whether a group of fields may be shown.
+    pub fn shows(&self, fact: Fact) -> bool {
+        self.view.shows(fact)
+    }
+
+    /// Whether nothing is withheld.
+    pub fn shows_all(&self) -> bool {
+        self.view.shows_all()
+    }
+
+    /// Whether a hand may be shown.
+    pub fn shows_hop(&self, party: PartyId) -> bool {
+        let own = || self.caller.is_some_and(|caller| concerns(self.reference, caller, party));
+        self.shows(Fact::AllHops) || (self.shows(Fact::OwnHops) && own())
+    }
+
+    /// Whether the caller may know at all that a unit is there beyond what anyone is told: it went
+    /// through a hand that may be shown.
+    pub fn reaches(&self, number: i64, custody: &CustodyFacts) -> bool {
+        let chain = || custody.chain(unit_number(number));
+        self.shows(Fact::AllHops) || chain().iter().any(|hold| self.shows_hop(hold.party))
+    }
+
+    /// The name of a holder, where it may be shown as the channel.
+    pub fn channel(&self, party: &Party) -> Option<String> {
+        let public = self.shows(Fact::PublicChannel) && party.public && party.kind.sells();
+        (public || self.shows(Fact::AllHops)).then(|| party.name.clone())
+    }
+}
+
+/// Whether a unit lies in the remit of an authority: it was made or started in its region. An
+/// authority without a region looks after the whole country.
+fn in_remit(
+    reference: &Reference,
+    authority: PartyId,
+    made_in: Option<&str>,
+    started_in: Option<&str>,
+) -> bool {
+    let Some(party) = reference.tree.get(authority) else { return false };
+    match party.region.as_deref() {
+        None => true,
+        Some(region) => {
+            made_in.into_iter().chain(started_in).any(|place| place.starts_with(region))
+        }
+    }
+}
+
+/// Whether a caller may see rows about a party: the brand about all of its own, an authority too,
+/// others about themselves and those below them.
+pub fn concerns(reference: &Reference, caller: &Caller, party: PartyId) -> bool {
+    mandate::speaks_for(&reference.tree, caller.party, party)
+}
+
+/// Whether a caller acts for the brand itself.
+pub fn is_brand(reference: &Reference, caller: &Caller) -> bool {
+    mandate::is_brand(&reference.tree, caller.party)
+}
+
+/// Which counter a caller's look goes to.
+pub fn audience(reference: &Reference, caller: Option<&Caller>) -> Audience {
+    let party = caller.and_then(|c| reference.tree.get(c.party));
+    match (caller, party) {
+        (None, _) => Audience::Consumer,
+        (Some(_), Some(party)) => Audience::of(party.kind),
+        (Some(_), None) => Audience::Staff,
+    }
+}

@@ -1,0 +1,28 @@
+//! Who may do and see what, completely: every route and every flow that acts for somebody has a
+//! case in which it serves whom it is for, refuses whom it is not for, and gives another brand
+//! nothing. The lists are read from the program itself, so a new route or flow without its cases
+//! fails here.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod flow_cases;
+mod flows;
+mod route_cases;
+mod routes;
+mod stage;
+
+use common::World;
+
+on_both! {
+    every_route_serves_its_own_refuses_others_and_tells_strangers_nothing,
+    every_flow_serves_its_own_refuses_others_and_tells_strangers_nothing,
+}
+
+async fn every_route_serves_its_own_refuses_others_and_tells_strangers_nothing(world: &World) {
+    routes::run(world).await;
+}
+
+async fn every_flow_serves_its_own_refuses_others_and_tells_strangers_nothing(world: &World) {
+    flows::run(world).await;
+}

@@ -1,0 +1,158 @@
+//! Running the cases of all routes, and holding their list against the program.
+
+use crate::common::World;
+use crate::route_cases::{Foreign, Route, Who, cases};
+use crate::stage::{Answer, Stage};
+use dossier::flows::Scope;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Runs every case: first those who must be refused, then, with the very same request, those whom
+/// it is for. So a refusal is never due to a request that nobody could have made.
+pub async fn run(world: &World) {
+    let stage = Stage::new(world).await;
+    let cases = cases(&stage);
+    complete(&stage, &cases).await;
+    for case in &cases {
+        denied(&stage, case).await;
+        foreign(&stage, case).await;
+    }
+    for case in &cases {
+        allowed(&stage, case).await;
+    }
+    dossier::flows::log::seal(&stage.house).await.expect("sealed");
+    world.agrees().await;
+}
+
+async fn denied(stage: &Stage, case: &Route) {
+    let ask = async |token: Option<&str>| stage.send(token, case.asked(), &case.body).await;
+    let before = stage.recorded().await;
+    if !case.open_always {
+        let answer = ask(Some("dos_000000000000.nonsense")).await;
+        assert_eq!(answer.status, 401, "{case} with a false key: {}", answer.text);
+    }
+    let (Who::Scope(party, scope) | Who::Device(party, scope)) = &case.who else { return };
+    if matches!(case.who, Who::Scope(..)) {
+        let answer = ask(None).await;
+        assert_eq!(answer.status, 401, "{case} without a key: {}", answer.text);
+    }
+    let others: Vec<_> = every_scope_but(*scope);
+    let without = stage.token(&stage.party(party, &others).await).await;
+    let answer = ask(Some(&without)).await;
+    assert_eq!(answer.status, 403, "{case} without its scope: {}", answer.text);
+    assert!(answer.text.contains("not_allowed"), "{case}: {}", answer.text);
+    for party in &case.not_for {
+        let token = stage.token(&stage.party(party, &Scope::ALL).await).await;
+        let answer = ask(Some(&token)).await;
+        assert!(refused(&answer), "{case} by {party}: {} {}", answer.status, answer.text);
+        let told = stage.betrayed(&answer.text, &case.path);
+        assert!(told.is_empty(), "{case} by {party} tells {told:?}");
+    }
+    let events = stage.recorded().await - before;
+    // Keys were given to those who asked: one record each.
+    let keys = 1 + case.not_for.len() as i64;
+    assert_eq!(events, keys, "{case}: a refused request recorded something");
+}
+
+/// Every scope that does not do what this one does: a report is taken under three.
+fn every_scope_but(scope: Scope) -> Vec<Scope> {
+    let reports = |s: Scope| matches!(s, Scope::ActivateApp | Scope::ActivateAttested);
+    let spared = |other: &Scope| {
+        let as_well = scope == Scope::Activate && reports(*other);
+        *other != scope && *other != Scope::All && !as_well
+    };
+    Scope::ALL.into_iter().filter(spared).collect()
+}
+
+async fn foreign(stage: &Stage, case: &Route) {
+    let token = stage.token(&stage.stranger).await;
+    let before = stage.recorded().await;
+    let answer = stage.send(Some(&token), case.asked(), &case.body).await;
+    let mut public = String::new();
+    match case.foreign {
+        Foreign::Refused => {
+            assert!(refused(&answer), "{case} by a stranger: {} {}", answer.status, answer.text);
+        }
+        Foreign::OwnOnly => {
+            assert!(answer.status < 300, "{case} by a stranger: {} {}", answer.status, answer.text);
+        }
+        Foreign::AsAnyone => {
+            let anyone = stage.send(None, case.asked(), &case.body).await;
+            assert_eq!(answer.status, anyone.status, "{case}: {}", answer.text);
+            public = anyone.text;
+        }
+    }
+    let asked = format!("{} {} {public}", case.path, case.body);
+    let told = stage.betrayed(&answer.text, &asked);
+    assert!(told.is_empty(), "{case} tells a stranger {told:?}: {}", answer.text);
+    // What anyone may report, a stranger may too.
+    if !matches!(case.foreign, Foreign::AsAnyone) {
+        assert_eq!(stage.recorded().await, before, "{case}: a stranger recorded something");
+    }
+}
+
+async fn allowed(stage: &Stage, case: &Route) {
+    let token = match &case.who {
+        Who::Anyone => None,
+        Who::Scope(party, scope) | Who::Device(party, scope) => {
+            Some(stage.token(&stage.party(party, &[*scope]).await).await)
+        }
+    };
+    let answer = stage.send(token.as_deref(), case.asked(), &case.body).await;
+    let fine = answer.status == case.status && !(case.status < 300 && refused(&answer));
+    assert!(fine, "{case} by whom it is for: {} {}", answer.status, answer.text);
+}
+
+/// Whether nothing was done: a problem, or every row refused.
+fn refused(answer: &Answer) -> bool {
+    let rows = |text: &str| {
+        let value: Value = serde_json::from_str(text).unwrap_or(Value::Null);
+        let value = value.get("summary").unwrap_or(&value);
+        value["refused"].as_i64().is_some_and(|n| n > 0) && value["taken"] == 0
+    };
+    let last = answer.text.lines().next_back().unwrap_or_default();
+    answer.status >= 400 || rows(&answer.text) || rows(last)
+}
+
+/// Every route that the program has, from its description and its source.
+async fn complete(stage: &Stage, cases: &[Route]) {
+    let document = stage.send(None, ("GET", "/api/openapi.json"), "").await;
+    let document: Value = serde_json::from_str(&document.text).expect("a description");
+    let mut known = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        let methods = item.as_object().expect("operations").keys();
+        known.extend(methods.map(|method| format!("{} {path}", method.to_uppercase())));
+    }
+    known.extend(undescribed());
+    let tried: BTreeSet<_> = cases.iter().map(|c| format!("{} {}", c.method, c.template)).collect();
+    let untried: Vec<_> = known.difference(&tried).collect();
+    let gone: Vec<_> = tried.difference(&known).collect();
+    assert!(untried.is_empty(), "routes without a case: {untried:#?}");
+    assert!(gone.is_empty(), "cases without a route: {gone:#?}");
+    assert!(known.len() > 50, "{}", known.len());
+}
+
+/// Pages and what else stands in no description: `.route("/path", get(…).post(…))`.
+fn undescribed() -> Vec<String> {
+    let mut found = Vec::new();
+    for file in ["api/routes.rs", "pages/routes.rs"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(file);
+        let text = std::fs::read_to_string(path).expect("the table of contents");
+        for route in text.split(".route(").skip(1) {
+            let route = route.trim_start();
+            let Some((path, rest)) = route.strip_prefix('"').and_then(|r| r.split_once('"')) else {
+                panic!("{file}: a route whose path is no text: {}", &route[..40]);
+            };
+            let rest = rest.split(';').next().unwrap_or_default();
+            for method in ["get", "post", "put", "patch", "delete"] {
+                let (first, more) = (format!(", {method}("), format!(".{method}("));
+                if rest.contains(&first) || rest.contains(&more) {
+                    found.push(format!("{} {path}", method.to_uppercase()));
+                }
+            }
+        }
+    }
+    assert!(found.len() > 15, "{found:?}");
+    found
+}

@@ -1,0 +1,113 @@
+//! What each kind of party sees of the same unit.
+
+mod common;
+
+use common::{FACTORY, PHONE, World, sns};
+use dossier::files::Kind;
+use serde_json::Value;
+
+on_both! {
+    a_factory_sees_how_its_own_units_were_made,
+    a_service_centre_sees_the_technical_history_of_what_it_holds,
+    an_authority_sees_what_lies_in_its_region,
+}
+
+/// A second plant, a service centre, authorities; a unit with an IMEI of each plant on its way.
+async fn goods(world: &World) {
+    let parties = "code,kind,name,parent_code,region\nFAC-HZ,factory,杭州工厂,BRAND,330106\n\
+        SVC,service_centre,维修,T1-53,530102\nREG-44,regulator,广东监管,BRAND,44\n\
+        REG-33,regulator,浙江监管,BRAND,33\nREG,regulator,总局,BRAND,\n\
+        SHOP-MALL,platform,平台,BRAND,\n";
+    world.take(Kind::Parties, parties).await;
+    let made = format!(
+        "sn,gtin,produced_at,site_code,lot,imei1\n\
+         CY000001,{PHONE},2026-05-20T08:00:00+08:00,{FACTORY},LOT1,490154203237518\n\
+         HZ000001,{PHONE},2026-05-20T08:00:00+08:00,FAC-HZ,LOT2,\n"
+    );
+    world.take(Kind::Production, &made).await;
+    let shipped = "shipment_no,from_code,to_code,happened_at,subject\n\
+        S1,FAC-SZ,T1-53,2026-05-22T08:00:00+08:00,CY000001\n\
+        S2,FAC-HZ,T1-53,2026-05-22T08:00:00+08:00,HZ000001\n";
+    world.take(Kind::Shipments, shipped).await;
+    assert_eq!(sns(1..2), ["CY000001"]);
+}
+
+/// The dossier as a party sees it; nothing when it is told that there is none.
+async fn seen(world: &World, party: &str, sn: &str) -> Option<Value> {
+    let desk = world.desk(party, "read,verify").await;
+    let (status, dossier) = desk.get(&format!("/api/v1/units/{sn}")).await;
+    assert!(matches!(status, 200 | 404), "{party} {sn}: {status} {dossier}");
+    (status == 200).then_some(dossier)
+}
+
+fn kinds(dossier: &Value) -> Vec<&str> {
+    let timeline = dossier["timeline"].as_array().expect("a timeline");
+    timeline.iter().filter_map(|event| event["kind"].as_str()).collect()
+}
+
+fn nobody_is_named(dossier: &Value) {
+    let timeline = dossier["timeline"].as_array().expect("a timeline");
+    assert!(timeline.iter().all(|event| event["actor"].is_null()), "{dossier}");
+    assert_eq!(dossier["findings"], serde_json::json!([]));
+}
+
+async fn a_factory_sees_how_its_own_units_were_made(world: &World) {
+    goods(world).await;
+    let own = seen(world, FACTORY, "CY000001").await.expect("its own");
+    assert_eq!((own["lot"].as_str(), own["sn"].as_str()), (Some("LOT1"), Some("CY000001")));
+    assert_eq!(own["identifiers"][0]["value"], "490154203237518");
+    nobody_is_named(&own);
+    // It sent the goods, so it sees to whom; what became of them there it does not.
+    assert_eq!(kinds(&own), ["commissioned", "shipped"]);
+    assert_eq!(seen(world, FACTORY, "HZ000001").await, None);
+    let distributor = seen(world, "T1-53", "CY000001").await.expect("in its hands");
+    assert!(distributor["lot"].is_null() && distributor["identifiers"] == serde_json::json!([]));
+    assert_eq!(seen(world, "SHOP-MALL", "CY000001").await, None);
+}
+
+async fn a_service_centre_sees_the_technical_history_of_what_it_holds(world: &World) {
+    goods(world).await;
+    assert_eq!(seen(world, "SVC", "CY000001").await, None, "it never had it");
+    let brand = world.desk("BRAND", "all").await;
+    let change = serde_json::json!({"change": "inspect", "inspection": "pass",
+        "reason": "looked at again", "units": ["CY000001"]});
+    assert_eq!(brand.post("/api/v1/units/changes", &change).await.0, 200);
+    let sent = "shipment_no,from_code,to_code,happened_at,subject\n\
+        S3,T1-53,SVC,2026-05-25T08:00:00+08:00,CY000001\n";
+    world.take(Kind::Shipments, sent).await;
+    let held = seen(world, "SVC", "CY000001").await.expect("in its hands");
+    assert_eq!((held["lot"].as_str(), held["inspection"].as_str()), (Some("LOT1"), Some("pass")));
+    assert_eq!(held["identifiers"][0]["value"], "490154203237518");
+    assert_eq!(kinds(&held), ["commissioned", "shipped", "inspected"]);
+    nobody_is_named(&held);
+    // Handed back, it is a hand among others again.
+    let back = "shipment_no,from_code,to_code,happened_at,subject\n\
+        S4,SVC,T1-53,2026-05-28T08:00:00+08:00,CY000001\n";
+    world.take(Kind::Shipments, back).await;
+    let past = seen(world, "SVC", "CY000001").await.expect("it had it");
+    assert!(past["lot"].is_null() && past["identifiers"] == serde_json::json!([]), "{past}");
+}
+
+async fn an_authority_sees_what_lies_in_its_region(world: &World) {
+    goods(world).await;
+    for (who, sn, expected) in [
+        ("REG-44", "CY000001", true),
+        ("REG-44", "HZ000001", false),
+        ("REG-33", "HZ000001", true),
+        ("REG-33", "CY000001", false),
+        ("REG", "CY000001", true),
+        ("REG", "HZ000001", true),
+    ] {
+        let dossier = seen(world, who, sn).await;
+        assert_eq!(dossier.is_some(), expected, "{who} {sn}");
+        let Some(dossier) = dossier else { continue };
+        assert_eq!(kinds(&dossier), ["commissioned", "shipped"], "{who} {sn}");
+        assert!(dossier["lot"].is_string(), "{who} {sn}");
+        nobody_is_named(&dossier);
+    }
+    // Findings are the brand's; a proof would tell them.
+    let authority = world.desk("REG", "read,verify").await;
+    assert_eq!(authority.get("/api/v1/units/CY000001/proof").await.0, 404);
+    let verified = authority.get("/api/v1/verify/CY000001").await.1;
+    assert_eq!(verified["custody"]["hops"].as_array().map(Vec::len), Some(2), "{verified}");
+}
