@@ -189,6 +189,17 @@ pub struct Refused {
     pub reason: String,
 }
 
+/// A sentence may repeat what the sender wrote: nothing in it moves a terminal's cursor, ends a line
+/// of a log or hides what stands beside it.
+fn printable(mut reason: String) -> String {
+    let harmful =
+        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if reason.contains(harmful) {
+        reason = reason.replace(harmful, "\u{fffd}");
+    }
+    reason
+}
+
 fn field_prefix(field: &str) -> String {
     if field.is_empty() { String::new() } else { format!("{field}: ") }
 }
@@ -202,7 +213,7 @@ impl Refused {
     /// A malformed field, with what exactly is wrong.
     pub fn invalid(field: impl Into<Cow<'static, str>>, reason: impl fmt::Display) -> Self {
         let (refusal, field) = (Refusal::InvalidField, field.into());
-        Self { refusal, field, reason: reason.to_string() }
+        Self { refusal, field, reason: printable(reason.to_string()) }
     }
 
     /// A refusal that says more than its standard sentence.
@@ -211,7 +222,7 @@ impl Refused {
         field: impl Into<Cow<'static, str>>,
         more: impl fmt::Display,
     ) -> Self {
-        let reason = format!("{} ({more})", refusal.sentence());
+        let reason = printable(format!("{} ({more})", refusal.sentence()));
         Self { refusal, field: field.into(), reason }
     }
 }
@@ -238,5 +249,11 @@ mod tests {
     fn a_refusal_names_field_and_reason() {
         let refused = Refused::invalid("sn", "must not be empty");
         assert_eq!(refused.to_string(), "sn: must not be empty");
+    }
+
+    #[test]
+    fn what_a_sentence_repeats_does_no_harm() {
+        let refused = Refused::because(Refusal::UnknownParty, "party", "a\u{1b}[2J\r\nb\u{202e}c");
+        assert!(refused.reason.ends_with("(a\u{fffd}[2J\u{fffd}\u{fffd}b\u{fffd}c)"), "{refused}");
     }
 }

@@ -116,7 +116,9 @@ fn peer_of(request: &Request) -> Peer {
     request.extensions().get::<Peer>().copied().unwrap_or(INSIDE)
 }
 
-fn client_of(proxies: &[Prefix], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+/// The client behind a chain of `X-Forwarded-For`: the connection's other end, or where that is a
+/// trusted proxy what it says, read from the right. At most 16 entries are looked at.
+pub fn client_of(proxies: &[Prefix], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
     let trusted = |ip: IpAddr| proxies.iter().any(|p| p.contains(ip));
     let mut client = peer.to_canonical();
     let lines = headers.get_all("x-forwarded-for").iter().rev();

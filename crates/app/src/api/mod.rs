@@ -41,7 +41,7 @@ mod verdicts;
 mod verify;
 
 pub use error::Problem;
-pub use gate::{Asker, ClientAddress, Gate, Peer};
+pub use gate::{Asker, ClientAddress, Gate, Peer, client_of};
 pub use routes::router;
 pub use server::{STOP_WITHIN, serve};
 
