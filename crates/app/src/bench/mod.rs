@@ -4,6 +4,7 @@
 mod activation;
 mod brand;
 mod codes;
+mod guess;
 mod http;
 mod import;
 mod pallet;
@@ -101,6 +102,10 @@ pub async fn run(options: &BenchOptions, say: Say<'_>) -> Result<Vec<Measured>, 
     if wants("pallet") {
         say("pallet: shipping 10,000 units as one");
         table.push(pallet::measure(&options.dir).await?);
+    }
+    if wants("guess") {
+        say("guess: answers to codes that were never issued");
+        table.push(guess::measure(&options.dir).await?);
     }
     if wants("seal") {
         say("seal: recorded events into the log");

@@ -14,7 +14,7 @@ pub struct Args {
     /// Units in the store that verify, cold start and memory are measured on
     #[arg(long, default_value_t = 1_000_000)]
     units: u64,
-    /// Only rows whose name holds this word: codes, activation, import, pallet, verify
+    /// Only rows whose name holds this word: codes, activation, import, pallet, seal, guess, verify
     #[arg(long, default_value = "")]
     only: String,
     /// Keep the large stores here and use them again

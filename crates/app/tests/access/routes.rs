@@ -18,9 +18,12 @@ pub async fn run(world: &World) {
         denied(&stage, case).await;
         foreign(&stage, case).await;
     }
+    let mut cursors = 0;
     for case in &cases {
         allowed(&stage, case).await;
+        cursors += usize::from(cursor(&stage, case).await);
     }
+    assert!(cursors >= 5, "only {cursors} lists have a second page");
     dossier::flows::log::seal(&stage.house).await.expect("sealed");
     world.agrees().await;
 }
@@ -102,6 +105,26 @@ async fn allowed(stage: &Stage, case: &Route) {
     let answer = stage.send(token.as_deref(), case.asked(), &case.body).await;
     let fine = answer.status == case.status && !(case.status < 300 && refused(&answer));
     assert!(fine, "{case} by whom it is for: {} {}", answer.status, answer.text);
+}
+
+/// A cursor of ours in a stranger's hands turns no page of ours. Whether the list has one.
+async fn cursor(stage: &Stage, case: &Route) -> bool {
+    let Who::Scope(party, scope) = &case.who else { return false };
+    if case.method != "GET" || case.path != case.template {
+        return false;
+    }
+    let token = stage.token(&stage.party(party, &[*scope]).await).await;
+    let page = format!("{}?limit=1", case.path);
+    let answer = stage.send(Some(&token), ("GET", &page), "").await;
+    let page: Value = serde_json::from_str(&answer.text).unwrap_or(Value::Null);
+    let Some(cursor) = page["next_cursor"].as_str() else { return false };
+    let token = stage.token(&stage.stranger).await;
+    let next = format!("{}?limit=100&cursor={cursor}", case.path);
+    let answer = stage.send(Some(&token), ("GET", &next), "").await;
+    assert!(answer.status < 500, "{case}: {}", answer.text);
+    let told = stage.betrayed(&answer.text, &next);
+    assert!(told.is_empty(), "{case}: our cursor tells a stranger {told:?}: {}", answer.text);
+    true
 }
 
 /// Whether nothing was done: a problem, or every row refused.

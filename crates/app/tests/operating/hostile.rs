@@ -177,6 +177,38 @@ async fn nothing_that_is_echoed_starts_a_header() {
     }
 }
 
+/// Ways to say `..` and the root.
+const ASTRAY: [&str; 8] = [
+    "../../../../etc/passwd",
+    "..%2f..%2f..%2fetc%2fpasswd",
+    "%2e%2e/%2e%2e/etc/passwd",
+    "..%5c..%5cmaster.key",
+    "%252e%252e%252fmaster.key",
+    "%c0%ae%c0%ae/master.key",
+    "/etc/passwd",
+    "file:%2f%2f%2fetc%2fpasswd",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_path_leads_to_a_file() {
+    let world = house().await;
+    let server = listen(&world, ServeOptions::default()).await;
+    let key = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let first = key.lines().next().unwrap_or("root:").to_owned();
+    for start in ["/", "/d/", "/log/tile/", "/api/v1/batches/1/codes/", "/api/v1/units/", "/01/"] {
+        for way in ASTRAY {
+            let asked =
+                format!("GET {start}{way} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+            let answer = server.answer(&asked).await;
+            let status: u16 = answer[9..12].parse().expect("a status");
+            // A code that is none has a page that says so; nothing else is there.
+            let page = start == "/d/" && status == 200;
+            assert!(page || (300..500).contains(&status), "{asked}{answer}");
+            assert!(!answer.contains(&first), "{asked}{answer}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_largest_body_is_the_largest() {
     let world = house().await;
