@@ -1,5 +1,5 @@
-//! The targets of `fuzz/`, in every run of the tests: over their seeds, and over copies of them that
-//! were damaged as a fuzzer would, without its instruments.
+//! The targets of `fuzz/`, in every run of the tests: over their seeds, and over copies of them
+//! that were damaged as a fuzzer would, without its instruments.
 
 #[path = "../../../fuzz/targets.rs"]
 mod targets;

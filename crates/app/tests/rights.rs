@@ -66,9 +66,9 @@ async fn codes_are_the_brands() {
     let code = codes.text.lines().nth(1).and_then(|l| l.split(',').next()).unwrap();
     for party in ["FAC", "T1", "SVC"] {
         let key = world.key(party, "mint").await;
-        let got = ["/api/v1/batches".to_owned(), format!("{path}/codes")];
-        for path in got.into_iter().chain([format!("{path}/codes/{code}.svg")]) {
-            key.get(&path).await.refused(StatusCode::FORBIDDEN, "not_allowed");
+        assert_eq!(key.get("/api/v1/batches").await.json["items"], json!([]));
+        for path in [format!("{path}/codes"), format!("{path}/codes/{code}.svg")] {
+            key.get(&path).await.refused(StatusCode::NOT_FOUND, "unknown_batch");
         }
         let (deliver, void) = (json!({"to": "me"}), json!({"reason": "mine"}));
         let deliver = key.post(&format!("{path}/deliver"), &deliver).await;
@@ -78,6 +78,20 @@ async fn codes_are_the_brands() {
         let minted = key.post("/api/v1/batches", &order).await;
         minted.refused(StatusCode::FORBIDDEN, "not_allowed");
     }
+    // Handed to a plant by its code, they are its to read, and still nobody's to change.
+    let handed = brand.post(&format!("{path}/deliver"), &json!({"to": "FAC"})).await;
+    handed.expect(StatusCode::OK);
+    assert_eq!(handed.json["delivered_to"], "FAC");
+    let plant = world.key("FAC", "mint").await;
+    assert_eq!(plant.get("/api/v1/batches").await.json["items"][0]["id"], minted.json["id"]);
+    let read = plant.get(&format!("{path}/codes")).await;
+    read.expect(StatusCode::OK);
+    assert_eq!(read.text, brand.get(&format!("{path}/codes")).await.text);
+    let void = plant.post(&format!("{path}/void"), &json!({"reason": "mine"})).await;
+    void.refused(StatusCode::FORBIDDEN, "not_allowed");
+    let other = world.key("FAC2", "mint").await;
+    let path = format!("{path}/codes");
+    other.get(&path).await.refused(StatusCode::NOT_FOUND, "unknown_batch");
 }
 
 fn row(no: &str, (from, to): (&str, &str), on: u32, subject: &str) -> Value {

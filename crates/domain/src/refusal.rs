@@ -189,8 +189,8 @@ pub struct Refused {
     pub reason: String,
 }
 
-/// A sentence may repeat what the sender wrote: nothing in it moves a terminal's cursor, ends a line
-/// of a log or hides what stands beside it.
+/// A sentence may repeat what the sender wrote: nothing in it moves a terminal's cursor, ends a
+/// line of a log or hides what stands beside it.
 fn printable(mut reason: String) -> String {
     let harmful =
         |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

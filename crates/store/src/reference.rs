@@ -129,6 +129,9 @@ pub struct Batch {
     pub scratch: bool,
     /// When it was minted, microseconds.
     pub created_at: i64,
+    /// The party it was handed to, where the receiver was named by its code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivered_to: Option<i64>,
 }
 
 impl Batch {

@@ -5,7 +5,6 @@ use super::gate::Keyholder;
 use super::input::{Asked, At, Input};
 use super::instant_text;
 use super::paging::{PageQuery, PageReply};
-use crate::flows::batches::own;
 use crate::flows::batches::{self, CodeStream, LinkStyle, Mint};
 use crate::flows::custody::instant;
 use crate::flows::find::{self, CodeFound};
@@ -20,7 +19,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use domain::code::TraceCode;
 use domain::gs1::Gtin;
-use domain::id::{BatchId, ProductId};
+use domain::id::{BatchId, PartyId, ProductId};
 use domain::refusal::{Refusal, Refused};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -61,6 +60,8 @@ pub struct BatchReply {
     pub scratch: bool,
     /// When it was minted.
     pub created_at: String,
+    /// Code of the party it was handed to, where it was named by its code.
+    pub delivered_to: Option<String>,
 }
 
 fn batch_reply(reference: &Reference, batch: &Batch) -> BatchReply {
@@ -73,15 +74,19 @@ fn batch_reply(reference: &Reference, batch: &Batch) -> BatchReply {
         state: batch.state.as_str(),
         scratch: batch.scratch,
         created_at: instant_text(reference, batch.brand, instant(batch.created_at)),
+        delivered_to: batch
+            .delivered_to
+            .and_then(|party| reference.tree.get(PartyId(party)))
+            .map(|party| party.code.clone()),
     }
 }
 
-/// List batches. For the brand only.
+/// List batches: the brand all of its own, another party those that were handed to it.
 #[utoipa::path(
     get, path = "/api/v1/batches", tag = "codes", params(PageQuery),
     responses(
         (status = 200, description = "A page", body = PageReply<BatchReply>),
-        (status = 403, description = "Needs scope mint; for the brand only", body = Problem),
+        (status = 403, description = "Needs scope mint", body = Problem),
     ),
     security(("key" = ["mint"]))
 )]
@@ -294,7 +299,7 @@ pub(super) async fn draw_code(
     let unknown = || Problem::from(Refused::new(Refusal::UnknownSubject, "code"));
     let raw = file.strip_suffix(".svg").ok_or_else(unknown)?;
     let reference = house.reference_now().await?;
-    let batch = own(&reference, &caller, BatchId(id))?;
+    let batch = batches::readable(&reference, &caller, BatchId(id))?;
     let found = find::code(&house, raw).await?;
     let (CodeFound::Issued(number) | CodeFound::Void(number)) = found else {
         return Err(unknown());
@@ -313,7 +318,7 @@ pub(super) async fn draw_code(
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeliverBody {
-    /// The receiver, in words.
+    /// The receiver: the code of a party, which may then read these codes, or words.
     #[schema(max_length = 1000)]
     pub to: String,
 }

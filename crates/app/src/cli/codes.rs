@@ -63,7 +63,7 @@ async fn batch(house: &House, caller: &Caller, args: &Args) -> Result<(), Fault>
     let id: i64 = args.what.parse().map_err(|_| {
         Fault::Usage("codes takes a batch number; for one code as a symbol add --svg qr".to_owned())
     })?;
-    let batch = batches::own(&*house.reference().await?, caller, BatchId(id))?;
+    let batch = batches::readable(&*house.reference().await?, caller, BatchId(id))?;
     let first = args.from.unwrap_or(1);
     let last = args.to.unwrap_or(batch.count);
     if first > last || last > batch.count {

@@ -11,7 +11,7 @@ use super::reference::Reference;
 use domain::audit::SensitiveRead;
 use domain::code::{TraceCode, UnitNumber};
 use domain::gs1::{Gtin, digital_link_prefix, short_link_prefix};
-use domain::id::{BatchId, ProductId};
+use domain::id::{BatchId, PartyId, ProductId};
 use domain::refusal::{Refusal, Refused};
 use store::commit::{Commit, Relied};
 use store::event::Body;
@@ -132,6 +132,7 @@ pub fn mint_into(
         epoch: house.ring().current().epoch().get(),
         state: BatchState::Issued,
         scratch: mint.scratch,
+        delivered_to: None,
         created_at: house.clock.now().as_microsecond(),
     };
     let relied = Relied::Reference(reference.version);
@@ -270,8 +271,15 @@ impl CodeStream {
 /// on; of other batches nothing changes. Called before the first code is shown.
 ///
 /// # Errors
-/// [`Refusal::UnknownBatch`]; the caller is not the brand.
+/// [`Refusal::UnknownBatch`], also where it was not handed to the caller.
 pub async fn export(house: &House, caller: &Caller, id: BatchId) -> Result<Batch, FlowError> {
+    let reference = house.reference_now().await?;
+    let handed = readable(&reference, caller, id)?;
+    if brand_only(&reference, caller).is_err() {
+        // It was handed over, so it hands out nothing silently any more.
+        note_codes(house, caller, &handed, usize::try_from(handed.count).unwrap_or(usize::MAX));
+        return Ok(handed);
+    }
     let batch = change(house, caller, id, |_, batch| {
         if batch.purpose != Purpose::Unprinted || batch.state != BatchState::Issued {
             return Ok(None);
@@ -300,7 +308,7 @@ pub async fn show(
     batch: &Batch,
     number: i64,
 ) -> Result<(), FlowError> {
-    own(&*house.reference().await?, caller, BatchId(batch.id))?;
+    readable(&*house.reference().await?, caller, BatchId(batch.id))?;
     let drawn = batch.purpose != Purpose::Unprinted
         || house.store.draw_fetch(batch.id).await?.is_some_and(|next| number < next);
     if drawn {
@@ -323,10 +331,12 @@ pub async fn deliver(
     to: &str,
 ) -> Result<Batch, FlowError> {
     let to = note("to", to)?;
-    change(house, caller, id, |_, batch| {
+    change(house, caller, id, |reference, batch| {
         if batch.state == BatchState::Void {
             return Err(Refused::because(Refusal::CodeVoid, "batch", "the whole batch was"));
         }
+        let party = reference.party(caller.brand, &to);
+        batch.delivered_to = party.map(|party| party.id.0).or(batch.delivered_to);
         batch.state = BatchState::Delivered;
         Ok(Some((Body::BatchDelivered { to: to.clone() }, Vec::new())))
     })
@@ -429,24 +439,41 @@ async fn change(
     Err(FlowError::Busy)
 }
 
-/// The batches of the caller's brand, in the order they were minted.
+/// The batches a caller may read, in the order they were minted: the brand all of its own, another
+/// party those that were handed to it or to one below it.
 ///
 /// # Errors
-/// [`Refusal::NotAllowed`]: only the brand may see batches.
+/// [`Refusal::NotAllowed`].
 pub fn list<'a>(reference: &'a Reference, caller: &Caller) -> Result<Vec<&'a Batch>, Refused> {
     caller.need(Scope::Mint)?;
-    brand_only(reference, caller)?;
-    let own = reference.batches().iter().filter(|b| b.brand == caller.brand.0);
+    let own = reference.batches().iter().filter(|batch| may_read(reference, caller, batch));
     let mut own: Vec<_> = own.collect();
     own.sort_by_key(|batch| batch.id);
     Ok(own)
 }
 
-/// A batch of codes of the caller's brand. Numbers of packs are no codes.
+fn may_read(reference: &Reference, caller: &Caller, batch: &Batch) -> bool {
+    let ours = |party: i64| reference.tree.is_within(PartyId(party), caller.party);
+    let handed = || batch.delivered_to.is_some_and(ours);
+    batch.brand == caller.brand.0 && (brand_only(reference, caller).is_ok() || handed())
+}
+
+/// A batch of codes that the caller may read.
 ///
 /// # Errors
-/// [`Refusal::NotAllowed`]: only the brand may see batches; [`Refusal::UnknownBatch`].
-pub fn own(reference: &Reference, caller: &Caller, id: BatchId) -> Result<Batch, Refused> {
+/// [`Refusal::NotAllowed`]; [`Refusal::UnknownBatch`], also where it was not handed to the caller.
+pub fn readable(reference: &Reference, caller: &Caller, id: BatchId) -> Result<Batch, Refused> {
+    caller.need(Scope::Mint)?;
+    let found = reference.batch(id.0);
+    let found = found.filter(|b| b.product.is_some() && may_read(reference, caller, b));
+    found.cloned().ok_or_else(|| Refused::because(Refusal::UnknownBatch, "batch", id.0))
+}
+
+/// A batch of codes of the caller's brand, to be changed. Numbers of packs are no codes.
+///
+/// # Errors
+/// [`Refusal::NotAllowed`]: only the brand changes batches; [`Refusal::UnknownBatch`].
+fn own(reference: &Reference, caller: &Caller, id: BatchId) -> Result<Batch, Refused> {
     caller.need(Scope::Mint)?;
     brand_only(reference, caller)?;
     let found = reference.batch(id.0);

@@ -268,6 +268,10 @@ impl<'a> Words<'a> {
                     ("epoch", b.epoch.to_string()),
                     ("state", b.state.as_str().to_owned()),
                     ("scratch", yes(b.scratch)),
+                    (
+                        "delivered_to",
+                        b.delivered_to.map(|id| self.party(PartyId(id))).unwrap_or_default(),
+                    ),
                 ],
             ),
             ReferenceChange::Void(v) => {

@@ -309,12 +309,12 @@ fn order(stage: &Stage) -> batches::Mint {
 
 fn codes() -> Vec<Flow> {
     vec![
-        flow!("batches::list", "BRAND" Mint, not ALL_BUT_BRAND, OwnOnly, |stage, caller| {
+        flow!("batches::list", "BRAND" Mint, not &[], OwnOnly, |stage, caller| {
             told(batches::list(&*stage.house.reference().await?, &caller))
         }),
-        flow!("batches::own", "BRAND" Mint, not ALL_BUT_BRAND, Refused, |stage, caller| {
+        flow!("batches::readable", "BRAND" Mint, not ALL_BUT_BRAND, Refused, |stage, caller| {
             let reference = stage.house.reference().await?;
-            told(batches::own(&reference, &caller, stage.printed.id()))
+            told(batches::readable(&reference, &caller, stage.printed.id()))
         }),
         flow!("batches::mint", "BRAND" Mint, not ALL_BUT_BRAND, Refused, |stage, caller| {
             told(batches::mint(&stage.house, &caller, order(&stage)).await)
