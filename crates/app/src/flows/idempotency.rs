@@ -4,8 +4,9 @@
 
 use super::house::House;
 use super::outcome::FlowError;
-use crate::rules::ANSWER_KEPT;
+use crate::rules::kept;
 use domain::refusal::{Refusal, Refused};
+use domain::retention::Kept;
 use sha2::{Digest, Sha256};
 use store::commit::Idempotency;
 
@@ -73,7 +74,7 @@ impl Keyed {
             status: answer.status.into(),
             reply: answer.reply.clone(),
             decided_at: now_micros,
-            expires_at: now_micros + ANSWER_KEPT.as_micros() as i64,
+            expires_at: now_micros + kept(Kept::Answer).as_micros() as i64,
         }
     }
 }

@@ -41,6 +41,12 @@ fn pages(lang: Lang) -> Vec<Page> {
     for (name, view) in fakes::errors(lang) {
         add(name, render_error(&view));
     }
+    for (name, view) in fakes::claims(lang) {
+        add(name, my_data::render_claim(&view));
+    }
+    for (name, view) in fakes::my_data(lang) {
+        add(name, my_data::render_my_data(&view));
+    }
     add("register", render_register(&fakes::register(lang)));
     add("register-refused", render_register(&fakes::register_refused(lang)));
     add("report", render_report(&fakes::report(lang)));
