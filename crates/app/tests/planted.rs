@@ -182,12 +182,7 @@ impl Doors {
         for code in [code.as_str(), "0000000000000"] {
             self.good(
                 &at(code, "/report"),
-                &[
-                    ("idempotency_key", "k3"),
-                    ("text", &words),
-                    ("shop", MAIL),
-                    ("place", STREET),
-                ],
+                &[("idempotency_key", "k3"), ("text", &words), ("shop", MAIL), ("place", STREET)],
             );
         }
         let wrong = [("act", "open"), ("phone", OTHER_TELEPHONE), ("scratch", "000000")];
@@ -198,12 +193,15 @@ impl Doors {
         let token = rest.split('"').next().unwrap_or_default();
         let file = self.good(&at(code, "/my-data"), &[("act", "export"), ("token", token)]);
         assert!(file.contains(TELEPHONE), "it was there to be told");
-        self.good(&at(code, "/my-data"), &[
-            ("act", "correct"),
-            ("token", token),
-            ("phone", OTHER_TELEPHONE),
-            ("purchased_on", "2026-05-30"),
-        ]);
+        self.good(
+            &at(code, "/my-data"),
+            &[
+                ("act", "correct"),
+                ("token", token),
+                ("phone", OTHER_TELEPHONE),
+                ("purchased_on", "2026-05-30"),
+            ],
+        );
     }
 
     /// What systems and staff send.
@@ -238,12 +236,8 @@ impl Doors {
         let agree = json!({"purpose": "location", "given": true});
         self.json("POST", &format!("{path}/consents"), &agree);
         let nobody = json!({"phone": "13099990000", "reason": &why});
-        let (status, _) = self.send(
-            "POST",
-            "/api/v1/persons/find",
-            "application/json",
-            &nobody.to_string(),
-        );
+        let (status, _) =
+            self.send("POST", "/api/v1/persons/find", "application/json", &nobody.to_string());
         assert_eq!(status, 404);
         let query: String = why.bytes().map(|b| format!("%{b:02X}")).collect();
         self.json("GET", &format!("{path}?reason={query}"), &Value::Null);

@@ -365,10 +365,7 @@ impl Store {
     }
 
     /// Who registered a unit, the earliest first.
-    pub async fn registrations_fetch(
-        &self,
-        unit: i64,
-    ) -> Result<Vec<RegistrationRow>, StoreError> {
+    pub async fn registrations_fetch(&self, unit: i64) -> Result<Vec<RegistrationRow>, StoreError> {
         Ok(self.engine.query(REGISTRATIONS, &[unit.into()], registration_row).await?)
     }
 

@@ -251,7 +251,8 @@ pub(super) async fn correct_person(
 /// Give or withdraw a consent for a person who asked for it.
 #[utoipa::path(
     post, path = "/api/v1/persons/{id}/consents", tag = "persons",
-    request_body = PersonConsentBody, params(("id" = String, Path, description = "The person's id")),
+    request_body = PersonConsentBody,
+    params(("id" = String, Path, description = "The person's id")),
     responses(
         (status = 200, description = "As it stands now", body = PersonReply),
         (status = 400, description = "No purpose that stands alone", body = Problem),

@@ -10,8 +10,8 @@
 use super::term::{Paint, table};
 use super::{Exit, Fault, open, term, words};
 use crate::config::Global;
-use crate::flows::custody::instant;
 use crate::flows::changes::Author;
+use crate::flows::custody::instant;
 use crate::flows::{House, keys, persons};
 use crate::secrets::MasterKey;
 use domain::code::Epoch;

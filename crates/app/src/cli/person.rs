@@ -84,7 +84,8 @@ async fn act(house: &House, caller: &Caller, args: &Args) -> Result<String, Flow
 }
 
 fn sheet(held: &Held) -> String {
-    let mut text = format!("person  {}\nphone   {}\nsince   {}\n", held.id, held.phone, held.created_at);
+    let mut text =
+        format!("person  {}\nphone   {}\nsince   {}\n", held.id, held.phone, held.created_at);
     // Writing into a String cannot fail.
     if let Some(at) = &held.held_at {
         let why = plain(held.hold_reason.as_deref().unwrap_or_default());

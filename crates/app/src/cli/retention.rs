@@ -28,7 +28,8 @@ pub async fn run(global: &Global) -> Result<Exit, Fault> {
     let paint = Paint::for_stdout();
     let mut text = table(&["kind", "days", "from"], &terms, paint);
     text.push('\n');
-    text += &table(&["day (UTC)", "kind", "deleted", "up to (UTC)", "last run (UTC)"], &told, paint);
+    text +=
+        &table(&["day (UTC)", "kind", "deleted", "up to (UTC)", "last run (UTC)"], &told, paint);
     term::print(&text)?;
     Ok(Exit::Done)
 }

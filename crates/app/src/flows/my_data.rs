@@ -9,6 +9,7 @@
 //! try does not lift the ceilings, since whoever holds the unit could then go through telephones.
 
 use super::house::House;
+use super::idempotency::Keyed;
 use super::outcome::{FlowError, RACES_MAX};
 use super::personal::{Held, agreed, look, not_held, record, unbound};
 use super::persons::{self, Person, themselves};
@@ -62,7 +63,8 @@ pub enum Acted {
     Held,
 }
 
-/// Proves who somebody is: `phone` is E.164, the attempt holds the scratch code.
+/// Proves who somebody is: `phone` is E.164, the attempt holds the scratch code. A try that was
+/// recorded under the same key counts once.
 ///
 /// # Errors
 /// The code is malformed; the store does not answer.
@@ -70,6 +72,7 @@ pub async fn claim(
     house: &House,
     attempt: &Attempt<'_>,
     phone: &str,
+    key: Option<&Keyed>,
 ) -> Result<Claimed, FlowError> {
     let Some(unit) = house.store.unit_fetch(attempt.number).await? else {
         return Ok(Claimed::NotOffered);
@@ -78,7 +81,7 @@ pub async fn claim(
     let row = owner(house, &unit).await?;
     let both = person.zip(row).filter(|(person, row)| person.row.id == row.person);
     let attempt = Attempt { kind: ProofKind::Scratch, ..*attempt };
-    match prove_owner(house, &attempt, both.is_some()).await? {
+    match prove_owner(house, &attempt, both.is_some(), key).await? {
         ProofOutcome::Wait(until) => return Ok(Claimed::Wait(until)),
         ProofOutcome::NotOffered => return Ok(Claimed::NotOffered),
         ProofOutcome::Wrong { .. } | ProofOutcome::Compare => return Ok(Claimed::No),
@@ -180,10 +183,8 @@ pub async fn correct(
             return Ok(Acted::Held);
         }
         let mut particulars = person.particulars(&row)?;
-        let before = vec![
-            ("phone", person.phone()?),
-            ("purchased_on", particulars.purchased_on.clone()),
-        ];
+        let before =
+            vec![("phone", person.phone()?), ("purchased_on", particulars.purchased_on.clone())];
         let day = purchased_on.to_string();
         let after = vec![("phone", phone.to_owned()), ("purchased_on", day.clone())];
         let fields = differences(&before, &after);

@@ -261,9 +261,7 @@ pub async fn correct(
 ) -> Result<Held, FlowError> {
     admit(house, caller).await?;
     let phone = match &correction.phone {
-        Some(typed) => {
-            Some(e164(typed).ok_or_else(|| Refused::invalid("phone", PHONE_FORM))?)
-        }
+        Some(typed) => Some(e164(typed).ok_or_else(|| Refused::invalid("phone", PHONE_FORM))?),
         None => None,
     };
     if phone.is_none() && correction.purchased_on.is_none() {
@@ -359,9 +357,8 @@ pub(super) async fn agreed(
     chosen: &[(Purpose, bool)],
 ) -> Result<bool, FlowError> {
     let standing = house.store.consents_fetch(&person.row.id).await?;
-    let stands = |p: Purpose| {
-        standing.iter().any(|c| c.purpose == p.as_str() && c.withdrawn_at.is_none())
-    };
+    let stands =
+        |p: Purpose| standing.iter().any(|c| c.purpose == p.as_str() && c.withdrawn_at.is_none());
     let now = house.record_time(0);
     let (mut persons, mut fields) = (vec![person.relied()], Vec::new());
     for (purpose, given) in chosen.iter().filter(|(p, given)| stands(*p) != *given) {

@@ -8,7 +8,7 @@
 //!
 //! **A new telephone key** ([`rotate`]) is a number that only grows. Whoever looks for a person
 //! looks under the present key and the one before, until the job has rewritten every hash; a key is
-//! not changed again before that. A person is only made under the key that is present at the commit.
+//! not changed again before that. A person is only made under the key that is present then.
 
 use super::changes::{self, Author};
 use super::house::House;

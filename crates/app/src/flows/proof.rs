@@ -136,8 +136,9 @@ pub(super) async fn prove_owner(
     house: &House,
     attempt: &Attempt<'_>,
     is_owner: bool,
+    key: Option<&Keyed>,
 ) -> Result<ProofOutcome, FlowError> {
-    judge(house, attempt, None, Some(is_owner)).await
+    judge(house, attempt, key, Some(is_owner)).await
 }
 
 async fn judge(

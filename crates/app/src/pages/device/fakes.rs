@@ -10,6 +10,7 @@ use crate::pages::shell::SiteView;
 use super::forms::{
     ConsentView, ProofChoice, ProofKind, ProofOutcome, ProofResultView, RegisterView, ReportView,
 };
+use super::my_data::{ClaimView, ConsentLine, MyDataView};
 use super::plain::{
     CentresPageView, Done, DoneView, ErrorKind, ErrorView, HistoryView, PrivacyView,
 };
@@ -354,16 +355,15 @@ pub(super) fn register_refused(lang: Lang) -> RegisterView {
 }
 
 pub(super) fn claims(lang: Lang) -> Vec<(&'static str, ClaimView)> {
-    let wrong = |value: &str| FieldView {
-        value: value.to_owned(),
-        fault: Some(FieldFault::Mismatch),
-    };
+    let wrong =
+        |value: &str| FieldView { value: value.to_owned(), fault: Some(FieldFault::Mismatch) };
     let view = ClaimView {
         lang,
         site: site(lang),
         device: phone(lang),
         action: format!("/d/{CODE}/my-data"),
         back_url: format!("/d/{CODE}"),
+        idempotency_key: "018f2b1c-0000-7000-8000-000000000004".to_owned(),
         offered: true,
         phone: FieldView::default(),
         scratch: FieldView::default(),

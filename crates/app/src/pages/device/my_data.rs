@@ -1,7 +1,8 @@
 //! "My registration": what is held about the visitor and this unit, behind telephone and scratch
 //! code. Two pages: the one that asks for both, and the one that shows and changes.
 //!
-//! Both POST to one address, told apart by `act`: `open` with `phone` and `scratch`; then, with the
+//! Both POST to one address, told apart by `act`: `open` with `idempotency_key`, `phone` and
+//! `scratch`; then, with the
 //! `token` that page carried, `export`, `correct` (`phone`, `purchased_on`), `consents` (one box a
 //! purpose, `yes` when ticked) and `erase` (`sure`, `yes` when ticked).
 
@@ -29,6 +30,8 @@ pub struct ClaimView {
     pub action: String,
     /// Back to the device page.
     pub back_url: String,
+    /// Hidden field.
+    pub idempotency_key: String,
     /// Whether the unit has a scratch code to prove with.
     pub offered: bool,
     /// The telephone.

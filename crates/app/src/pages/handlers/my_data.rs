@@ -25,13 +25,15 @@ use crate::pages::device::render_done;
 use crate::pages::device::view::{FieldFault, FieldView};
 
 use super::device::segment;
-use super::{Found, Sent, Visit, error, failed, find, page, present, sent, to_device, typed};
+use super::{Found, Sent, Visit, error, failed, find, form_key, keyed, page, present, sent};
+use super::{to_device, typed};
 
 /// What the forms send.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Filled {
     act: String,
+    idempotency_key: String,
     token: String,
     phone: String,
     scratch: String,
@@ -122,9 +124,12 @@ impl Asked<'_> {
         };
         let visitor = self.visit.counted_as();
         let number = self.known.record.number;
+        // Pressed twice it is one try.
+        let both = format!("{phone} {digits}");
+        let key = keyed("my data", number, &filled.idempotency_key, &both)?;
         let attempt =
             Attempt { number, kind: ProofKind::Scratch, value: digits, visitor: &visitor };
-        Ok(match my_data::claim(self.house, &attempt, &phone).await? {
+        Ok(match my_data::claim(self.house, &attempt, &phone, key.as_ref()).await? {
             Claimed::Yours(token, session) => self.show(&session, &token, None).await?,
             Claimed::No => self.claim_page(wrong, &filled.phone, [Some(FieldFault::Mismatch); 2]),
             Claimed::NotOffered => self.claim_page(StatusCode::OK, "", [None, None]),
@@ -149,7 +154,9 @@ impl Asked<'_> {
                 let acted = my_data::agree(house, session, &filled.ticked()).await?;
                 (acted, Done::Agreed)
             }
-            "erase" if filled.sure == "yes" => (my_data::erase(house, session).await?, Done::Erased),
+            "erase" if filled.sure == "yes" => {
+                (my_data::erase(house, session).await?, Done::Erased)
+            }
             "correct" => {
                 let (phone, day) = (e164(&filled.phone), self.day(&filled.purchased_on));
                 match (phone, day) {
@@ -195,6 +202,7 @@ impl Asked<'_> {
             device: product_view(self.visit.lang, &known.product, known.code.as_str()),
             action: format!("{url}/my-data"),
             back_url: url,
+            idempotency_key: form_key(),
             offered: scratch,
             phone: typed(phone, phone_fault),
             scratch: FieldView { value: String::new(), fault: scratch_fault },
@@ -222,8 +230,7 @@ impl Asked<'_> {
                 view.purchased_on = typed(filled.purchased_on.trim(), fault);
             }
         }
-        let wrong =
-            view.unsure || view.phone.fault.is_some() || view.purchased_on.fault.is_some();
+        let wrong = view.unsure || view.phone.fault.is_some() || view.purchased_on.fault.is_some();
         let status = if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
         Ok(page(self.visit, status, render_my_data(&view)))
     }

@@ -26,8 +26,8 @@ use crate::pages::device::forms::{ConsentView, ProofChoice, ProofKind, RegisterV
 use crate::pages::device::plain::{Done, DoneView, ErrorKind};
 use crate::pages::device::present::{page_url, product_view, registrable};
 use crate::pages::device::view::{FieldFault, FieldView, WarrantyView};
-use crate::rules::kept;
 use crate::pages::device::{render_done, render_register};
+use crate::rules::kept;
 
 use super::device::segment;
 use super::{Found, Sent, Visit, error, failed, find, form_key, keyed, page, present, sent};

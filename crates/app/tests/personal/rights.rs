@@ -1,33 +1,20 @@
-//! Personal data of consumers on both engines: found, read, given out, corrected, agreed to, held
-//! and erased, by the brand's staff and by the person; kept as long as the table of terms says.
+//! Rights: of the person, by the page; of the brand's staff; of nobody else.
 
-mod common;
-
-use axum::Router;
+use crate::common::{self, World};
+use crate::on_both;
+use crate::scene::{JOHN, MARY, MARY_TYPED, Scene, Staff, code};
 use axum::body::Body;
 use axum::http::Request;
-use common::{FACTORY, PHONE, World};
 use domain::person::Purpose;
-use domain::registration::Proof;
-use domain::retention::Kept;
-use dossier::api::{ServeOptions, router};
 use dossier::bundle::Bundle;
 use dossier::files::{Format, Kind, Table};
-use dossier::flows::audit::{self, Record, Wanted};
-use dossier::flows::batches::{Mint, mint};
-use dossier::flows::changes::Author;
 use dossier::flows::expiry::{SLICES, forget};
-use dossier::flows::find::unit_number;
 use dossier::flows::import::{Importer, import, operator};
 use dossier::flows::masterdata::Taking;
-use dossier::flows::registration::{Bound, Registration, register};
-use dossier::flows::{Scope, history, keys, lifecycle, log, persons, retention};
-use dossier::rules::kept;
+use dossier::flows::registration::Bound;
+use dossier::flows::{Scope, history, keys, log};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use std::sync::Arc;
-use store::engine::{Plan, Step};
-use store::reference::Purpose as CodePurpose;
 
 on_both! {
     staff_find_read_correct_and_erase,
@@ -38,154 +25,6 @@ on_both! {
     a_hold_keeps_and_stops,
     looks_need_a_reason_and_are_recorded,
     others_are_refused,
-    rows_from_before_there_were_persons_go_on,
-    another_telephone_key_takes_over,
-    registrations_end_after_the_guarantee,
-    terms_are_kept_and_told,
-}
-
-const MARY: &str = "+8613987650123";
-const MARY_TYPED: &str = "139 8765 0123";
-const JOHN: &str = "+8613712340567";
-
-/// Units with scratch codes, and a door to everything.
-struct Scene<'a> {
-    world: &'a World,
-    app: Router,
-    numbers: Vec<i64>,
-}
-
-impl<'a> Scene<'a> {
-    async fn new(world: &'a World) -> Self {
-        let caller = world.caller().await;
-        let reference = world.house.reference_now().await.expect("it reads");
-        let product = reference.product(caller.brand, "06929141700010").map(|p| p.id);
-        let order = Mint { product, purpose: CodePurpose::Printed, count: 4, scratch: true };
-        let batch = mint(&world.house, &caller, order).await.expect("it is minted");
-        let numbers: Vec<i64> = (batch.first..batch.end()).collect();
-        let mut text = "sn,gtin,produced_at,site_code,code\n".to_owned();
-        for number in &numbers {
-            let code = world.house.ring().encode(unit_number(*number));
-            let row = format!("S{number},{PHONE},2026-05-20T08:00:00+08:00,{FACTORY}");
-            text += &format!("{row},{}\n", code.as_str());
-        }
-        world.take(Kind::Production, &text).await;
-        let pages = dossier::pages::routes();
-        let options =
-            ServeOptions { limits: false, extra: Some(pages), ..ServeOptions::default() };
-        Self { world, app: router(Arc::clone(&world.house), options), numbers }
-    }
-
-    fn code(&self, unit: usize) -> String {
-        let code = self.world.house.ring().encode(unit_number(self.numbers[unit]));
-        code.as_str().to_owned()
-    }
-
-    fn scratch(&self, unit: usize) -> String {
-        let key = self.world.house.secrets.scratch_key();
-        key.code(unit_number(self.numbers[unit])).to_string()
-    }
-
-    async fn register(&self, unit: usize, phone: &str) -> Bound {
-        self.register_with(unit, phone, &[Purpose::Registration]).await
-    }
-
-    async fn register_with(&self, unit: usize, phone: &str, consents: &[Purpose]) -> Bound {
-        let registration = Registration {
-            phone: phone.to_owned(),
-            purchased_on: Some(jiff::civil::date(2026, 6, 1)),
-            proof: Proof::Scratch,
-            invoice: "26312000001234".to_owned(),
-            consents: consents.to_vec(),
-        };
-        let bound = register(&self.world.house, self.numbers[unit], &registration).await;
-        bound.expect("it is registered")
-    }
-
-    /// A key of a party.
-    async fn staff(&self, party: &str, scopes: &str) -> Staff<'_> {
-        let brand = self.world.caller().await.brand;
-        let scopes: Vec<_> = scopes.split(',').filter_map(Scope::parse).collect();
-        let token = keys::new_key(&self.world.house, brand, party, &scopes, "test").await;
-        Staff { scene: self, token: token.expect("the party is known") }
-    }
-
-    async fn ask(&self, request: Request<Body>) -> (u16, String) {
-        let response = tower::ServiceExt::oneshot(self.app.clone(), request).await;
-        let response = response.expect("an answer");
-        let status = response.status().as_u16();
-        let bytes = axum::body::to_bytes(response.into_body(), 1 << 22).await.expect("a body");
-        (status, String::from_utf8(bytes.to_vec()).expect("text"))
-    }
-
-    /// Sends the form of "my registration".
-    async fn form(&self, unit: usize, fields: &[(&str, &str)]) -> (u16, String) {
-        let encode = |text: &str| text.replace('+', "%2B").replace(' ', "%20");
-        let pairs = fields.iter().map(|(name, value)| format!("{name}={}", encode(value)));
-        let body = pairs.collect::<Vec<_>>().join("&");
-        let request = Request::post(format!("/d/{}/my-data", self.code(unit)))
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(Body::from(body));
-        self.ask(request.expect("a request")).await
-    }
-
-    /// Proves by telephone and scratch code.
-    async fn open(&self, unit: usize, phone: &str, scratch: &str) -> (u16, String) {
-        self.form(unit, &[("act", "open"), ("phone", phone), ("scratch", scratch)]).await
-    }
-
-    async fn token(&self, unit: usize, phone: &str) -> String {
-        let (status, page) = self.open(unit, phone, &self.scratch(unit)).await;
-        assert_eq!(status, 200, "{page}");
-        let (_, rest) = page.split_once("name=\"token\" value=\"").expect("a session");
-        rest.split('"').next().unwrap_or_default().to_owned()
-    }
-
-    async fn trail(&self, object: &str) -> Vec<Record> {
-        audit::flush(&self.world.house).await.expect("it writes");
-        let wanted = Wanted {
-            kind: Some("person".to_owned()),
-            object: Some(object.to_owned()).filter(|o| !o.is_empty()),
-            most: audit::RECORDS_MAX,
-            ..Wanted::default()
-        };
-        let caller = self.world.caller().await;
-        let (records, _) = audit::list(&self.world.house, &caller, &wanted).await.expect("told");
-        records
-    }
-}
-
-struct Staff<'a> {
-    scene: &'a Scene<'a>,
-    token: String,
-}
-
-impl Staff<'_> {
-    async fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("/api/v1/persons/{path}"))
-            .header("authorization", format!("Bearer {}", self.token))
-            .header("content-type", "application/json")
-            .body(Body::from(if body.is_null() { String::new() } else { body.to_string() }));
-        let (status, text) = self.scene.ask(request.expect("a request")).await;
-        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
-    }
-
-    async fn find(&self, phone: &str) -> (u16, Value) {
-        let body = json!({"phone": phone, "reason": "letter of the customer"});
-        self.ask("POST", "find", &body).await
-    }
-
-    async fn id(&self, phone: &str) -> String {
-        let (status, found) = self.find(phone).await;
-        assert_eq!(status, 200, "{found}");
-        found["id"].as_str().expect("an id").to_owned()
-    }
-}
-
-fn code(answer: &(u16, Value)) -> (u16, &str) {
-    (answer.0, answer.1["code"].as_str().unwrap_or_default())
 }
 
 async fn staff_find_read_correct_and_erase(world: &World) {
@@ -201,7 +40,10 @@ async fn staff_find_read_correct_and_erase(world: &World) {
     assert_eq!(found["registrations"].as_array().map(Vec::len), Some(2), "{found}");
     let first = &found["registrations"][0];
     assert_eq!(first["code"], scene.code(0).as_str());
-    assert_eq!((&first["purchased_on"], &first["invoice"]), (&json!("2026-06-01"), &json!("26312000001234")));
+    assert_eq!(
+        (&first["purchased_on"], &first["invoice"]),
+        (&json!("2026-06-01"), &json!("26312000001234"))
+    );
     assert!(first["kept_until"].as_str().is_some_and(|day| day > "2030"), "{first}");
     let purposes: Vec<_> =
         found["consents"].as_array().expect("a list").iter().map(|c| &c["purpose"]).collect();
@@ -212,7 +54,8 @@ async fn staff_find_read_correct_and_erase(world: &World) {
     assert_eq!((status, &whole["phone"]), (200, &json!(MARY)));
 
     // Corrected: found under the new telephone, and no longer under the old one.
-    let change = json!({"phone": "13612345678", "code": scene.code(0), "purchased_on": "2026-05-30"});
+    let change =
+        json!({"phone": "13612345678", "code": scene.code(0), "purchased_on": "2026-05-30"});
     let (status, now) = staff.ask("PATCH", &id, &change).await;
     assert_eq!(status, 200, "{now}");
     assert_eq!(now["registrations"][0]["purchased_on"], "2026-05-30");
@@ -319,7 +162,9 @@ async fn a_person_sees_exports_corrects_and_erases_by_the_page(world: &World) {
     assert!(marketing["withdrawn_at"].is_string(), "{file}");
 
     let day = ("purchased_on", "2026-05-28");
-    for (bad, day) in [("12", day), (MARY, ("purchased_on", "2036-01-01")), (MARY, ("purchased_on", "x"))] {
+    for (bad, day) in
+        [("12", day), (MARY, ("purchased_on", "2036-01-01")), (MARY, ("purchased_on", "x"))]
+    {
         let (status, page) = act("correct", &[("phone", bad), day]).await;
         assert!(status == 422 && page.contains("fault"), "{page}");
     }
@@ -353,7 +198,11 @@ async fn telephones_cannot_be_gone_through(world: &World) {
     scene.register(0, MARY).await;
     let right = scene.scratch(0);
     let wrong = if right == "000000" { "000001" } else { "000000" };
-    let stripped = |page: String, typed: &str| page.replace(typed, "");
+    // Each rendering has a key of its own.
+    let stripped = |page: String, typed: &str| {
+        let (start, rest) = page.split_once("name=\"idempotency_key\" value=\"").expect("a key");
+        format!("{start}{}", &rest[32..]).replace(typed, "")
+    };
     let (_, bad_code) = scene.open(0, MARY, wrong).await;
     let (_, bad_phone) = scene.open(0, JOHN, &right).await;
     let (_, unbound) = scene.open(1, MARY, &scene.scratch(1)).await;
@@ -454,7 +303,8 @@ async fn looks_need_a_reason_and_are_recorded(world: &World) {
     let reasons: Vec<_> = told.iter().map(|r| (&*r.verb, r.reason.as_deref())).collect();
     let letter = Some("letter of the customer");
     assert_eq!(reasons, [("read", Some("ticket 42")), ("read", letter)]);
-    let nobody: Vec<_> = scene.trail("").await.into_iter().filter(|r| r.object.is_empty()).collect();
+    let nobody: Vec<_> =
+        scene.trail("").await.into_iter().filter(|r| r.object.is_empty()).collect();
     assert_eq!(nobody.len(), 1, "a look that found nobody is told too");
     assert_eq!(nobody[0].reason.as_deref(), letter);
     // With the person goes what somebody wrote about them.
@@ -507,175 +357,4 @@ async fn others_are_refused(world: &World) {
     assert_eq!(code(&staff.ask("GET", &path, &Value::Null).await), (404, "unknown_person"));
     let answer = staff.ask("POST", &format!("{id}/erase"), &Value::Null).await;
     assert_eq!(code(&answer), (404, "unknown_person"));
-}
-
-const OLD_ROW: &str = "INSERT INTO registration (unit, id, person, sealed, created_at) \
-    VALUES ($1, $2, $3, $4, $5)";
-
-/// A registration as it was recorded before there were persons.
-async fn old_row(scene: &Scene<'_>, unit: usize, phone: &str) {
-    let house = &scene.world.house;
-    let text = json!({"phone": phone, "purchased_on": "2026-06-02", "invoice": "", "news": true});
-    let sealed = house.secrets.seal("registration v1", text.to_string().as_bytes());
-    let params = vec![
-        scene.numbers[unit].into(),
-        [unit as u8; 16].into(),
-        house.secrets.hash("person", phone)[..16].into(),
-        sealed.expect("it is sealed").into(),
-        house.clock.now().as_microsecond().into(),
-    ];
-    let plan = Plan::new(vec![Step::run(OLD_ROW, params)]);
-    house.store.engine().write(plan).await.expect("it is written");
-}
-
-async fn rows_from_before_there_were_persons_go_on(world: &World) {
-    let scene = Scene::new(world).await;
-    for unit in 0..3 {
-        old_row(&scene, unit, if unit == 2 { JOHN } else { MARY }).await;
-    }
-    let old = || world.house.store.registrations_old(0, 100);
-    assert_eq!(old().await.expect("it reads").len(), 3);
-    // The binding stands, and whoever comes with the telephone has an identity then.
-    assert_eq!(scene.register(0, JOHN).await, Bound::Anothers);
-    assert_eq!(scene.register(0, MARY).await, Bound::Yours);
-    let staff = scene.staff("BRAND", "persons").await;
-    let (status, mary) = staff.find(MARY).await;
-    assert_eq!((status, mary["registrations"].as_array().map(Vec::len)), (200, Some(2)));
-    assert_eq!(mary["registrations"][0]["purchased_on"], "2026-06-02");
-    let agreed: Vec<_> =
-        mary["consents"].as_array().expect("a list").iter().map(|c| &c["purpose"]).collect();
-    assert_eq!(agreed, ["marketing", "registration"], "{mary}");
-    assert_eq!(mary["consents"][0]["text_version"], "2026-06");
-    // The job does it for whoever does not come.
-    persons::tend(&world.house).await.expect("it is tended");
-    assert!(old().await.expect("it reads").is_empty());
-    assert_eq!(persons::tend(&world.house).await.expect("it is tended"), 0);
-    assert_eq!(staff.id(JOHN).await.len(), 32);
-    let token = scene.token(1, MARY).await;
-    let (_, file) = scene.form(1, &[("token", &token), ("act", "export")]).await;
-    assert!(file.contains("2026-06-02"), "{file}");
-}
-
-async fn another_telephone_key_takes_over(world: &World) {
-    let scene = Scene::new(world).await;
-    scene.register(0, MARY).await;
-    scene.register(1, JOHN).await;
-    let staff = scene.staff("BRAND", "persons").await;
-    let (mary, john) = (staff.id(MARY).await, staff.id(JOHN).await);
-    let house = &world.house;
-    let author = Author::operator(domain::id::BrandId(0));
-    // Begun by a process that died right then: both keys are looked up, and nobody is made twice.
-    let begun = store::commit::Commit {
-        persons: vec![store::person::PersonChange::NextPhoneKey(1)],
-        ..store::commit::Commit::default()
-    };
-    house.store.commit(&begun).await.expect("it begins");
-    assert_eq!(staff.id(MARY).await, mary);
-    assert_eq!(scene.register(2, MARY).await, Bound::Yours);
-    assert_eq!(staff.id(MARY).await, mary);
-    assert_eq!(house.store.phones_before(2, 10).await.expect("it reads").len(), 2);
-    let ended = persons::rotate(house, &author).await.expect("it goes on");
-    assert_eq!(ended, (2, false, 2), "the one begun is ended");
-    assert!(house.store.phones_before(2, 10).await.expect("it reads").is_empty());
-    let next = persons::rotate(house, &author).await.expect("it begins");
-    assert_eq!(next, (3, true, 2));
-    assert_eq!((staff.id(MARY).await, staff.id(JOHN).await), (mary.clone(), john));
-    let hash = house.secrets.phone_hash(3, world.caller().await.brand.0, MARY);
-    let kept = house.store.phones_fetch(&id16(&mary)).await.expect("it reads");
-    assert_eq!(kept.iter().map(|p| (p.key, &p.hash)).collect::<Vec<_>>(), [(3, &hash)]);
-    world.agrees().await;
-}
-
-fn id16(hex: &str) -> [u8; 16] {
-    store::canonical::unhex(hex).and_then(|b| b.try_into().ok()).expect("an identity")
-}
-
-fn days(count: i64) -> SignedDuration {
-    SignedDuration::from_hours(24 * count)
-}
-
-async fn runs(world: &World, kind: &str) -> i64 {
-    let caller = world.caller().await;
-    let (_, runs) = retention::list(&world.house, &caller).await.expect("it is told");
-    runs.iter().filter(|run| run.policy == kind).map(|run| run.row_count).sum()
-}
-
-async fn registrations_end_after_the_guarantee(world: &World) {
-    let scene = Scene::new(world).await;
-    scene.register(0, MARY).await;
-    scene.register(1, MARY).await;
-    let staff = scene.staff("BRAND", "persons").await;
-    let (_, mary) = staff.find(MARY).await;
-    let until = mary["registrations"][0]["kept_until"].as_str().expect("an end");
-    let until: jiff::Timestamp = until.parse().expect("an instant");
-    // Unit 1 comes back and begins a new life: from then on the term of its first owner runs.
-    let caller = world.caller().await;
-    assert!(common::start(&world.house, "sn", &format!("S{}", scene.numbers[1]), "a").await);
-    let opens = lifecycle::Change::OpenLife(domain::life::Cause::Return, "back".to_owned());
-    let opened = "2026-06-09T01:00:00Z".parse().expect("an instant");
-    lifecycle::change(&world.house, &caller, &scene.numbers[1..2], &opens, opened)
-        .await
-        .expect("a new life");
-    let houses = [Arc::clone(&world.house), world.another().await];
-    let pass = async || {
-        // Two processes at once.
-        let [one, other] = [&houses[0], &houses[1]];
-        let (a, b) = tokio::join!(retention::review(one), retention::review(other));
-        a.expect("it is looked at") + b.expect("it is looked at")
-    };
-    world.clock.set(common::clock().now() + kept(Kept::Registration) - days(2));
-    assert_eq!(pass().await, 0);
-    world.clock.set(common::clock().now() + kept(Kept::Registration) + days(2));
-    assert_eq!(pass().await, 1, "that of the life that is over");
-    let (_, mary) = staff.find(MARY).await;
-    assert_eq!(mary["registrations"][0]["code"], scene.code(0).as_str());
-    world.clock.set(until - days(1));
-    assert_eq!(pass().await, 0);
-    world.clock.set(until + days(1));
-    // It may have been looked at just now, for a year at most.
-    let mut ended = pass().await;
-    assert_eq!((ended, pass().await), (1, 0), "once");
-    ended += 1;
-    assert_eq!(code(&staff.find(MARY).await), (404, "unknown_person"), "the last one took her along");
-    assert_eq!(runs(world, "registration").await, ended as i64, "counted once");
-    world.agrees().await;
-}
-
-async fn terms_are_kept_and_told(world: &World) {
-    let scene = Scene::new(world).await;
-    let consents = [Purpose::Registration, Purpose::Marketing];
-    scene.register_with(0, MARY, &consents).await;
-    let staff = scene.staff("BRAND", "persons").await;
-    let id = staff.id(MARY).await;
-    let path = format!("{id}/consents");
-    staff.ask("POST", &path, &json!({"purpose": "marketing", "given": false})).await;
-    audit::flush(&world.house).await.expect("it writes");
-    let count = async || {
-        let rows = world.house.store.consents_fetch(&id16(&id)).await;
-        rows.expect("it reads").len()
-    };
-    world.clock.set(common::clock().now() + kept(Kept::Consent) - days(1));
-    forget(&world.house, 0..SLICES).await.expect("the store deletes");
-    assert_eq!((count().await, runs(world, "audit_read").await), (2, 0));
-    world.clock.set(common::clock().now() + kept(Kept::Consent) + days(1));
-    let both = [Arc::clone(&world.house), world.another().await];
-    let (a, b) = tokio::join!(forget(&both[0], 0..SLICES), forget(&both[1], 0..SLICES));
-    a.and(b).expect("the store deletes");
-    assert_eq!(count().await, 1, "the one that stands");
-    assert_eq!(runs(world, "consent").await, 1);
-    assert_eq!(runs(world, "audit_read").await, 1, "the look at her");
-    forget(&world.house, 0..SLICES).await.expect("the store deletes");
-    assert_eq!(runs(world, "consent").await + runs(world, "audit_read").await, 2, "twice is once");
-    // Whoever may not read the trail may not read this.
-    let told = |token: String| {
-        let request = Request::get("/api/v1/retention").header("authorization", token);
-        scene.ask(request.body(Body::empty()).expect("a request"))
-    };
-    let auditor = scene.staff("BRAND", "audit").await.token;
-    let (status, text) = told(format!("Bearer {auditor}")).await;
-    assert!(status == 200 && text.contains("\"kind\":\"registration\",\"days\":1095"), "{text}");
-    for (party, scopes) in [("BRAND", "persons"), ("T1-53", "audit")] {
-        let token = scene.staff(party, scopes).await.token;
-        assert_eq!(told(format!("Bearer {token}")).await.0, 403);
-    }
 }
