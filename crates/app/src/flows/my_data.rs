@@ -141,7 +141,9 @@ async fn theirs(
 /// The store does not answer.
 pub async fn held(house: &House, session: &Session) -> Result<Option<Held>, FlowError> {
     let Some((person, _)) = theirs(house, session).await? else { return Ok(None) };
-    look(house, &person, Some(session.registration), true).await.map(Some)
+    let held = look(house, &person, Some(session.registration), true).await?;
+    // That there is a legal hold is told; why, by whoever asked for it.
+    Ok(Some(Held { hold_reason: None, ..held }))
 }
 
 /// Erases this unit's registration; the last one of a telephone takes the telephone, the consents

@@ -323,9 +323,13 @@ async fn rewrite_some(house: &House) -> Result<(usize, usize), FlowError> {
 /// The store does not answer.
 pub async fn tend(house: &House) -> Result<usize, FlowError> {
     let (_, mut count) = rewrite_some(house).await?;
-    // Rows that name no telephone stay as they are, and must not stand in the way of others.
+    // Rows that name no telephone stay as they are, and must not stand in the way of others. Not
+    // all at once: whoever ends the process does not wait for a backlog.
     let mut after = 0;
     loop {
+        if count >= STEP_ROWS as usize {
+            return Ok(count);
+        }
         let rows = house.store.registrations_old(after, STEP_ROWS).await?;
         let Some(last) = rows.last() else { return Ok(count) };
         after = last.unit;

@@ -388,6 +388,7 @@ pub(super) fn my_data(lang: Lang) -> Vec<(&'static str, MyDataView)> {
         invoice: "26312000001234".to_owned(),
         registered_on: on(2026, 5, 15),
         kept_until: Some(on(2030, 5, 15)),
+        kept_years: 3,
         held: false,
         consents: vec![
             line("marketing", Some(on(2026, 5, 15))),

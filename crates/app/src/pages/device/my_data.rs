@@ -117,6 +117,8 @@ pub struct MyDataView {
     pub registered_on: Date,
     /// Until when it is kept as things stand.
     pub kept_until: Option<Date>,
+    /// Years it is kept after the guarantee.
+    pub kept_years: u32,
     /// Whether a legal hold keeps it from being changed.
     pub held: bool,
     /// The free purposes, and since when each is agreed to.
@@ -191,7 +193,7 @@ pub fn render_my_data(view: &MyDataView) -> Result<String, askama::Error> {
     }
     let kept = match view.kept_until {
         Some(on) => lang.with("mydata.kept_until", "date", lang.date(on)),
-        None => lang.t("mydata.kept_open").to_owned(),
+        None => lang.with("mydata.kept_open", "n", view.kept_years),
     };
     let lines = [
         ("register.phone", view.phone.value.clone()),

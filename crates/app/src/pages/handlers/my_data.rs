@@ -26,6 +26,7 @@ use crate::pages::device::view::{FieldFault, FieldView};
 
 use super::device::segment;
 use super::{Found, Sent, Visit, error, failed, find, form_key, keyed, page, present, sent};
+use super::register::kept_years;
 use super::{to_device, typed};
 
 /// What the forms send.
@@ -263,6 +264,7 @@ impl Asked<'_> {
             invoice: row.map(|r| r.invoice.clone()).unwrap_or_default(),
             registered_on: row.and_then(|r| day(&r.registered_at)).unwrap_or(today),
             kept_until: row.and_then(|r| r.kept_until.as_deref()).and_then(day),
+            kept_years: kept_years(),
             held: held.held_at.is_some(),
             consents: Purpose::ALL.into_iter().filter(|p| p.is_free()).map(line).collect(),
             unsure: false,

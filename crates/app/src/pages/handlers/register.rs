@@ -141,6 +141,11 @@ fn open(found: &Found) -> Option<&Known> {
     registrable(found.verified.decision.verdict).then_some(known)
 }
 
+/// Whole years that a registration is kept after the guarantee.
+pub(super) fn kept_years() -> u32 {
+    u32::try_from(kept(Kept::Registration).as_hours() / 24 / 365).unwrap_or(0)
+}
+
 /// How a registration came out.
 enum Settled {
     Done(Bound),
@@ -344,7 +349,7 @@ fn view(
         proofs,
         consent: ticked(&filled.consent),
         free: filled.free().map(|(purpose, on)| (purpose.as_str(), on)).to_vec(),
-        kept_years: (kept(Kept::Registration).as_hours() / 24 / 365) as u32,
+        kept_years: kept_years(),
     }
 }
 
