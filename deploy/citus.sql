@@ -40,9 +40,14 @@ SELECT create_distributed_table('shipment', 'subject', colocate_with => 'unit');
 SELECT create_distributed_table('identifier', 'value', colocate_with => 'none');
 SELECT create_distributed_table('identifier_past', 'value', colocate_with => 'identifier');
 SELECT create_distributed_table('waiting', 'value', colocate_with => 'identifier');
+-- by random identity, and by the hash of the telephone
+SELECT create_distributed_table('person', 'id', colocate_with => 'none');
+SELECT create_distributed_table('consent', 'person', colocate_with => 'person');
+SELECT create_distributed_table('person_phone', 'phone_hash', colocate_with => 'none');
 
 -- (d) reference tables: small, on every worker
 SELECT create_reference_table('version');
+SELECT create_reference_table('retention_run');
 SELECT create_reference_table('log_tile');
 SELECT create_reference_table('log_head');
 SELECT create_reference_table('brand');

@@ -1,11 +1,11 @@
 //! What a serving process does beside answering: writes down scans, uses of keys and sensitive
 //! reads, looks again at activations that late facts concern, notices what other processes changed
-//! in the reference rows, seals what was recorded into the log, and forgets what may only be kept
-//! for a while.
+//! in the reference rows, seals what was recorded into the log, forgets what may only be kept for a
+//! while, and rewrites telephone hashes under a new key.
 //!
 //! Every job may be lost at any moment and run anywhere: nothing here holds state of its own.
 
-use crate::flows::{House, api_keys, audit, expiry, later, log, scans};
+use crate::flows::{House, api_keys, audit, expiry, later, log, persons, scans};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,7 +58,8 @@ pub fn start(house: &Arc<House>) -> Jobs {
     let (house_4, stop_4) = of();
     tasks.spawn(repeat(EXPIRY_EVERY, stop_4, "expiry", house_4, |house| async move {
         let due = expiry::slice_now(&house);
-        expiry::forget(&house, due).await.map(|_| ())
+        expiry::forget(&house, due).await?;
+        persons::tend(&house).await.map(|_| ())
     }));
     let (house_5, stop_5) = of();
     tasks.spawn(repeat(SEAL_EVERY, stop_5, "seal", house_5, |house| async move {

@@ -3,25 +3,23 @@
 use detect::location::Model;
 use domain::calendar::{HolidayKind, HolidayRow, Holidays, Term};
 use domain::policy::{Policies, WarrantyPolicy};
+use domain::retention::{Kept, Retention, RetentionPolicy};
 use domain::verdict::scan::ScanPolicy;
 use jiff::SignedDuration;
 use std::sync::{Arc, OnceLock};
 
 const HOLIDAYS: &str = include_str!("../../../data/policies/holidays.csv");
 const WARRANTY: &str = include_str!("../../../data/policies/warranty.csv");
+const RETENTION: &str = include_str!("../../../data/policies/retention.csv");
 
 /// How long a unit may be activated without a recorded shipment before anybody is alarmed: papers
 /// are often a few days behind the goods.
 pub const NEVER_SHIPPED_GRACE: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// How long the answer to a command is repeated when it comes again under the same key.
-pub const ANSWER_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// How long raw signals of an activation and a visitor's report are kept.
-pub const OBSERVATION_KEPT: SignedDuration = SignedDuration::from_hours(180 * 24);
-/// How long a command waits for its unit to become known.
-pub const WAITING_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// How long a physical-proof try is kept. It counts for an hour; the rest of the day is for clocks
-/// that are off.
-pub const PROOF_TRY_KEPT: SignedDuration = SignedDuration::from_hours(24);
+/// How long what is beside the ledger is kept, by `data/policies/retention.csv`.
+pub fn kept(kept: Kept) -> SignedDuration {
+    let days = Rules::shared().retention.as_ref().map_or(kept.days_min(), |r| r.days(kept));
+    SignedDuration::from_hours(24 * i64::from(days))
+}
 
 /// Every rule row the flows decide by.
 #[derive(Debug)]
@@ -34,6 +32,8 @@ pub struct Rules {
     pub scans: ScanPolicy,
     /// How location evidence is weighed.
     pub location: Model,
+    /// How long what is beside the ledger is kept.
+    pub retention: Option<Retention>,
 }
 
 impl Rules {
@@ -44,12 +44,13 @@ impl Rules {
     }
 
     fn shipped() -> Self {
-        // A test reads both files and fails on any problem, so the defaults are never reached.
+        // A test reads the files and fails on any problem, so the defaults are never reached.
         Self {
             policies: policies().unwrap_or_default(),
             holidays: holidays().unwrap_or_default(),
             scans: ScanPolicy::default(),
             location: Model::default(),
+            retention: retention().ok(),
         }
     }
 }
@@ -114,6 +115,21 @@ fn policies() -> Result<Policies, String> {
     Policies::from_rows(rows).map_err(|problems| format!("{problems:?}"))
 }
 
+fn retention() -> Result<Retention, String> {
+    let rows = rows(RETENTION).map(|cells| match cells.as_slice() {
+        [kept, days, basis, source, verified] => Ok(RetentionPolicy {
+            kept: Kept::parse(kept).ok_or_else(|| format!("cannot read {kept:?}"))?,
+            days: parse(days)?,
+            basis: (*basis).to_owned(),
+            source_note: (*source).to_owned(),
+            verified: parse(verified)?,
+        }),
+        _ => Err(format!("row of {} cells: {cells:?}", cells.len())),
+    });
+    let rows = rows.collect::<Result<Vec<_>, String>>()?;
+    Retention::from_rows(rows).map_err(|problems| format!("{problems:?}"))
+}
+
 fn parse<T: std::str::FromStr>(cell: &str) -> Result<T, String> {
     cell.parse().map_err(|_| format!("cannot read {cell:?}"))
 }
@@ -130,6 +146,8 @@ mod tests {
     fn the_shipped_rules_read_without_a_problem() {
         assert!(holidays().is_ok(), "{:?}", holidays().err());
         assert!(policies().is_ok(), "{:?}", policies().err());
+        assert!(retention().is_ok(), "{:?}", retention().err());
+        assert_eq!(kept(Kept::Observation), SignedDuration::from_hours(180 * 24));
         let today = jiff::civil::date(2026, 6, 1);
         for category in domain::policy::Category::ALL {
             assert!(policies().unwrap().warranty_for(category, today).is_some(), "{category:?}");

@@ -134,9 +134,25 @@ fn open(
     secret.map(Zeroizing::new).map_err(|_| SecretsError::Wrong)
 }
 
+/// One person's own key: everything said of them is sealed under it, and is gone with it.
+pub struct PersonKey(Zeroizing<[u8; KEY_BYTES]>);
+
+impl PersonKey {
+    /// Seals under a label that it can only be opened with again.
+    pub fn seal(&self, label: &str, text: &[u8]) -> Result<Vec<u8>, SecretsError> {
+        seal(&self.0, label, text)
+    }
+
+    /// Opens what [`PersonKey::seal`] sealed.
+    pub fn open(&self, label: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SecretsError> {
+        open(&self.0, label, sealed)
+    }
+}
+
 /// The keys derived from the deployment's root secret.
 pub struct Secrets {
     root: Zeroizing<[u8; KEY_BYTES]>,
+    persons: Zeroizing<[u8; KEY_BYTES]>,
     observations: Zeroizing<[u8; KEY_BYTES]>,
     fingerprints: Hmac<Sha256>,
 }
@@ -148,6 +164,7 @@ impl Secrets {
         let fingerprints = derive(&root, "dossier fingerprints v1");
         Self {
             observations: derive(&root, "dossier observations v1"),
+            persons: derive(&root, "dossier persons v1"),
             fingerprints: keyed(fingerprints.as_slice()),
             root,
         }
@@ -178,6 +195,29 @@ impl Secrets {
         mac.finalize().into_bytes().to_vec()
     }
 
+    /// Keyed hash of a brand's customer's telephone (E.164). The key has a number, so that it can
+    /// be changed; the brand goes in, so that nobody sees that two brands have one customer.
+    pub fn phone_hash(&self, key: i64, brand: i64, phone: &str) -> Vec<u8> {
+        let mut mac = keyed(derive(&self.root, &format!("dossier phone v{key}")).as_slice());
+        mac.update(&brand.to_be_bytes());
+        mac.update(phone.as_bytes());
+        mac.finalize().into_bytes().to_vec()
+    }
+
+    /// A fresh key for a person, and the same sealed for them alone.
+    pub fn new_person_key(&self, person: &[u8]) -> Result<(PersonKey, Vec<u8>), SecretsError> {
+        let key = Zeroizing::new(random::<KEY_BYTES>()?);
+        let sealed = seal(&self.persons, &person_label(person), key.as_slice())?;
+        Ok((PersonKey(key), sealed))
+    }
+
+    /// A person's key.
+    pub fn person_key(&self, person: &[u8], sealed: &[u8]) -> Result<PersonKey, SecretsError> {
+        let key = open(&self.persons, &person_label(person), sealed)?;
+        let key = <[u8; KEY_BYTES]>::try_from(key.as_slice()).map_err(|_| SecretsError::Form)?;
+        Ok(PersonKey(Zeroizing::new(key)))
+    }
+
     /// Encrypts a side row that is erasable.
     pub fn seal(&self, label: &str, text: &[u8]) -> Result<Vec<u8>, SecretsError> {
         seal(&self.observations, label, text)
@@ -187,6 +227,10 @@ impl Secrets {
     pub fn open(&self, label: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SecretsError> {
         open(&self.observations, label, sealed)
     }
+}
+
+fn person_label(person: &[u8]) -> String {
+    format!("person key v1 {}", store::canonical::hex(person))
 }
 
 fn keyed(key: &[u8]) -> Hmac<Sha256> {
@@ -215,6 +259,31 @@ mod tests {
         assert!(key.open("b", &sealed).is_err());
         assert!(other.open("a", &sealed).is_err());
         assert!(key.open("a", &sealed[..10]).is_err());
+    }
+
+    #[test]
+    fn a_persons_key_is_theirs_alone() {
+        let secrets = Secrets::new([7; KEY_BYTES]);
+        let (key, sealed) = secrets.new_person_key(&[1; 16]).unwrap();
+        let text = key.seal("a", b"secret").unwrap();
+        let again = secrets.person_key(&[1; 16], &sealed).unwrap();
+        assert_eq!(*again.open("a", &text).unwrap(), b"secret");
+        assert!(secrets.person_key(&[2; 16], &sealed).is_err(), "it opens for nobody else");
+        assert!(Secrets::new([8; KEY_BYTES]).person_key(&[1; 16], &sealed).is_err());
+        let (other, _) = secrets.new_person_key(&[1; 16]).unwrap();
+        assert!(other.open("a", &text).is_err());
+    }
+
+    #[test]
+    fn a_telephones_hash_depends_on_key_brand_and_number() {
+        let secrets = Secrets::new([7; KEY_BYTES]);
+        let hash = |key, brand, phone| secrets.phone_hash(key, brand, phone);
+        let one = hash(1, 1, "+8613800138000");
+        assert_eq!(one, hash(1, 1, "+8613800138000"));
+        for other in [hash(2, 1, "+8613800138000"), hash(1, 2, "+8613800138000")] {
+            assert_ne!(one, other);
+        }
+        assert_ne!(one, hash(1, 1, "+8613800138001"));
     }
 
     #[test]

@@ -122,7 +122,8 @@ async fn fates(world: &World) {
         phone: "+8613800000000".to_owned(),
         purchased_on: Some(jiff::civil::date(2026, 6, 1)),
         proof: domain::registration::Proof::Imei4,
-        particulars: "{}".to_owned(),
+        invoice: String::new(),
+        consents: vec![domain::person::Purpose::Registration],
     };
     register(house, sold, &registration).await.expect("it is registered");
     report_suspicion(house, sold, caller.brand, "odd seal").await.expect("it is kept");
@@ -285,14 +286,16 @@ macro_rules! steps {
     };
 }
 
-const STEPS: [(&str, &str); 7] = steps![
+const STEPS: [(&str, &str); 9] = steps![
     "V1__spine",
     "V2__kit",
     "V3__code_like_sn",
     "V4__shipment_sender",
     "V5__log",
     "V6__audit",
-    "V7__api_key_use"
+    "V7__api_key_use",
+    "V8__reserved",
+    "V9__person"
 ];
 const CITUS: &str = include_str!("../../../deploy/citus.sql");
 const PARTITIONS: u32 = 4;

@@ -5,6 +5,7 @@ mod common;
 
 use common::{FACTORY, PHONE, World, report, sns};
 use domain::refusal::Refusal;
+use domain::retention::Kept;
 use dossier::files::Kind;
 use dossier::flows::activate::{Activated, Report, Signals, activate};
 use dossier::flows::batches::{Mint, mint};
@@ -13,7 +14,7 @@ use dossier::flows::find::unit_number;
 use dossier::flows::idempotency::{Answer, Keyed};
 use dossier::flows::proof::{ProofKind, ProofOutcome, TRIES_PER_VISITOR, prove};
 use dossier::flows::{FlowError, redecide, ship};
-use dossier::rules::{ANSWER_KEPT, OBSERVATION_KEPT, PROOF_TRY_KEPT, WAITING_KEPT};
+use dossier::rules::kept;
 use jiff::SignedDuration;
 use store::event::Body;
 use store::reference::Purpose;
@@ -60,7 +61,7 @@ async fn a_repeated_command_is_decided_afresh_after_its_term(world: &World) {
     world.make(&sns(0..2)).await;
     let (one, other) = (report("sn", "CY000000", "a"), report("sn", "CY000001", "a"));
     assert_eq!(keyed(world, &one, &key("one")).await, "true");
-    after(world, ANSWER_KEPT - MOMENT);
+    after(world, kept(Kept::Answer) - MOMENT);
     assert_eq!(forget_all(world).await, 0);
     assert_eq!(keyed(world, &one, &key("one")).await, "again true");
     let wrong = key("other").replay(&world.house).await;
@@ -68,11 +69,11 @@ async fn a_repeated_command_is_decided_afresh_after_its_term(world: &World) {
     assert!(matches!(&wrong, Err(FlowError::Refused(r)) if r.refusal == mismatch), "{wrong:?}");
 
     // Over, though nothing has deleted it yet: the key is free, for this command and for others.
-    after(world, ANSWER_KEPT + MOMENT);
+    after(world, kept(Kept::Answer) + MOMENT);
     assert_eq!(keyed(world, &one, &key("one")).await, "false", "decided afresh");
     assert_eq!(starts(world, "CY000000").await, 2);
     assert_eq!(keyed(world, &one, &key("one")).await, "again false");
-    after(world, ANSWER_KEPT * 3);
+    after(world, kept(Kept::Answer) * 3);
     assert_eq!(forget_all(world).await, 1);
     assert_eq!(keyed(world, &other, &key("other")).await, "true");
     assert_eq!(keyed(world, &other, &key("other")).await, "again true");
@@ -130,12 +131,12 @@ async fn raw_signals_go_and_what_was_found_stays(world: &World) {
         suspected(world, &sn).await;
         assert!(standing(world, &sn).await.contains(&"other_channel".to_owned()), "{sn}");
     }
-    after(world, OBSERVATION_KEPT - MOMENT);
+    after(world, kept(Kept::Observation) - MOMENT);
     assert_eq!(forget_all(world).await, 0);
     assert!(explained(world, "CY000000").await > 0, "on what is kept it is decided again");
     assert!(!standing(world, "CY000000").await.contains(&"other_channel".to_owned()));
 
-    after(world, OBSERVATION_KEPT + MOMENT);
+    after(world, kept(Kept::Observation) + MOMENT);
     assert!(signals_of(world, "CY000001").await.is_some(), "nobody has deleted it yet");
     assert_eq!(explained(world, "CY000001").await, 0, "expired evidence is not read");
     assert_eq!(forget_all(world).await, 2);
@@ -162,10 +163,10 @@ async fn a_report_waits_no_longer_than_its_term(world: &World) {
     for sn in ["EARLY1", "EARLY2", "EARLY3"] {
         early(sn).await;
     }
-    after(world, WAITING_KEPT - MOMENT);
+    after(world, kept(Kept::Waiting) - MOMENT);
     made("EARLY1").await;
     assert_eq!(starts(world, "EARLY1").await, 1, "it still waited");
-    after(world, WAITING_KEPT + MOMENT);
+    after(world, kept(Kept::Waiting) + MOMENT);
     made("EARLY2").await;
     assert_eq!(starts(world, "EARLY2").await, 0, "it had been given up");
     assert_eq!(forget_all(world).await, 2, "of EARLY2 and EARLY3");
@@ -194,9 +195,9 @@ async fn tries_of_a_proof_are_forgotten(world: &World) {
         assert!(matches!(tried().await, ProofOutcome::Wrong { .. }));
     }
     assert!(matches!(tried().await, ProofOutcome::Wait(_)));
-    after(world, PROOF_TRY_KEPT - MOMENT);
+    after(world, kept(Kept::ProofTry) - MOMENT);
     assert_eq!(forget_all(world).await, 0);
-    after(world, PROOF_TRY_KEPT + MOMENT);
+    after(world, kept(Kept::ProofTry) + MOMENT);
     assert_eq!(forget_all(world).await, TRIES_PER_VISITOR);
     assert!(world.house.store.proof_tries(unit, 0).await.expect("it reads").is_empty());
     assert!(matches!(tried().await, ProofOutcome::Wrong { .. }));

@@ -7,7 +7,7 @@
 use crate::id::BrandId;
 
 /// Fields in which a person could be found: their values are in no record.
-pub const PERSONAL: [&str; 3] = ["address", "phone", "point"];
+pub const PERSONAL: [&str; 4] = ["address", "phone", "point", "purchased_on"];
 
 /// Characters of a value that a record holds; of a longer one it holds the beginning.
 pub const VALUE_CHARS_MAX: usize = 300;
@@ -75,6 +75,8 @@ pub enum SensitiveRead {
     Alerts,
     /// What visitors reported, in their words.
     Reports,
+    /// What is held about a person.
+    Person,
     /// The audit trail itself.
     Audit,
     /// A copy of the whole store.
@@ -83,12 +85,13 @@ pub enum SensitiveRead {
 
 impl SensitiveRead {
     /// Every sensitive read.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Dossier,
         Self::Proof,
         Self::Codes,
         Self::Alerts,
         Self::Reports,
+        Self::Person,
         Self::Audit,
         Self::Backup,
     ];
@@ -101,6 +104,7 @@ impl SensitiveRead {
             Self::Codes => "codes",
             Self::Alerts => "alerts",
             Self::Reports => "reports",
+            Self::Person => "person",
             Self::Audit => "audit",
             Self::Backup => "backup",
         }

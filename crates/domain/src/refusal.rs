@@ -74,6 +74,8 @@ refusals! {
     UnknownBatch "unknown_batch" NotFound "no batch has this number; list them with the batch page";
     /// No such API key, or none the caller may see.
     UnknownKey "unknown_key" NotFound "no key has this id; list the keys";
+    /// No such person, or none of the caller's brand.
+    UnknownPerson "unknown_person" NotFound "no person has this id or telephone here";
     /// No unit, pack or code answers to this.
     UnknownSubject "unknown_subject" NotFound
         "no unit or pack answers to this; commission or pack it first";
@@ -92,6 +94,11 @@ refusals! {
         "this code is a site of another party, and a site stays with its party; take another code";
     /// The API key is good no more.
     KeyOver "key_over" Conflict "the key is withdrawn or expired; make a new one";
+    /// A legal hold keeps a person's data.
+    PersonHeld "person_held" Conflict
+        "a legal hold keeps this person's data from use and from being erased; release it first";
+    /// Another person has this telephone.
+    PhoneTaken "phone_taken" Conflict "another person is registered under this telephone";
     /// A second row with this key but other content.
     ContentDiffers "content_differs" Conflict
         "already recorded with other content; correct the row, or say --update where it applies";

@@ -13,7 +13,7 @@ use crate::{Store, StoreError};
 use std::collections::HashSet;
 
 const READ_COLUMNS: &[&str] =
-    &["home", "at", "id", "actor", "party_id", "verb", "object_kind", "object", "count"];
+    &["home", "at", "id", "actor", "party_id", "verb", "object_kind", "object", "count", "reason"];
 
 /// `$1` home, `$2` since, `$3` the latest, `$4` of these only those before this identity, `$5`
 /// actor, `$6` kind, `$7` now, `$8` how many, `$9` the object, where one is asked for.
@@ -36,7 +36,7 @@ macro_rules! reads {
     ($object:literal) => {
         concat!(
             "SELECT c.at, c.id, c.actor, c.party_id, c.verb, c.object_kind, c.object, c.count, \
-             o.sealed FROM audit_read c \
+             o.sealed, c.reason FROM audit_read c \
              LEFT JOIN observation o ON o.id = c.id AND o.home = c.home AND o.expires_at > $7 \
              WHERE c.home = $1 AND c.at >= $2 AND c.at <= $3 AND (c.at < $3 OR c.id < $4) \
              AND ($5 = '' OR c.actor = $5) AND ($6 = '' OR c.object_kind = $6)",
@@ -79,6 +79,8 @@ pub struct ReadRow {
     pub object: String,
     /// How many rows were given, where that says something; else 1.
     pub count: i64,
+    /// Why, sealed, where a reason is asked for.
+    pub reason: Option<Vec<u8>>,
 }
 
 /// A change as it stands in the ledger.
@@ -113,6 +115,8 @@ pub struct ReadRecord {
     pub count: i64,
     /// The sealed address, while it is kept.
     pub address: Option<Vec<u8>>,
+    /// Why, sealed, where a reason was asked for.
+    pub reason: Option<Vec<u8>>,
 }
 
 /// Which records. Instants are microseconds.
@@ -199,7 +203,7 @@ impl Store {
         reads: &[ReadRow],
         addresses: &[Observation],
     ) -> Result<(), StoreError> {
-        let values = reads.iter().flat_map(|r| -> [Value; 9] {
+        let values = reads.iter().flat_map(|r| -> [Value; 10] {
             [
                 r.home.into(),
                 r.at.into(),
@@ -210,6 +214,7 @@ impl Store {
                 r.object_kind.into(),
                 (&r.object).into(),
                 r.count.into(),
+                r.reason.clone().into(),
             ]
         });
         let values = values.collect();
@@ -258,6 +263,7 @@ impl Store {
                 object: r.text(6)?,
                 count: r.int(7)?,
                 address: r.opt_bytes(8)?,
+                reason: r.opt_bytes(9)?,
             })
         };
         Ok(self.engine.query(sql, &asked.params(), map).await?)

@@ -5,6 +5,8 @@
 use crate::canonical::{BlindKey, Sealed, seal};
 use crate::engine::{Plan, Step, Value, WriteError};
 use crate::event::{Body, Event};
+use crate::expiry::RetentionRun;
+use crate::person::PersonChange;
 use crate::project::project;
 use crate::reference::ReferenceChange;
 use crate::{Store, StoreError};
@@ -35,8 +37,12 @@ pub struct Commit {
     pub idempotency: Option<Idempotency>,
     /// Encrypted side rows that are forgotten after their retention.
     pub observations: Vec<Observation>,
-    /// Plain side rows: registrations and proof tries.
+    /// Plain side rows: proof tries and commands that wait.
     pub sides: Vec<Side>,
+    /// What becomes of persons.
+    pub persons: Vec<PersonChange>,
+    /// What this commit deletes after its term.
+    pub retention: Option<RetentionRun>,
 }
 
 /// What a decision relied on.
@@ -140,19 +146,6 @@ pub struct Observation {
 /// Rows beside the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// A consumer bound a unit.
-    Registration {
-        /// The unit.
-        unit: i64,
-        /// Row identity.
-        id: [u8; 16],
-        /// Opaque person reference.
-        person: [u8; 16],
-        /// Encrypted particulars.
-        sealed: Vec<u8>,
-        /// When.
-        created_at: i64,
-    },
     /// A physical proof was tried.
     ProofTry {
         /// The unit.
@@ -218,8 +211,6 @@ const IDEMPOTENCY_ADD: &str = "INSERT INTO idempotency (home, scope, content, st
     expires_at = excluded.expires_at WHERE idempotency.expires_at <= $7";
 pub(crate) const OBSERVATION_ADD: &str =
     "INSERT INTO observation (home, id, sealed, expires_at) VALUES ($1, $2, $3, $4)";
-const REGISTRATION_ADD: &str = "INSERT INTO registration (unit, id, person, sealed, created_at) \
-    VALUES ($1, $2, $3, $4, $5)";
 const PROOF_TRY_ADD: &str = "INSERT INTO proof_try (unit, id, batch_id, visitor, tried_at, \
     succeeded) VALUES ($1, $2, $3, $4, $5, $6)";
 const WAITING_ADD: &str = "INSERT INTO waiting (value, id, sealed, received_at, expires_at) \
@@ -242,7 +233,6 @@ pub(crate) const STATEMENTS: &[&str] = &[
     OUTBOX_ADD,
     IDEMPOTENCY_ADD,
     OBSERVATION_ADD,
-    REGISTRATION_ADD,
     PROOF_TRY_ADD,
     WAITING_ADD,
     WAITING_DONE,
@@ -396,20 +386,12 @@ fn beside(commit: &Commit, steps: &mut Vec<Step>) {
         steps.push(Step::run(OBSERVATION_ADD, params.to_vec()));
     }
     steps.extend(commit.sides.iter().map(side));
+    commit.persons.iter().for_each(|change| change.steps(steps));
+    steps.extend(commit.retention.iter().map(RetentionRun::step));
 }
 
 fn side(side: &Side) -> Step {
     match side {
-        Side::Registration { unit, id, person, sealed, created_at } => Step::run(
-            REGISTRATION_ADD,
-            vec![
-                (*unit).into(),
-                (*id).into(),
-                (*person).into(),
-                sealed.clone().into(),
-                (*created_at).into(),
-            ],
-        ),
         Side::ProofTry { unit, id, batch, visitor, tried_at, succeeded } => Step::run(
             PROOF_TRY_ADD,
             vec![

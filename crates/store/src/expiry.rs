@@ -7,9 +7,13 @@
 //! ones are the first. The key of an answer is a hash: its table is gone through in slices, each a
 //! share of the hashes. Waiting commands and proof tries are few. Whoever deletes names the
 //! distribution column and looks at the term again, so any number of processes may do it at once.
+//!
+//! What was deleted is counted in the plan that deletes it ([`RetentionRun`]), so the count is true
+//! whoever else was at it: a plan that finds a row gone is given up, and the rest comes again.
 
-use crate::engine::{DecodeError, Plan, Row, Step, Value};
+use crate::engine::{DecodeError, Plan, Row, Step, Value, WriteError};
 use crate::{Store, StoreError};
+use domain::retention::Kept;
 
 /// Rows deleted by one plan: others that want to write wait for no more than that.
 pub const PORTION_ROWS_MAX: usize = 256;
@@ -45,6 +49,68 @@ pub enum Due {
         /// The latest that are forgotten.
         tried_at: i64,
     },
+    /// Consents withdrawn by then. Those of somebody under a legal hold stay.
+    Consents {
+        /// The latest that are forgotten.
+        withdrawn_at: i64,
+    },
+    /// Records of sensitive reads.
+    AuditReads {
+        /// Where they are filed.
+        home: i64,
+        /// The latest that are forgotten.
+        at: i64,
+    },
+}
+
+impl Due {
+    /// What the term is called, and up to which instant it is over.
+    fn policy(&self) -> (Kept, i64) {
+        match self {
+            Self::Answers { now, .. } => (Kept::Answer, *now),
+            Self::Observations { now, .. } => (Kept::Observation, *now),
+            Self::Waiting { now } => (Kept::Waiting, *now),
+            Self::ProofTries { tried_at } => (Kept::ProofTry, *tried_at),
+            Self::Consents { withdrawn_at } => (Kept::Consent, *withdrawn_at),
+            Self::AuditReads { at, .. } => (Kept::AuditRead, *at),
+        }
+    }
+}
+
+/// What was deleted under a term on a day. Instants are microseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetentionRun {
+    /// The term.
+    pub policy: String,
+    /// The day (UTC, `YYYY-MM-DD`): the runs of a day are added up.
+    pub day_on: String,
+    /// When the last of them was.
+    pub at: i64,
+    /// Rows deleted.
+    pub row_count: i64,
+    /// Up to which instant terms were over.
+    pub upto: i64,
+}
+
+impl RetentionRun {
+    /// A run that deletes so many rows now.
+    pub fn new(kept: Kept, at: i64, row_count: usize, upto: i64) -> Self {
+        let day = jiff::Timestamp::from_microsecond(at).unwrap_or_default();
+        let day_on = jiff::tz::Offset::UTC.to_datetime(day).date().to_string();
+        let row_count = i64::try_from(row_count).unwrap_or(i64::MAX);
+        Self { policy: kept.as_str().to_owned(), day_on, at, row_count, upto }
+    }
+
+    pub(crate) fn step(&self) -> Step {
+        let params: [Value; 5] = [
+            (&self.policy).into(),
+            (&self.day_on).into(),
+            self.at.into(),
+            self.row_count.into(),
+            self.upto.into(),
+        ];
+        Step::run(RUN_ADD, params.to_vec())
+    }
 }
 
 /// The stored answer to an earlier command with the same key.
@@ -91,6 +157,23 @@ const WAITING_FORGET: &str =
 const PROOF_TRIES: &str = "SELECT unit, id FROM proof_try WHERE tried_at <= $1 LIMIT $2";
 const PROOF_TRY_FORGET: &str =
     "DELETE FROM proof_try WHERE unit = $1 AND id = $2 AND tried_at <= $3";
+const CONSENTS: &str = "SELECT c.person, c.purpose, c.given_at FROM consent c \
+    WHERE c.withdrawn_at IS NOT NULL AND c.withdrawn_at <= $1 AND NOT EXISTS \
+    (SELECT 1 FROM person p WHERE p.id = c.person AND p.held_at IS NOT NULL) LIMIT $2";
+const CONSENT_FORGET: &str = "DELETE FROM consent WHERE person = $1 AND purpose = $2 \
+    AND given_at = $3 AND withdrawn_at <= $4";
+const AUDIT_READS: &str = "SELECT home, at, id FROM audit_read WHERE home = $1 AND at <= $2 \
+    ORDER BY at, id LIMIT $3";
+const AUDIT_READ_FORGET: &str =
+    "DELETE FROM audit_read WHERE home = $1 AND at = $2 AND id = $3 AND at <= $4";
+const RUN_ADD: &str = "INSERT INTO retention_run (policy, day_on, at, row_count, upto) \
+    VALUES ($1, $2, $3, $4, $5) ON CONFLICT (policy, day_on) DO UPDATE SET \
+    row_count = retention_run.row_count + excluded.row_count, \
+    at = CASE WHEN retention_run.at > excluded.at THEN retention_run.at ELSE excluded.at END, \
+    upto = CASE WHEN retention_run.upto > excluded.upto THEN retention_run.upto \
+    ELSE excluded.upto END";
+const RUNS: &str = "SELECT policy, day_on, at, row_count, upto FROM retention_run \
+    WHERE day_on >= $1 ORDER BY day_on DESC, policy LIMIT $2";
 
 /// The statements of this file, for the test that prepares every one on both engines.
 pub(crate) const STATEMENTS: &[&str] = &[
@@ -105,17 +188,31 @@ pub(crate) const STATEMENTS: &[&str] = &[
     WAITING_FORGET,
     PROOF_TRIES,
     PROOF_TRY_FORGET,
+    CONSENTS,
+    CONSENT_FORGET,
+    AUDIT_READS,
+    AUDIT_READ_FORGET,
+    RUN_ADD,
+    RUNS,
 ];
 
 /// Distribution column and the rest of a key.
-type Key = [Value; 2];
+type Key = Vec<Value>;
 
 fn numbered(r: &Row<'_>) -> Result<Key, DecodeError> {
-    Ok([r.int(0)?.into(), r.bytes(1)?.into()])
+    Ok(vec![r.int(0)?.into(), r.bytes(1)?.into()])
 }
 
 fn named(r: &Row<'_>) -> Result<Key, DecodeError> {
-    Ok([r.text(0)?.into(), r.bytes(1)?.into()])
+    Ok(vec![r.text(0)?.into(), r.bytes(1)?.into()])
+}
+
+fn agreed(r: &Row<'_>) -> Result<Key, DecodeError> {
+    Ok(vec![r.bytes(0)?.into(), r.text(1)?.into(), r.int(2)?.into()])
+}
+
+fn filed(r: &Row<'_>) -> Result<Key, DecodeError> {
+    Ok(vec![r.int(0)?.into(), r.int(1)?.into(), r.bytes(2)?.into()])
 }
 
 impl Store {
@@ -159,33 +256,54 @@ impl Store {
         Ok(self.engine.query_first(OBSERVATION, &params, |r| r.bytes(0)).await?)
     }
 
-    /// Deletes rows whose time is over, at most [`ROWS_MAX`]. Returns how many were found.
+    /// Deletes rows whose time is over, at most [`ROWS_MAX`], and records how many under `at`.
+    /// Returns how many were found.
     ///
     /// # Errors
     /// The store does not answer; what was deleted stays so, the rest comes with the next call.
-    pub async fn forget(&self, due: &Due) -> Result<usize, StoreError> {
+    pub async fn forget(&self, due: &Due, at: i64) -> Result<usize, StoreError> {
         let most: Value = (ROWS_MAX as i64).into();
-        match due {
+        let (find, params, key, delete): (_, _, fn(&Row<'_>) -> _, _) = match due {
             Due::Answers { from, to, now } => {
-                let found = vec![from.clone().into(), to.clone().into(), (*now).into(), most];
-                self.forget_found(self.keys(ANSWERS, found, numbered).await?, ANSWER_FORGET, *now)
+                let params = vec![from.clone().into(), to.clone().into(), (*now).into(), most];
+                (ANSWERS, params, numbered, ANSWER_FORGET)
             }
             Due::Observations { below, now } => {
-                let found = vec![(*below).into(), (*now).into(), most];
-                let keys = self.keys(OBSERVATIONS, found, numbered).await?;
-                self.forget_found(keys, OBSERVATION_FORGET, *now)
+                let params = vec![(*below).into(), (*now).into(), most];
+                (OBSERVATIONS, params, numbered, OBSERVATION_FORGET)
             }
-            Due::Waiting { now } => {
-                let keys = self.keys(WAITING, vec![(*now).into(), most], named).await?;
-                self.forget_found(keys, WAITING_FORGET, *now)
-            }
+            Due::Waiting { now } => (WAITING, vec![(*now).into(), most], named, WAITING_FORGET),
             Due::ProofTries { tried_at } => {
-                let found = vec![(*tried_at).into(), most];
-                let keys = self.keys(PROOF_TRIES, found, numbered).await?;
-                self.forget_found(keys, PROOF_TRY_FORGET, *tried_at)
+                (PROOF_TRIES, vec![(*tried_at).into(), most], numbered, PROOF_TRY_FORGET)
             }
-        }
-        .await
+            Due::Consents { withdrawn_at } => {
+                (CONSENTS, vec![(*withdrawn_at).into(), most], agreed, CONSENT_FORGET)
+            }
+            Due::AuditReads { home, at } => {
+                let params = vec![(*home).into(), (*at).into(), most];
+                (AUDIT_READS, params, filed, AUDIT_READ_FORGET)
+            }
+        };
+        let keys = self.keys(find, params, key).await?;
+        self.forget_found(keys, delete, due.policy(), at).await
+    }
+
+    /// What was deleted since a day (`YYYY-MM-DD`), the latest first.
+    pub async fn retention_runs(
+        &self,
+        since_on: &str,
+        most: i64,
+    ) -> Result<Vec<RetentionRun>, StoreError> {
+        let map = |r: &Row<'_>| {
+            Ok(RetentionRun {
+                policy: r.text(0)?,
+                day_on: r.text(1)?,
+                at: r.int(2)?,
+                row_count: r.int(3)?,
+                upto: r.int(4)?,
+            })
+        };
+        Ok(self.engine.query(RUNS, &[since_on.into(), most.into()], map).await?)
     }
 
     /// Keys, read off the async threads: a slice may be on the disk and not in memory. All are
@@ -208,13 +326,22 @@ impl Store {
         &self,
         keys: Vec<Key>,
         sql: &'static str,
-        bound: i64,
+        (kept, bound): (Kept, i64),
+        at: i64,
     ) -> Result<usize, StoreError> {
         for portion in keys.chunks(PORTION_ROWS_MAX) {
-            let step =
-                |[home, rest]: &Key| Step::run(sql, vec![home.clone(), rest.clone(), bound.into()]);
-            let plan = Plan::new(portion.iter().map(step).collect());
-            self.engine.write(plan).await.map_err(StoreError::Write)?;
+            let step = |key: &Key| {
+                let mut params = key.clone();
+                params.push(bound.into());
+                Step::change_one(sql, params, "retention")
+            };
+            let mut steps: Vec<_> = portion.iter().map(step).collect();
+            steps.push(RetentionRun::new(kept, at, portion.len(), bound).step());
+            match self.engine.write(Plan::new(steps)).await {
+                // Another process is at the same rows; what it leaves comes with the next call.
+                Ok(()) | Err(WriteError::Conflict { .. }) => {}
+                Err(error) => return Err(StoreError::Write(error)),
+            }
         }
         Ok(keys.len())
     }

@@ -16,6 +16,7 @@ pub mod health;
 pub mod key_use;
 pub mod ledger;
 pub mod log;
+pub mod person;
 pub mod project;
 pub mod rebuild;
 pub mod reference;
@@ -34,6 +35,8 @@ const MIGRATIONS: &[Migration] = migrations![
     "V5__log",
     "V6__audit",
     "V7__api_key_use",
+    "V8__reserved",
+    "V9__person",
 ];
 
 /// Everything recorded, on one engine.
@@ -114,6 +117,7 @@ impl Store {
             key_use::STATEMENTS,
             ledger::STATEMENTS,
             log::STATEMENTS,
+            person::STATEMENTS,
             project::STATEMENTS,
             rebuild::STATEMENTS,
             reference::STATEMENTS,

@@ -163,8 +163,6 @@ const PROOF_LAST: &str = "SELECT id, tried_at FROM proof_try WHERE unit = $1 \
     ORDER BY tried_at DESC, id DESC LIMIT 1";
 const BATCH_TRIES: &str = "SELECT COUNT(*) FROM proof_try WHERE batch_id = $1 AND \
     tried_at >= $2 AND succeeded = 0";
-const REGISTRATIONS: &str =
-    "SELECT person, created_at FROM registration WHERE unit = $1 ORDER BY created_at, id";
 const OUTBOX_DUE: &str = "SELECT home, id, topic, content, due_at FROM outbox WHERE topic = $1 \
     AND due_at <= $2 ORDER BY due_at LIMIT $3";
 const OUTBOX_LEASE: &str =
@@ -194,7 +192,6 @@ pub(crate) const STATEMENTS: &[&str] = &[
     PROOF_TRIES,
     PROOF_LAST,
     BATCH_TRIES,
-    REGISTRATIONS,
     OUTBOX_DUE,
     OUTBOX_LEASE,
     OUTBOX_WAITING,
@@ -400,12 +397,6 @@ impl Store {
         let params = [batch.into(), since.into()];
         let count = self.engine.query_first(BATCH_TRIES, &params, |r| r.int(0)).await?;
         Ok(count.unwrap_or(0))
-    }
-
-    /// Who registered a unit, and when, the earliest first.
-    pub async fn registrations_fetch(&self, unit: i64) -> Result<Vec<(Vec<u8>, i64)>, StoreError> {
-        let map = |r: &Row<'_>| Ok((r.bytes(0)?, r.int(1)?));
-        Ok(self.engine.query(REGISTRATIONS, &[unit.into()], map).await?)
     }
 
     /// Jobs of a topic that are due.

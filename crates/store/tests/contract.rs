@@ -387,20 +387,20 @@ async fn what_is_over_is_forgotten(store: &Store) {
     let slice =
         |from: &[u8], to: &[u8]| Due::Answers { from: from.to_vec(), to: to.to_vec(), now: 10 };
     let over = total as usize / 3 * 2;
-    let low = store.forget(&slice(&[], &half[0])).await.expect("it deletes");
-    let high = store.forget(&slice(&half[0], &half[1])).await.expect("it deletes");
+    let low = store.forget(&slice(&[], &half[0]), 1).await.expect("it deletes");
+    let high = store.forget(&slice(&half[0], &half[1]), 1).await.expect("it deletes");
     assert_eq!(low + high, over);
     assert!(low > 0 && high > 0, "{low} {high}");
     let young = Due::Observations { below: ordered(total / 2), now: 10 };
-    assert_eq!(store.forget(&young).await.expect("it deletes"), over / 2);
+    assert_eq!(store.forget(&young, 1).await.expect("it deletes"), over / 2);
     let dues = [
         Due::Observations { below: [0xff; 16], now: 10 },
         Due::Waiting { now: 10 },
         Due::ProofTries { tried_at: 10 },
     ];
     for (due, wanted) in dues.iter().zip([over / 2, over, over]) {
-        assert_eq!(store.forget(due).await.expect("it deletes"), wanted, "{due:?}");
-        assert_eq!(store.forget(due).await.expect("it deletes"), 0, "{due:?}");
+        assert_eq!(store.forget(due, 1).await.expect("it deletes"), wanted, "{due:?}");
+        assert_eq!(store.forget(due, 1).await.expect("it deletes"), 0, "{due:?}");
     }
     for n in 0..total {
         let there = store.observation_fetch(n as i64 + 1, &ordered(n), 0).await.expect("it reads");

@@ -223,7 +223,7 @@ pub(super) async fn create_activation(
 ) -> Result<Response, Problem> {
     activate::may_report(caller.as_ref())?;
     let report = report(&house, caller.as_ref(), client, &body).await?;
-    let key = keyed(&headers, caller.as_ref(), &body)?;
+    let key = keyed(&headers, caller.as_ref(), &body)?.map(|key| key.personal(&house));
     if let Some(key) = &key
         && let Some(answer) = key.replay(&house).await?
     {

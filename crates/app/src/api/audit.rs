@@ -85,7 +85,7 @@ pub struct AuditReply {
     /// Code of the party it acted for.
     pub party_code: Option<String>,
     /// `created`, `changed`, `minted`, `exported`, `delivered`, `voided`, `revoked`, `rewrapped`,
-    /// `read`, `dropped`.
+    /// `corrected`, `agreed`, `unbound`, `erased`, `held`, `released`, `read`, `dropped`.
     pub verb: String,
     /// What kind of object.
     pub kind: String,
@@ -97,6 +97,8 @@ pub struct AuditReply {
     pub changes: Vec<AuditFieldReply>,
     /// Where the request came from; null once it was forgotten, after 180 days.
     pub address: Option<String>,
+    /// Of a look at a person: why; null where none is asked for, and once the person is erased.
+    pub reason: Option<String>,
     /// Of a change: which entry of the sealed log it is; null until it is sealed.
     pub log_position: Option<u64>,
 }
@@ -121,6 +123,7 @@ pub fn audit_reply(reference: &Reference, caller: &Caller, record: Record) -> Au
         count: record.count,
         changes: record.fields.into_iter().map(field).collect(),
         address: record.address,
+        reason: record.reason,
         log_position: record.position,
     }
 }

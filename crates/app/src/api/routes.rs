@@ -4,7 +4,7 @@ use super::error::Problem;
 use super::gate::{self, Gate};
 use super::{
     ServeOptions, activations, audit, batches, bulk, catalogue, headers, keys, log, metrics,
-    movements, openapi, packs, proofs, reports, rows, units, verify,
+    movements, openapi, packs, persons, proofs, reports, retention, rows, units, verify,
 };
 use crate::flows::House;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -55,6 +55,13 @@ fn version_1() -> OpenApiRouter<Arc<House>> {
         .routes(routes!(reports::list_reports))
         .routes(routes!(audit::list_audit))
         .routes(routes!(audit::export_audit))
+        .routes(routes!(retention::show_retention))
+        .routes(routes!(persons::find_person))
+        .routes(routes!(persons::show_person, persons::correct_person))
+        .routes(routes!(persons::export_person))
+        .routes(routes!(persons::agree_person))
+        .routes(routes!(persons::erase_person))
+        .routes(routes!(persons::hold_person, persons::release_person))
         .routes(routes!(keys::list_keys, keys::give_key))
         .routes(routes!(keys::rotate_key))
         .routes(routes!(keys::revoke_key))

@@ -35,7 +35,7 @@ pub struct Args {
     #[arg(long)]
     object: Option<String>,
     /// About this kind of object alone: product, party, site, territory, batch, api_key, code_key,
-    /// dossier, proof, codes, alerts, reports, audit, backup
+    /// phone_key, dossier, proof, codes, alerts, reports, person, audit, backup
     #[arg(long)]
     kind: Option<String>,
     /// Records shown, the newest first
@@ -137,10 +137,12 @@ fn sheet(
 
 fn told(lang: Lang, record: &Record) -> String {
     if let Some(count) = record.count {
-        return match lang {
+        let rows = match lang {
             Lang::Zh => format!("{count} 条"),
             Lang::En => format!("rows: {count}"),
         };
+        let why = record.reason.as_deref().map(|why| format!("; {}", plain(why)));
+        return rows + &why.unwrap_or_default();
     }
     let shown = |value: &Option<String>| value.as_deref().map_or("-".to_owned(), plain);
     let field = |row: &FieldRow| match row.hidden {
@@ -161,6 +163,12 @@ fn verb(lang: Lang, word: &str) -> &str {
         "voided" => "作废",
         "revoked" => "撤销",
         "rewrapped" => "重新加封",
+        "corrected" => "更正",
+        "agreed" => "同意变更",
+        "unbound" => "解除登记",
+        "erased" => "删除",
+        "held" => "法律保全",
+        "released" => "解除保全",
         "read" => "查阅",
         "dropped" => "漏记",
         other => other,
@@ -178,6 +186,8 @@ fn kind(lang: Lang, word: &str) -> &str {
         "batch" => "码批次",
         "api_key" => "接口密钥",
         "code_key" => "码密钥",
+        "phone_key" => "手机号密钥",
+        "person" => "消费者",
         "dossier" => "档案",
         "proof" => "历史证明",
         "codes" => "追溯码",

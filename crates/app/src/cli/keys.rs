@@ -10,10 +10,12 @@
 use super::term::{Paint, table};
 use super::{Exit, Fault, open, term, words};
 use crate::config::Global;
+use crate::flows::changes::Author;
 use crate::flows::custody::instant;
-use crate::flows::{House, keys};
+use crate::flows::{House, keys, persons};
 use crate::secrets::MasterKey;
 use domain::code::Epoch;
+use domain::id::BrandId;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +26,8 @@ pub enum Command {
     Status,
     /// Start the next epoch: codes minted from now on use a new key, older ones stay good
     NewEpoch,
+    /// Start the next key for telephone hashes and rewrite every hash; one cut off goes on
+    RotatePhone,
     /// Seal every key under another master key; no code changes
     Rewrap {
         /// File with the new key, 64 hex digits; made when missing
@@ -41,6 +45,7 @@ pub async fn run(global: &Global, command: Command) -> Result<Exit, Fault> {
             let letter = Epoch::new(epoch).map(|e| e.to_string()).unwrap_or_default();
             format!("epoch {epoch}: codes minted from now on begin with {letter}\n")
         }),
+        Command::RotatePhone => rotate_phone(&house).await,
         Command::Rewrap { new_master_key } => rewrap(global, &house, &new_master_key).await,
     };
     house.store.close().await;
@@ -66,6 +71,13 @@ async fn status(house: &House) -> Result<String, Fault> {
     let rows: Vec<_> = keys::epochs(house).await?.into_iter().map(row).collect();
     let header = ["epoch", "first character", "made (UTC)", "batches", "codes", ""];
     Ok(table(&header, &rows, Paint::for_stdout()))
+}
+
+async fn rotate_phone(house: &House) -> Result<String, Fault> {
+    let author = Author::operator(BrandId(0));
+    let (key, is_new, count) = persons::rotate(house, &author).await?;
+    let what = if is_new { "is new" } else { "was begun before" };
+    Ok(format!("telephone key {key} {what}; {count} hashes rewritten under it, none is left\n"))
 }
 
 async fn rewrap(global: &Global, house: &House, file: &Path) -> Result<String, Fault> {

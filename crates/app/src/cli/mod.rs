@@ -19,8 +19,10 @@ mod kills;
 mod mint;
 mod open;
 mod party;
+mod person;
 mod prove;
 mod rebuild;
+mod retention;
 mod serve;
 mod show;
 mod term;
@@ -72,6 +74,10 @@ enum Command {
     Activate(activate::Args),
     /// Show the audit trail: who changed what, and who read what is sensitive
     Audit(audit::Args),
+    /// Show, give out, erase or hold what is kept about a consumer
+    Person(person::Args),
+    /// Show how long what is beside the ledger is kept, and what was deleted
+    Retention,
     /// Explain where an address is
     Geo(geo::Args),
     /// API keys
@@ -152,6 +158,8 @@ async fn dispatch(cli: Cli) -> Result<Exit, Fault> {
         Command::Verify(args) => verify::run(global, args).await,
         Command::Activate(args) => activate::run(global, args).await,
         Command::Audit(args) => audit::run(global, args).await,
+        Command::Person(args) => person::run(global, args).await,
+        Command::Retention => retention::run(global).await,
         Command::Geo(args) => geo::run(args),
         Command::Key(command) => key::run(global, command).await,
         Command::Keys(command) => keys::run(global, command).await,

@@ -10,7 +10,7 @@ use super::idempotency::{Answer, Keyed};
 use super::lives::Past;
 use super::outcome::{FlowError, RACES_MAX};
 use super::reference::Reference;
-use crate::rules::{NEVER_SHIPPED_GRACE, OBSERVATION_KEPT};
+use crate::rules::{NEVER_SHIPPED_GRACE, kept};
 use detect::location::{Access, Assessment, Gps, Observations, assess};
 use domain::activation::{self, ActivationFacts, Assurance, Earlier, Outside};
 use domain::custody::CustodyFacts;
@@ -19,6 +19,7 @@ use domain::id::{BrandId, PartyId, ProductId};
 use domain::identifier::{Identifier, Scheme};
 use domain::refusal::{Refusal, Refused};
 use domain::region::RegionSet;
+use domain::retention::Kept;
 use domain::warranty::WarrantyReading;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -460,7 +461,7 @@ fn commit(
         home: loaded.number,
         id: event.id.0,
         sealed: house.secrets.seal(SIGNALS_LABEL, &sealed)?,
-        expires_at: recorded_at + OBSERVATION_KEPT.as_micros() as i64,
+        expires_at: recorded_at + kept(Kept::Observation).as_micros() as i64,
     };
     let relied = unit.map(|u| Relied::Unit { number: u.number, revision: u.revision });
     Ok(Commit {

@@ -10,6 +10,8 @@ use super::changes::{ADDRESS_LABEL, Author, sealed};
 use super::house::House;
 use super::mandate::brand_only;
 use super::outcome::FlowError;
+use super::persons;
+use crate::secrets::PersonKey;
 use domain::audit::{SensitiveRead, VALUE_CHARS_MAX, home};
 use domain::id::{BrandId, PartyId};
 use jiff::Timestamp;
@@ -78,7 +80,47 @@ impl ReadQueue {
 /// Notes a sensitive read of so many rows. Never waits and never fails: what does not fit is
 /// counted.
 pub fn note(house: &House, author: &Author, read: SensitiveRead, object: &str, count: usize) {
-    let row = ReadRow {
+    let row = row(house, author, (read, object), count);
+    house.reads.push(Noted { row, address: author.address }, WAITING_MAX);
+}
+
+/// Under which label a reason is sealed.
+const REASON_LABEL: &str = "audit reason v1";
+
+/// Why somebody looked. The words may hold personal data: they are sealed under the key of whom
+/// they are about, and are gone with it; about nobody, under the deployment's.
+pub(super) struct Why<'a> {
+    /// Whose key.
+    pub key: Option<&'a PersonKey>,
+    /// The words.
+    pub text: &'a str,
+}
+
+/// As [`note`], of one row, with the reason.
+pub(super) fn note_why(
+    house: &House,
+    author: &Author,
+    object: (SensitiveRead, &str),
+    why: &Why<'_>,
+) {
+    let text = why.text.as_bytes();
+    let sealed = match why.key {
+        Some(key) => key.seal(REASON_LABEL, text),
+        None => house.secrets.seal(REASON_LABEL, text),
+    };
+    // Without randomness there is no seal; the look itself is recorded all the same.
+    let reason = sealed.ok();
+    let row = ReadRow { reason, ..row(house, author, object, 1) };
+    house.reads.push(Noted { row, address: author.address }, WAITING_MAX);
+}
+
+fn row(
+    house: &House,
+    author: &Author,
+    (read, object): (SensitiveRead, &str),
+    count: usize,
+) -> ReadRow {
+    ReadRow {
         home: home(author.brand),
         at: house.record_time(0),
         id: house.event_id().0,
@@ -89,8 +131,8 @@ pub fn note(house: &House, author: &Author, read: SensitiveRead, object: &str, c
         // What was asked for may be anything: a row that no engine takes would hold up all others.
         object: object.chars().filter(|c| !c.is_control()).take(VALUE_CHARS_MAX).collect(),
         count: i64::try_from(count).unwrap_or(i64::MAX),
-    };
-    house.reads.push(Noted { row, address: author.address }, WAITING_MAX);
+        reason: None,
+    }
 }
 
 /// Writes all reads that wait, and how many were dropped.
@@ -139,6 +181,7 @@ async fn write(house: &House, noted: &[Noted], dropped: u64) -> Result<(), FlowE
             object_kind: SensitiveRead::Audit.as_str(),
             object: String::new(),
             count: i64::try_from(dropped).unwrap_or(i64::MAX),
+            reason: None,
         });
     }
     Ok(house.store.reads_add(&rows, &addresses).await?)
@@ -167,6 +210,8 @@ pub struct Record {
     pub fields: Vec<FieldRow>,
     /// Where the request came from, while that is kept.
     pub address: Option<String>,
+    /// Why, where a reason was asked for and its person is not erased.
+    pub reason: Option<String>,
     /// Which entry of the sealed log it is; reads are no entries.
     pub position: Option<u64>,
 }
@@ -290,7 +335,10 @@ async fn page(
             found.extend(changed(house, change));
         }
         let reads = house.store.reads_fetch(&asked).await?;
-        found.extend(reads.into_iter().map(|record| read(house, record)));
+        for record in reads {
+            let reason = reason_of(house, &record).await?;
+            found.push(Record { reason, ..read(house, record) });
+        }
     }
     found.sort_by_key(|record| std::cmp::Reverse((record.at, record.id)));
     let more = found.len() > most;
@@ -312,6 +360,7 @@ fn changed(house: &House, change: ChangeRecord) -> Option<Record> {
         count: None,
         fields,
         address: opened(house, address),
+        reason: None,
         position,
     })
 }
@@ -328,8 +377,22 @@ fn read(house: &House, record: ReadRecord) -> Record {
         count: Some(record.count),
         fields: Vec::new(),
         address: opened(house, record.address),
+        reason: None,
         position: None,
     }
+}
+
+async fn reason_of(house: &House, record: &ReadRecord) -> Result<Option<String>, FlowError> {
+    let Some(sealed) = &record.reason else { return Ok(None) };
+    let id = store::canonical::unhex(&record.object).and_then(|id| id.try_into().ok());
+    let text = match id.filter(|_| !record.object.is_empty()) {
+        Some(id) => match persons::by_id(house, &id).await? {
+            Some(person) => person.key.open(REASON_LABEL, sealed).ok(),
+            None => None,
+        },
+        None => house.secrets.open(REASON_LABEL, sealed).ok(),
+    };
+    Ok(text.and_then(|text| String::from_utf8(text.to_vec()).ok()))
 }
 
 /// An address that does not open is as good as forgotten: the record stands without it.
@@ -353,6 +416,7 @@ mod tests {
             object_kind: "dossier",
             object: String::new(),
             count: 1,
+            reason: None,
         };
         Noted { row, address: None }
     }

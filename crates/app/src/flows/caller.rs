@@ -31,6 +31,8 @@ pub enum Scope {
     Lifecycle,
     /// Read whole dossiers.
     Read,
+    /// Find, read, correct and erase what is held about persons.
+    Persons,
     /// Read the audit trail.
     Audit,
     /// Give, list, rotate and withdraw keys.
@@ -39,7 +41,7 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::All,
         Self::Verify,
         Self::Activate,
@@ -51,6 +53,7 @@ impl Scope {
         Self::Ship,
         Self::Lifecycle,
         Self::Read,
+        Self::Persons,
         Self::Audit,
         Self::Keys,
     ];
@@ -69,6 +72,7 @@ impl Scope {
             Self::Ship => "ship",
             Self::Lifecycle => "lifecycle",
             Self::Read => "read",
+            Self::Persons => "persons",
             Self::Audit => "audit",
             Self::Keys => "keys",
         }

@@ -5,11 +5,12 @@ use super::caller::Caller;
 use super::house::{House, event_id_at};
 use super::outcome::FlowError;
 use super::reference::Reference;
-use crate::rules::OBSERVATION_KEPT;
+use crate::rules::kept;
 use domain::audit::{Difference, Fields, differences, home};
 use domain::id::{BrandId, EventId, PartyId, ProductId};
 use domain::party::{Party, Site};
 use domain::product::Product;
+use domain::retention::Kept;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -104,6 +105,27 @@ pub(super) fn add(
     Ok(())
 }
 
+/// Adds the record of a change beside the reference data: what kind of object, which, and what was
+/// done to it.
+///
+/// # Errors
+/// The address cannot be sealed.
+pub(super) fn tell(
+    house: &House,
+    author: &Author,
+    object: (&str, &str, &str),
+    fields: Vec<Difference>,
+    commit: &mut Commit,
+) -> Result<(), FlowError> {
+    let observation = match observed(author, commit) {
+        None => address(house, author, commit)?,
+        known => known,
+    };
+    let body = body(object, fields, observation);
+    commit.events.push(event(author, house.event_id(), house.record_time(0), body));
+    Ok(())
+}
+
 /// Adds changes of the key ring, which belong to the deployment: there may be no house yet. `stamp`
 /// gives each its name and when it is recorded.
 pub(super) fn add_keys(
@@ -161,7 +183,7 @@ pub(super) fn sealed(
     address: IpAddr,
 ) -> Result<Observation, FlowError> {
     let sealed = house.secrets.seal(ADDRESS_LABEL, address.to_string().as_bytes())?;
-    let expires_at = (house.clock.now() + OBSERVATION_KEPT).as_microsecond();
+    let expires_at = (house.clock.now() + kept(Kept::Observation)).as_microsecond();
     Ok(Observation { home, id, sealed, expires_at })
 }
 

@@ -1,6 +1,7 @@
 //! Forgetting what may only be kept for a while: answers to repeated commands, raw signals and
-//! reports, commands whose unit never came, tries of a physical proof. The ledger keeps what was
-//! decided on them.
+//! reports, commands whose unit never came, tries of a physical proof, registrations, withdrawn
+//! consents, records of sensitive reads. The ledger keeps what was decided on them, and each day
+//! the count of what was deleted under each term.
 //!
 //! No process remembers how far it got. The table of answers is keyed by hashes and gone through in
 //! slices, and the time of the day says which slice is due: every answer is looked at once a day,
@@ -8,7 +9,11 @@
 
 use super::house::House;
 use super::outcome::FlowError;
-use crate::rules::{OBSERVATION_KEPT, PROOF_TRY_KEPT};
+use super::retention;
+use crate::rules::kept;
+use domain::audit::home;
+use domain::id::BrandId;
+use domain::retention::Kept;
 use jiff::Timestamp;
 use std::ops::Range;
 use store::expiry::{Due, ROWS_MAX};
@@ -39,16 +44,23 @@ pub async fn forget(house: &House, slices: Range<u16>) -> Result<usize, FlowErro
     let now = at.as_microsecond();
     let mut dues = vec![
         Due::Answers { from: scope_at(slices.start), to: scope_at(slices.end), now },
-        Due::Observations { below: first_id_after(at - OBSERVATION_KEPT), now },
+        Due::Observations { below: first_id_after(at - kept(Kept::Observation)), now },
     ];
     if slices.clone().any(|slice| slice % SMALL_EVERY == 0) {
         dues.push(Due::Waiting { now });
-        dues.push(Due::ProofTries { tried_at: (at - PROOF_TRY_KEPT).as_microsecond() });
+        let before = |term| (at - kept(term)).as_microsecond();
+        dues.push(Due::ProofTries { tried_at: before(Kept::ProofTry) });
+        dues.push(Due::Consents { withdrawn_at: before(Kept::Consent) });
+        let brands: Vec<_> = house.reference().await?.brands.keys().copied().collect();
+        for brand in brands.into_iter().chain([BrandId(0)]) {
+            let at = before(Kept::AuditRead);
+            dues.push(Due::AuditReads { home: home(brand), at });
+        }
     }
-    let mut count = 0;
+    let mut count = retention::review(house).await?;
     for due in &dues {
         for _ in 0..ROUNDS_MAX {
-            let found = house.store.forget(due).await?;
+            let found = house.store.forget(due, now).await?;
             count += found;
             if found < ROWS_MAX {
                 break;

@@ -4,8 +4,9 @@
 
 use super::house::House;
 use super::outcome::FlowError;
-use crate::rules::ANSWER_KEPT;
+use crate::rules::kept;
 use domain::refusal::{Refusal, Refused};
+use domain::retention::Kept;
 use sha2::{Digest, Sha256};
 use store::commit::Idempotency;
 
@@ -17,6 +18,8 @@ pub const KEY_CHARS_MAX: usize = 255;
 pub struct Keyed {
     scope: [u8; 32],
     content: [u8; 32],
+    /// What the content of an answer kept before may be instead.
+    before: Option<[u8; 32]>,
 }
 
 /// An answer given before.
@@ -46,7 +49,19 @@ impl Keyed {
             scope.update(part.as_bytes());
         }
         let content = Sha256::digest(canonical.as_bytes()).into();
-        Ok(Self { scope: scope.finalize().into(), content })
+        Ok(Self { scope: scope.finalize().into(), content, before: None })
+    }
+
+    /// The same for a body with personal data: an address or a telephone could be found again from
+    /// its plain hash by trying all of them, so it is hashed under a key. Answers kept under the
+    /// plain hash are repeated until their term is over.
+    #[must_use]
+    pub fn personal(self, house: &House) -> Self {
+        let before = Some(self.content);
+        let keyed = house.secrets.hash("answered body", &store::canonical::hex(&self.content));
+        let mut content = [0; 32];
+        content.copy_from_slice(&keyed[..32]);
+        Self { content, before, ..self }
     }
 
     /// The answer given before, when the same command came under the same key within its term.
@@ -57,7 +72,8 @@ impl Keyed {
         let now = house.clock.now().as_microsecond();
         let found = house.store.replay_fetch(&self.scope, now).await?;
         let Some(found) = found else { return Ok(None) };
-        if found.content != self.content {
+        let plain = self.before.is_some_and(|before| found.content == before);
+        if found.content != self.content && !plain {
             return Err(Refused::new(Refusal::IdempotencyMismatch, "Idempotency-Key").into());
         }
         let status = u16::try_from(found.status).unwrap_or(200);
@@ -73,7 +89,7 @@ impl Keyed {
             status: answer.status.into(),
             reply: answer.reply.clone(),
             decided_at: now_micros,
-            expires_at: now_micros + ANSWER_KEPT.as_micros() as i64,
+            expires_at: now_micros + kept(Kept::Answer).as_micros() as i64,
         }
     }
 }

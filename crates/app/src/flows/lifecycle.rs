@@ -8,11 +8,13 @@ use super::idempotency::{Answer, Keyed};
 use super::mandate;
 use super::outcome::{FlowError, RACES_MAX};
 use super::reference::Reference;
+use crate::rules::kept;
 use domain::id::{BrandId, PartyId};
 use domain::identifier::{Identifier, Scheme};
 use domain::life::Cause;
 use domain::mandate::Deed;
 use domain::refusal::{Refusal, Refused};
+use domain::retention::Kept;
 use domain::text::{NOTE_CHARS_MAX, required};
 use jiff::Timestamp;
 use store::commit::{Alert, Commit, Observation, Relied};
@@ -352,7 +354,7 @@ pub async fn report_once(
                 home,
                 id: id.0,
                 sealed: house.secrets.seal(SUSPICION_LABEL, words.as_bytes())?,
-                expires_at: (now + crate::rules::OBSERVATION_KEPT).as_microsecond(),
+                expires_at: (now + kept(Kept::Observation)).as_microsecond(),
             }],
             idempotency: key.map(|k| k.keep(home, &answer, now.as_microsecond())),
             ..Commit::default()

@@ -123,6 +123,30 @@ pub async fn prove_once(
     attempt: &Attempt<'_>,
     key: Option<&Keyed>,
 ) -> Result<ProofOutcome, FlowError> {
+    judge(house, attempt, key, None).await
+}
+
+/// As [`prove`] for a telephone and a scratch code together: the try is right only when the code is
+/// right and the telephone is that of the unit's owner. A right try before does not lift the
+/// ceilings, else whoever holds the unit could go through telephones.
+///
+/// # Errors
+/// As [`prove`].
+pub(super) async fn prove_owner(
+    house: &House,
+    attempt: &Attempt<'_>,
+    is_owner: bool,
+    key: Option<&Keyed>,
+) -> Result<ProofOutcome, FlowError> {
+    judge(house, attempt, key, Some(is_owner)).await
+}
+
+async fn judge(
+    house: &House,
+    attempt: &Attempt<'_>,
+    key: Option<&Keyed>,
+    is_owner: Option<bool>,
+) -> Result<ProofOutcome, FlowError> {
     let Attempt { number, kind, value, visitor } = *attempt;
     let visitor = house.secrets.hash("visitor", visitor);
     for _ in 0..RACES_MAX {
@@ -150,10 +174,11 @@ pub async fn prove_once(
             ProofKind::Imei4 if imei => imei_ends(&unit, value)?,
             _ => return Ok(ProofOutcome::NotOffered),
         };
+        let right = right && is_owner.unwrap_or(true);
         // Read before the tries are counted: whoever counted the same ones loses the race.
         let last = house.store.proof_last(number).await?;
         let now = house.clock.now();
-        if let Some(wait) = waiting(house, &unit, &visitor, now).await? {
+        if let Some(wait) = waiting(house, &unit, (&visitor, is_owner.is_some()), now).await? {
             return Ok(ProofOutcome::Wait(wait));
         }
         let (outcome, mut commit) = settle(house, &unit, kind, right, &visitor, now).await?;
@@ -184,13 +209,13 @@ fn imei_ends(unit: &UnitRecord, value: &str) -> Result<bool, Refused> {
 async fn waiting(
     house: &House,
     unit: &UnitRecord,
-    visitor: &[u8],
+    (visitor, strict): (&[u8], bool),
     now: Timestamp,
 ) -> Result<Option<Timestamp>, FlowError> {
     let since = (now - WAIT).as_microsecond();
     let tries = house.store.proof_tries(unit.number, since).await?;
     // Who proved it already is not held up by others' guessing.
-    if tries.iter().any(|(who, _, right)| who == visitor && *right) {
+    if !strict && tries.iter().any(|(who, _, right)| who == visitor && *right) {
         return Ok(None);
     }
     let mut wrong: Vec<_> = tries.iter().filter(|(_, _, right)| !right).collect();

@@ -1,18 +1,24 @@
 //! Registration: a consumer binds a unit to themselves. The first binding of a life stands; what a
 //! later one states changes nothing, and its author is told so. The person is an opaque reference
-//! in the ledger; what they typed is encrypted beside it.
+//! in the ledger; what they typed is sealed beside it under a key of their own.
 
 use super::custody::instant;
 use super::house::{EventDraft, House};
 use super::idempotency::{Answer, Keyed};
 use super::lifecycle::visitor;
 use super::outcome::{FlowError, RACES_MAX};
+use super::persons;
+use crate::rules::kept;
 use domain::id::{BrandId, ProductId};
+use domain::person::{CONSENT_TEXT, Purpose};
 use domain::refusal::{Refusal, Refused};
 use domain::registration::{Proof, Stated, counts};
+use domain::retention::Kept;
 use jiff::civil::Date;
-use store::commit::{Commit, Relied, Side};
+use serde::{Deserialize, Serialize};
+use store::commit::{Commit, Relied};
 use store::event::Body;
+use store::person::{PersonChange, RegistrationRow};
 use store::unit::UnitRecord;
 
 /// What a consumer says when registering.
@@ -24,8 +30,23 @@ pub struct Registration {
     pub purchased_on: Option<Date>,
     /// Which proof they gave.
     pub proof: Proof,
-    /// Particulars kept encrypted: the day stated, invoice number, consents.
-    pub particulars: String,
+    /// Invoice number, where that was the proof.
+    pub invoice: String,
+    /// What they agreed to.
+    pub consents: Vec<Purpose>,
+}
+
+/// Under which label particulars are sealed.
+pub(super) const PARTICULARS_LABEL: &str = "person registration v1";
+
+/// What is kept of a registration, sealed under the person's key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Particulars {
+    /// Day of purchase as stated, `YYYY-MM-DD`; may be empty.
+    pub purchased_on: String,
+    /// Invoice number; may be empty.
+    pub invoice: String,
 }
 
 /// Who the unit is bound to after a registration.
@@ -77,15 +98,16 @@ pub async fn register_once(
         }
         let record = house.store.unit_fetch(unit).await?;
         let record = record.ok_or(Refused::new(Refusal::UnknownSubject, "code"))?;
-        let person = house.secrets.hash("person", &registration.phone);
-        let mut reference = [0; 16];
-        reference.copy_from_slice(&person[..16]);
+        // Rows of this telephone from before there were persons get one here.
+        let known = persons::by_phone(house, record.brand, &registration.phone).await?;
         match owner(house, &record).await? {
-            Some(owner) if owner == reference => return Ok(Bound::Yours),
+            Some(owner) if known.is_some_and(|p| p.row.id == owner.person) => {
+                return Ok(Bound::Yours);
+            }
             Some(_) => return Ok(Bound::Anothers),
             None => {}
         }
-        let mut commit = bind(house, &record, registration, reference).await?;
+        let mut commit = bind(house, &record, registration).await?;
         let now = house.clock.now().as_microsecond();
         let answer = Answer { status: 200, reply: Bound::Yours.word().to_owned() };
         commit.idempotency = key.map(|k| k.keep(unit, &answer, now));
@@ -98,29 +120,38 @@ pub async fn register_once(
     Err(FlowError::Busy)
 }
 
-/// Who is bound to the unit in its present life. Whoever was erased is bound no longer.
-async fn owner(house: &House, unit: &UnitRecord) -> Result<Option<[u8; 16]>, FlowError> {
+/// The registration that binds the unit in its present life. Whoever was erased is bound no longer.
+pub(super) async fn owner(
+    house: &House,
+    unit: &UnitRecord,
+) -> Result<Option<RegistrationRow>, FlowError> {
     let registrations = house.store.registrations_fetch(unit.number).await?;
     if registrations.is_empty() {
         return Ok(None);
     }
-    let mut since = i64::MIN;
-    if unit.life > 0 {
-        let events = house.store.events_fetch(unit.number).await?;
-        let opened = events.iter().rfind(|e| matches!(e.body, Body::LifeOpened { .. }));
-        since = opened.map_or(since, |event| event.recorded_at);
+    let since = life_opened_at(house, unit).await?.unwrap_or(i64::MIN);
+    Ok(registrations.into_iter().find(|row| row.created_at >= since))
+}
+
+/// When the unit's present life was recorded to open; none in its first.
+pub(super) async fn life_opened_at(
+    house: &House,
+    unit: &UnitRecord,
+) -> Result<Option<i64>, FlowError> {
+    if unit.life == 0 {
+        return Ok(None);
     }
-    let first = registrations.into_iter().find(|(_, at)| *at >= since);
-    Ok(first.and_then(|(person, _)| person.try_into().ok()))
+    let events = house.store.events_fetch(unit.number).await?;
+    let opened = events.iter().rfind(|e| matches!(e.body, Body::LifeOpened { .. }));
+    Ok(opened.map(|event| event.recorded_at))
 }
 
 async fn bind(
     house: &House,
     unit: &UnitRecord,
     registration: &Registration,
-    person: [u8; 16],
 ) -> Result<Commit, FlowError> {
-    // The reference in the ledger is random: erasing the side row erases the person.
+    // The reference in the ledger is random and leads nowhere, not even to the person's row.
     let opaque = crate::secrets::random::<16>()?;
     let body = Body::Registered {
         person: store::canonical::hex(&opaque),
@@ -132,17 +163,29 @@ async fn bind(
     let mut event =
         house.event(EventDraft::about(&visitor, unit.number, now, unit.recorded_at, body));
     event.party = None;
-    let side = Side::Registration {
+    let at = event.recorded_at;
+    let made = persons::known_or_fresh(house, unit.brand, &registration.phone, at).await?;
+    let (person, mut changes) = made;
+    let particulars = Particulars {
+        purchased_on: registration.purchased_on.map(|day| day.to_string()).unwrap_or_default(),
+        invoice: registration.invoice.clone(),
+    };
+    changes.push(PersonChange::Register(RegistrationRow {
         unit: unit.number,
         id: house.event_id().0,
-        person,
-        sealed: house.secrets.seal("registration v1", registration.particulars.as_bytes())?,
-        created_at: event.recorded_at,
-    };
+        person: person.row.id,
+        is_old: false,
+        sealed: person.seal(&particulars)?,
+        created_at: at,
+        review_at: at + kept(Kept::Registration).as_micros() as i64,
+    }));
+    let given = (at, CONSENT_TEXT);
+    let consents = persons::consents(house, &person.row.id, &registration.consents, given).await?;
+    changes.extend(consents);
     Ok(Commit {
         relies_on: vec![Relied::Unit { number: unit.number, revision: unit.revision }],
         events: vec![event],
-        sides: vec![side],
+        persons: changes,
         ..Commit::default()
     })
 }

@@ -8,9 +8,10 @@ use super::house::House;
 use super::idempotency::Answer;
 use super::outcome::FlowError;
 use crate::files::ProductionDraft;
-use crate::rules::WAITING_KEPT;
+use crate::rules::kept as term_of;
 use domain::id::{BrandId, PartyId};
 use domain::identifier::Identifier;
+use domain::retention::Kept as Term;
 use serde::{Deserialize, Serialize};
 use store::commit::{Commit, Side};
 
@@ -77,7 +78,7 @@ pub(super) async fn keep(
         id: house.event_id().0,
         sealed: house.secrets.seal(WAITING_LABEL, &text)?,
         received_at,
-        expires_at: received_at + WAITING_KEPT.as_micros() as i64,
+        expires_at: received_at + term_of(Term::Waiting).as_micros() as i64,
     };
     house.store.commit(&Commit { sides: vec![side], ..Commit::default() }).await?;
     Ok(())

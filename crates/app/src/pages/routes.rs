@@ -14,7 +14,7 @@ use axum::routing::{get, post};
 
 use crate::flows::House;
 
-use super::handlers::{centres, device, history, home, privacy, proof, register, report};
+use super::handlers::{centres, device, history, home, my_data, privacy, proof, register, report};
 use super::inline;
 
 /// Largest form taken, in bytes: a report of 1,000 characters, each up to four bytes and each byte
@@ -33,6 +33,7 @@ pub fn routes() -> Router<Arc<House>> {
         .route("/d/{code}/proof", post(proof::prove).get(proof::go_back))
         .route("/d/{code}/register", get(register::ask).post(register::take))
         .route("/d/{code}/report", get(report::ask).post(report::take))
+        .route("/d/{code}/my-data", get(my_data::ask).post(my_data::take))
         .route("/d/{code}/centres", get(centres::list))
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(map_response(guard))

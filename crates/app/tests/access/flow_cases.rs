@@ -1,7 +1,7 @@
 //! The cases of the flows.
 
 use crate::common::{report, sscc};
-use crate::stage::{OUR_GTIN, Stage};
+use crate::stage::{OUR_GTIN, Stage, TELEPHONE};
 use domain::identifier::{Identifier, Scheme};
 use dossier::files::{Format, Kind, Table};
 use dossier::flows::activate::{Activated, activate, may_report};
@@ -14,7 +14,7 @@ use dossier::flows::masterdata::Taking;
 use dossier::flows::verify::{Hands, verify};
 use dossier::flows::{
     Caller, FlowError, Scope, alerts, audit, batches, catalogue, contents, dossier as dossiers,
-    history, pack, receipt, reports, ship, verify as verdicts,
+    history, pack, personal, receipt, reports, retention, ship, verify as verdicts,
 };
 use std::fmt::Debug;
 use std::io::Cursor;
@@ -115,6 +115,7 @@ pub fn cases() -> Vec<Flow> {
     cases.extend(lives());
     cases.extend(codes());
     cases.extend(keys());
+    cases.extend(persons());
     cases
 }
 
@@ -362,6 +363,40 @@ fn keys() -> Vec<Flow> {
         }),
         flow!("api_keys::revoke", "BRAND" Keys, not ALL_BUT_BRAND, Refused, |stage, caller| {
             told(api_keys::revoke(&stage.house, &caller, &stage.spare_key).await)
+        }),
+    ]
+}
+
+const WHY: &str = "the owner asked";
+
+fn persons() -> Vec<Flow> {
+    vec![
+        flow!("personal::admit", "BRAND" Persons, not ALL_BUT_BRAND, OwnOnly, |stage, caller| {
+            told(personal::admit(&stage.house, &caller).await)
+        }),
+        flow!("personal::find", "BRAND" Persons, not ALL_BUT_BRAND, Refused, |stage, caller| {
+            told(personal::find(&stage.house, &caller, TELEPHONE, WHY).await)
+        }),
+        flow!("personal::show", "BRAND" Persons, not ALL_BUT_BRAND, Refused, |stage, caller| {
+            told(personal::show(&stage.house, &caller, &stage.person, (WHY, true)).await)
+        }),
+        flow!("personal::agree", "BRAND" Persons, not ALL_BUT_BRAND, Refused, |stage, caller| {
+            let agreed = (domain::person::Purpose::Marketing, true);
+            told(personal::agree(&stage.house, &caller, &stage.person, agreed).await)
+        }),
+        flow!("personal::correct", "BRAND" Persons, not ALL_BUT_BRAND, Refused, |stage, caller| {
+            let phone = Some("+8613900139000".to_owned());
+            let correction = personal::Correction { phone, ..personal::Correction::default() };
+            told(personal::correct(&stage.house, &caller, &stage.person, &correction).await)
+        }),
+        flow!("personal::hold", "BRAND" Persons, not ALL_BUT_BRAND, Refused, |stage, caller| {
+            told(personal::hold(&stage.house, &caller, &stage.person, None).await)
+        }),
+        flow!("personal::erase", "BRAND" Persons, not ALL_BUT_BRAND, Refused, |stage, caller| {
+            told(personal::erase(&stage.house, &caller, &stage.person).await)
+        }),
+        flow!("retention::list", "BRAND" Audit, not ALL_BUT_BRAND, OwnOnly, |stage, caller| {
+            told(retention::list(&stage.house, &caller).await)
         }),
     ]
 }

@@ -2,7 +2,7 @@
 //! a stranger gets for it.
 
 use crate::common::sscc;
-use crate::stage::{OUR_GTIN, Stage};
+use crate::stage::{OUR_GTIN, Stage, TELEPHONE};
 use dossier::flows::Scope;
 use serde_json::{Value, json};
 use std::fmt;
@@ -103,6 +103,7 @@ pub fn cases(stage: &Stage) -> Vec<Route> {
     cases.extend(commands(stage));
     cases.extend(batches(stage));
     cases.extend(keys(stage));
+    cases.extend(persons(stage));
     cases
 }
 
@@ -189,6 +190,7 @@ fn pages(stage: &Stage) -> Vec<Route> {
         page("/d/{code}/proof").at(format!("/d/{unit}/proof")).answers(303),
         page("/d/{code}/register").at(format!("/d/{unit}/register")),
         page("/d/{code}/report").at(format!("/d/{unit}/report")),
+        page("/d/{code}/my-data").at(format!("/d/{unit}/my-data")),
         page("/d/{code}/centres").at(format!("/d/{unit}/centres")),
         // Nothing is asked of a unit that nobody doubts.
         form("/d/{code}/proof", "kind=scratch&value=123456")
@@ -196,6 +198,8 @@ fn pages(stage: &Stage) -> Vec<Route> {
             .answers(303),
         // Without a telephone number the form is given back.
         form("/d/{code}/register", "phone=").at(format!("/d/{unit}/register")).answers(422),
+        // Without telephone and scratch code nothing is told.
+        form("/d/{code}/my-data", "phone=").at(format!("/d/{unit}/my-data")),
         form("/d/{code}/report", "shop=&place=&text=odd").at(format!("/d/{unit}/report")),
     ]
 }
@@ -291,4 +295,32 @@ fn keys(stage: &Stage) -> Vec<Route> {
             .at(at("revoke"))
             .not_for(ALL_BUT_BRAND),
     ]
+}
+
+fn persons(stage: &Stage) -> Vec<Route> {
+    let at = |tail: &str| format!("/api/v1/persons/{}{tail}", stage.person);
+    let desk = || of(BRAND, Scope::Persons);
+    let why = json!({"reason": "the owner asked"});
+    let found = json!({"phone": TELEPHONE, "reason": "the owner asked"});
+    let agreed = json!({"purpose": "marketing", "given": true});
+    let corrected = json!({"phone": "+8613900139000"});
+    let unhold = Route { method: "DELETE", ..Route::get("/api/v1/persons/{id}/hold", desk()) };
+    let correct = Route::post("/api/v1/persons/{id}", desk(), &corrected);
+    let all = vec![
+        Route::post("/api/v1/persons/find", desk(), &found),
+        Route::get("/api/v1/persons/{id}", desk()).at(at("?reason=the%20owner%20asked")),
+        Route::post("/api/v1/persons/{id}/export", desk(), &why).at(at("/export")),
+        Route::post("/api/v1/persons/{id}/consents", desk(), &agreed).at(at("/consents")),
+        Route { method: "PATCH", ..correct }.at(at("")),
+        Route::post("/api/v1/persons/{id}/hold", desk(), &why).at(at("/hold")),
+        unhold.at(at("/hold")),
+        Route::post("/api/v1/persons/{id}/erase", desk(), &json!({})).at(at("/erase")).answers(204),
+    ];
+    let mut all: Vec<_> = all.into_iter().map(|case| case.not_for(ALL_BUT_BRAND)).collect();
+    all.push(
+        Route::get("/api/v1/retention", of(BRAND, Scope::Audit))
+            .not_for(ALL_BUT_BRAND)
+            .foreign(Foreign::OwnOnly),
+    );
+    all
 }

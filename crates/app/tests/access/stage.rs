@@ -5,6 +5,7 @@ use crate::common::{PHONE, World, sns, sscc, start};
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
+use domain::registration::Proof;
 use dossier::api::{Peer, ServeOptions, router};
 use dossier::files::{Format, Kind, Table};
 use dossier::flows::api_keys::{Order, give};
@@ -13,14 +14,16 @@ use dossier::flows::find::unit_number;
 use dossier::flows::import::{Importer, import, operator};
 use dossier::flows::masterdata::Taking;
 use dossier::flows::reference::Reference;
-use dossier::flows::{Caller, House, Scope};
+use dossier::flows::registration::{Registration, register};
+use dossier::flows::{Caller, House, Scope, personal};
 use std::io::Cursor;
 use std::sync::Arc;
 use store::reference::{Batch, Purpose};
 use tower::ServiceExt;
 
 /// What a stranger must never read: names, papers, lots and notes of ours that no request names.
-pub const SECRETS: [&str; 6] = ["云南总代", "湖北总代", "昆明店", "LOT1", "PAPER-S", "深圳工厂"];
+pub const SECRETS: [&str; 8] =
+    ["云南总代", "湖北总代", "昆明店", "LOT1", "PAPER-S", "深圳工厂", "INVOICE-7", "8613800138000"];
 const STRANGERS: &str = "code,kind,name\nOTHER,brand,别家电子\nFAC-X,factory,别家工厂\n\
     T1-X,tier1,别家总代\n";
 
@@ -40,6 +43,8 @@ pub struct Stage {
     pub worn: Vec<String>,
     /// A key of ours that is not asked with.
     pub spare_key: String,
+    /// A consumer who registered a unit of ours.
+    pub person: String,
 }
 
 /// What was answered.
@@ -66,6 +71,7 @@ impl Stage {
         }
         let order = Order { party: "BRAND".into(), scopes: vec![Scope::Keys], ..Order::default() };
         let spare_key = give(&house, &brand, &order).await.expect("given").row.id;
+        let person = person(&house, &brand, world.unit("CY000004").await).await;
         let extra = Some(dossier::pages::routes());
         let options = ServeOptions { extra, ..ServeOptions::default() };
         let mut stage = Self {
@@ -78,6 +84,7 @@ impl Stage {
             unprinted,
             worn,
             spare_key,
+            person,
         };
         stage.codes = stage.codes_of(&stage.printed).await;
         dossier::flows::log::seal(&stage.house).await.expect("sealed");
@@ -159,6 +166,19 @@ async fn goods(world: &World) {
     start(&world.house, "sn", "CY000004", "a device").await;
 }
 
+/// A consumer registers a unit; their name here.
+async fn person(house: &House, brand: &Caller, unit: i64) -> String {
+    let registration = Registration {
+        phone: TELEPHONE.to_owned(),
+        purchased_on: Some(jiff::civil::date(2026, 6, 1)),
+        proof: Proof::Scratch,
+        invoice: "INVOICE-7".to_owned(),
+        consents: vec![domain::person::Purpose::Registration],
+    };
+    register(house, unit, &registration).await.expect("registered");
+    personal::find(house, brand, TELEPHONE, "to begin with").await.expect("found").id
+}
+
 async fn stranger(house: &House) -> Caller {
     let input = Box::new(Cursor::new(STRANGERS.as_bytes()));
     let mut table = Table::from_reader(Kind::Parties, Format::Csv, input).expect("a sound file");
@@ -175,6 +195,8 @@ async fn stranger(house: &House) -> Caller {
     Caller { scopes: Scope::ALL.to_vec(), ..own }
 }
 
+/// The telephone of a consumer of ours.
+pub const TELEPHONE: &str = "+8613800138000";
 /// The stranger's only product.
 pub const THEIR_GTIN: &str = "6901234567892";
 /// Ours.

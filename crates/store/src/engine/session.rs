@@ -83,6 +83,9 @@ impl Session {
         // The bundled library switches them on; the constraints here are unique keys.
         conn.pragma_update(None, "foreign_keys", false)?;
         conn.pragma_update(None, "synchronous", "FULL")?;
+        // What is deleted is overwritten where it stood: an erased person's key must not outlive
+        // its row in the file. Pages that become free are not written for it.
+        conn.pragma_update_and_check(None, "secure_delete", "FAST", |_| Ok(()))?;
         // Folding the log back is the checkpoint thread's work, off the way to an answer.
         conn.pragma_update(None, "wal_autocheckpoint", 0)?;
         if role == Role::Reader {

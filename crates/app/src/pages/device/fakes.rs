@@ -10,6 +10,7 @@ use crate::pages::shell::SiteView;
 use super::forms::{
     ConsentView, ProofChoice, ProofKind, ProofOutcome, ProofResultView, RegisterView, ReportView,
 };
+use super::my_data::{ClaimView, ConsentLine, MyDataView};
 use super::plain::{
     CentresPageView, Done, DoneView, ErrorKind, ErrorView, HistoryView, PrivacyView,
 };
@@ -336,7 +337,9 @@ pub(super) fn register(lang: Lang) -> RegisterView {
         proofs: [ProofKind::Scratch, ProofKind::Imei4, ProofKind::Invoice].map(choice).to_vec(),
         chosen: None,
         consent: ConsentView::default(),
-        news: ConsentView::default(),
+        free: vec![("marketing", false), ("location", false), ("share_with_distributor", false)],
+        my_data_url: format!("/d/{CODE}/my-data"),
+        kept_years: 3,
     }
 }
 
@@ -349,6 +352,53 @@ pub(super) fn register_refused(lang: Lang) -> RegisterView {
     view.proofs[1].field = typed("2418", FieldFault::Mismatch);
     view.consent.missing = true;
     view
+}
+
+pub(super) fn claims(lang: Lang) -> Vec<(&'static str, ClaimView)> {
+    let wrong =
+        |value: &str| FieldView { value: value.to_owned(), fault: Some(FieldFault::Mismatch) };
+    let view = ClaimView {
+        lang,
+        site: site(lang),
+        device: phone(lang),
+        action: format!("/d/{CODE}/my-data"),
+        back_url: format!("/d/{CODE}"),
+        idempotency_key: "018f2b1c-0000-7000-8000-000000000004".to_owned(),
+        offered: true,
+        phone: FieldView::default(),
+        scratch: FieldView::default(),
+    };
+    let refused = ClaimView { phone: wrong("13800138000"), scratch: wrong(""), ..view.clone() };
+    let none = ClaimView { offered: false, ..view.clone() };
+    vec![("my-data-claim", view), ("my-data-refused", refused), ("my-data-none", none)]
+}
+
+pub(super) fn my_data(lang: Lang) -> Vec<(&'static str, MyDataView)> {
+    let line = |purpose, given_on| ConsentLine { purpose, given_on };
+    let view = MyDataView {
+        lang,
+        site: site(lang),
+        device: phone(lang),
+        action: format!("/d/{CODE}/my-data"),
+        back_url: format!("/d/{CODE}"),
+        token: "AAAA".to_owned(),
+        today: on(2026, 11, 23),
+        phone: FieldView { value: "+8613800138000".to_owned(), fault: None },
+        purchased_on: FieldView { value: "2026-05-14".to_owned(), fault: None },
+        invoice: "26312000001234".to_owned(),
+        registered_on: on(2026, 5, 15),
+        kept_until: Some(on(2030, 5, 15)),
+        kept_years: 3,
+        held: false,
+        consents: vec![
+            line("marketing", Some(on(2026, 5, 15))),
+            line("location", None),
+            line("share_with_distributor", None),
+        ],
+        unsure: false,
+    };
+    let held = MyDataView { held: true, unsure: true, kept_until: None, ..view.clone() };
+    vec![("my-data", view), ("my-data-held", held)]
 }
 
 pub(super) fn report(lang: Lang) -> ReportView {
@@ -418,6 +468,11 @@ pub(super) fn dones(lang: Lang) -> Vec<(&'static str, DoneView)> {
         ("registered", view(Done::Registered { ends_on: Some(on(2027, 5, 20)), dated: true })),
         ("registered-undated", view(Done::Registered { ends_on: None, dated: false })),
         ("registered-before", view(Done::BoundBefore)),
+        ("corrected", view(Done::Corrected)),
+        ("agreed", view(Done::Agreed)),
+        ("erased", view(Done::Erased)),
+        ("kept-by-law", view(Done::KeptByLaw)),
+        ("gone", view(Done::Gone)),
         ("reported", view(Done::Reported { reference: "R-7Q2K-M4".to_owned() })),
     ]
 }

@@ -14,6 +14,7 @@ use crate::pages::i18n::Lang;
 use crate::pages::inline::Icon;
 use crate::pages::shell::{Shell, SiteView, Tone, href};
 
+use super::my_data::purpose;
 use super::parts::{Action, size};
 use super::render::{DeviceCard, ProofStep, imei_step, scratch_step};
 use super::view::{Drawing, FieldFault, FieldView, ProductView, ProofForm};
@@ -25,7 +26,7 @@ pub const LINE_LETTERS_MAX: u16 = 80;
 /// Longest invoice number: 20 digits for a digital invoice, with room for older forms.
 const INVOICE_LETTERS_MAX: u16 = 32;
 /// Longest phone number as typed: E.164 has 15 digits; spaces and a plus may stand between.
-const PHONE_LETTERS_MAX: u16 = 20;
+pub(super) const PHONE_LETTERS_MAX: u16 = 20;
 
 /// One field of a form: label, hint, input, message.
 #[derive(Template, Clone, Default)]
@@ -50,7 +51,7 @@ impl HtmlSafe for InputField {}
 
 impl InputField {
     /// A line of text.
-    fn line(id: &'static str, label: &'static str, letters_max: u16) -> Self {
+    pub(super) fn line(id: &'static str, label: &'static str, letters_max: u16) -> Self {
         Self { id, name: id, label, kind: "text", letters_max, required: true, ..Self::default() }
     }
 
@@ -99,13 +100,13 @@ fn message(lang: Lang, fault: FieldFault, malformed: &'static str) -> String {
 }
 
 /// A line of the list on top of a refused form.
-struct Fault {
-    id: &'static str,
-    label: &'static str,
-    message: String,
+pub(super) struct Fault {
+    pub id: &'static str,
+    pub label: &'static str,
+    pub message: String,
 }
 
-fn faults<'a>(fields: impl IntoIterator<Item = &'a InputField>) -> Vec<Fault> {
+pub(super) fn faults<'a>(fields: impl IntoIterator<Item = &'a InputField>) -> Vec<Fault> {
     let wrong = fields.into_iter().filter_map(|field| {
         let message = field.message.clone()?;
         Some(Fault { id: field.id, label: field.label, message })
@@ -115,7 +116,8 @@ fn faults<'a>(fields: impl IntoIterator<Item = &'a InputField>) -> Vec<Fault> {
 
 /// Registration: binding a consumer to the unit. POSTs `idempotency_key`, `phone`,
 /// `purchased_on` (YYYY-MM-DD), `proof` (`scratch`, `imei4` or `invoice`) with the field of that
-/// name, `consent` (`yes` when ticked) and `news` (`yes` when ticked).
+/// name, `consent` and the free purposes (`marketing`, `location`, `share_with_distributor`), each
+/// `yes` when ticked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegisterView {
     /// The page's language.
@@ -144,8 +146,12 @@ pub struct RegisterView {
     pub chosen: Option<ProofKind>,
     /// Consent to keep phone and purchase for the warranty: needed.
     pub consent: ConsentView,
-    /// Consent to news about the product: free.
-    pub news: ConsentView,
+    /// Consent to each free purpose, by the name of its box, and whether it was ticked.
+    pub free: Vec<(&'static str, bool)>,
+    /// Where what is registered can be seen and erased.
+    pub my_data_url: String,
+    /// Years a registration is kept after the guarantee.
+    pub kept_years: u32,
 }
 
 /// One way to show that the unit is in the visitor's hands.
@@ -196,6 +202,8 @@ struct RegisterPage<'a> {
     phone: InputField,
     purchased: InputField,
     choices: Vec<Choice>,
+    free: Vec<(&'static str, bool, &'static str)>,
+    my_data: &'a str,
     faults: Vec<Fault>,
 }
 
@@ -239,6 +247,8 @@ pub fn render_register(view: &RegisterView) -> Result<String, askama::Error> {
         phone,
         purchased,
         choices,
+        free: view.free.iter().map(|(name, on)| (*name, *on, purpose(lang, name))).collect(),
+        my_data: href(&view.my_data_url),
         faults,
     };
     page.render()
@@ -272,7 +282,7 @@ fn choice(lang: Lang, given: &ProofChoice, checked: bool) -> Choice {
 }
 
 /// The title of a refused form says so first: it is what a screen reader reads first.
-fn plain_shell<'a>(
+pub(super) fn plain_shell<'a>(
     lang: Lang,
     site: &'a SiteView,
     title: &'static str,

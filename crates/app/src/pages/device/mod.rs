@@ -8,6 +8,7 @@
 
 pub mod forms;
 pub mod history;
+pub mod my_data;
 pub mod nearby;
 pub mod parts;
 pub mod plain;

@@ -85,6 +85,16 @@ pub enum Done {
     },
     /// Somebody registered before; that stands.
     BoundBefore,
+    /// What is held was corrected.
+    Corrected,
+    /// The consents are as ticked.
+    Agreed,
+    /// The registration is erased.
+    Erased,
+    /// A legal hold keeps it.
+    KeptByLaw,
+    /// There is nothing of it any more.
+    Gone,
     /// The report is in.
     Reported {
         /// What to quote when calling.
@@ -109,6 +119,7 @@ struct DonePage<'a> {
 /// As [`super::render_device`].
 pub fn render_done(view: &DoneView) -> Result<String, askama::Error> {
     let lang = view.lang;
+    let said = |key| lang.t(key).to_owned();
     let (title, text, reference) = match &view.done {
         Done::Registered { ends_on, dated } => {
             let until = match ends_on {
@@ -120,6 +131,11 @@ pub fn render_done(view: &DoneView) -> Result<String, askama::Error> {
             ("done.registered_title", format!("{until}{gap}{undated}"), None)
         }
         Done::BoundBefore => ("done.bound_title", lang.t("done.bound_text").to_owned(), None),
+        Done::Corrected => ("done.corrected_title", said("done.corrected_text"), None),
+        Done::Agreed => ("done.agreed_title", said("done.agreed_text"), None),
+        Done::Erased => ("done.erased_title", said("done.erased_text"), None),
+        Done::KeptByLaw => ("done.kept_title", said("mydata.held"), None),
+        Done::Gone => ("done.gone_title", said("done.gone_text"), None),
         Done::Reported { reference } => {
             let text = lang.t("done.reported_text").to_owned();
             ("done.reported_title", text, Some(reference.as_str()))

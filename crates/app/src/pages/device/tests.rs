@@ -41,6 +41,12 @@ fn pages(lang: Lang) -> Vec<Page> {
     for (name, view) in fakes::errors(lang) {
         add(name, render_error(&view));
     }
+    for (name, view) in fakes::claims(lang) {
+        add(name, my_data::render_claim(&view));
+    }
+    for (name, view) in fakes::my_data(lang) {
+        add(name, my_data::render_my_data(&view));
+    }
     add("register", render_register(&fakes::register(lang)));
     add("register-refused", render_register(&fakes::register_refused(lang)));
     add("report", render_report(&fakes::report(lang)));
@@ -152,7 +158,10 @@ fn every_control_has_a_label_and_every_form_a_key() {
             assert!(id.iter().any(|id| labels.contains(id)), "{}: {control}", page.name);
         }
         let posts = tags(&page.html, "form").iter().filter(|tag| tag.contains("post")).count();
-        assert_eq!(page.html.matches("name=\"idempotency_key\"").count(), posts, "{}", page.name);
+        // What a session lets do twice is done as once.
+        let keys = ["idempotency_key", "token"].map(|name| format!("name=\"{name}\""));
+        let count: usize = keys.iter().map(|key| page.html.matches(key).count()).sum();
+        assert_eq!(count, posts, "{}", page.name);
     }
 }
 
@@ -303,7 +312,7 @@ fn no_consent_is_ticked_beforehand() {
     let html = render_register(&fakes::register(Lang::Zh)).expect("a page");
     let boxes: Vec<_> =
         tags(&html, "input").into_iter().filter(|tag| tag.contains("checkbox")).collect();
-    assert_eq!(boxes.len(), 2);
+    assert_eq!(boxes.len(), 4);
     assert!(boxes.iter().all(|tag| !tag.contains(" checked")));
 }
 

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use crate::flows::House;
 use crate::pages::device::plain::PrivacyView;
 use crate::pages::device::render_privacy;
-use crate::rules::OBSERVATION_KEPT;
+use crate::rules::kept;
+use domain::retention::Kept;
 
 use super::{Visit, page};
 
@@ -19,7 +20,7 @@ pub async fn explain(State(house): State<Arc<House>>, visit: Visit) -> Response 
     let view = PrivacyView {
         lang: visit.lang,
         site: visit.site(&house, reference.as_deref(), None),
-        scan_days: u32::try_from(OBSERVATION_KEPT.as_hours() / 24).unwrap_or(u32::MAX),
+        scan_days: u32::try_from(kept(Kept::Observation).as_hours() / 24).unwrap_or(u32::MAX),
         back_url: back,
     };
     page(&visit, StatusCode::OK, render_privacy(&view))

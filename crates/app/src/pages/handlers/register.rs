@@ -8,7 +8,9 @@
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use domain::person::{Purpose, e164};
 use domain::registration::Proof;
+use domain::retention::Kept;
 use domain::verdict::Verdict;
 use jiff::civil::Date;
 use serde::Deserialize;
@@ -25,6 +27,7 @@ use crate::pages::device::plain::{Done, DoneView, ErrorKind};
 use crate::pages::device::present::{page_url, product_view, registrable};
 use crate::pages::device::view::{FieldFault, FieldView, WarrantyView};
 use crate::pages::device::{render_done, render_register};
+use crate::rules::kept;
 
 use super::device::segment;
 use super::{Found, Sent, Visit, error, failed, find, form_key, keyed, page, present, sent};
@@ -47,7 +50,9 @@ pub struct Filled {
     imei4: String,
     invoice: String,
     consent: String,
-    news: String,
+    marketing: String,
+    location: String,
+    share_with_distributor: String,
 }
 
 impl Filled {
@@ -70,10 +75,20 @@ impl Filled {
 
     /// Everything typed, as one text: what makes two sendings the same.
     fn whole(&self) -> String {
-        let Self { phone, purchased_on, proof, scratch, imei4, invoice, consent, news, .. } = self;
-        [phone, purchased_on, proof, scratch, imei4, invoice, consent, news]
+        let Self { phone, purchased_on, proof, scratch, imei4, invoice, consent, .. } = self;
+        let Self { marketing, location, share_with_distributor: share, .. } = self;
+        [phone, purchased_on, proof, scratch, imei4, invoice, consent, marketing, location, share]
             .map(String::as_str)
             .join("\n")
+    }
+
+    /// The free purposes, and whether each was ticked.
+    fn free(&self) -> [(Purpose, bool); 3] {
+        [
+            (Purpose::Marketing, self.marketing == "yes"),
+            (Purpose::Location, self.location == "yes"),
+            (Purpose::ShareWithDistributor, self.share_with_distributor == "yes"),
+        ]
     }
 }
 
@@ -126,6 +141,11 @@ fn open(found: &Found) -> Option<&Known> {
     registrable(found.verified.decision.verdict).then_some(known)
 }
 
+/// Whole years that a registration is kept after the guarantee.
+pub(super) fn kept_years() -> u32 {
+    u32::try_from(kept(Kept::Registration).as_hours() / 24 / 365).unwrap_or(0)
+}
+
 /// How a registration came out.
 enum Settled {
     Done(Bound),
@@ -167,7 +187,7 @@ async fn settle(
 
 /// Puts a message beside every field that is wrong.
 fn judge(view: &mut RegisterView, found: &Found, known: &Known, filled: &Filled) {
-    view.phone.fault = match (filled.phone.trim(), phone(&filled.phone)) {
+    view.phone.fault = match (filled.phone.trim(), e164(&filled.phone)) {
         ("", _) => Some(FieldFault::Missing),
         (_, None) => Some(FieldFault::Malformed),
         _ => None,
@@ -200,24 +220,6 @@ fn refused(view: &RegisterView) -> bool {
     fields.any(|field| field.fault.is_some())
         || chosen.map(|choice| &choice.field).any(|field| field.fault.is_some())
         || view.consent.missing
-}
-
-/// A telephone in E.164: a mainland mobile number, or one with its country code.
-fn phone(text: &str) -> Option<String> {
-    let text: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')')).collect();
-    let digits = text.strip_prefix('+').unwrap_or(&text);
-    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let mainland = |d: &str| d.len() == 11 && d.starts_with('1') && !d.starts_with("10");
-    match (text.starts_with('+'), digits.strip_prefix("86")) {
-        (true, Some(own)) => mainland(own).then(|| format!("+{digits}")),
-        (true, None) => {
-            let fit = (7..=15).contains(&digits.len()) && !digits.starts_with('0');
-            fit.then(|| format!("+{digits}"))
-        }
-        (false, _) => mainland(digits).then(|| format!("+86{digits}")),
-    }
 }
 
 fn is_invoice(text: &str) -> bool {
@@ -268,13 +270,9 @@ async fn record(
     kind: ProofKind,
 ) -> Result<Bound, FlowError> {
     let number = known.record.number;
-    let phone = phone(&filled.phone).unwrap_or_default();
-    let particulars = serde_json::json!({
-        "phone": phone,
-        "purchased_on": filled.purchased_on.trim(),
-        "invoice": if kind == ProofKind::Invoice { filled.value(kind) } else { "" },
-        "news": filled.news == "yes",
-    });
+    let phone = e164(&filled.phone).unwrap_or_default();
+    let invoice = if kind == ProofKind::Invoice { filled.value(kind) } else { "" };
+    let free = filled.free().into_iter().filter(|(_, ticked)| *ticked);
     let registration = Registration {
         phone,
         purchased_on: filled.purchased_on.trim().parse::<Date>().ok(),
@@ -283,7 +281,8 @@ async fn record(
             ProofKind::Imei4 => Proof::Imei4,
             ProofKind::Invoice => Proof::Invoice,
         },
-        particulars: particulars.to_string(),
+        invoice: invoice.to_owned(),
+        consents: [Purpose::Registration].into_iter().chain(free.map(|(p, _)| p)).collect(),
     };
     let key = keyed("register", number, &filled.idempotency_key, &filled.whole())?;
     registration::register_once(house, number, &registration, key.as_ref()).await
@@ -339,6 +338,7 @@ fn view(
         site: present.site.clone(),
         device: product_view(visit.lang, &known.product, known.code.as_str()),
         action: format!("{url}/register"),
+        my_data_url: format!("{url}/my-data"),
         back_url: url,
         idempotency_key: form_key(),
         activates: !known.product.network_start && known.record.activated_at.is_none(),
@@ -348,7 +348,8 @@ fn view(
         chosen: chosen.or(proofs.first().map(|choice| choice.kind)),
         proofs,
         consent: ticked(&filled.consent),
-        news: ticked(&filled.news),
+        free: filled.free().map(|(purpose, on)| (purpose.as_str(), on)).to_vec(),
+        kept_years: kept_years(),
     }
 }
 
@@ -375,27 +376,4 @@ async fn done(house: &House, visit: &Visit, code: &str, bound: Bound) -> Respons
         back_url: url.unwrap_or_else(|| page_url(&segment(code))),
     };
     page(visit, StatusCode::OK, render_done(&view))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn phones_are_kept_in_e164() {
-        let cases = [
-            ("13800138000", Some("+8613800138000")),
-            ("138 0013 8000", Some("+8613800138000")),
-            ("+86 138-0013-8000", Some("+8613800138000")),
-            ("+852 5123 4567", Some("+85251234567")),
-            ("1380013800", None),
-            ("+86 10 6512 3456", None),
-            ("51234567", None),
-            ("=cmd", None),
-            ("+", None),
-        ];
-        for (typed, kept) in cases {
-            assert_eq!(phone(typed).as_deref(), kept, "{typed}");
-        }
-    }
 }

@@ -1,0 +1,111 @@
+//! `person`: what is held about a consumer, for the operator who answers their letter.
+
+use super::term::plain;
+use super::{Exit, Fault, open, term};
+use crate::config::Global;
+use crate::flows::personal::{self, Held};
+use crate::flows::{Caller, FlowError, House, audit};
+use domain::refusal::Refusal;
+use std::fmt::Write as _;
+
+/// What is held about a consumer.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Their telephone: 11 digits of a mainland mobile, or + and the country code
+    #[arg(long, required_unless_present = "id", conflicts_with = "id")]
+    phone: Option<String>,
+    /// Their id, as found before
+    #[arg(long)]
+    id: Option<String>,
+    /// Why, 3 to 300 characters; kept sealed beside the record of the look
+    #[arg(long)]
+    reason: String,
+    /// What to do
+    #[arg(value_enum, default_value_t = Act::Show)]
+    act: Act,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Act {
+    /// Show what is held, with the end of the telephone
+    Show,
+    /// Everything as JSON, to be given to them
+    Export,
+    /// Erase them; what the ledger says of their units stays
+    Erase,
+    /// Put a legal hold on their data
+    Hold,
+    /// Lift it
+    Release,
+}
+
+/// Runs the command.
+pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
+    let house = open::house(global).await?;
+    let caller = open::caller(&house, global).await?;
+    let done = act(&house, &caller, &args).await;
+    // Who looked is recorded, whatever was found.
+    audit::flush(&house).await?;
+    house.store.close().await;
+    match done {
+        Ok(text) => {
+            term::print(&text)?;
+            Ok(Exit::Done)
+        }
+        Err(FlowError::Refused(refused)) if refused.refusal == Refusal::UnknownPerson => {
+            eprintln!("dossier: {}", refused.reason);
+            Ok(Exit::No)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn act(house: &House, caller: &Caller, args: &Args) -> Result<String, FlowError> {
+    let held = match (&args.phone, &args.id) {
+        (Some(phone), _) => personal::find(house, caller, phone, &args.reason).await?,
+        (None, id) => {
+            let id = id.as_deref().unwrap_or_default();
+            personal::show(house, caller, id, (&args.reason, false)).await?
+        }
+    };
+    Ok(match args.act {
+        Act::Show => sheet(&held),
+        Act::Export => {
+            let whole = personal::show(house, caller, &held.id, (&args.reason, true)).await?;
+            serde_json::to_string_pretty(&whole).unwrap_or_default() + "\n"
+        }
+        Act::Erase => {
+            personal::erase(house, caller, &held.id).await?;
+            format!("{} is erased; backups made before hold the data until they end\n", held.id)
+        }
+        Act::Hold => sheet(&personal::hold(house, caller, &held.id, Some(&args.reason)).await?),
+        Act::Release => sheet(&personal::hold(house, caller, &held.id, None).await?),
+    })
+}
+
+fn sheet(held: &Held) -> String {
+    let mut text =
+        format!("person  {}\nphone   {}\nsince   {}\n", held.id, held.phone, held.created_at);
+    // Writing into a String cannot fail.
+    if let Some(at) = &held.held_at {
+        let why = plain(held.hold_reason.as_deref().unwrap_or_default());
+        let _ = writeln!(text, "held    {at}  {why}");
+    }
+    for r in &held.registrations {
+        let until = r.kept_until.as_deref().unwrap_or("the guarantee has no start yet");
+        let product = plain(&r.product);
+        let bought = plain(&r.purchased_on);
+        let _ = writeln!(
+            text,
+            "unit    {}  {product}  registered {}  bought {bought}  kept until {until}",
+            r.code, r.registered_at
+        );
+    }
+    for c in &held.consents {
+        let until = c.withdrawn_at.as_ref().map(|at| format!("  withdrawn {at}"));
+        let until = until.unwrap_or_default();
+        let (purpose, version) = (&c.purpose, &c.text_version);
+        let _ = writeln!(text, "agreed  {purpose} ({version})  {}{until}", c.given_at);
+    }
+    text
+}

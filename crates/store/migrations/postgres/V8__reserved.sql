@@ -1,0 +1,1 @@
+-- Reserved for another change; holds nothing. Whoever merges that change deletes this file.
