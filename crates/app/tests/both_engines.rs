@@ -285,14 +285,15 @@ macro_rules! steps {
     };
 }
 
-const STEPS: [(&str, &str); 7] = steps![
+const STEPS: [(&str, &str); 8] = steps![
     "V1__spine",
     "V2__kit",
     "V3__code_like_sn",
     "V4__shipment_sender",
     "V5__log",
     "V6__audit",
-    "V7__api_key_use"
+    "V7__api_key_use",
+    "V8__people"
 ];
 const CITUS: &str = include_str!("../../../deploy/citus.sql");
 const PARTITIONS: u32 = 4;

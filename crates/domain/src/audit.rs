@@ -6,8 +6,17 @@
 
 use crate::id::BrandId;
 
-/// Fields in which a person could be found: their values are in no record.
-pub const PERSONAL: [&str; 3] = ["address", "phone", "point"];
+/// Fields in which a person could be found, or which are secrets: their values are in no record.
+pub const PERSONAL: [&str; 8] = [
+    "address",
+    "phone",
+    "point",
+    "sign_in_name",
+    "person_name",
+    "password",
+    "second_factor",
+    "recovery_codes",
+];
 
 /// Characters of a value that a record holds; of a longer one it holds the beginning.
 pub const VALUE_CHARS_MAX: usize = 300;
@@ -77,19 +86,22 @@ pub enum SensitiveRead {
     Reports,
     /// The audit trail itself.
     Audit,
+    /// The names of the people who work here.
+    People,
     /// A copy of the whole store.
     Backup,
 }
 
 impl SensitiveRead {
     /// Every sensitive read.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Dossier,
         Self::Proof,
         Self::Codes,
         Self::Alerts,
         Self::Reports,
         Self::Audit,
+        Self::People,
         Self::Backup,
     ];
 
@@ -102,6 +114,7 @@ impl SensitiveRead {
             Self::Alerts => "alerts",
             Self::Reports => "reports",
             Self::Audit => "audit",
+            Self::People => "people",
             Self::Backup => "backup",
         }
     }

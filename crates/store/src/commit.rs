@@ -5,6 +5,7 @@
 use crate::canonical::{BlindKey, Sealed, seal};
 use crate::engine::{Plan, Step, Value, WriteError};
 use crate::event::{Body, Event};
+use crate::people::PeopleChange;
 use crate::project::project;
 use crate::reference::ReferenceChange;
 use crate::{Store, StoreError};
@@ -37,6 +38,9 @@ pub struct Commit {
     pub observations: Vec<Observation>,
     /// Plain side rows: registrations and proof tries.
     pub sides: Vec<Side>,
+    /// Changes of who works here and of their sessions. Those of accounts, memberships and
+    /// invitations each need their [`Body::Changed`] among the events.
+    pub people: Vec<PeopleChange>,
 }
 
 /// What a decision relied on.
@@ -396,6 +400,7 @@ fn beside(commit: &Commit, steps: &mut Vec<Step>) {
         steps.push(Step::run(OBSERVATION_ADD, params.to_vec()));
     }
     steps.extend(commit.sides.iter().map(side));
+    crate::people::steps(commit, steps);
 }
 
 fn side(side: &Side) -> Step {

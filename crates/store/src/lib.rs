@@ -16,6 +16,7 @@ pub mod health;
 pub mod key_use;
 pub mod ledger;
 pub mod log;
+pub mod people;
 pub mod project;
 pub mod rebuild;
 pub mod reference;
@@ -34,6 +35,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "V5__log",
     "V6__audit",
     "V7__api_key_use",
+    "V8__people",
 ];
 
 /// Everything recorded, on one engine.
@@ -114,6 +116,8 @@ impl Store {
             key_use::STATEMENTS,
             ledger::STATEMENTS,
             log::STATEMENTS,
+            people::STATEMENTS,
+            people::COMMIT_STATEMENTS,
             project::STATEMENTS,
             rebuild::STATEMENTS,
             reference::STATEMENTS,
