@@ -141,6 +141,8 @@ pub struct Wait {
 pub enum PeopleChange {
     /// An account is made, or changed from this revision on.
     Account(AccountRow, Option<i64>),
+    /// The account is still at this revision.
+    AccountStands(PersonalId, i64),
     /// A membership is given, or changed from this revision on.
     Membership(MembershipRow, Option<i64>),
     /// A membership ends that was at this revision.
@@ -193,6 +195,10 @@ impl PeopleChange {
     fn steps(&self, steps: &mut Vec<Step>) {
         match self {
             Self::Account(row, was) => steps.push(account_put(row, *was)),
+            Self::AccountStands(id, revision) => {
+                let params = vec![(*id).into(), (*revision).into()];
+                steps.push(Step::found(ACCOUNT_STANDS, params, "account"));
+            }
             Self::Membership(row, was) => steps.push(membership_put(row, *was)),
             Self::MembershipEnded(id, revision) => {
                 let params = vec![(*id).into(), (*revision).into()];
@@ -269,8 +275,11 @@ macro_rules! invitation_columns {
 
 const ACCOUNT_ADD: &str = "INSERT INTO account (id, name_hash, sealed, secrets, totp_step, \
     created_at, disabled_at, revision) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+/// A step that was taken meanwhile stays taken.
 const ACCOUNT_PUT: &str = "UPDATE account SET name_hash = $2, sealed = $3, secrets = $4, \
-    totp_step = $5, disabled_at = $6, revision = $7 WHERE id = $1 AND revision = $8";
+    totp_step = CASE WHEN totp_step > $5 OR $5 IS NULL THEN totp_step ELSE $5 END, \
+    disabled_at = $6, revision = $7 WHERE id = $1 AND revision = $8";
+const ACCOUNT_STANDS: &str = "SELECT id FROM account WHERE id = $1 AND revision = $2";
 const MEMBERSHIP_ADD: &str = "INSERT INTO membership (id, account, brand_id, party_id, role, \
     regions, created_at, revision) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 const MEMBERSHIP_PUT: &str = "UPDATE membership SET party_id = $2, role = $3, regions = $4, \
@@ -304,6 +313,7 @@ const WAIT_END: &str = "DELETE FROM sign_in_wait \
 pub(crate) const COMMIT_STATEMENTS: &[&str] = &[
     ACCOUNT_ADD,
     ACCOUNT_PUT,
+    ACCOUNT_STANDS,
     MEMBERSHIP_ADD,
     MEMBERSHIP_PUT,
     MEMBERSHIP_END,

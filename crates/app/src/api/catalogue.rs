@@ -11,7 +11,7 @@ use crate::files::read_instant;
 use crate::flows::custody::instant;
 use crate::flows::find::unit_number;
 use crate::flows::reference::Reference;
-use crate::flows::{Caller, House, Scope, alerts};
+use crate::flows::{Caller, House, Scope, alerts, mandate};
 use axum::Json;
 use axum::extract::State;
 use domain::code::TraceCode;
@@ -104,12 +104,7 @@ pub struct AlertReply {
 
 /// Whether a caller may see rows about a party.
 fn concerns(reference: &Reference, caller: &Caller, party: PartyId) -> bool {
-    is_brand(reference, caller) || reference.tree.is_within(party, caller.party)
-}
-
-/// Whether a caller acts for the brand itself.
-pub fn is_brand(reference: &Reference, caller: &Caller) -> bool {
-    reference.tree.get(caller.party).is_some_and(|p| p.kind == PartyKind::Brand)
+    mandate::is_seen(reference, caller, party)
 }
 
 /// List products.

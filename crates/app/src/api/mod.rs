@@ -11,6 +11,7 @@
 //! **Not here.** Rules, SQL, pages. The API calls flows and nothing below them.
 
 pub mod access;
+mod account;
 mod activations;
 pub mod audit;
 mod batches;
@@ -29,12 +30,14 @@ mod movements;
 mod openapi;
 mod packs;
 mod paging;
+mod people;
 mod proofs;
 mod reports;
 mod responses;
 pub mod routes;
 mod rows;
 mod server;
+mod session;
 mod timeline;
 pub mod tls;
 mod units;

@@ -28,7 +28,7 @@ pub struct Author {
     pub brand: BrandId,
     /// The party acted for, where there is one.
     pub party: Option<PartyId>,
-    /// `key:ID`, `cli`, `system`.
+    /// `key:ID`, `account:ID`, `cli`, `system`.
     pub actor: String,
     /// Where the request came from, when it came over the network.
     pub address: Option<IpAddr>,
@@ -101,6 +101,27 @@ pub(super) fn add(
         }
     }
     commit.reference.extend(changes);
+    Ok(())
+}
+
+/// Adds the record of a change to an object that is no reference row: kind, code and verb, with what
+/// it was and what it is.
+///
+/// # Errors
+/// The address cannot be sealed.
+pub(super) fn add_record(
+    house: &House,
+    author: &Author,
+    named: (&str, &str, &str),
+    (before, after): (&Fields, &Fields),
+    commit: &mut Commit,
+) -> Result<(), FlowError> {
+    let observation = match observed(author, commit) {
+        None => address(house, author, commit)?,
+        known => known,
+    };
+    let body = body(named, differences(before, after), observation);
+    commit.events.push(event(author, house.event_id(), house.record_time(0), body));
     Ok(())
 }
 
@@ -391,6 +412,6 @@ fn point(point: Option<(f64, f64)>) -> String {
     point.map(|(lon, lat)| format!("{lon},{lat}")).unwrap_or_default()
 }
 
-fn instant_text(micros: i64) -> String {
+pub(super) fn instant_text(micros: i64) -> String {
     super::custody::instant(micros).to_string()
 }

@@ -29,6 +29,14 @@ pub fn speaks_for(
     Err(Refused::because(Refusal::NotAllowed, field, why))
 }
 
+/// Whether a caller sees rows about a party: it speaks for it, and where the caller is bound to
+/// regions the party's seat lies inside, or it is the caller's own. The one place that says so.
+pub fn is_seen(reference: &Reference, caller: &Caller, party: PartyId) -> bool {
+    let seat = || reference.tree.get(party).and_then(|p| p.region.as_deref());
+    mandate::speaks_for(&reference.tree, caller.party, party)
+        && (party == caller.party || domain::role::in_regions(&caller.regions, seat()))
+}
+
 /// Refuses what only the brand may do.
 ///
 /// # Errors

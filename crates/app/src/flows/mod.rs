@@ -1,6 +1,7 @@
 //! Flows: what the system does. A flow loads facts, asks the rules, and hands the store one commit.
 //! It knows no web type and no SQL; `api`, `pages`, `cli` and `jobs` call it and nothing below it.
 
+pub mod accounts;
 pub mod activate;
 pub mod alerts;
 pub mod api_keys;
@@ -11,6 +12,7 @@ pub mod caller;
 pub mod changes;
 mod chunks;
 pub mod contents;
+pub mod credentials;
 pub mod custody;
 pub mod doctor;
 pub mod dossier;
@@ -31,6 +33,7 @@ pub mod masterdata;
 pub mod outcome;
 mod overlay;
 pub mod pack;
+pub mod people;
 pub mod produce;
 pub mod proof;
 pub mod receipt;
@@ -40,7 +43,10 @@ pub mod reference;
 pub mod registration;
 pub mod reports;
 pub mod scans;
+pub mod sessions;
+pub mod set_up;
 pub mod ship;
+pub mod sign_in;
 pub mod sites;
 pub mod verify;
 pub mod waiting;
