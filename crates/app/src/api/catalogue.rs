@@ -17,7 +17,7 @@ use axum::extract::State;
 use domain::code::TraceCode;
 use domain::finding::FindingKind;
 use domain::id::PartyId;
-use domain::party::{Party, PartyKind, Site};
+use domain::party::{Party, Site};
 use domain::territory::Territory;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

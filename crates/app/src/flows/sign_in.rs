@@ -299,7 +299,7 @@ fn next(was: Option<Wait>, free: i64, now: jiff::Timestamp) -> Result<Wait, Sign
     let micros = now.as_microsecond();
     let wait = was.unwrap_or_default();
     if wait.until > micros {
-        let seconds = (wait.until - micros).div_euclid(1_000_000) + 1;
+        let seconds = (wait.until - micros + 999_999).div_euclid(1_000_000);
         return Err(SignInError::Wait(u32::try_from(seconds).unwrap_or(u32::MAX)));
     }
     let forgotten = wait.failed_at < (now - FAILURES_KEPT).as_microsecond();
@@ -311,18 +311,40 @@ fn next(was: Option<Wait>, free: i64, now: jiff::Timestamp) -> Result<Wait, Sign
 /// Takes back a try that was right: that of the address as if it had not been, those of the account
 /// altogether where it is signed in. Whoever raced with it leaves one try too many behind.
 pub(super) async fn take_back(house: &House, counted: Counted, signed_in: bool) {
-    let all = counted.taken.into_iter().enumerate();
-    let change = |(place, (key, was, next)): (usize, (Vec<u8>, Option<Wait>, Wait))| {
-        let now = if place == 0 && signed_in { None } else { was };
-        PeopleChange::Wait { key, was: Some(next), now }
-    };
-    for change in all.map(change) {
-        let commit = Commit { people: vec![change], ..Commit::default() };
-        if let Err(error) = house.store.commit(&commit).await
-            && !error.is_race()
-        {
-            tracing::warn!(%error, "a right try stays counted as a wrong one");
+    let taken_back = async {
+        for (place, (key, was, next)) in counted.taken.into_iter().enumerate() {
+            if place == 0 && signed_in {
+                forget(house, key).await?;
+            } else {
+                put(house, PeopleChange::Wait { key, was: Some(next), now: was }).await?;
+            }
         }
+        Ok::<(), store::StoreError>(())
+    };
+    if let Err(error) = taken_back.await {
+        tracing::warn!(%error, "a right try stays counted as a wrong one");
+    }
+}
+
+/// Forgets what is counted under a key, also what others counted meanwhile.
+async fn forget(house: &House, key: Vec<u8>) -> Result<(), store::StoreError> {
+    for _ in 0..RACES_MAX {
+        let Some(was) = house.store.wait_fetch(&key).await? else { return Ok(()) };
+        let change = PeopleChange::Wait { key: key.clone(), was: Some(was), now: None };
+        if put(house, change).await? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Writes what is counted; false when somebody else was faster.
+async fn put(house: &House, change: PeopleChange) -> Result<bool, store::StoreError> {
+    let commit = Commit { people: vec![change], ..Commit::default() };
+    match house.store.commit(&commit).await {
+        Err(error) if error.is_race() => Ok(false),
+        Err(error) => Err(error),
+        Ok(()) => Ok(true),
     }
 }
 
@@ -357,7 +379,7 @@ mod tests {
         let fifth = next(wait, ACCOUNT_FREE, at(10)).unwrap();
         assert_eq!(fifth.until, at(70).as_microsecond());
         let early = next(Some(fifth), ACCOUNT_FREE, at(69));
-        assert!(matches!(early, Err(SignInError::Wait(2))), "{early:?}");
+        assert!(matches!(early, Err(SignInError::Wait(1))), "{early:?}");
         assert_eq!(next(Some(fifth), ACCOUNT_FREE, at(70)).unwrap().failures, 6);
         assert_eq!(next(Some(fifth), ACCOUNT_FREE, at(90_000)).unwrap().failures, 1);
     }

@@ -30,7 +30,7 @@ const PHONE_LETTERS_MAX: u16 = 20;
 /// One field of a form: label, hint, input, message.
 #[derive(Template, Clone, Default)]
 #[template(path = "form/field.html")]
-pub(super) struct InputField {
+pub(in crate::pages) struct InputField {
     pub id: &'static str,
     pub name: &'static str,
     pub label: &'static str,
@@ -50,7 +50,7 @@ impl HtmlSafe for InputField {}
 
 impl InputField {
     /// A line of text.
-    fn line(id: &'static str, label: &'static str, letters_max: u16) -> Self {
+    pub(in crate::pages) fn line(id: &'static str, label: &'static str, letters_max: u16) -> Self {
         Self { id, name: id, label, kind: "text", letters_max, required: true, ..Self::default() }
     }
 
@@ -66,7 +66,7 @@ impl InputField {
         Self { value: view.value.clone(), message, ..self }
     }
 
-    fn hint(self, hint: &str) -> Self {
+    pub(in crate::pages) fn hint(self, hint: &str) -> Self {
         Self { hint: Some(hint.to_owned()), ..self }
     }
 

@@ -11,11 +11,13 @@
 pub mod centres;
 pub mod device;
 pub mod history;
+pub mod account;
 pub mod home;
 pub mod privacy;
 pub mod proof;
 pub mod register;
 pub mod report;
+pub mod sign_in;
 mod visit;
 
 pub use visit::Visit;
