@@ -27,9 +27,7 @@ on_both! {
 async fn the_deployment_is_set_up_once(world: &World) {
     let first = set_up::set_up_link(&world.house).await.expect("it writes").expect("a link");
     let second = set_up::set_up_link(&world.house).await.expect("it writes").expect("another");
-    let body = |token: &str, name: &str, password: &str| {
-        json!({"token": token, "sign_in_name": name, "password": password})
-    };
+    let body = |token: &str, name: &str, password: &str| json!({"token": token, "sign_in_name": name, "password": password});
     let browser = Browser::new(world);
     let path = "/api/v1/set-up";
     let forged = browser.post(path, body(&"x".repeat(43), "a", PASSWORD)).await;
@@ -129,8 +127,11 @@ async fn an_invitation_is_good_once_and_for_a_week(world: &World) {
     let root = &accepted.json["memberships"];
     let root = root.as_array().expect("a list").iter().find(|m| m["role"] == "owner");
     let before = owner.cookie();
-    let chosen = owner.post("/api/v1/session/membership", json!({"membership":
-        root.expect("it stays")["id"]}));
+    let chosen = owner.post(
+        "/api/v1/session/membership",
+        json!({"membership":
+        root.expect("it stays")["id"]}),
+    );
     assert_eq!(chosen.await.json["membership"]["role"], "owner");
     assert_ne!(owner.cookie(), before, "choosing is another session");
     let stale = Browser::new(world);
@@ -175,8 +176,10 @@ async fn nobody_gives_more_than_they_hold(world: &World) {
     assert_eq!(auditor.get(PEOPLE).await.code(), (403, "not_allowed"));
     assert_eq!(auditor.post(INVITATIONS, order("BRAND", "desk")).await.code().0, 403);
     assert_eq!(auditor.get("/api/v1/audit").await.status, 200);
-    assert_eq!(auditor.post("/api/v1/keys", json!({"party": "BRAND", "scopes": ["read"]})).await
-        .status, 403);
+    assert_eq!(
+        auditor.post("/api/v1/keys", json!({"party": "BRAND", "scopes": ["read"]})).await.status,
+        403
+    );
     let machine = world.desk("BRAND", "all").await;
     assert_eq!(machine.get(PEOPLE).await.0, 403);
     let machine = world.desk("BRAND", "all,keys,people").await;
@@ -251,12 +254,15 @@ async fn regions_bound_what_is_listed_and_given(world: &World) {
     let west = json!({"party": "BRAND", "role": "admin", "regions": ["530000"]});
     let west = owner.invites(world, "west", west).await;
     let parties = west.get("/api/v1/parties").await;
-    let codes: Vec<_> = parties.json["items"].as_array().expect("a list").iter()
-        .filter_map(|p| p["code"].as_str()).collect();
+    let codes: Vec<_> = parties.json["items"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|p| p["code"].as_str())
+        .collect();
     assert_eq!(codes, ["BRAND", "T1-53", "T2-53", "SHOP-53"]);
-    let order = |party: &str, regions: Value| {
-        json!({"party": party, "role": "desk", "regions": regions})
-    };
+    let order =
+        |party: &str, regions: Value| json!({"party": party, "role": "desk", "regions": regions});
     for (party, regions, expected) in [
         ("T1-42", json!(["53"]), (403, "not_allowed", "party")),
         ("T1-53", json!([]), (403, "not_allowed", "regions")),
@@ -357,10 +363,13 @@ async fn every_change_leaves_a_record_without_names(world: &World) {
     audit::flush(&world.house).await.expect("it writes");
     let trail = owner.get("/api/v1/audit").await;
     let items = trail.json["items"].as_array().expect("a list");
-    let told: Vec<_> = items.iter().map(|item| {
-        let text = |name: &str| item[name].as_str().unwrap_or_default().to_owned();
-        (text("verb"), text("kind"), text("actor"))
-    }).collect();
+    let told: Vec<_> = items
+        .iter()
+        .map(|item| {
+            let text = |name: &str| item[name].as_str().unwrap_or_default().to_owned();
+            (text("verb"), text("kind"), text("actor"))
+        })
+        .collect();
     let boss = format!("account:{}", owner.account().await);
     let person = format!("account:{account}");
     for (verb, kind, actor) in [
@@ -390,8 +399,18 @@ async fn nothing_secret_or_personal_is_stored_plain(world: &World) {
     owner.invites(world, "planted.name", person).await;
     let cookie = owner.cookie().split_once('=').expect("a pair").1.to_owned();
     let bytes = stored(world).await;
-    let words = [PASSWORD, "planted.name", "Planted Zhao", "Li.Wei", "li.wei", "李伟", &secret,
-        &cookie, "argon2id", "127.0.0.1"];
+    let words = [
+        PASSWORD,
+        "planted.name",
+        "Planted Zhao",
+        "Li.Wei",
+        "li.wei",
+        "李伟",
+        &secret,
+        &cookie,
+        "argon2id",
+        "127.0.0.1",
+    ];
     for word in words {
         let found = bytes.windows(word.len()).any(|w| w == word.as_bytes());
         assert!(!found, "{word} stands in the store");

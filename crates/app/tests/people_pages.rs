@@ -56,8 +56,10 @@ async fn somebody_sets_up_and_looks_after_the_account(world: &World) {
     };
     let on = browser.form("/account/totp/confirm", &[("code", &code(0))]).await;
     assert_eq!(on.status, 200);
-    assert_eq!(on.text.split("<ul class=\"codes").nth(1).expect("codes").matches("<li>").count()
-        .min(10), 10);
+    assert_eq!(
+        on.text.split("<ul class=\"codes").nth(1).expect("codes").matches("<li>").count().min(10),
+        10
+    );
     assert_eq!(browser.form("/sign-out", &[]).await.header("location"), "/sign-in");
     assert_eq!(browser.get("/account").await.header("location"), "/sign-in");
     // In two steps.

@@ -4,9 +4,7 @@
 mod common;
 
 use common::World;
-use common::browser::{
-    Browser, INVITATIONS, PASSWORD, PEOPLE, Reply, SESSION, owner, pass,
-};
+use common::browser::{Browser, INVITATIONS, PASSWORD, PEOPLE, Reply, SESSION, owner, pass};
 use domain::totp;
 use jiff::SignedDuration;
 use serde_json::{Value, json};

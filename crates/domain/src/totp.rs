@@ -176,7 +176,8 @@ mod tests {
 
     #[test]
     fn what_is_no_recovery_code_is_none() {
-        for text in ["", "123456", "23456-7890A", "23456-789AB-C", "界界界界界-界界界界界"] {
+        for text in ["", "123456", "23456-7890A", "23456-789AB-C", "界界界界界-界界界界界"]
+        {
             assert_eq!(recovery_read(text), None, "{text}");
         }
     }

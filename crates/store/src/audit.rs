@@ -183,7 +183,8 @@ pub(crate) fn unrecorded(commit: &Commit) -> Option<String> {
         Some(code) => told.contains(&(kind, code)),
         None => told.iter().any(|(of, _)| *of == kind),
     };
-    let reference = commit.reference.iter().filter_map(|change| Some((named(change)?, code(change))));
+    let reference =
+        commit.reference.iter().filter_map(|change| Some((named(change)?, code(change))));
     let people = commit.people.iter().filter_map(PeopleChange::recorded_as);
     let mut changed = reference.chain(people.map(|(kind, code)| (kind, Some(code))));
     let missing = changed.find(|(kind, code)| !is_told(kind, code.as_deref()));

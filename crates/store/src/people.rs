@@ -377,8 +377,7 @@ const SESSIONS: &str = concat!(
 const WAIT: &str = "SELECT failures, until_at, failed_at FROM sign_in_wait WHERE key = $1";
 const SESSION_TOUCH: &str =
     "UPDATE account_session SET used_at = $2 WHERE digest = $1 AND used_at < $2";
-const SESSIONS_FORGET: &str =
-    "DELETE FROM account_session WHERE expires_at <= $1 OR used_at <= $2";
+const SESSIONS_FORGET: &str = "DELETE FROM account_session WHERE expires_at <= $1 OR used_at <= $2";
 const WAITS_FORGET: &str = "DELETE FROM sign_in_wait WHERE failed_at <= $1 AND until_at <= $2";
 const LINKS_FORGET: &str = "DELETE FROM one_time_link WHERE expires_at <= $1";
 
@@ -610,11 +609,7 @@ impl Store {
     }
 
     /// A link that is good at `now`.
-    pub async fn link_fetch(
-        &self,
-        digest: &[u8],
-        now: i64,
-    ) -> Result<Option<LinkRow>, StoreError> {
+    pub async fn link_fetch(&self, digest: &[u8], now: i64) -> Result<Option<LinkRow>, StoreError> {
         let link = |r: &Row<'_>| {
             Ok(LinkRow {
                 digest: r.bytes(0)?,
@@ -665,12 +660,7 @@ impl Store {
     ///
     /// # Errors
     /// The store cannot be written.
-    pub async fn people_forget(
-        &self,
-        now: i64,
-        idle: i64,
-        failed: i64,
-    ) -> Result<(), StoreError> {
+    pub async fn people_forget(&self, now: i64, idle: i64, failed: i64) -> Result<(), StoreError> {
         let steps = vec![
             Step::run(SESSIONS_FORGET, vec![now.into(), idle.into()]),
             Step::run(WAITS_FORGET, vec![failed.into(), now.into()]),

@@ -154,6 +154,12 @@ mod tests {
             let row = format!("| {} | {} |", fact.as_str(), cells.join(" | "));
             assert!(docs.contains(&row), "docs/access.md lacks the row\n{row}");
         }
+        for role in domain::role::Role::ALL {
+            let words = role.scopes().iter().map(|scope| format!("`{}`", scope.as_str()));
+            let words: Vec<_> = words.collect();
+            let row = format!("| `{}` | {} |", role.as_str(), words.join(", "));
+            assert!(docs.contains(&row), "docs/access.md lacks the row\n{row}");
+        }
         for read in domain::audit::SensitiveRead::ALL {
             let row = format!("| {} | ", read.as_str());
             assert!(docs.contains(&row), "docs/access.md lacks the row\n{row}");

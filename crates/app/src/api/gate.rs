@@ -222,7 +222,8 @@ where
     let secure = gate.is_secure(&request);
     let client = gate.client(peer_of(&request).address, request.headers());
     let channel = Channel::of(secure, client, request.headers());
-    let asker = gate.asker(request.headers(), Way { method: request.method(), client, channel }).await;
+    let asker =
+        gate.asker(request.headers(), Way { method: request.method(), client, channel }).await;
     let limits = gate.limits.as_ref();
     let standing = limits.map(|limits| match &asker {
         Ok(Asking { caller: Some(caller), .. }) => limits.key(&caller.actor),

@@ -5,8 +5,8 @@ use super::{Exit, Fault, term};
 use crate::api::ServeOptions;
 use crate::clock::{Clock, Stopwatch};
 use crate::config::{DATA_DIR, Global, MASTER_KEY_FILE};
-use crate::flows::{House, set_up};
 use crate::flows::house::Settings;
+use crate::flows::{House, set_up};
 use crate::geo::{Geo, GeoPaths};
 use crate::secrets::MasterKey;
 use crate::world::{self, World, WorldOptions, demo_links_text};
@@ -121,11 +121,7 @@ async fn make(dir: &Path, geo: &Arc<Geo>, args: &Args) -> Result<World, Fault> {
     Ok(world?)
 }
 
-fn write_json(
-    path: &Path,
-    world: &World,
-    (base, sign_in): (&str, &str),
-) -> Result<(), Fault> {
+fn write_json(path: &Path, world: &World, (base, sign_in): (&str, &str)) -> Result<(), Fault> {
     let mut links = serde_json::Map::new();
     for link in &world.links {
         links.insert(link.state.key().to_owned(), link.path().into());

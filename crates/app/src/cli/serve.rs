@@ -101,7 +101,9 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     let link = set_up_link(&house).await;
     let host = house.settings.host.clone();
     let ready = |base: &str| match &link {
-        Some(token) => say(&format!("set up: {}", link_to(&host, base, &format!("set-up/{token}")))),
+        Some(token) => {
+            say(&format!("set up: {}", link_to(&host, base, &format!("set-up/{token}"))))
+        }
         None => Ok(()),
     };
     serve(house, Door { listen: &args.listen, options }, ready).await

@@ -8,10 +8,10 @@
 //! **Forms.** Each rendering carries a random key; what was typed belongs to the key. The same form
 //! sent twice is one act, whatever process answers; a corrected form is a new one.
 
+pub mod account;
 pub mod centres;
 pub mod device;
 pub mod history;
-pub mod account;
 pub mod home;
 pub mod privacy;
 pub mod proof;

@@ -249,13 +249,8 @@ async fn over(house: &House, visit: &Visit, view: FormView, why: Returned) -> Re
 }
 
 const OWNER: [Asked; 3] = [Asked::NewSignInName, Asked::Name, Asked::NewPassword];
-const OWNER_AND_BRAND: [Asked; 5] = [
-    Asked::BrandCode,
-    Asked::BrandName,
-    Asked::NewSignInName,
-    Asked::Name,
-    Asked::NewPassword,
-];
+const OWNER_AND_BRAND: [Asked; 5] =
+    [Asked::BrandCode, Asked::BrandName, Asked::NewSignInName, Asked::Name, Asked::NewPassword];
 
 /// `GET /set-up/{token}`.
 pub async fn ask_set_up(
