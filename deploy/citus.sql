@@ -44,6 +44,9 @@ SELECT create_distributed_table('waiting', 'value', colocate_with => 'identifier
 SELECT create_distributed_table('person', 'id', colocate_with => 'none');
 SELECT create_distributed_table('consent', 'person', colocate_with => 'person');
 SELECT create_distributed_table('person_phone', 'phone_hash', colocate_with => 'none');
+-- sessions of people and waits after wrong tries, by digest
+SELECT create_distributed_table('account_session', 'digest', colocate_with => 'none');
+SELECT create_distributed_table('sign_in_wait', 'key', colocate_with => 'account_session');
 
 -- (d) reference tables: small, on every worker
 SELECT create_reference_table('version');
@@ -61,3 +64,8 @@ SELECT create_reference_table('code_void');
 SELECT create_reference_table('code_key');
 SELECT create_reference_table('api_key');
 SELECT create_reference_table('api_key_use');
+SELECT create_reference_table('account');
+SELECT create_reference_table('membership');
+SELECT create_reference_table('invitation');
+SELECT create_reference_table('one_time_link');
+SELECT create_reference_table('set_up');

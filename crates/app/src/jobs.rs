@@ -5,7 +5,7 @@
 //!
 //! Every job may be lost at any moment and run anywhere: nothing here holds state of its own.
 
-use crate::flows::{House, api_keys, audit, expiry, later, log, persons, scans};
+use crate::flows::{House, api_keys, audit, expiry, later, log, persons, scans, sessions};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,9 @@ const REFERENCE_EVERY: Duration = Duration::from_millis(100);
 const EXPIRY_EVERY: Duration = Duration::from_secs(10);
 /// How often uses of keys are written: they are known to the hour.
 const KEY_USES_EVERY: Duration = Duration::from_secs(60);
+
+/// How often sessions that are over are forgotten; they are refused at once anyway.
+const SESSIONS_EVERY: Duration = Duration::from_secs(600);
 
 /// How often what was recorded is sealed: a signed head is at most a second behind.
 const SEAL_EVERY: Duration = Duration::from_millis(500);
@@ -72,6 +75,10 @@ pub fn start(house: &Arc<House>) -> Jobs {
     let (house_7, stop_7) = of();
     tasks.spawn(repeat(KEY_USES_EVERY, stop_7, "key uses", house_7, |house| async move {
         api_keys::write_uses(&house).await.map(|_| ())
+    }));
+    let (house_8, stop_8) = of();
+    tasks.spawn(repeat(SESSIONS_EVERY, stop_8, "sessions", house_8, |house| async move {
+        sessions::forget(&house).await
     }));
     Jobs { stop, tasks, house: Arc::clone(house) }
 }

@@ -294,7 +294,7 @@ const STEPS: [(&str, &str); 9] = steps![
     "V5__log",
     "V6__audit",
     "V7__api_key_use",
-    "V8__reserved",
+    "V8__people",
     "V9__person"
 ];
 const CITUS: &str = include_str!("../../../deploy/citus.sql");

@@ -6,8 +6,18 @@
 
 use crate::id::BrandId;
 
-/// Fields in which a person could be found: their values are in no record.
-pub const PERSONAL: [&str; 4] = ["address", "phone", "point", "purchased_on"];
+/// Fields in which a person could be found, or which are secrets: their values are in no record.
+pub const PERSONAL: [&str; 9] = [
+    "address",
+    "phone",
+    "point",
+    "purchased_on",
+    "sign_in_name",
+    "person_name",
+    "password",
+    "second_factor",
+    "recovery_codes",
+];
 
 /// Characters of a value that a record holds; of a longer one it holds the beginning.
 pub const VALUE_CHARS_MAX: usize = 300;
@@ -79,13 +89,15 @@ pub enum SensitiveRead {
     Person,
     /// The audit trail itself.
     Audit,
+    /// The names of the people who work here.
+    People,
     /// A copy of the whole store.
     Backup,
 }
 
 impl SensitiveRead {
     /// Every sensitive read.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Dossier,
         Self::Proof,
         Self::Codes,
@@ -93,6 +105,7 @@ impl SensitiveRead {
         Self::Reports,
         Self::Person,
         Self::Audit,
+        Self::People,
         Self::Backup,
     ];
 
@@ -106,6 +119,7 @@ impl SensitiveRead {
             Self::Reports => "reports",
             Self::Person => "person",
             Self::Audit => "audit",
+            Self::People => "people",
             Self::Backup => "backup",
         }
     }

@@ -76,6 +76,23 @@ refusals! {
     UnknownKey "unknown_key" NotFound "no key has this id; list the keys";
     /// No such person, or none of the caller's brand.
     UnknownPerson "unknown_person" NotFound "no person has this id or telephone here";
+    /// No such account, or none the caller may see.
+    UnknownAccount "unknown_account" NotFound "no account has this id; list the people";
+    /// No such membership, or none the caller may see.
+    UnknownMembership "unknown_membership" NotFound "no membership of this account has this id";
+    /// No such open invitation.
+    UnknownInvitation "unknown_invitation" NotFound
+        "no open invitation is there; it was accepted, withdrawn or is over: ask for another";
+    /// No such link for setting up or signing in.
+    UnknownLink "unknown_link" NotFound
+        "this link is not good; it was used or is over: ask for another";
+    /// No such session of one's own.
+    UnknownSession "unknown_session" NotFound "no session of yours has this id; list them";
+    /// The password given beside a command is not the account's.
+    WrongPassword "wrong_password" Forbidden "this is not your present password";
+    /// The one-time password given beside a command is not good.
+    WrongCode "wrong_code" Forbidden
+        "the code is not good, or was taken already; wait for the next one";
     /// No unit, pack or code answers to this.
     UnknownSubject "unknown_subject" NotFound
         "no unit or pack answers to this; commission or pack it first";
@@ -99,6 +116,17 @@ refusals! {
         "a legal hold keeps this person's data from use and from being erased; release it first";
     /// Another person has this telephone.
     PhoneTaken "phone_taken" Conflict "another person is registered under this telephone";
+    /// The deployment was set up already.
+    SetUpOver "set_up_over" Conflict "it was set up already; ask an owner for an invitation";
+    /// Another account signs in with this name.
+    SignInNameTaken "sign_in_name_taken" Conflict
+        "somebody signs in with this name; if it is you, sign in first, then open the link again";
+    /// The account is a member for this party already.
+    AlreadyMember "already_member" Conflict
+        "this account is a member for that party already; change its role instead";
+    /// The second factor is on already, or none was begun.
+    SecondFactorState "second_factor_state" Conflict
+        "the second factor does not stand where that needs it; look at your account";
     /// A second row with this key but other content.
     ContentDiffers "content_differs" Conflict
         "already recorded with other content; correct the row, or say --update where it applies";

@@ -8,6 +8,7 @@
 use crate::commit::{Commit, OBSERVATION_ADD, Observation};
 use crate::engine::{DecodeError, Plan, Row, Step, Value};
 use crate::event::{Body, Event};
+use crate::people::PeopleChange;
 use crate::reference::ReferenceChange;
 use crate::{Store, StoreError};
 use std::collections::HashSet;
@@ -172,9 +173,9 @@ fn code(change: &ReferenceChange) -> Option<String> {
     }
 }
 
-/// A change of reference data that no event of the same commit tells of.
+/// A change of reference data, or of who works here, that no event of the same commit tells of.
 pub(crate) fn unrecorded(commit: &Commit) -> Option<String> {
-    if commit.reference.is_empty() {
+    if commit.reference.is_empty() && commit.people.is_empty() {
         return None;
     }
     let told = commit.events.iter().filter_map(|event| match &event.body {
@@ -186,11 +187,12 @@ pub(crate) fn unrecorded(commit: &Commit) -> Option<String> {
         Some(code) => told.contains(&(kind, code)),
         None => told.iter().any(|(of, _)| *of == kind),
     };
-    commit.reference.iter().find_map(|change| {
-        let (kind, code) = (named(change)?, code(change));
-        let missing = !is_told(kind, code.as_deref());
-        missing.then(|| format!("{kind} {}", code.unwrap_or_default()))
-    })
+    let reference =
+        commit.reference.iter().filter_map(|change| Some((named(change)?, code(change))));
+    let people = commit.people.iter().filter_map(PeopleChange::recorded_as);
+    let mut changed = reference.chain(people.map(|(kind, code)| (kind, Some(code))));
+    let missing = changed.find(|(kind, code)| !is_told(kind, code.as_deref()));
+    missing.map(|(kind, code)| format!("{kind} {}", code.unwrap_or_default()))
 }
 
 impl Store {
@@ -343,5 +345,18 @@ mod tests {
         let missing = Some("brand B".to_owned());
         assert_eq!(unrecorded(&commit(&[])), missing);
         assert_eq!(unrecorded(&commit(&[("brand", "C"), ("party", "B")])), missing);
+    }
+
+    #[test]
+    fn nobody_becomes_a_member_without_a_record() {
+        let ended = PeopleChange::MembershipEnded([0xab; 16], 1);
+        let code = "ab".repeat(16);
+        let of = |told: &[(&str, &str)]| Commit {
+            reference: Vec::new(),
+            people: vec![ended.clone(), PeopleChange::SessionsEnded([1; 16])],
+            ..commit(told)
+        };
+        assert_eq!(unrecorded(&of(&[("membership", &code)])), None);
+        assert_eq!(unrecorded(&of(&[("account", &code)])), Some(format!("membership {code}")));
     }
 }

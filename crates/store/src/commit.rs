@@ -6,6 +6,7 @@ use crate::canonical::{BlindKey, Sealed, seal};
 use crate::engine::{Plan, Step, Value, WriteError};
 use crate::event::{Body, Event};
 use crate::expiry::RetentionRun;
+use crate::people::PeopleChange;
 use crate::person::PersonChange;
 use crate::project::project;
 use crate::reference::ReferenceChange;
@@ -43,6 +44,9 @@ pub struct Commit {
     pub persons: Vec<PersonChange>,
     /// What this commit deletes after its term.
     pub retention: Option<RetentionRun>,
+    /// Changes of who works here and of their sessions. Those of accounts, memberships and
+    /// invitations each need their [`Body::Changed`] among the events.
+    pub people: Vec<PeopleChange>,
 }
 
 /// What a decision relied on.
@@ -388,6 +392,7 @@ fn beside(commit: &Commit, steps: &mut Vec<Step>) {
     steps.extend(commit.sides.iter().map(side));
     commit.persons.iter().for_each(|change| change.steps(steps));
     steps.extend(commit.retention.iter().map(RetentionRun::step));
+    crate::people::steps(commit, steps);
 }
 
 fn side(side: &Side) -> Step {

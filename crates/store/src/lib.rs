@@ -16,6 +16,7 @@ pub mod health;
 pub mod key_use;
 pub mod ledger;
 pub mod log;
+pub mod people;
 pub mod person;
 pub mod project;
 pub mod rebuild;
@@ -35,7 +36,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "V5__log",
     "V6__audit",
     "V7__api_key_use",
-    "V8__reserved",
+    "V8__people",
     "V9__person",
 ];
 
@@ -118,6 +119,8 @@ impl Store {
             ledger::STATEMENTS,
             log::STATEMENTS,
             person::STATEMENTS,
+            people::STATEMENTS,
+            people::COMMIT_STATEMENTS,
             project::STATEMENTS,
             rebuild::STATEMENTS,
             reference::STATEMENTS,

@@ -4,4 +4,4 @@
 
 mod postgres;
 
-pub use postgres::{FreshSchema, Postgres, execute};
+pub use postgres::{FreshSchema, Postgres, execute, rows_text};

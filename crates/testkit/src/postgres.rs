@@ -164,6 +164,25 @@ impl Postgres {
     }
 }
 
+/// Every row of every table as the server writes it, for tests that look for what must not be there.
+pub async fn rows_text(url: &str) -> String {
+    let (client, connection) =
+        tokio_postgres::connect(url, NoTls).await.expect("the server answers");
+    tokio::spawn(connection);
+    let tables = "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'";
+    let tables = client.query(tables, &[]).await.expect("the tables");
+    let mut text = String::new();
+    for table in tables {
+        let table: String = table.get(0);
+        let sql = format!("SELECT CAST(t AS TEXT) FROM \"{table}\" t");
+        for row in client.query(&sql, &[]).await.expect("its rows") {
+            text.push_str(row.get::<_, &str>(0));
+            text.push('\n');
+        }
+    }
+    text
+}
+
 /// Runs statements on a database, outside every engine: for preparing what a test starts from.
 pub async fn execute(url: &str, sql: &str) {
     let (client, connection) = tokio_postgres::connect(url, NoTls)

@@ -3,6 +3,7 @@
 
 use super::limits::{Rate, Standing};
 use crate::flows::FlowError;
+use crate::flows::sign_in::SignInError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::refusal::{Class, Refusal, Refused};
@@ -45,8 +46,12 @@ pub struct Problem {
 }
 
 /// Codes of problems that are no refusals: of the way a request came, not of what it says.
-pub const TRANSPORT_CODES: [(&str, u16, &str); 11] = [
+pub const TRANSPORT_CODES: [(&str, u16, &str); 15] = [
     ("unauthenticated", 401, "a key is missing where one is needed, or the one sent is not good"),
+    ("sign_in_refused", 401, "the name, the password or the code is wrong"),
+    ("second_factor_needed", 401, "the password is right; send it again with the code"),
+    ("cross_site", 403, "the page of another site asked for this; nothing was done"),
+    ("needs_https", 403, "sign in over HTTPS, or on the machine itself"),
     ("no_such_route", 404, "nothing answers at this address"),
     ("method_not_allowed", 405, "this address answers to other methods"),
     ("timeout", 408, "the request took too long to arrive or to be answered"),
@@ -139,6 +144,18 @@ impl From<FlowError> for Problem {
             FlowError::Busy => Self::transport("busy").later(1),
             FlowError::Store(error) => error.into(),
             FlowError::Secrets(error) => Self::internal(error),
+        }
+    }
+}
+
+impl From<SignInError> for Problem {
+    fn from(error: SignInError) -> Self {
+        match error {
+            SignInError::Refused => Self::transport("sign_in_refused"),
+            SignInError::Wait(seconds) => Self::transport("too_many_requests")
+                .saying("too many wrong tries; Retry-After says for how long to wait")
+                .later(seconds),
+            SignInError::Flow(error) => error.into(),
         }
     }
 }

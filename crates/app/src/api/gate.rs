@@ -6,12 +6,15 @@ use super::error::Problem;
 use super::limits::{Limits, Standing};
 use super::{Patience, ServeOptions, headers};
 use crate::clock::Stopwatch;
+use crate::flows::sessions::{self, Session};
 use crate::flows::{Caller, House, Scope, api_keys};
+use crate::guest::{Arrival, Channel, MadeBy, is_safe, made_by};
 use axum::extract::{FromRequestParts, MatchedPath, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use domain::address::Prefix;
+use domain::refusal::{Refusal, Refused};
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -82,10 +85,13 @@ impl Gate {
         client_of(&self.options.trusted_proxies, peer, headers)
     }
 
-    /// Who a request says it is: nobody without a key; a key that is not good, or not from here, is
-    /// refused, always in the same words.
-    async fn asker(&self, headers: &HeaderMap, client: IpAddr) -> Result<Option<Caller>, Problem> {
-        let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    /// Who a request says it is: nobody without a key or session; a key that is not good, or not
+    /// from here, is refused, always in the same words. A session that is over is nobody: its
+    /// browser does not know yet, and public pages answer it as anyone.
+    async fn asker(&self, headers: &HeaderMap, way: Way<'_>) -> Result<Asking, Problem> {
+        let Some(value) = headers.get(header::AUTHORIZATION) else {
+            return self.guest(headers, way).await;
+        };
         let refused = || Problem::transport("unauthenticated");
         let text = value.to_str().map_err(|_| refused())?;
         let (kind, token) = text.split_once(' ').ok_or_else(refused)?;
@@ -93,8 +99,27 @@ impl Gate {
             return Err(refused());
         }
         let reference = self.house.reference().await?;
-        let caller = api_keys::authenticate(&self.house, &reference, token.trim(), client);
-        caller.map(Some).ok_or_else(refused)
+        let caller = api_keys::authenticate(&self.house, &reference, token.trim(), way.client);
+        let caller = Some(caller.ok_or_else(refused)?);
+        Ok(Asking { caller, session: None })
+    }
+
+    /// Who comes with the cookie of a session. It counts for nothing where another site's page may
+    /// have made the request.
+    async fn guest(&self, headers: &HeaderMap, way: Way<'_>) -> Result<Asking, Problem> {
+        let Some(token) = way.channel.token(headers) else { return Ok(Asking::default()) };
+        if !is_safe(way.method) && self.made_by(headers) != MadeBy::Us {
+            return Err(Problem::transport("cross_site"));
+        }
+        let found = sessions::authenticate(&self.house, token, way.client).await?;
+        Ok(found.map_or_else(Asking::default, |(session, caller)| Asking {
+            session: Some(session),
+            caller,
+        }))
+    }
+
+    fn made_by(&self, headers: &HeaderMap) -> MadeBy {
+        made_by(headers, &self.house.settings.host)
     }
 
     /// Counts a public look at a unit.
@@ -110,6 +135,22 @@ impl Gate {
             _ => Ok(()),
         }
     }
+}
+
+/// From where a request came, and how.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    method: &'a Method,
+    client: IpAddr,
+    channel: Channel,
+}
+
+/// Who asks: somebody with a key, somebody who signed in, or anyone. Whoever signed in and has not
+/// chosen what to act as is no caller yet.
+#[derive(Default)]
+struct Asking {
+    caller: Option<Caller>,
+    session: Option<Session>,
 }
 
 fn peer_of(request: &Request) -> Peer {
@@ -182,25 +223,30 @@ where
     let route = gate.counts.route(template.map(MatchedPath::as_str));
     let secure = gate.is_secure(&request);
     let client = gate.client(peer_of(&request).address, request.headers());
-    let asker = gate.asker(request.headers(), client).await;
+    let channel = Channel::of(secure, client, request.headers());
+    let asker =
+        gate.asker(request.headers(), Way { method: request.method(), client, channel }).await;
     let limits = gate.limits.as_ref();
     let standing = limits.map(|limits| match &asker {
-        Ok(Some(caller)) => limits.key(&caller.actor),
+        Ok(Asking { caller: Some(caller), .. }) => limits.key(&caller.actor),
         // Wrong keys count against the address: guessing is slow.
-        Ok(None) | Err(_) => limits.address(client),
+        Ok(_) | Err(_) => limits.address(client),
     });
     let line = gate.options.access_log.then(|| Line::of(request.method(), client, &asker));
     let mut response = match (asker, standing) {
         (asker, Some(standing)) if !standing.passes => {
-            let keyed = matches!(asker, Ok(Some(_)));
+            let keyed = matches!(asker, Ok(Asking { caller: Some(_), .. }));
             gate.counts.limited(if keyed { Limited::Key } else { Limited::Address });
             too_many(&standing).into_response()
         }
         (Err(problem), _) => problem.into_response(),
-        (Ok(caller), _) => {
+        (Ok(Asking { caller, session }), _) => {
+            let made_by = gate.made_by(request.headers());
+            let unchosen = session.is_some() && caller.is_none();
             let extensions = request.extensions_mut();
             extensions.insert(crate::pages::Visitor(client));
-            extensions.insert(Passed { client, caller, gate: Arc::clone(gate) });
+            extensions.insert(Arrival { channel, client, session, made_by });
+            extensions.insert(Passed { client, caller, unchosen, gate: Arc::clone(gate) });
             match tokio::time::timeout(gate.options.patience.answer, next(request)).await {
                 Ok(response) => response?,
                 Err(_) => cut_off(),
@@ -238,10 +284,11 @@ struct Line {
 }
 
 impl Line {
-    fn of(method: &Method, client: IpAddr, asker: &Result<Option<Caller>, Problem>) -> Self {
+    fn of(method: &Method, client: IpAddr, asker: &Result<Asking, Problem>) -> Self {
         let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
         let method = known.into_iter().find(|known| *known == method.as_str());
-        let who = asker.as_ref().ok().and_then(Option::as_ref).map(|caller| caller.actor.clone());
+        let caller = asker.as_ref().ok().and_then(|asking| asking.caller.as_ref());
+        let who = caller.map(|caller| caller.actor.clone());
         Self { method: method.unwrap_or("other"), from: network_text(client), who }
     }
 
@@ -265,6 +312,8 @@ fn network_text(address: IpAddr) -> String {
 struct Passed {
     client: IpAddr,
     caller: Option<Caller>,
+    /// Somebody signed in and has not chosen what to act as.
+    unchosen: bool,
     gate: Arc<Gate>,
 }
 
@@ -302,7 +351,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
     }
 }
 
-/// Who asks: somebody with a key, or anyone.
+/// Who asks: somebody with a key or a session, or anyone.
 #[derive(Clone, Debug)]
 pub struct Asker(pub Option<Caller>);
 
@@ -314,20 +363,27 @@ impl<S: Send + Sync> FromRequestParts<S> for Asker {
     }
 }
 
-/// Somebody with a key.
+/// Somebody with a key, or who signed in and acts as a member.
 pub struct Keyholder(pub Caller);
 
 impl<S: Send + Sync> FromRequestParts<S> for Keyholder {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let caller = parts.extensions.get::<Passed>().and_then(|passed| passed.caller.clone());
-        caller.map(Self).ok_or_else(|| Problem::transport("unauthenticated"))
+        let passed = parts.extensions.get::<Passed>();
+        match passed.and_then(|passed| passed.caller.clone()) {
+            Some(caller) => Ok(Self(caller)),
+            None if passed.is_some_and(|passed| passed.unchosen) => {
+                let why = "choose what to act as first: POST /api/v1/session/membership";
+                Err(Refused::because(Refusal::NotAllowed, "", why).into())
+            }
+            None => Err(Problem::transport("unauthenticated")),
+        }
     }
 }
 
 impl Keyholder {
-    /// The caller, when the key holds this scope.
+    /// The caller, when the key or the role holds this scope.
     ///
     /// # Errors
     /// 403, naming the scope.

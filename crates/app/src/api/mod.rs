@@ -10,6 +10,7 @@
 //!
 //! **Not here.** Rules, SQL, pages. The API calls flows and nothing below them.
 
+mod account;
 mod activations;
 pub mod audit;
 mod batches;
@@ -28,6 +29,7 @@ mod movements;
 mod openapi;
 mod packs;
 mod paging;
+mod people;
 mod persons;
 mod proofs;
 mod reports;
@@ -36,6 +38,7 @@ mod retention;
 pub mod routes;
 mod rows;
 mod server;
+mod session;
 mod timeline;
 pub mod tls;
 mod units;

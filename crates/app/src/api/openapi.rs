@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 /// What the document says besides its paths.
 #[derive(OpenApi)]
@@ -36,6 +36,14 @@ pub fn render(mut document: Document) -> Rendered {
     key.description = Some("A key made with `dossier key new`: dos_…".to_owned());
     let components = document.components.get_or_insert_default();
     components.security_schemes.insert("key".to_owned(), SecurityScheme::Http(key).into());
+    let session = ApiKey::Cookie(ApiKeyValue::with_description(
+        "__Host-dossier",
+        "A session of somebody who signed in. It stands wherever a key does: its scopes are those \
+         of the role. In the clear on the machine itself the cookie is called dossier.",
+    ));
+    components
+        .security_schemes
+        .insert("session".to_owned(), SecurityScheme::ApiKey(session).into());
     let mut value = serde_json::to_value(&document).unwrap_or_default();
     responses::declare(&mut value);
     if let Some(schemas) = value.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {

@@ -3,8 +3,9 @@
 use super::error::Problem;
 use super::gate::{self, Gate};
 use super::{
-    ServeOptions, activations, audit, batches, bulk, catalogue, headers, keys, log, metrics,
-    movements, openapi, packs, persons, proofs, reports, retention, rows, units, verify,
+    ServeOptions, account, activations, audit, batches, bulk, catalogue, headers, keys, log,
+    metrics, movements, openapi, packs, people, persons, proofs, reports, retention, rows, session,
+    units, verify,
 };
 use crate::flows::House;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -65,11 +66,32 @@ fn version_1() -> OpenApiRouter<Arc<House>> {
         .routes(routes!(keys::list_keys, keys::give_key))
         .routes(routes!(keys::rotate_key))
         .routes(routes!(keys::revoke_key))
+        .merge(people_1())
         .routes(routes!(log::prove_history))
         .routes(routes!(log::show_checkpoint))
         .routes(routes!(log::show_log_key))
         .routes(routes!(log::show_tile))
         .routes(routes!(log::prove_consistency))
+}
+
+/// Those of the people who work here.
+fn people_1() -> OpenApiRouter<Arc<House>> {
+    OpenApiRouter::new()
+        .routes(routes!(session::show_session, session::sign_in, session::sign_out))
+        .routes(routes!(session::choose_membership))
+        .routes(routes!(session::list_sessions))
+        .routes(routes!(session::end_session))
+        .routes(routes!(session::set_up))
+        .routes(routes!(people::list_invitations, people::invite_person))
+        .routes(routes!(people::withdraw_invitation))
+        .routes(routes!(session::accept_invitation))
+        .routes(routes!(people::list_people))
+        .routes(routes!(people::change_person, people::remove_person))
+        .routes(routes!(account::change_password))
+        .routes(routes!(account::begin_totp))
+        .routes(routes!(account::confirm_totp))
+        .routes(routes!(account::remove_totp))
+        .routes(routes!(account::renew_recovery_codes))
 }
 
 /// Bulk routes: their bodies are read as they come, so no limit holds for the whole of them; each

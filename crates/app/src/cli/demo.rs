@@ -5,8 +5,8 @@ use super::{Exit, Fault, term};
 use crate::api::ServeOptions;
 use crate::clock::{Clock, Stopwatch};
 use crate::config::{DATA_DIR, Global, MASTER_KEY_FILE};
-use crate::flows::House;
 use crate::flows::house::Settings;
+use crate::flows::{House, set_up};
 use crate::geo::{Geo, GeoPaths};
 use crate::secrets::MasterKey;
 use crate::world::{self, World, WorldOptions, demo_links_text};
@@ -64,11 +64,13 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
         return Ok(Exit::Done);
     }
     let house = open(&dir, &geo, Clock::System).await?;
+    let sign_in = format!("/sign-in/{}", set_up::demo_link(&house).await?);
     let ready = |base: &str| {
-        let text = demo_links_text(&world, base);
+        let mut text = demo_links_text(&world, base);
+        text.push_str(&format!("\nSign in (once, within a day): {base}{sign_in}\n"));
         std::fs::write(dir.join(LINKS_FILE), &text).map_err(|e| Fault::file(&dir, &e))?;
         if let Some(path) = &args.links_json {
-            write_json(path, &world, base)?;
+            write_json(path, &world, (base, &sign_in))?;
         }
         term::print(&text).map_err(Fault::from)
     };
@@ -119,7 +121,7 @@ async fn make(dir: &Path, geo: &Arc<Geo>, args: &Args) -> Result<World, Fault> {
     Ok(world?)
 }
 
-fn write_json(path: &Path, world: &World, base: &str) -> Result<(), Fault> {
+fn write_json(path: &Path, world: &World, (base, sign_in): (&str, &str)) -> Result<(), Fault> {
     let mut links = serde_json::Map::new();
     for link in &world.links {
         links.insert(link.state.key().to_owned(), link.path().into());
@@ -131,6 +133,7 @@ fn write_json(path: &Path, world: &World, base: &str) -> Result<(), Fault> {
     }
     links.insert("privacy".to_owned(), "/privacy".into());
     links.insert("history".to_owned(), "/log".into());
+    links.insert("sign_in".to_owned(), sign_in.into());
     links.insert("not_found".to_owned(), "/no-such-page".into());
     let text = serde_json::json!({ "base": base, "links": links }).to_string();
     // Renamed into place, so whoever waits for it never reads half of it.

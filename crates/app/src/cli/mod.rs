@@ -19,6 +19,7 @@ mod kills;
 mod mint;
 mod open;
 mod party;
+mod people;
 mod person;
 mod prove;
 mod rebuild;
@@ -92,6 +93,10 @@ enum Command {
     /// Parties
     #[command(subcommand)]
     Party(party::Command),
+    /// Invite somebody to work here; the link is the last word printed, and is never shown again
+    Invite(people::InviteArgs),
+    /// Who works here
+    People,
     /// Make a believable brand, serve it, and print links to look at
     Demo(demo::Args),
     /// Measure every path that must be fast against a bare baseline
@@ -165,6 +170,8 @@ async fn dispatch(cli: Cli) -> Result<Exit, Fault> {
         Command::Keys(command) => keys::run(global, command).await,
         Command::Batch(command) => batch::run(global, command).await,
         Command::Party(command) => party::run(global, command).await,
+        Command::Invite(args) => people::invite(global, args).await,
+        Command::People => people::list(global).await,
         Command::Demo(args) => demo::run(global, args).await,
         Command::Bench(args) => bench::run(args).await,
         Command::Rebuild(args) => rebuild::run(global, args).await,

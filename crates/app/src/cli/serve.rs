@@ -4,7 +4,8 @@ use super::{Exit, Fault, open};
 use crate::api::tls::Tls;
 use crate::api::{self, ServeOptions};
 use crate::config::{GeoArgs, Global};
-use crate::flows::{House, scans};
+use crate::flows::house::Settings;
+use crate::flows::{House, scans, set_up};
 use crate::geo::Geo;
 use crate::pages;
 use clap::ValueEnum;
@@ -97,7 +98,34 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
         tls,
         ..ServeOptions::default()
     };
-    serve(house, Door { listen: &args.listen, options }, |_| Ok(())).await
+    let link = set_up_link(&house).await;
+    let host = house.settings.host.clone();
+    let ready = |base: &str| match &link {
+        Some(token) => {
+            say(&format!("set up: {}", link_to(&host, base, &format!("set-up/{token}"))))
+        }
+        None => Ok(()),
+    };
+    serve(house, Door { listen: &args.listen, options }, ready).await
+}
+
+/// A link to set up with, while nobody has an account. A store that cannot be written is served all
+/// the same.
+async fn set_up_link(house: &House) -> Option<String> {
+    match set_up::set_up_link(house).await {
+        Ok(link) => link,
+        Err(error) => {
+            tracing::warn!(%error, "there is no link to set up with");
+            None
+        }
+    }
+}
+
+/// A link into a serving process: under the host of printed links, or where it listens.
+pub(super) fn link_to(host: &str, base: &str, path: &str) -> String {
+    let named = host != Settings::default().host;
+    let base = if named { format!("https://{host}") } else { base.to_owned() };
+    format!("{base}/{path}")
 }
 
 fn open_tls(certificate: &Path, key: &Path) -> Result<Tls, Fault> {
@@ -168,8 +196,12 @@ async fn bind(listen: &str) -> Result<TcpListener, Fault> {
 
 /// The one line that says the server is ready. Nobody may be reading it.
 fn announce(base: &str) -> Result<(), Fault> {
+    say(&format!("listening on {base}"))
+}
+
+fn say(line: &str) -> Result<(), Fault> {
     let mut out = std::io::stdout().lock();
-    match writeln!(out, "listening on {base}").and_then(|()| out.flush()) {
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e.into()),
         _ => Ok(()),
     }

@@ -12,6 +12,7 @@ use domain::custody::CustodyFacts;
 use domain::id::{PartyId, SiteId};
 use domain::mandate;
 use domain::party::Party;
+use domain::role::in_regions;
 use store::unit::UnitRecord;
 
 /// What somebody may be shown of one unit or pack.
@@ -31,15 +32,21 @@ impl<'a> Sight<'a> {
         unit: &UnitRecord,
         custody: &CustodyFacts,
     ) -> Self {
+        let site = || unit.site.and_then(|id| reference.site_by_id(SiteId(id)));
+        let made_in = || site().and_then(|site| site.region.as_deref());
+        let hold = || custody.at(unit_number(unit.number), house.clock.now());
+        // Who is bound to regions sees of what is not in them no more than anyone.
+        let caller = caller.filter(|caller| {
+            let seat = || hold().and_then(|hold| reference.tree.get(hold.party)?.region.as_deref());
+            let within = |place| in_regions(&caller.regions, place);
+            within(None) || within(made_in()) || within(unit.region.as_deref()) || within(seat())
+        });
         let near = |caller: &Caller| {
             let ours = |party: PartyId| reference.tree.is_within(party, caller.party);
-            let site = unit.site.and_then(|id| reference.site_by_id(SiteId(id)));
-            let hold = custody.at(unit_number(unit.number), house.clock.now());
-            let made_in = site.and_then(|site| site.region.as_deref());
             Nearness {
-                made: site.is_some_and(|site| ours(site.party)),
-                holds: hold.is_some_and(|hold| ours(hold.party)),
-                in_remit: in_remit(reference, caller.party, made_in, unit.region.as_deref()),
+                made: site().is_some_and(|site| ours(site.party)),
+                holds: hold().is_some_and(|hold| ours(hold.party)),
+                in_remit: in_remit(reference, caller.party, made_in(), unit.region.as_deref()),
             }
         };
         Self::of(reference, caller, unit.brand, near)
@@ -111,10 +118,13 @@ fn in_remit(
     }
 }
 
-/// Whether a caller may see rows about a party: the brand about all of its own, an authority too,
-/// others about themselves and those below them.
+/// Whether rows about a party concern a caller: the brand about all of its own, others about
+/// themselves and those below them; and whoever is bound to regions about parties whose seat lies
+/// inside, besides its own.
 pub fn concerns(reference: &Reference, caller: &Caller, party: PartyId) -> bool {
+    let seat = || reference.tree.get(party).and_then(|p| p.region.as_deref());
     mandate::speaks_for(&reference.tree, caller.party, party)
+        && (party == caller.party || in_regions(&caller.regions, seat()))
 }
 
 /// Whether a caller acts for the brand itself.

@@ -485,6 +485,8 @@ fn event(
         brand: loaded.brand,
         party: PartyId(0),
         scopes: Vec::new(),
+        regions: Vec::new(),
+        role: None,
         actor: "device".to_owned(),
         address: None,
     };

@@ -1,9 +1,13 @@
 //! Alerts: findings someone must see.
 
+use super::access;
 use super::audit;
 use super::caller::{Caller, Scope};
+use super::custody::{self, Subject};
+use super::find::unit_number;
 use super::house::House;
 use super::outcome::FlowError;
+use super::reference::Reference;
 use domain::audit::SensitiveRead;
 use domain::finding::FindingKind;
 use domain::party::PartyKind;
@@ -59,7 +63,7 @@ pub(super) async fn listed(
         return Err(Refused::because(Refusal::NotAllowed, "", why).into());
     }
     let most = i64::try_from(wanted.most).unwrap_or(ALERTS_MAX).clamp(1, ALERTS_MAX);
-    let asked = AlertsAsked {
+    let mut asked = AlertsAsked {
         brand: caller.brand.0,
         since: wanted.since.map_or(i64::MIN, Timestamp::as_microsecond),
         until: house.clock.now().as_microsecond(),
@@ -68,9 +72,43 @@ pub(super) async fn listed(
         // One more tells whether a further page follows.
         most: most + 1,
     };
-    let mut found = house.store.alerts_fetch(&asked).await?;
     let shown = usize::try_from(most).unwrap_or(1);
+    let mut found = Vec::new();
+    loop {
+        let page = house.store.alerts_fetch(&asked).await?;
+        let last_page = page.len() <= shown;
+        asked.after = page.last().map(|a| (a.due_at, a.unit, a.dedup_key.clone()));
+        found.extend(within_regions(house, &reference, caller, page).await?);
+        if last_page || found.len() > shown {
+            break;
+        }
+    }
     let more = found.len() > shown;
     found.truncate(shown);
     Ok((found, more))
+}
+
+/// Leaves out alerts about units in hands whose seat the caller's regions do not hold. Whoever is
+/// bound to none sees all, without a look at custody.
+async fn within_regions(
+    house: &House,
+    reference: &Reference,
+    caller: &Caller,
+    alerts: Vec<AlertRecord>,
+) -> Result<Vec<AlertRecord>, FlowError> {
+    if caller.regions.is_empty() {
+        return Ok(alerts);
+    }
+    let now = house.clock.now();
+    let mut seen = Vec::new();
+    for alert in alerts {
+        let Some(unit) = house.store.unit_fetch(alert.unit).await? else { continue };
+        let subject = Subject::Unit(Box::new(unit));
+        let facts = custody::facts(house, reference, &[&subject]).await?;
+        let holder = facts.at(unit_number(alert.unit), now).map(|hold| hold.party);
+        if holder.is_some_and(|party| access::concerns(reference, caller, party)) {
+            seen.push(alert);
+        }
+    }
+    Ok(seen)
 }

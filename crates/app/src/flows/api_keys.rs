@@ -223,7 +223,9 @@ pub fn authenticate(
     if scopes.contains(&Scope::All) && domain::mandate::is_brand(&reference.tree, party) {
         scopes.push(Scope::Keys);
     }
-    Some(Caller { brand, party, scopes, actor: format!("key:{id}"), address: Some(address) })
+    let actor = format!("key:{id}");
+    let address = Some(address);
+    Some(Caller { brand, party, scopes, regions: Vec::new(), role: None, actor, address })
 }
 
 fn is_secret(key: &ApiKeyRow, state: KeyState, digest: &[u8]) -> bool {
@@ -249,8 +251,13 @@ fn sound(order: &Order, now: Timestamp) -> Result<String, Refused> {
     Ok(name)
 }
 
-/// Refuses scopes that the caller does not hold itself.
+/// Refuses scopes that the caller does not hold itself. A key knows no regions, so whoever is bound
+/// to some would give more than it holds.
 fn may_do(caller: &Caller, scopes: &[Scope], field: &'static str) -> Result<(), Refused> {
+    if !caller.regions.is_empty() {
+        let why = "it is bound to regions, and a key is not";
+        return Err(Refused::because(Refusal::NotAllowed, field, why));
+    }
     match scopes.iter().find(|scope| !caller.may(**scope)) {
         None => Ok(()),
         Some(scope) => {

@@ -4,85 +4,10 @@ use domain::activation::Assurance;
 use domain::id::{BrandId, PartyId};
 use domain::party::{PartyKind, PartyTree};
 use domain::refusal::{Refusal, Refused};
+use domain::role::Role;
 use std::net::IpAddr;
 
-/// What a key may do. `all` holds every other; `keys` only where its party is the brand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Scope {
-    /// Everything.
-    All,
-    /// Ask for verdicts in bulk and in full.
-    Verify,
-    /// Report activations as the brand's server.
-    Activate,
-    /// Report activations as the brand's app.
-    ActivateApp,
-    /// Vouch for attested signals.
-    ActivateAttested,
-    /// Change products, parties, territories.
-    Master,
-    /// Mint, deliver and void codes.
-    Mint,
-    /// Commission, inspect, pack.
-    Produce,
-    /// Ship, receive, return.
-    Ship,
-    /// Recall, decommission, report stolen, open lives, move identifiers.
-    Lifecycle,
-    /// Read whole dossiers.
-    Read,
-    /// Find, read, correct and erase what is held about persons.
-    Persons,
-    /// Read the audit trail.
-    Audit,
-    /// Give, list, rotate and withdraw keys.
-    Keys,
-}
-
-impl Scope {
-    /// Every scope.
-    pub const ALL: [Self; 14] = [
-        Self::All,
-        Self::Verify,
-        Self::Activate,
-        Self::ActivateApp,
-        Self::ActivateAttested,
-        Self::Master,
-        Self::Mint,
-        Self::Produce,
-        Self::Ship,
-        Self::Lifecycle,
-        Self::Read,
-        Self::Persons,
-        Self::Audit,
-        Self::Keys,
-    ];
-
-    /// The word in keys and documents.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::All => "all",
-            Self::Verify => "verify",
-            Self::Activate => "activation",
-            Self::ActivateApp => "activation:app",
-            Self::ActivateAttested => "activation:attested",
-            Self::Master => "master",
-            Self::Mint => "mint",
-            Self::Produce => "produce",
-            Self::Ship => "ship",
-            Self::Lifecycle => "lifecycle",
-            Self::Read => "read",
-            Self::Persons => "persons",
-            Self::Audit => "audit",
-            Self::Keys => "keys",
-        }
-    }
-
-    /// Reads the word back.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|s| s.as_str() == word)
-    }
-}
+pub use domain::scope::Scope;
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -93,7 +18,11 @@ pub struct Caller {
     pub party: PartyId,
     /// What is allowed.
     pub scopes: Vec<Scope>,
-    /// What the ledger shows as actor: `key:ID`, `cli`.
+    /// Prefixes of GB/T 2260 codes it is bound to; none for everywhere its party reaches.
+    pub regions: Vec<String>,
+    /// The role it acts in, where a person acts; the operator acts as an owner.
+    pub role: Option<Role>,
+    /// What the ledger shows as actor: `key:ID`, `account:ID`, `cli`.
     pub actor: String,
     /// Where the request came from, when it came over the network. Kept only beside the ledger.
     pub address: Option<IpAddr>,
@@ -102,15 +31,17 @@ pub struct Caller {
 impl Caller {
     /// The operator at the command line: everything, as the brand.
     pub fn operator(brand: BrandId, party: PartyId) -> Self {
-        let scopes = vec![Scope::All, Scope::Keys];
-        Self { brand, party, scopes, actor: "cli".to_owned(), address: None }
+        let scopes = Role::Owner.scopes().to_vec();
+        let role = Some(Role::Owner);
+        let actor = "cli".to_owned();
+        Self { brand, party, scopes, regions: Vec::new(), role, actor, address: None }
     }
 
     /// Whether the caller may do this. Who comes with a key of the brand that holds `all` holds
-    /// `keys` beside it; with another party's `all`, keys are none of its business.
+    /// `keys` beside it; with another party's `all`, keys are none of its business. `people` a key
+    /// holds only by its name.
     pub fn may(&self, scope: Scope) -> bool {
-        let all = |s: Scope| s == Scope::All && scope != Scope::Keys;
-        self.scopes.iter().any(|s| *s == scope || all(*s))
+        self.scopes.iter().any(|held| held.covers(scope))
     }
 
     /// Refuses what the caller may not do.

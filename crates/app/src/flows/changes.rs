@@ -29,7 +29,7 @@ pub struct Author {
     pub brand: BrandId,
     /// The party acted for, where there is one.
     pub party: Option<PartyId>,
-    /// `key:ID`, `cli`, `system`.
+    /// `key:ID`, `account:ID`, `cli`, `system`.
     pub actor: String,
     /// Where the request came from, when it came over the network.
     pub address: Option<IpAddr>,
@@ -418,6 +418,6 @@ fn point(point: Option<(f64, f64)>) -> String {
     point.map(|(lon, lat)| format!("{lon},{lat}")).unwrap_or_default()
 }
 
-fn instant_text(micros: i64) -> String {
+pub(super) fn instant_text(micros: i64) -> String {
     super::custody::instant(micros).to_string()
 }

@@ -413,6 +413,8 @@ pub(super) fn visitor(brand: i64) -> Caller {
         brand: BrandId(brand),
         party: PartyId(0),
         scopes: Vec::new(),
+        regions: Vec::new(),
+        role: None,
         actor: "visitor".to_owned(),
         address: None,
     }

@@ -1,5 +1,6 @@
 //! For whom a caller may speak: loading what the rule in `domain::mandate` asks for.
 
+use super::access::concerns;
 use super::caller::Caller;
 use super::custody::{self, Subject};
 use super::find::unit_number;
@@ -22,10 +23,10 @@ pub fn speaks_for(
     party: PartyId,
     field: &'static str,
 ) -> Result<(), Refused> {
-    if mandate::speaks_for(&reference.tree, caller.party, party) {
+    if concerns(reference, caller, party) {
         return Ok(());
     }
-    let why = "it speaks for its own party and those below it";
+    let why = "it speaks for its own party and those below it, in its regions if it has any";
     Err(Refused::because(Refusal::NotAllowed, field, why))
 }
 
@@ -54,8 +55,24 @@ pub fn may_enter(
     if reference.root(caller.brand).is_none() {
         return Ok(());
     }
+    in_regions(reference, caller, entry)?;
     mandate::may_enter(tree, caller.party, entry)
         .map_err(|(field, why)| Refused::because(Refusal::NotAllowed, field, why))
+}
+
+/// Refuses rows about parties outside the regions a caller is bound to.
+fn in_regions(reference: &Reference, caller: &Caller, entry: Entry) -> Result<(), Refused> {
+    let (field, named) = match entry {
+        Entry::Product => ("gtin", [None, None]),
+        Entry::Party { before, under, .. } => ("parent_code", [before, under]),
+        Entry::Territory(party) => ("party_code", [Some(party), None]),
+        Entry::Site { party, before } => ("party_code", [Some(party), before]),
+    };
+    let mut outside = named.into_iter().flatten().filter(|p| !concerns(reference, caller, *p));
+    if caller.regions.is_empty() || (entry != Entry::Product && outside.next().is_none()) {
+        return Ok(());
+    }
+    Err(Refused::because(Refusal::NotAllowed, field, "it is bound to regions"))
 }
 
 /// Refuses what a caller may not say of a unit as it stands now.

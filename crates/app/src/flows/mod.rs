@@ -2,6 +2,7 @@
 //! It knows no web type and no SQL; `api`, `pages`, `cli` and `jobs` call it and nothing below it.
 
 pub mod access;
+pub mod accounts;
 pub mod activate;
 pub mod alerts;
 pub mod api_keys;
@@ -13,6 +14,7 @@ pub mod catalogue;
 pub mod changes;
 mod chunks;
 pub mod contents;
+pub mod credentials;
 pub mod custody;
 pub mod doctor;
 pub mod dossier;
@@ -35,6 +37,7 @@ pub mod organisations;
 pub mod outcome;
 mod overlay;
 pub mod pack;
+pub mod people;
 pub mod personal;
 pub mod persons;
 pub mod produce;
@@ -47,7 +50,10 @@ pub mod registration;
 pub mod reports;
 pub mod retention;
 pub mod scans;
+pub mod sessions;
+pub mod set_up;
 pub mod ship;
+pub mod sign_in;
 pub mod sites;
 pub mod verify;
 pub mod waiting;

@@ -268,6 +268,8 @@ async fn settle(
                 brand: BrandId(unit.brand),
                 party: PartyId(0),
                 scopes: Vec::new(),
+                regions: Vec::new(),
+                role: None,
                 actor: "visitor".to_owned(),
                 address: None,
             };

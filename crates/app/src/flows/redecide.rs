@@ -259,6 +259,8 @@ impl Looking<'_> {
             brand: loaded.brand,
             party: PartyId(0),
             scopes: Vec::new(),
+            regions: Vec::new(),
+            role: None,
             actor: "system".to_owned(),
             address: None,
         };

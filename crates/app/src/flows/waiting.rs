@@ -45,6 +45,8 @@ impl Kept {
             brand: BrandId(self.brand?),
             party: PartyId(sender.party),
             scopes: sender.scopes.iter().filter_map(|word| Scope::parse(word)).collect(),
+            regions: Vec::new(),
+            role: None,
             actor: sender.actor.clone(),
             address: None,
         })

@@ -10,6 +10,7 @@ pub mod event_words;
 pub mod handlers;
 pub mod i18n;
 pub mod inline;
+pub mod people;
 pub mod place;
 pub mod rosette;
 pub mod routes;

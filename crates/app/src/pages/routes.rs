@@ -14,7 +14,9 @@ use axum::routing::{get, post};
 
 use crate::flows::House;
 
-use super::handlers::{centres, device, history, home, my_data, privacy, proof, register, report};
+use super::handlers::{
+    account, centres, device, history, home, my_data, privacy, proof, register, report, sign_in,
+};
 use super::inline;
 
 /// Largest form taken, in bytes: a report of 1,000 characters, each up to four bytes and each byte
@@ -35,8 +37,27 @@ pub fn routes() -> Router<Arc<House>> {
         .route("/d/{code}/report", get(report::ask).post(report::take))
         .route("/d/{code}/my-data", get(my_data::ask).post(my_data::take))
         .route("/d/{code}/centres", get(centres::list))
+        .merge(people())
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(map_response(guard))
+}
+
+/// Those of the people who work here.
+fn people() -> Router<Arc<House>> {
+    Router::new()
+        .route("/sign-in", get(sign_in::ask).post(sign_in::take))
+        .route("/sign-in/code", get(sign_in::ask).post(sign_in::take_code))
+        .route("/sign-in/{token}", get(sign_in::ask_link).post(sign_in::take_link))
+        .route("/set-up/{token}", get(sign_in::ask_set_up).post(sign_in::take_set_up))
+        .route("/invitation/{token}", get(sign_in::ask_invitation).post(sign_in::accept))
+        .route("/sign-out", post(account::sign_out))
+        .route("/account", get(account::show))
+        .route("/account/membership", post(account::choose))
+        .route("/account/password", post(account::change_password))
+        .route("/account/session", post(account::end_session))
+        .route("/account/totp", post(account::begin_totp))
+        .route("/account/totp/confirm", post(account::confirm_totp))
+        .route("/account/totp/change", post(account::change_totp))
 }
 
 /// What the browser may load and run: the page's own sheet and script by hash, pictures of our own

@@ -3,6 +3,7 @@
 use crate::common::{report, sscc};
 use crate::stage::{OUR_GTIN, Stage, TELEPHONE};
 use domain::identifier::{Identifier, Scheme};
+use domain::role::Role;
 use dossier::files::{Format, Kind, Table};
 use dossier::flows::activate::{Activated, activate, may_report};
 use dossier::flows::alerts::Wanted;
@@ -14,7 +15,7 @@ use dossier::flows::masterdata::Taking;
 use dossier::flows::verify::{Hands, verify};
 use dossier::flows::{
     Caller, FlowError, Scope, alerts, audit, batches, catalogue, contents, dossier as dossiers,
-    history, pack, personal, receipt, reports, retention, ship, verify as verdicts,
+    history, pack, people, personal, receipt, reports, retention, ship, verify as verdicts,
 };
 use std::fmt::Debug;
 use std::io::Cursor;
@@ -116,6 +117,7 @@ pub fn cases() -> Vec<Flow> {
     cases.extend(codes());
     cases.extend(keys());
     cases.extend(persons());
+    cases.extend(who_works_here());
     cases
 }
 
@@ -397,6 +399,55 @@ fn persons() -> Vec<Flow> {
         }),
         flow!("retention::list", "BRAND" Audit, not ALL_BUT_BRAND, OwnOnly, |stage, caller| {
             told(retention::list(&stage.house, &caller).await)
+        }),
+    ]
+}
+
+fn desk() -> people::Order {
+    people::Order {
+        party: "T1-53".to_owned(),
+        role: Role::Desk,
+        regions: Vec::new(),
+        name: String::new(),
+    }
+}
+
+/// Who gives a role holds every scope of it.
+fn as_able_as_a_desk(caller: Caller) -> Caller {
+    let mut scopes = caller.scopes.clone();
+    scopes.extend([Scope::Verify, Scope::Read]);
+    Caller { scopes, ..caller }
+}
+
+fn who_works_here() -> Vec<Flow> {
+    const OTHERS: &[&str] = &["T1-42", "SHOP-53"];
+    vec![
+        flow!("people::list", "T1-53" People, not &[], OwnOnly, |stage, caller| {
+            let list = people::list(&stage.house, &caller).await?;
+            let named = list.iter().map(|one| (&one.names.name, one.membership.account));
+            told::<_, FlowError>(Ok(named.collect::<Vec<_>>()))
+        }),
+        flow!("people::invitations", "T1-53" People, not &[], OwnOnly, |stage, caller| {
+            told(people::invitations(&stage.house, &caller).await)
+        }),
+        flow!("people::invite", "T1-53" People, not OTHERS, Refused, |stage, caller| {
+            let caller = as_able_as_a_desk(caller);
+            told(people::invite(&stage.house, &caller, &desk()).await)
+        }),
+        flow!("people::change", "T1-53" People, not OTHERS, Refused, |stage, caller| {
+            let caller = as_able_as_a_desk(caller);
+            let regions = Some(vec!["53".to_owned()]);
+            let change = people::Change { regions, ..people::Change::default() };
+            let done = people::change(&stage.house, &caller, &stage.member, &change).await;
+            done.map(|_| "changed".to_owned())
+        }),
+        flow!("people::remove", "T1-53" People, not OTHERS, Refused, |stage, caller| {
+            let caller = as_able_as_a_desk(caller);
+            told(people::remove(&stage.house, &caller, (&stage.member, None)).await)
+        }),
+        flow!("people::withdraw", "T1-53" People, not OTHERS, Refused, |stage, caller| {
+            let caller = as_able_as_a_desk(caller);
+            told(people::withdraw(&stage.house, &caller, &stage.invitation).await)
         }),
     ]
 }

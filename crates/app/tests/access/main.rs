@@ -10,6 +10,7 @@ mod flow_cases;
 mod flows;
 mod route_cases;
 mod routes;
+mod session_cases;
 mod stage;
 
 use common::World;
@@ -17,6 +18,7 @@ use common::World;
 on_both! {
     every_route_serves_its_own_refuses_others_and_tells_strangers_nothing,
     every_flow_serves_its_own_refuses_others_and_tells_strangers_nothing,
+    what_is_a_persons_own_is_theirs_alone,
 }
 
 async fn every_route_serves_its_own_refuses_others_and_tells_strangers_nothing(world: &World) {
@@ -25,4 +27,10 @@ async fn every_route_serves_its_own_refuses_others_and_tells_strangers_nothing(w
 
 async fn every_flow_serves_its_own_refuses_others_and_tells_strangers_nothing(world: &World) {
     flows::run(world).await;
+}
+
+async fn what_is_a_persons_own_is_theirs_alone(world: &World) {
+    let first = common::browser::owner(world).await;
+    let stage = stage::Stage::new(world).await;
+    session_cases::run(world, &stage, &first).await;
 }

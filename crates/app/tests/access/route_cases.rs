@@ -37,6 +37,8 @@ pub struct Route {
     pub who: Who,
     /// Parties of ours that are refused though they hold every scope.
     pub not_for: Vec<&'static str>,
+    /// Scopes that whom it is for holds besides: nobody gives what they lack.
+    pub besides: &'static [Scope],
     pub foreign: Foreign,
     /// What whom it is for is answered.
     pub status: u16,
@@ -60,6 +62,7 @@ impl Route {
             foreign: if matches!(who, Who::Anyone) { Foreign::AsAnyone } else { Foreign::Refused },
             who,
             not_for: Vec::new(),
+            besides: &[],
             status: 200,
             open_always: false,
         }
@@ -104,6 +107,7 @@ pub fn cases(stage: &Stage) -> Vec<Route> {
     cases.extend(batches(stage));
     cases.extend(keys(stage));
     cases.extend(persons(stage));
+    cases.extend(people(stage));
     cases
 }
 
@@ -183,6 +187,7 @@ fn pages(stage: &Stage) -> Vec<Route> {
     vec![
         page("/"),
         page("/privacy"),
+        page("/sign-in"),
         page("/log"),
         page("/d/{code}").at(format!("/d/{unit}")),
         page("/D/{code}").at(format!("/D/{unit}")),
@@ -323,4 +328,25 @@ fn persons(stage: &Stage) -> Vec<Route> {
             .foreign(Foreign::OwnOnly),
     );
     all
+}
+
+fn people(stage: &Stage) -> Vec<Route> {
+    let owner = || of("T1-53", Scope::People);
+    let member = format!("/api/v1/people/{}", stage.member);
+    let invited = json!({"party": "T1-53", "role": "desk", "name": "somebody"});
+    let changed = json!({"role": "desk", "regions": ["53"]});
+    let withdrawn = format!("/api/v1/invitations/{}", stage.invitation);
+    let others: &[&str] = &["T1-42", "SHOP-53"];
+    let delete = |template| Route { method: "DELETE", ..Route::get(template, owner()) };
+    let change = Route::post("/api/v1/people/{id}", owner(), &changed);
+    let all = vec![
+        Route::get("/api/v1/people", owner()).foreign(Foreign::OwnOnly),
+        Route::get("/api/v1/invitations", owner()).foreign(Foreign::OwnOnly),
+        Route::post("/api/v1/invitations", owner(), &invited).not_for(others).answers(201),
+        Route { method: "PATCH", ..change }.at(member.clone()).not_for(others),
+        delete("/api/v1/people/{id}").at(member).not_for(others).answers(204),
+        delete("/api/v1/invitations/{id}").at(withdrawn).not_for(others).answers(204),
+    ];
+    let besides = &[Scope::Verify, Scope::Read];
+    all.into_iter().map(|case| Route { besides, ..case }).collect()
 }

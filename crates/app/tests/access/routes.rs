@@ -2,6 +2,7 @@
 
 use crate::common::World;
 use crate::route_cases::{Foreign, Route, Who, cases};
+use crate::session_cases;
 use crate::stage::{Answer, Stage};
 use dossier::flows::Scope;
 use serde_json::Value;
@@ -99,7 +100,9 @@ async fn allowed(stage: &Stage, case: &Route) {
     let token = match &case.who {
         Who::Anyone => None,
         Who::Scope(party, scope) | Who::Device(party, scope) => {
-            Some(stage.token(&stage.party(party, &[*scope]).await).await)
+            let mut scopes = vec![*scope];
+            scopes.extend(case.besides);
+            Some(stage.token(&stage.party(party, &scopes).await).await)
         }
     };
     let answer = stage.send(token.as_deref(), case.asked(), &case.body).await;
@@ -148,7 +151,15 @@ async fn complete(stage: &Stage, cases: &[Route]) {
         known.extend(methods.map(|method| format!("{} {path}", method.to_uppercase())));
     }
     known.extend(undescribed());
-    let tried: BTreeSet<_> = cases.iter().map(|c| format!("{} {}", c.method, c.template)).collect();
+    let mut tried: BTreeSet<_> =
+        cases.iter().map(|c| format!("{} {}", c.method, c.template)).collect();
+    tried.extend(session_cases::cases().iter().map(session_cases::Own::name));
+    for (route, file, test) in session_cases::ELSEWHERE {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(file);
+        let text = std::fs::read_to_string(path).expect("a file of tests");
+        assert!(text.contains(&format!("async fn {test}(")), "{route}: no test {test} in {file}");
+        tried.insert((*route).to_owned());
+    }
     let untried: Vec<_> = known.difference(&tried).collect();
     let gone: Vec<_> = tried.difference(&known).collect();
     assert!(untried.is_empty(), "routes without a case: {untried:#?}");

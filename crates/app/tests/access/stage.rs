@@ -1,13 +1,16 @@
 //! Two brands in one store: ours, with goods on the way and secrets of its own, and a stranger with
 //! everything a brand may hold.
 
+use crate::common::browser::{Browser, PASSWORD};
 use crate::common::{PHONE, World, sns, sscc, start};
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use domain::registration::Proof;
+use domain::role::Role;
 use dossier::api::{Peer, ServeOptions, router};
 use dossier::files::{Format, Kind, Table};
+use dossier::flows::accounts::Chosen;
 use dossier::flows::api_keys::{Order, give};
 use dossier::flows::batches::{CodeStream, Mint, mint};
 use dossier::flows::find::unit_number;
@@ -15,15 +18,28 @@ use dossier::flows::import::{Importer, import, operator};
 use dossier::flows::masterdata::Taking;
 use dossier::flows::reference::Reference;
 use dossier::flows::registration::{Registration, register};
-use dossier::flows::{Caller, House, Scope, personal};
+use dossier::flows::sessions::Origin;
+use dossier::flows::{Caller, House, Scope, people, personal};
+use serde_json::json;
 use std::io::Cursor;
 use std::sync::Arc;
+use store::canonical::hex;
 use store::reference::{Batch, Purpose};
 use tower::ServiceExt;
 
 /// What a stranger must never read: names, papers, lots and notes of ours that no request names.
-pub const SECRETS: [&str; 8] =
-    ["云南总代", "湖北总代", "昆明店", "LOT1", "PAPER-S", "深圳工厂", "INVOICE-7", "8613800138000"];
+pub const SECRETS: [&str; 10] = [
+    "王芳",
+    "赵磊",
+    "云南总代",
+    "湖北总代",
+    "昆明店",
+    "LOT1",
+    "PAPER-S",
+    "深圳工厂",
+    "INVOICE-7",
+    "8613800138000",
+];
 const STRANGERS: &str = "code,kind,name\nOTHER,brand,别家电子\nFAC-X,factory,别家工厂\n\
     T1-X,tier1,别家总代\n";
 
@@ -45,6 +61,9 @@ pub struct Stage {
     pub spare_key: String,
     /// A consumer who registered a unit of ours.
     pub person: String,
+    /// Somebody who works for us, and an open invitation.
+    pub member: String,
+    pub invitation: String,
 }
 
 /// What was answered.
@@ -85,7 +104,10 @@ impl Stage {
             worn,
             spare_key,
             person,
+            member: String::new(),
+            invitation: String::new(),
         };
+        (stage.member, stage.invitation) = stage.people().await;
         stage.codes = stage.codes_of(&stage.printed).await;
         dossier::flows::log::seal(&stage.house).await.expect("sealed");
         stage
@@ -208,6 +230,44 @@ impl Stage {
         let (sn, brand) = (&sns(n..n + 1)[0], self.brand.brand.0);
         let found = self.house.store.identifier_fetch("sn", brand, sn).await.expect("it reads");
         found.expect("the unit is known")
+    }
+
+    /// Somebody who works for us, and an open invitation, both by their names.
+    async fn people(&self) -> (String, String) {
+        let order = |name: &str| people::Order {
+            party: "T1-53".to_owned(),
+            role: Role::Desk,
+            regions: Vec::new(),
+            name: name.to_owned(),
+        };
+        let invited = people::invite(&self.house, &self.brand, &order("王芳")).await;
+        let (token, _) = invited.expect("invited");
+        let sign_in = "wang.fang".to_owned();
+        let chosen = Chosen { sign_in, name: "王芳".to_owned(), password: PASSWORD.to_owned() };
+        let origin = Origin::default();
+        people::accept(&self.house, &token, (&chosen, None), &origin).await.expect("accepted");
+        let list = people::list(&self.house, &self.brand).await.expect("listed");
+        let member = list.iter().find(|one| one.names.name == "王芳").expect("a member");
+        let open = people::invite(&self.house, &self.brand, &order("赵磊")).await.expect("invited");
+        (hex(&member.membership.account), hex(&open.1.row.id))
+    }
+
+    /// A person of the other brand, its owner, with a browser.
+    pub async fn stranger_in_person(&self, world: &World, name: &str) -> Browser {
+        let root = self.stranger.party;
+        let giver = Caller::operator(self.stranger.brand, root);
+        let order = people::Order {
+            party: "OTHER".to_owned(),
+            role: Role::Owner,
+            regions: Vec::new(),
+            name: String::new(),
+        };
+        let (token, _) = people::invite(&self.house, &giver, &order).await.expect("invited");
+        let browser = Browser::new(world);
+        let body = json!({"token": token, "sign_in_name": name, "password": PASSWORD});
+        let accepted = browser.post("/api/v1/invitations/accept", body).await;
+        assert_eq!(accepted.status, 201, "{}", accepted.text);
+        browser
     }
 
     /// The rows of ours that a stranger could overwrite, as text.

@@ -1,6 +1,7 @@
 //! A small brand on either engine, told in files as a person would write them.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod browser;
 pub mod server;
 
 use axum::Router;

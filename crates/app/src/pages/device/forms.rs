@@ -31,7 +31,7 @@ pub(super) const PHONE_LETTERS_MAX: u16 = 20;
 /// One field of a form: label, hint, input, message.
 #[derive(Template, Clone, Default)]
 #[template(path = "form/field.html")]
-pub(super) struct InputField {
+pub(in crate::pages) struct InputField {
     pub id: &'static str,
     pub name: &'static str,
     pub label: &'static str,
@@ -51,7 +51,7 @@ impl HtmlSafe for InputField {}
 
 impl InputField {
     /// A line of text.
-    pub(super) fn line(id: &'static str, label: &'static str, letters_max: u16) -> Self {
+    pub(in crate::pages) fn line(id: &'static str, label: &'static str, letters_max: u16) -> Self {
         Self { id, name: id, label, kind: "text", letters_max, required: true, ..Self::default() }
     }
 
@@ -67,7 +67,7 @@ impl InputField {
         Self { value: view.value.clone(), message, ..self }
     }
 
-    fn hint(self, hint: &str) -> Self {
+    pub(in crate::pages) fn hint(self, hint: &str) -> Self {
         Self { hint: Some(hint.to_owned()), ..self }
     }
 

@@ -8,6 +8,7 @@
 //! **Forms.** Each rendering carries a random key; what was typed belongs to the key. The same form
 //! sent twice is one act, whatever process answers; a corrected form is a new one.
 
+pub mod account;
 pub mod centres;
 pub mod device;
 pub mod history;
@@ -17,6 +18,7 @@ pub mod privacy;
 pub mod proof;
 pub mod register;
 pub mod report;
+pub mod sign_in;
 mod visit;
 
 pub use visit::Visit;

@@ -118,6 +118,21 @@ impl Visit {
     }
 }
 
+impl Visit {
+    /// Brand line and footer while nothing is known of the deployment.
+    #[must_use]
+    pub fn site_unknown(&self) -> SiteView {
+        SiteView {
+            brand: self.lang.t("shell.platform").to_owned(),
+            hotline: None,
+            other_lang_url: format!("?lang={}", self.lang.other().tag()),
+            privacy_url: "/privacy".to_owned(),
+            queried_at: self.now,
+            dbip_used: false,
+        }
+    }
+}
+
 fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }

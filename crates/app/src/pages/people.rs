@@ -1,0 +1,288 @@
+//! Pages of the people who work here: signing in, setting up, accepting an invitation, one's own
+//! account. Plain forms that work without a script and take what a password store fills in.
+
+use askama::Template;
+
+use crate::pages::device::forms::InputField;
+use crate::pages::i18n::Lang;
+use crate::pages::inline::Icon;
+use crate::pages::shell::{Shell, SiteView, Tone};
+
+/// Longest password and name, in characters, as the rules take them.
+const PASSWORD_LETTERS_MAX: u16 = 128;
+const NAME_LETTERS_MAX: u16 = 200;
+const SIGN_IN_LETTERS_MAX: u16 = 64;
+const CODE_LETTERS_MAX: u16 = 32;
+
+/// The fields these forms ask for, with the names they are sent under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// `sign_in_name` of an account there is.
+    SignInName,
+    /// `sign_in_name` of one that is made.
+    NewSignInName,
+    /// `name`.
+    Name,
+    /// `password` of an account there is.
+    Password,
+    /// `password` of one that is made, or that changes.
+    NewPassword,
+    /// `new_password`.
+    NextPassword,
+    /// `code` of an authenticator or for recovery.
+    Code,
+    /// `brand_code`.
+    BrandCode,
+    /// `brand_name`.
+    BrandName,
+}
+
+impl Asked {
+    /// The name it is sent under, which refusals name too.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SignInName | Self::NewSignInName => "sign_in_name",
+            Self::Name => "name",
+            Self::Password | Self::NewPassword => "password",
+            Self::NextPassword => "new_password",
+            Self::Code => "code",
+            Self::BrandCode => "brand_code",
+            Self::BrandName => "brand_name",
+        }
+    }
+
+    fn is_secret(self) -> bool {
+        matches!(self, Self::Password | Self::NewPassword | Self::NextPassword | Self::Code)
+    }
+
+    fn field(self, lang: Lang) -> InputField {
+        let line = |label, most| InputField::line(self.name(), label, most);
+        let password = |label, autocomplete| InputField {
+            kind: "password",
+            autocomplete,
+            ..line(label, PASSWORD_LETTERS_MAX)
+        };
+        let hint = lang.t("people.password_hint");
+        match self {
+            Self::SignInName => InputField {
+                autocomplete: "username",
+                ..line(lang.t("people.sign_in_name"), SIGN_IN_LETTERS_MAX)
+            },
+            Self::NewSignInName => InputField {
+                autocomplete: "username",
+                ..line(lang.t("people.sign_in_name"), SIGN_IN_LETTERS_MAX)
+            }
+            .hint(lang.t("people.sign_in_name_hint")),
+            Self::Name => InputField {
+                autocomplete: "name",
+                required: false,
+                ..line(lang.t("people.name"), NAME_LETTERS_MAX)
+            },
+            Self::Password => password(lang.t("people.password"), "current-password"),
+            Self::NewPassword => password(lang.t("people.password"), "new-password").hint(hint),
+            Self::NextPassword => {
+                password(lang.t("people.new_password"), "new-password").hint(hint)
+            }
+            Self::Code => InputField {
+                autocomplete: "one-time-code",
+                ..line(lang.t("people.code"), CODE_LETTERS_MAX)
+            }
+            .hint(lang.t("people.code_hint")),
+            Self::BrandCode => line(lang.t("people.brand_code"), SIGN_IN_LETTERS_MAX)
+                .hint(lang.t("people.brand_code_hint")),
+            Self::BrandName => line(lang.t("people.brand_name"), NAME_LETTERS_MAX),
+        }
+    }
+
+    fn fault(self, lang: Lang) -> &'static str {
+        match self {
+            Self::NewPassword | Self::NextPassword => lang.t("people.fault_password"),
+            Self::Password => lang.t("people.fault_present"),
+            Self::Code => lang.t("people.fault_code"),
+            _ => lang.t("people.fault_line"),
+        }
+    }
+}
+
+/// One form on a page of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FormView {
+    /// The page's language.
+    pub lang: Lang,
+    /// Brand line and footer.
+    pub site: SiteView,
+    /// Its heading.
+    pub title: &'static str,
+    /// What it is for.
+    pub lead: String,
+    /// Why the form came back as a whole.
+    pub alert: Option<String>,
+    /// Where it posts.
+    pub action: String,
+    /// Fields with what was typed; of a secret nothing is shown again.
+    pub fields: Vec<(Asked, String)>,
+    /// Which of them is wrong.
+    pub wrong: Option<Asked>,
+    /// Sent along unseen.
+    pub hidden: Vec<(&'static str, String)>,
+    /// The button.
+    pub submit: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "people/form.html")]
+struct FormPage<'a> {
+    l: Lang,
+    sh: Shell<'a>,
+    v: &'a FormView,
+    fields: Vec<InputField>,
+}
+
+fn shell<'a>(lang: Lang, site: &'a SiteView, title: &str) -> Shell<'a> {
+    let title = lang.join([title, &site.brand]);
+    Shell { site, title, tone: Tone::Plain, rosette: None, narrow: true }
+}
+
+fn shown(lang: Lang, asked: Asked, typed: &str, wrong: Option<Asked>) -> InputField {
+    let value = if asked.is_secret() { String::new() } else { typed.to_owned() };
+    let message = (wrong == Some(asked)).then(|| asked.fault(lang).to_owned());
+    InputField { value, message, ..asked.field(lang) }
+}
+
+/// A page with one form.
+///
+/// # Errors
+/// The template cannot be filled, which no view brings about.
+pub fn render_form(view: &FormView) -> Result<String, askama::Error> {
+    let lang = view.lang;
+    let field = |(asked, typed): &(Asked, String)| shown(lang, *asked, typed, view.wrong);
+    let fields = view.fields.iter().map(field).collect();
+    FormPage { l: lang, sh: shell(lang, &view.site, view.title), v: view, fields }.render()
+}
+
+/// Something one may act as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MembershipView {
+    /// Sent to choose it.
+    pub id: String,
+    /// The party's name.
+    pub party: String,
+    /// The role's word.
+    pub role: &'static str,
+    /// Whether it is the one chosen.
+    pub chosen: bool,
+}
+
+/// A session of one's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionView {
+    /// Sent to end it.
+    pub id: String,
+    /// Whether it is this one.
+    pub present: bool,
+    /// The browser, where known.
+    pub agent: String,
+    /// The address.
+    pub address: String,
+    /// When it was last used, as a person says it.
+    pub used: String,
+}
+
+/// How the second factor stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FactorView {
+    /// None.
+    Off,
+    /// Begun and not confirmed.
+    Begun {
+        /// The secret in base 32.
+        secret: String,
+        /// Its link.
+        link: String,
+        /// The link as a drawing.
+        drawing: String,
+    },
+    /// On, with so many recovery codes left.
+    On(usize),
+}
+
+/// One's own account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountView {
+    /// The page's language.
+    pub lang: Lang,
+    /// Brand line and footer.
+    pub site: SiteView,
+    /// The name as shown.
+    pub name: String,
+    /// The name to sign in with.
+    pub sign_in_name: String,
+    /// What was done or refused just now.
+    pub notice: Option<Notice>,
+    /// Recovery codes, told only now.
+    pub codes: Vec<String>,
+    /// Everything one may act as.
+    pub memberships: Vec<MembershipView>,
+    /// The second factor.
+    pub factor: FactorView,
+    /// One's own sessions.
+    pub sessions: Vec<SessionView>,
+}
+
+/// What a page says of the command before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Whether it was done.
+    pub good: bool,
+    /// What it says.
+    pub text: String,
+}
+
+#[derive(Template)]
+#[template(path = "people/account.html")]
+struct AccountPage<'a> {
+    l: Lang,
+    sh: Shell<'a>,
+    v: &'a AccountView,
+    present: InputField,
+    next: InputField,
+    code: InputField,
+    confirm: InputField,
+}
+
+/// The page of one's own account.
+///
+/// # Errors
+/// As [`render_form`].
+pub fn render_account(view: &AccountView) -> Result<String, askama::Error> {
+    let lang = view.lang;
+    let field = |asked: Asked, id: &'static str| InputField { id, ..asked.field(lang) };
+    let page = AccountPage {
+        l: lang,
+        sh: shell(lang, &view.site, lang.t("people.account_title")),
+        v: view,
+        present: field(Asked::Password, "present"),
+        next: field(Asked::NextPassword, "next"),
+        code: field(Asked::Code, "code"),
+        confirm: field(Asked::Password, "confirm"),
+    };
+    page.render()
+}
+
+/// The word for a role.
+#[must_use]
+pub fn role_word(lang: Lang, role: &str) -> &'static str {
+    match role {
+        "owner" => lang.t("people.role_owner"),
+        "admin" => lang.t("people.role_admin"),
+        "quality" => lang.t("people.role_quality"),
+        "channel_manager" => lang.t("people.role_channel_manager"),
+        "after_sales" => lang.t("people.role_after_sales"),
+        "finance" => lang.t("people.role_finance"),
+        "auditor" => lang.t("people.role_auditor"),
+        "line_operator" => lang.t("people.role_line_operator"),
+        "warehouse" => lang.t("people.role_warehouse"),
+        _ => lang.t("people.role_desk"),
+    }
+}

@@ -1,0 +1,112 @@
+//! Scopes: which commands somebody may send. About whose goods is another rule, in
+//! [`crate::mandate`].
+
+/// What a key or a role may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Everything.
+    All,
+    /// Ask for verdicts in bulk and in full.
+    Verify,
+    /// Report activations as the brand's server.
+    Activate,
+    /// Report activations as the brand's app.
+    ActivateApp,
+    /// Vouch for attested signals.
+    ActivateAttested,
+    /// Change products, parties, territories.
+    Master,
+    /// Mint, deliver and void codes.
+    Mint,
+    /// Commission, inspect, pack.
+    Produce,
+    /// Ship, receive, return.
+    Ship,
+    /// Recall, decommission, report stolen, open lives, move identifiers.
+    Lifecycle,
+    /// Read whole dossiers.
+    Read,
+    /// Find, read, correct and erase what is held about persons.
+    Persons,
+    /// Read the audit trail.
+    Audit,
+    /// Give, list, rotate and withdraw keys.
+    Keys,
+    /// Invite, list, change and remove the people who work here.
+    People,
+}
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 15] = [
+        Self::All,
+        Self::Verify,
+        Self::Activate,
+        Self::ActivateApp,
+        Self::ActivateAttested,
+        Self::Master,
+        Self::Mint,
+        Self::Produce,
+        Self::Ship,
+        Self::Lifecycle,
+        Self::Read,
+        Self::Persons,
+        Self::Audit,
+        Self::Keys,
+        Self::People,
+    ];
+
+    /// The word in keys and documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Verify => "verify",
+            Self::Activate => "activation",
+            Self::ActivateApp => "activation:app",
+            Self::ActivateAttested => "activation:attested",
+            Self::Master => "master",
+            Self::Mint => "mint",
+            Self::Produce => "produce",
+            Self::Ship => "ship",
+            Self::Lifecycle => "lifecycle",
+            Self::Read => "read",
+            Self::Persons => "persons",
+            Self::Audit => "audit",
+            Self::Keys => "keys",
+            Self::People => "people",
+        }
+    }
+
+    /// Reads the word back.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.as_str() == word)
+    }
+
+    /// Whether holding this scope is enough for another. `all` holds every other but the two that
+    /// let others in: `keys` and `people` are always named.
+    pub fn covers(self, other: Self) -> bool {
+        self == other || (self == Self::All && !matches!(other, Self::Keys | Self::People))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_read_back() {
+        for scope in Scope::ALL {
+            assert_eq!(Scope::parse(scope.as_str()), Some(scope));
+        }
+        assert_eq!(Scope::parse("everything"), None);
+    }
+
+    #[test]
+    fn all_lets_nobody_else_in() {
+        for scope in Scope::ALL {
+            let lets_in = matches!(scope, Scope::Keys | Scope::People);
+            assert_eq!(Scope::All.covers(scope), !lets_in, "{scope:?}");
+            assert_eq!(Scope::Read.covers(scope), scope == Scope::Read, "{scope:?}");
+        }
+    }
+}

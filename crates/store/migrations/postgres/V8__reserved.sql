@@ -1,1 +1,0 @@
--- Reserved for another change; holds nothing. Whoever merges that change deletes this file.
