@@ -25,8 +25,8 @@ use crate::pages::device::render_done;
 use crate::pages::device::view::{FieldFault, FieldView};
 
 use super::device::segment;
-use super::{Found, Sent, Visit, error, failed, find, form_key, keyed, page, present, sent};
 use super::register::kept_years;
+use super::{Found, Sent, Visit, error, failed, find, form_key, keyed, page, present, sent};
 use super::{to_device, typed};
 
 /// What the forms send.
