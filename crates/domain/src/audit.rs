@@ -79,11 +79,13 @@ pub enum SensitiveRead {
     Audit,
     /// A copy of the whole store.
     Backup,
+    /// Trace data of units, written out for an authority or an auditor.
+    Export,
 }
 
 impl SensitiveRead {
     /// Every sensitive read.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Dossier,
         Self::Proof,
         Self::Codes,
@@ -91,6 +93,7 @@ impl SensitiveRead {
         Self::Reports,
         Self::Audit,
         Self::Backup,
+        Self::Export,
     ];
 
     /// The kind of object in records and documents.
@@ -103,6 +106,7 @@ impl SensitiveRead {
             Self::Reports => "reports",
             Self::Audit => "audit",
             Self::Backup => "backup",
+            Self::Export => "export",
         }
     }
 }

@@ -4,6 +4,7 @@
 //! says of itself. Further sites have codes of their own, unique within the brand.
 
 use crate::id::{BrandId, PartyId, SiteId};
+use crate::policy::Category;
 use crate::refusal::{Refusal, Refused};
 use std::collections::HashMap;
 
@@ -116,6 +117,8 @@ pub struct Party {
     pub point: Option<(f64, f64)>,
     /// Whether consumers may see its name as the channel of their device.
     pub public: bool,
+    /// Categories it oversees; of a regulator alone.
+    pub categories: Vec<Category>,
 }
 
 /// A place a party runs. Every party has a main site of its own code.
@@ -292,6 +295,7 @@ pub(crate) mod tests {
             phone: String::new(),
             point: None,
             public: false,
+            categories: Vec::new(),
         }
     }
 

@@ -74,6 +74,8 @@ refusals! {
     UnknownBatch "unknown_batch" NotFound "no batch has this number; list them with the batch page";
     /// No such API key, or none the caller may see.
     UnknownKey "unknown_key" NotFound "no key has this id; list the keys";
+    /// No such recall.
+    UnknownRecall "unknown_recall" NotFound "no recall has this number; list the recalls";
     /// No unit, pack or code answers to this.
     UnknownSubject "unknown_subject" NotFound
         "no unit or pack answers to this; commission or pack it first";
@@ -92,6 +94,14 @@ refusals! {
         "this code is a site of another party, and a site stays with its party; take another code";
     /// The API key is good no more.
     KeyOver "key_over" Conflict "the key is withdrawn or expired; make a new one";
+    /// The recall is closed.
+    RecallOver "recall_over" Conflict "the recall is closed or withdrawn; open a new one";
+    /// The recall does not select the unit.
+    OutsideRecall "outside_recall" Conflict
+        "the recall does not select this unit; see which it selects";
+    /// The unit's retention clock still runs.
+    RetentionRuns "retention_runs" Conflict
+        "trace data of this unit must still be kept; its dossier says until when";
     /// A second row with this key but other content.
     ContentDiffers "content_differs" Conflict
         "already recorded with other content; correct the row, or say --update where it applies";

@@ -16,10 +16,13 @@ pub mod health;
 pub mod key_use;
 pub mod ledger;
 pub mod log;
+mod product;
 pub mod project;
 pub mod rebuild;
+pub mod recall;
 pub mod reference;
 pub mod scan;
+pub mod trace;
 pub mod unit;
 
 use canonical::BlindKey;
@@ -34,6 +37,9 @@ const MIGRATIONS: &[Migration] = migrations![
     "V5__log",
     "V6__audit",
     "V7__api_key_use",
+    "V8__reserved",
+    "V9__reserved",
+    "V10__recall",
 ];
 
 /// Everything recorded, on one engine.
@@ -116,8 +122,10 @@ impl Store {
             log::STATEMENTS,
             project::STATEMENTS,
             rebuild::STATEMENTS,
+            recall::STATEMENTS,
             reference::STATEMENTS,
             scan::STATEMENTS,
+            trace::STATEMENTS,
             unit::STATEMENTS,
         ]
         .concat()

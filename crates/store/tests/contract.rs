@@ -178,6 +178,7 @@ async fn reference_rows_are_put_and_put_again(store: &Store) {
         phone: String::new(),
         point: Some((1.5, 2.5)),
         public: true,
+        categories: Vec::new(),
     };
     for name in ["before", "after"] {
         let version = store.reference_version().await.expect("it reads");

@@ -3,8 +3,8 @@
 use super::error::Problem;
 use super::gate::{self, Gate};
 use super::{
-    ServeOptions, activations, audit, batches, bulk, catalogue, headers, keys, log, metrics,
-    movements, openapi, packs, proofs, reports, rows, units, verify,
+    ServeOptions, activations, audit, batches, bulk, catalogue, compliance, export, headers, keys,
+    log, metrics, movements, openapi, packs, proofs, recalls, reports, rows, units, verify,
 };
 use crate::flows::House;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -55,6 +55,15 @@ fn version_1() -> OpenApiRouter<Arc<House>> {
         .routes(routes!(reports::list_reports))
         .routes(routes!(audit::list_audit))
         .routes(routes!(audit::export_audit))
+        .routes(routes!(recalls::list_recalls, recalls::open_recall))
+        .routes(routes!(recalls::show_recall))
+        .routes(routes!(recalls::list_recalled_units))
+        .routes(routes!(recalls::remedy_units))
+        .routes(routes!(recalls::close_recall))
+        .routes(routes!(compliance::list_compliance))
+        .routes(routes!(compliance::show_compliance))
+        .routes(routes!(compliance::list_uncoded))
+        .routes(routes!(export::export_trace))
         .routes(routes!(keys::list_keys, keys::give_key))
         .routes(routes!(keys::rotate_key))
         .routes(routes!(keys::revoke_key))

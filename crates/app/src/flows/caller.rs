@@ -33,13 +33,15 @@ pub enum Scope {
     Read,
     /// Read the audit trail.
     Audit,
+    /// Write out trace data of many units for an authority.
+    Export,
     /// Give, list, rotate and withdraw keys.
     Keys,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::All,
         Self::Verify,
         Self::Activate,
@@ -52,6 +54,7 @@ impl Scope {
         Self::Lifecycle,
         Self::Read,
         Self::Audit,
+        Self::Export,
         Self::Keys,
     ];
 
@@ -70,6 +73,7 @@ impl Scope {
             Self::Lifecycle => "lifecycle",
             Self::Read => "read",
             Self::Audit => "audit",
+            Self::Export => "export",
             Self::Keys => "keys",
         }
     }

@@ -315,6 +315,7 @@ impl Drawing<'_> {
             phone: String::new(),
             point: None,
             public: false,
+            categories: Vec::new(),
         }
     }
 

@@ -1,0 +1,1 @@
+-- Reserved for another change that lands beside this one; this file gives way to it.
