@@ -35,7 +35,7 @@ pub struct Args {
     #[arg(long)]
     object: Option<String>,
     /// About this kind of object alone: product, party, site, territory, batch, api_key, code_key,
-    /// dossier, proof, codes, alerts, reports, audit, backup
+    /// dossier, proof, codes, alerts, reports, audit, backup, export, recall
     #[arg(long)]
     kind: Option<String>,
     /// Records shown, the newest first
@@ -163,6 +163,8 @@ fn verb(lang: Lang, word: &str) -> &str {
         "rewrapped" => "重新加封",
         "read" => "查阅",
         "dropped" => "漏记",
+        "opened" => "发起",
+        "closed" => "关闭",
         other => other,
     };
     if lang == Lang::Zh { zh } else { word }
@@ -185,6 +187,8 @@ fn kind(lang: Lang, word: &str) -> &str {
         "reports" => "举报",
         "audit" => "审计记录",
         "backup" => "备份",
+        "export" => "监管导出",
+        "recall" => "召回",
         other => other,
     };
     if lang == Lang::Zh { zh } else { word }

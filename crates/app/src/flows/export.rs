@@ -31,6 +31,7 @@ use sha2::{Digest, Sha256};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use store::canonical::hex;
+use store::event::{Body, Event};
 use store::unit::UnitRecord;
 
 /// Names the columns and their meaning; other columns get another name.
@@ -148,6 +149,11 @@ impl Cursor {
     }
 }
 
+/// An instant behind all that this process recorded: record times may run ahead of the clock.
+pub(super) fn as_of_now(house: &House) -> Timestamp {
+    instant(house.record_time(0))
+}
+
 /// The columns as a JSON Schema of one row.
 pub fn schema() -> Value {
     let property = |(name, holds, public, about): &Column| {
@@ -226,8 +232,7 @@ impl Part {
         if !(1..=ROWS_MAX).contains(&limit) {
             return Err(Refused::invalid("limit", format!("must be 1 to {ROWS_MAX}")).into());
         }
-        let now = house.clock.now();
-        let cursor = after.unwrap_or(Cursor { as_of: now, beyond: 0 });
+        let cursor = after.unwrap_or_else(|| Cursor { as_of: as_of_now(house), beyond: 0 });
         let object = format!("{SCHEMA} {} {}", format.as_str(), cursor.text());
         audit::note(house, &caller.into(), SensitiveRead::Export, &object, limit);
         Ok(Self {
@@ -302,13 +307,15 @@ impl Part {
 
     async fn rows(&self, page: Vec<UnitRecord>) -> Result<Vec<(i64, String)>, FlowError> {
         let (house, reference) = (&*self.house, &*self.reference);
-        let as_of = self.cursor.as_of;
-        let made = |unit: &UnitRecord| unit.produced_at.is_some_and(|at| instant(at) <= as_of);
         let product = |unit: &UnitRecord| reference.product_by_id(ProductId(unit.product));
-        let seen = |unit: &UnitRecord| {
-            made(unit) && product(unit).is_some_and(|p| self.sight.has_unit(reference, p, unit))
-        };
-        let page: Vec<UnitRecord> = page.into_iter().filter(seen).collect();
+        let mut seen = Vec::with_capacity(page.len());
+        for unit in page {
+            let shown = product(&unit).is_some_and(|p| self.sight.has_unit(reference, p, &unit));
+            if shown && self.was_made(&unit).await? {
+                seen.push(unit);
+            }
+        }
+        let page = seen;
         let (Some(first), Some(last)) = (page.first(), page.last()) else {
             return Ok(Vec::new());
         };
@@ -335,6 +342,24 @@ impl Part {
             rows.push((unit.number, line(self.format, &self.cells(&known))));
         }
         Ok(rows)
+    }
+
+    /// Whether the production record of a unit was there at `as_of`. Only what was touched since is
+    /// looked at closely.
+    async fn was_made(&self, unit: &UnitRecord) -> Result<bool, FlowError> {
+        let as_of = self.cursor.as_of.as_microsecond();
+        if unit.produced_at.is_none_or(|at| at > as_of) {
+            return Ok(false);
+        }
+        if unit.recorded_at <= as_of {
+            return Ok(true);
+        }
+        if unit.revision == 0 {
+            return Ok(false);
+        }
+        let events = self.house.store.events_fetch(unit.number).await?;
+        let born = |event: &Event| matches!(event.body, Body::Commissioned { .. });
+        Ok(events.iter().any(|event| born(event) && event.recorded_at <= as_of))
     }
 
     /// The cells of a row, in the order of [`COLUMNS`].

@@ -4,7 +4,7 @@
 //! not what the manifest says, is made again.
 
 use super::caller::Caller;
-use super::export::{Cursor, Format, Part, SCHEMA, csv_header, schema};
+use super::export::{Cursor, Format, Part, SCHEMA, as_of_now, csv_header, schema};
 use super::house::House;
 use super::outcome::FlowError;
 use super::reference::Reference;
@@ -139,7 +139,7 @@ fn fresh(house: &House, reference: &Reference, caller: &Caller, cut: Cut) -> Man
         party: party.unwrap_or_default(),
         format: cut.format.as_str().to_owned(),
         part_rows: cut.part_rows,
-        as_of: house.clock.now().to_string(),
+        as_of: as_of_now(house).to_string(),
         parts: Vec::new(),
         total_count: 0,
         complete: false,
