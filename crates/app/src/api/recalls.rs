@@ -334,7 +334,7 @@ pub(super) async fn list_recalls(
 
 /// Show a recall and how far it has come. For the brand only.
 ///
-/// Counts up to 500,000 selected units.
+/// Counts some 200,000 selected units.
 #[utoipa::path(
     get, path = "/api/v1/recalls/{id}", tag = "recalls",
     params(("id" = i64, Path, description = "Recall")),

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use store::unit::UnitRecord;
 
 /// Units counted for figures over the network; the command line counts all.
-pub const FIGURES_MAX: u64 = 500_000;
+pub const FIGURES_MAX: u64 = 200_000;
 
 /// The units a recall selects, in the order of their numbers, whatever was made of them since.
 pub struct SelectedUnits {
