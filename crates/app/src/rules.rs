@@ -142,10 +142,11 @@ fn codings() -> Result<Codings, String> {
             version: (*version).to_owned(),
             regime: (*regime).to_owned(),
             category: parse(category)?,
-            asks: asks.split('|').filter(|word| !word.is_empty()).map(parse).collect::<Result<
-                Vec<_>,
-                _,
-            >>()?,
+            asks: asks
+                .split('|')
+                .filter(|word| !word.is_empty())
+                .map(parse)
+                .collect::<Result<Vec<_>, _>>()?,
             requirement: (*requirement).to_owned(),
             from_on: parse(from_on)?,
             to_on: optional(to_on)?,

@@ -99,7 +99,9 @@ async fn a_product_is_judged_by_the_rows_that_cover_it(world: &World) {
         let reasons = told["reasons"].as_array().cloned().unwrap_or_default();
         let codes: Vec<String> = reasons
             .iter()
-            .map(|r| format!("{} {}", r["compliance"].as_str().unwrap(), r["code"].as_str().unwrap()))
+            .map(|r| {
+                format!("{} {}", r["compliance"].as_str().unwrap(), r["code"].as_str().unwrap())
+            })
             .collect();
         (told["compliance"].as_str().unwrap_or_default().to_owned(), codes, told)
     };
@@ -126,7 +128,10 @@ async fn a_product_is_judged_by_the_rows_that_cover_it(world: &World) {
         bank(world, columns, &cells(status, to)).await;
         let (found, codes, told) = judged().await;
         assert_eq!(found, whole, "{told}");
-        assert!(code.is_empty() == codes.is_empty() && codes.iter().all(|c| c == code), "{codes:?}");
+        assert!(
+            code.is_empty() == codes.is_empty() && codes.iter().all(|c| c == code),
+            "{codes:?}"
+        );
     }
     // Consumers and platforms see the papers, and the audit trail tells of the change.
     let (_, products) = brand.get("/api/v1/products").await;

@@ -80,13 +80,15 @@ fn harm(dir: &Path, trouble: &Trouble) {
         }
         Trouble::CutPart => {
             if let Some(path) = path(manifest.parts.len().wrapping_sub(1)) {
-                let bytes = std::fs::read(&path).expect("a part");
+                // It may be gone since an earlier trouble: then there is nothing to cut.
+                let bytes = std::fs::read(&path).unwrap_or_default();
                 std::fs::write(&path, &bytes[..bytes.len() / 2]).expect("a file");
             }
         }
         Trouble::GonePart => {
             if let Some(path) = path(manifest.parts.len() / 2) {
-                std::fs::remove_file(path).expect("it is gone");
+                let gone = std::fs::remove_file(&path);
+                assert!(gone.is_ok() || !path.exists(), "{gone:?}");
             }
         }
         Trouble::HalfPart => {
@@ -245,8 +247,9 @@ async fn what_comes_meanwhile_is_left_out(world: &World) {
     // Units made, and goods moved, while the export is under way.
     world.make(&sns(4..6)).await;
     ship(world, "1", (FACTORY, "T1-53"), &sns(0..6)).await;
-    let mut part =
-        Part::begin(&world.house, &caller, Format::Ndjson, Some(next), 100).await.expect("it goes on");
+    let mut part = Part::begin(&world.house, &caller, Format::Ndjson, Some(next), 100)
+        .await
+        .expect("it goes on");
     assert_eq!(part.as_of(), next.as_of);
     let mut rest = String::new();
     while let Some(rows) = part.next_rows().await.expect("it reads") {
@@ -314,8 +317,10 @@ async fn the_command_line_goes_on_and_finds_what_was_changed(world: &World) {
     let refused = place.command(&other).output().expect("it runs");
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
     assert!(place.run(&["purge", "--older-than-clock", "--dry-run"]).starts_with("5 units"));
-    let opened = ["recall", "new", "--title", "召回", "--reason", "x", "--action", "y", "--lot",
-        "LOT1", "--gtin", PHONE];
+    let opened = [
+        "recall", "new", "--title", "召回", "--reason", "x", "--action", "y", "--lot", "LOT1",
+        "--gtin", PHONE,
+    ];
     assert_eq!(place.run(&opened), "recall 1 is open\n");
     let shown = place.run(&["recall", "show", "1"]);
     assert!(shown.contains("selected   5") && shown.contains("factory    5"), "{shown}");

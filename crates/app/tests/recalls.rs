@@ -126,7 +126,8 @@ async fn every_selector_selects_what_it_names(world: &World) {
     let reference = world.house.reference().await.expect("it reads");
     let batch = reference.batch_of(number).expect("it has one").id;
     let ranged = |first: &str, last: &str| {
-        json!({"lot": "L1", "gtin": PHONE, "sn_first": first, "sn_last": last})
+        let (gtin, lot) = (PHONE, "L1");
+        json!({"lot": lot, "gtin": gtin, "sn_first": first, "sn_last": last})
     };
     let made = json!({"lot": "L1", "gtin": PHONE, "produced_from": "2026-05-20T09:00:00+08:00",
         "produced_to": "2026-05-20T10:00:00+08:00"});
@@ -266,9 +267,11 @@ async fn only_the_brand_recalls(world: &World) {
         let (status, refused) = tier1.post(&path, &asked).await;
         assert_eq!((status, &refused["code"]), (403, &json!("not_allowed")), "{path}");
     }
-    for path in ["/api/v1/recalls".to_owned(), format!("/api/v1/recalls/{id}"),
-        format!("/api/v1/recalls/{id}/units")]
-    {
+    for path in [
+        "/api/v1/recalls".to_owned(),
+        format!("/api/v1/recalls/{id}"),
+        format!("/api/v1/recalls/{id}/units"),
+    ] {
         assert_eq!(tier1.get(&path).await.0, 403, "{path}");
     }
     let reader = world.desk("BRAND", "read").await;
@@ -307,7 +310,8 @@ async fn the_page_tells_what_the_owner_should_do(world: &World) {
     let number = domain::code::UnitNumber::new(number as u64).expect("a number");
     let code = world.house.ring().encode(number);
     let extra = Some(dossier::pages::routes());
-    let app = router(std::sync::Arc::clone(&world.house), ServeOptions { extra, ..Default::default() });
+    let app =
+        router(std::sync::Arc::clone(&world.house), ServeOptions { extra, ..Default::default() });
     for (lang, told) in [
         ("zh", ["电池召回：电池可能过热", "停止使用并联系服务网点"]),
         ("en", ["Battery recall: The battery may overheat", "Stop using it and call us"]),

@@ -95,10 +95,8 @@ impl Certification {
         if number.is_empty() {
             return Standing::Unknown;
         }
-        if matches!(
-            self.status,
-            Some(CertificateStatus::Suspended | CertificateStatus::Withdrawn)
-        ) {
+        if matches!(self.status, Some(CertificateStatus::Suspended | CertificateStatus::Withdrawn))
+        {
             return Standing::Lost;
         }
         if self.from_on.is_some_and(|first| on < first) {

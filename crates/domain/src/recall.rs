@@ -95,7 +95,8 @@ impl Selector {
             }
             Self::Units(numbers) => numbers.binary_search(&unit.number).is_ok(),
             Self::Parts(parts) => {
-                let listed = |part: &&&str| parts.binary_search_by(|p| p.as_str().cmp(part)).is_ok();
+                let listed =
+                    |part: &&&str| parts.binary_search_by(|p| p.as_str().cmp(part)).is_ok();
                 unit.parts.iter().any(|part| listed(&part))
             }
             Self::PartLot(prefix) => unit.parts.iter().any(|part| part.starts_with(prefix)),
@@ -206,7 +207,7 @@ impl Whereabouts {
 /// Share of the selected units that were remedied or taken out of use, in hundredths of a percent,
 /// rounded down: 10,000 only when none is left.
 pub fn rate(done: u64, selected: u64) -> u64 {
-    if selected == 0 { 10_000 } else { done.saturating_mul(10_000) / selected }
+    done.saturating_mul(10_000).checked_div(selected).unwrap_or(10_000)
 }
 
 #[cfg(test)]

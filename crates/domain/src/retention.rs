@@ -137,9 +137,7 @@ pub fn clock(row: Option<&RetentionPolicy>, facts: &ClockFacts) -> Clock {
 }
 
 fn keep_until(row: &RetentionPolicy, facts: &ClockFacts) -> Option<(Date, ClockBasis)> {
-    let years = |from: Date, years: u8| {
-        add_term(from, Term { years, ..Term::default() })
-    };
+    let years = |from: Date, years: u8| add_term(from, Term { years, ..Term::default() });
     let service_ends_on = facts.service_months.and_then(|months| {
         let made = facts.produced_on?;
         let (years, months) = (u8::try_from(months / 12).ok()?, (months % 12) as u8);
@@ -232,7 +230,8 @@ mod tests {
         /// Never shorter than the row says, whatever else is known.
         #[test]
         fn a_clock_is_never_shorter_than_its_row(
-            delivered in 0_i32..4000, ends in 0_i32..4000, months in proptest::option::of(0_u16..400),
+            delivered in 0_i32..4000, ends in 0_i32..4000,
+            months in proptest::option::of(0_u16..400),
             floor in proptest::option::of(0_u8..20),
         ) {
             let day = |n: i32| date(2026, 1, 1).checked_add(jiff::Span::new().days(n)).unwrap();

@@ -398,7 +398,10 @@ impl Store {
     }
 }
 
-pub(crate) fn json<T: for<'a> Deserialize<'a>>(row: &Row<'_>, column: usize) -> Result<T, DecodeError> {
+pub(crate) fn json<T: for<'a> Deserialize<'a>>(
+    row: &Row<'_>,
+    column: usize,
+) -> Result<T, DecodeError> {
     let text = row.text(column)?;
     serde_json::from_str(&text).map_err(|e| DecodeError::new(column, "a record", e))
 }
@@ -476,9 +479,7 @@ impl ReferenceChange {
                 (BATCH_PUT, vec![b.id.into(), b.brand.into(), b.first.into(), text(b)])
             }
             Self::CodeLikeSn => (CODE_LIKE_SN_PUT, vec![]),
-            Self::Recall(r) => {
-                (recall::RECALL_PUT, vec![r.id.into(), r.brand.into(), text(r)])
-            }
+            Self::Recall(r) => (recall::RECALL_PUT, vec![r.id.into(), r.brand.into(), text(r)]),
             Self::DrawStart(batch, next) => (DRAW_PUT, vec![batch.0.into(), (*next).into()]),
             Self::Void(v) => {
                 (VOID_PUT, vec![v.first.into(), v.last.into(), v.brand.into(), text(v)])

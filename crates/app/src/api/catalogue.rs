@@ -40,6 +40,8 @@ pub struct PartyReply {
     pub region: Option<String>,
     /// Whether consumers may see its name.
     pub public: bool,
+    /// Of a regulator, the categories it oversees.
+    pub categories: Vec<&'static str>,
 }
 
 /// A place a party runs.
@@ -158,6 +160,7 @@ pub(super) async fn list_parties(
         parent_code: p.parent.and_then(|id| reference.tree.get(id)).map(|p| p.code.clone()),
         region: p.region.clone(),
         public: p.public,
+        categories: p.categories.iter().map(|category| category.as_str()).collect(),
     };
     Ok(Json(page.cut(parties.into_iter(), |p| p.id.0, reply)?))
 }

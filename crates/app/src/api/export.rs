@@ -63,10 +63,7 @@ pub(super) async fn export_trace(
     Ok(([(header::CONTENT_TYPE, kind)], body).into_response())
 }
 
-fn lines(
-    part: Part,
-    format: Format,
-) -> impl futures_util::Stream<Item = std::io::Result<Bytes>> {
+fn lines(part: Part, format: Format) -> impl futures_util::Stream<Item = std::io::Result<Bytes>> {
     let head = match format {
         Format::Csv => csv_header(),
         Format::Ndjson => {

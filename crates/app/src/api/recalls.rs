@@ -277,7 +277,8 @@ async fn chosen_of(house: &House, caller: &Caller, body: SelectorBody) -> Result
         !body.parts.is_empty(),
         body.part_prefix.is_some(),
     ];
-    let of_lot = [&body.gtin, &body.sn_first, &body.sn_last, &body.produced_from, &body.produced_to];
+    let of_lot =
+        [&body.gtin, &body.sn_first, &body.sn_last, &body.produced_from, &body.produced_to];
     if named.iter().filter(|one| **one).count() != 1 {
         let why = "say one of batch, lot, units, parts and part_prefix";
         return Err(Problem::invalid("selector", why));
@@ -290,7 +291,8 @@ async fn chosen_of(house: &House, caller: &Caller, body: SelectorBody) -> Result
         bounded("selector.units", name, NAME_CHARS_MAX)?;
     }
     if let Some(lot) = body.lot {
-        let gtin = body.gtin.ok_or_else(|| Problem::invalid("selector.gtin", "say it for a lot"))?;
+        let gtin =
+            body.gtin.ok_or_else(|| Problem::invalid("selector.gtin", "say it for a lot"))?;
         let zone = house.reference().await?.zone(caller.brand);
         let at = |field: &str, text: Option<String>| -> Result<Option<Timestamp>, Problem> {
             let Some(text) = text else { return Ok(None) };

@@ -6,8 +6,8 @@ use super::gate::{Asker, ClientAddress, Counted, Keyholder};
 use super::input::{Asked, At, Input, bounded};
 use super::instant_text;
 use super::verdicts::{
-    CheckReply, ChoiceReply, ChoicesReply, CustodyReply, HopReply, RecallNoticeReply, ResultReply, SellerReply,
-    StateReply, VerifyManyReply, VerifyReply,
+    CheckReply, ChoiceReply, ChoicesReply, CustodyReply, HopReply, RecallNoticeReply, ResultReply,
+    SellerReply, StateReply, VerifyManyReply, VerifyReply,
 };
 use crate::flows::custody::instant;
 use crate::flows::find::{self, unit_number};

@@ -255,7 +255,11 @@ impl Sheet<'_> {
             false => "",
         };
         let policy = clock.policy.unwrap_or_default();
-        [day.as_str(), held, &policy].into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join("  ")
+        [day.as_str(), held, &policy]
+            .into_iter()
+            .filter(|t| !t.is_empty())
+            .collect::<Vec<_>>()
+            .join("  ")
     }
 
     fn warranty(&self) -> String {

@@ -180,7 +180,7 @@ async fn coverage(
         for unit in page.iter().filter(|unit| sight.has_unit(reference, product, unit)) {
             if left_at(reference, unit, &custody, now).is_some() {
                 coverage.left_count += 1;
-                let coded = reference.batch(unit.batch).is_some_and(is_coded);
+                let coded = reference.batch_of(unit.number).is_some_and(is_coded);
                 coverage.coded_count += u64::from(coded);
             }
         }

@@ -373,7 +373,7 @@ impl Part {
         };
         let recalled = known.standing.is_some() || unit.recalled_at.is_some();
         let clock = retention::clock(house, reference, unit, custody, recalled);
-        let coded = reference.batch(unit.batch).is_some_and(is_coded);
+        let coded = reference.batch_of(unit.number).is_some_and(is_coded);
         let site = unit.site.and_then(|id| reference.site_by_id(SiteId(id)));
         let code = house.ring().encode(unit_number(unit.number));
         let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());

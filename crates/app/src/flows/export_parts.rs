@@ -1,7 +1,7 @@
 //! An export as files: parts of so many rows and a manifest that names each with its count and
-//! hash. The manifest is replaced whole after each part, so an export that was cut off at any moment
-//! goes on from its last whole part; what stands in the folder without being in the manifest, or is
-//! not what the manifest says, is made again.
+//! hash. The manifest is replaced whole after each part, so an export that was cut off at any
+//! moment goes on from its last whole part; what stands in the folder without being in the
+//! manifest, or is not what the manifest says, is made again.
 
 use super::caller::Caller;
 use super::export::{Cursor, Format, Part, SCHEMA, as_of_now, csv_header, schema};

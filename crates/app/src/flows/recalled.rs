@@ -162,11 +162,7 @@ impl Figures {
 ///
 /// # Errors
 /// The store cannot be read.
-pub async fn figures(
-    house: &House,
-    recall: &Arc<Recall>,
-    most: u64,
-) -> Result<Figures, FlowError> {
+pub async fn figures(house: &House, recall: &Arc<Recall>, most: u64) -> Result<Figures, FlowError> {
     let reference = house.reference().await?;
     let mut units = SelectedUnits::beyond(house, &reference, recall, 0).await?;
     let mut figures = Figures { complete: true, ..Figures::default() };

@@ -394,8 +394,7 @@ pub async fn remedy(
         let Some(first) = units.first() else { return Ok(0) };
         let body = Body::RecallRemedied { note: note.clone(), recall: id };
         let after = units.iter().map(|unit| unit.recorded_at).max().unwrap_or(0);
-        let mut draft =
-            EventDraft::about(caller, first.number, house.clock.now(), after, body);
+        let mut draft = EventDraft::about(caller, first.number, house.clock.now(), after, body);
         if units.len() > 1 {
             let row = |u: &UnitRecord| Subject { number: u.number, row: Row::Member {} };
             draft.subjects = units.iter().map(row).collect();

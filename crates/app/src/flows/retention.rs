@@ -130,7 +130,8 @@ pub async fn purge(house: &House, caller: &Caller, dry_run: bool) -> Result<Purg
         }
         if !dry_run && !seen.is_empty() {
             house.store.scans_drop(&seen).await?;
-            tracing::info!(units = seen.len(), actor = %caller.actor, "dropped looks past their clock");
+            let actor = &caller.actor;
+            tracing::info!(units = seen.len(), %actor, "dropped looks past their clock");
         }
     }
 }
