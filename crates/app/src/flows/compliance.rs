@@ -3,8 +3,8 @@
 //! bear a code.
 //!
 //! **Cost.** Everything but the coverage is in memory. The coverage walks over the units of a
-//! product with what moved them, a page at a time: the same rule decides as everywhere, and a
-//! million units take a few seconds, off every hot path. Over the network a walk stops after
+//! product with what moved them, a page at a time: the same rule decides as everywhere,
+//! off every hot path; `docs/compliance.md` says what it costs. Over the network a walk stops after
 //! [`WALKED_MAX`] units and says where it goes on.
 
 use super::caller::{Caller, Scope};
