@@ -29,6 +29,7 @@ SELECT create_distributed_table('registration', 'unit', colocate_with => 'unit')
 SELECT create_distributed_table('proof_try', 'unit', colocate_with => 'unit');
 SELECT create_distributed_table('audit_change', 'home', colocate_with => 'unit');
 SELECT create_distributed_table('audit_read', 'home', colocate_with => 'unit');
+SELECT create_distributed_table('recall_remedy', 'unit', colocate_with => 'unit');
 
 -- (b) pack home: numbers of packs come from the same line as those of units
 SELECT create_distributed_table('pack', 'number', colocate_with => 'unit');
@@ -58,6 +59,7 @@ SELECT create_reference_table('party');
 SELECT create_reference_table('site');
 SELECT create_reference_table('product');
 SELECT create_reference_table('territory');
+SELECT create_reference_table('recall');
 SELECT create_reference_table('batch');
 SELECT create_reference_table('draw');
 SELECT create_reference_table('code_void');

@@ -2,15 +2,19 @@
 
 use detect::location::Model;
 use domain::calendar::{HolidayKind, HolidayRow, Holidays, Term};
+use domain::coding::{CodingPolicy, Codings};
 use domain::policy::{Policies, WarrantyPolicy};
 use domain::retention::{Kept, Retention, RetentionPolicy};
+use domain::trace_clock::{TraceTerm, TraceTerms};
 use domain::verdict::scan::ScanPolicy;
 use jiff::SignedDuration;
 use std::sync::{Arc, OnceLock};
 
 const HOLIDAYS: &str = include_str!("../../../data/policies/holidays.csv");
-const WARRANTY: &str = include_str!("../../../data/policies/warranty.csv");
+const CODING: &str = include_str!("../../../data/policies/coding.csv");
 const RETENTION: &str = include_str!("../../../data/policies/retention.csv");
+const TRACE_RETENTION: &str = include_str!("../../../data/policies/trace_retention.csv");
+const WARRANTY: &str = include_str!("../../../data/policies/warranty.csv");
 
 /// How long a unit may be activated without a recorded shipment before anybody is alarmed: papers
 /// are often a few days behind the goods.
@@ -28,12 +32,16 @@ pub struct Rules {
     pub policies: Policies,
     /// Days off.
     pub holidays: Holidays,
+    /// Which regimes of mandatory coding cover which category.
+    pub codings: Codings,
+    /// How long trace data is kept.
+    pub trace_terms: TraceTerms,
+    /// How long what is beside the ledger is kept.
+    pub retention: Option<Retention>,
     /// When looks at a code are too many.
     pub scans: ScanPolicy,
     /// How location evidence is weighed.
     pub location: Model,
-    /// How long what is beside the ledger is kept.
-    pub retention: Option<Retention>,
 }
 
 impl Rules {
@@ -44,13 +52,16 @@ impl Rules {
     }
 
     fn shipped() -> Self {
-        // A test reads the files and fails on any problem, so the defaults are never reached.
+        // A test reads all files and fails on any problem, so the defaults are never reached.
         Self {
             policies: policies().unwrap_or_default(),
             holidays: holidays().unwrap_or_default(),
+            codings: codings().unwrap_or_default(),
+            // Without a row nothing may ever be dropped.
+            trace_terms: trace_terms().unwrap_or_default(),
+            retention: retention().ok(),
             scans: ScanPolicy::default(),
             location: Model::default(),
-            retention: retention().ok(),
         }
     }
 }
@@ -115,6 +126,40 @@ fn policies() -> Result<Policies, String> {
     Policies::from_rows(rows).map_err(|problems| format!("{problems:?}"))
 }
 
+fn codings() -> Result<Codings, String> {
+    let rows = rows(CODING).map(|cells| match cells.as_slice() {
+        [
+            version,
+            regime,
+            category,
+            asks,
+            requirement,
+            from_on,
+            to_on,
+            jurisdiction,
+            source,
+            verified,
+        ] => Ok(CodingPolicy {
+            version: (*version).to_owned(),
+            regime: (*regime).to_owned(),
+            category: parse(category)?,
+            asks: asks
+                .split('|')
+                .filter(|word| !word.is_empty())
+                .map(parse)
+                .collect::<Result<Vec<_>, _>>()?,
+            requirement: (*requirement).to_owned(),
+            from_on: parse(from_on)?,
+            to_on: optional(to_on)?,
+            jurisdiction: (*jurisdiction).to_owned(),
+            source_note: (*source).to_owned(),
+            verified: parse(verified)?,
+        }),
+        _ => Err(format!("row of {} cells: {cells:?}", cells.len())),
+    });
+    Codings::from_rows(rows.collect::<Result<Vec<_>, String>>()?)
+}
+
 fn retention() -> Result<Retention, String> {
     let rows = rows(RETENTION).map(|cells| match cells.as_slice() {
         [kept, days, basis, source, verified] => Ok(RetentionPolicy {
@@ -128,6 +173,26 @@ fn retention() -> Result<Retention, String> {
     });
     let rows = rows.collect::<Result<Vec<_>, String>>()?;
     Retention::from_rows(rows).map_err(|problems| format!("{problems:?}"))
+}
+
+fn trace_terms() -> Result<TraceTerms, String> {
+    let rows = rows(TRACE_RETENTION).map(|cells| match cells.as_slice() {
+        [version, category, after, delivery, from_on, to_on, jurisdiction, source, verified] => {
+            Ok(TraceTerm {
+                version: (*version).to_owned(),
+                category: if *category == "*" { None } else { Some(parse(category)?) },
+                after_end_years: parse(after)?,
+                delivery_years: optional(delivery)?,
+                from_on: parse(from_on)?,
+                to_on: optional(to_on)?,
+                jurisdiction: (*jurisdiction).to_owned(),
+                source_note: (*source).to_owned(),
+                verified: parse(verified)?,
+            })
+        }
+        _ => Err(format!("row of {} cells: {cells:?}", cells.len())),
+    });
+    TraceTerms::from_rows(rows.collect::<Result<Vec<_>, String>>()?)
 }
 
 fn parse<T: std::str::FromStr>(cell: &str) -> Result<T, String> {
@@ -148,9 +213,23 @@ mod tests {
         assert!(policies().is_ok(), "{:?}", policies().err());
         assert!(retention().is_ok(), "{:?}", retention().err());
         assert_eq!(kept(Kept::Observation), SignedDuration::from_hours(180 * 24));
+        let of = codings().unwrap_or_else(|why| panic!("{why}"));
+        let on = |day| {
+            let rows = of.covering(domain::policy::Category::PowerBank, day);
+            rows.map(|row| row.version.clone()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(on(jiff::civil::date(2024, 7, 31)), "");
+        assert_eq!(on(jiff::civil::date(2025, 6, 1)), "cn-a1-power-bank-1 cn-d-power-bank-1");
+        let all = "cn-a-power-bank-1 cn-a1-power-bank-1 cn-b-power-bank-1 cn-c-power-bank-2 \
+            cn-d-power-bank-1 cn-d1-power-bank-1";
+        assert_eq!(on(jiff::civil::date(2027, 3, 1)), all);
+        assert!(of.rows().iter().filter(|row| row.verified).all(|row| "CD".contains(&row.regime)));
+        assert!(trace_terms().is_ok(), "{:?}", trace_terms().err());
         let today = jiff::civil::date(2026, 6, 1);
         for category in domain::policy::Category::ALL {
             assert!(policies().unwrap().warranty_for(category, today).is_some(), "{category:?}");
+            let kept = trace_terms().unwrap().row_for(category, today).map(|r| r.after_end_years);
+            assert_eq!(kept, Some(2), "{category:?}");
         }
     }
 }

@@ -15,6 +15,7 @@ use dossier::flows::doctor::{Extent, examine};
 use dossier::flows::find::unit_number;
 use dossier::flows::lifecycle::{Change, bind_alias, change, move_identifier, report_suspicion};
 use dossier::flows::proof::{ProofKind, ProofOutcome, prove};
+use dossier::flows::recalls::{self, Chosen, Words};
 use dossier::flows::registration::{Registration, register};
 use dossier::flows::{pack, redecide, ship};
 use dossier::secrets::MasterKey;
@@ -169,10 +170,22 @@ async fn fates(world: &World) {
     assert!(withdrawn > 0, "never_shipped of CY000035 is withdrawn");
 }
 
+async fn remedies(world: &World) {
+    let (house, caller) = (&world.house, world.caller().await);
+    let both = || ("x".to_owned(), String::new());
+    let words = Words { title: both(), reason: both(), action: both(), link: None };
+    let chosen = Chosen::Units(vec!["CY000035".to_owned(), "CY000030".to_owned()]);
+    let recall = recalls::open(house, &caller, &words, &chosen).await.expect("it opens");
+    let names = ["CY000035".to_owned(), "CY000030".to_owned()];
+    let done = recalls::remedy(house, &caller, recall.row.id, &names, "x").await;
+    assert_eq!(done.expect("they are remedied"), 2);
+}
+
 async fn journey(world: &World) {
     goods(world).await;
     names(world).await;
     fates(world).await;
+    remedies(world).await;
 }
 
 async fn the_ledger_gives_back_every_projection(world: &World) {
@@ -286,7 +299,7 @@ macro_rules! steps {
     };
 }
 
-const STEPS: [(&str, &str); 9] = steps![
+const STEPS: [(&str, &str); 10] = steps![
     "V1__spine",
     "V2__kit",
     "V3__code_like_sn",
@@ -295,7 +308,8 @@ const STEPS: [(&str, &str); 9] = steps![
     "V6__audit",
     "V7__api_key_use",
     "V8__people",
-    "V9__person"
+    "V9__person",
+    "V10__recall"
 ];
 const CITUS: &str = include_str!("../../../deploy/citus.sql");
 const PARTITIONS: u32 = 4;

@@ -14,10 +14,10 @@ on_both! {
 
 /// A second plant, a service centre, authorities; a unit with an IMEI of each plant on its way.
 async fn goods(world: &World) {
-    let parties = "code,kind,name,parent_code,region\nFAC-HZ,factory,杭州工厂,BRAND,330106\n\
-        SVC,service_centre,维修,T1-53,530102\nREG-44,regulator,广东监管,BRAND,44\n\
-        REG-33,regulator,浙江监管,BRAND,33\nREG,regulator,总局,BRAND,\n\
-        SHOP-MALL,platform,平台,BRAND,\n";
+    let parties = "code,kind,name,parent_code,region,categories\nFAC-HZ,factory,杭州工厂,BRAND,330106,\n\
+        SVC,service_centre,维修,T1-53,530102,\nREG-44,regulator,广东监管,BRAND,44,phone\n\
+        REG-33,regulator,浙江监管,BRAND,33,phone\nREG,regulator,总局,BRAND,,phone|tablet\n\
+        REG-TV,regulator,家电监管,BRAND,,tv\nSHOP-MALL,platform,平台,BRAND,,\n";
     world.take(Kind::Parties, parties).await;
     let made = format!(
         "sn,gtin,produced_at,site_code,lot,imei1\n\
@@ -97,6 +97,7 @@ async fn an_authority_sees_what_lies_in_its_region(world: &World) {
         ("REG-33", "CY000001", false),
         ("REG", "CY000001", true),
         ("REG", "HZ000001", true),
+        ("REG-TV", "CY000001", false),
     ] {
         let dossier = seen(world, who, sn).await;
         assert_eq!(dossier.is_some(), expected, "{who} {sn}");

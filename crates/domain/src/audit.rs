@@ -93,11 +93,13 @@ pub enum SensitiveRead {
     People,
     /// A copy of the whole store.
     Backup,
+    /// Trace data of units, written out for an authority or an auditor.
+    Export,
 }
 
 impl SensitiveRead {
     /// Every sensitive read.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Dossier,
         Self::Proof,
         Self::Codes,
@@ -107,6 +109,7 @@ impl SensitiveRead {
         Self::Audit,
         Self::People,
         Self::Backup,
+        Self::Export,
     ];
 
     /// The kind of object in records and documents.
@@ -121,6 +124,7 @@ impl SensitiveRead {
             Self::Audit => "audit",
             Self::People => "people",
             Self::Backup => "backup",
+            Self::Export => "export",
         }
     }
 }

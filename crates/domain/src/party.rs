@@ -5,6 +5,7 @@
 
 use crate::id::{BrandId, PartyId, SiteId};
 use crate::organisation::Uscc;
+use crate::policy::Category;
 use crate::refusal::{Refusal, Refused};
 use std::collections::HashMap;
 
@@ -119,6 +120,8 @@ pub struct Party {
     pub public: bool,
     /// The legal body it is, the same for parties of several brands; none while it is not said.
     pub organisation: Option<Uscc>,
+    /// Categories it oversees; of a regulator alone.
+    pub categories: Vec<Category>,
 }
 
 /// A place a party runs. Every party has a main site of its own code.
@@ -296,6 +299,7 @@ pub(crate) mod tests {
             point: None,
             public: false,
             organisation: None,
+            categories: Vec::new(),
         }
     }
 

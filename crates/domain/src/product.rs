@@ -1,5 +1,6 @@
 //! Products: what is sold, known by its GTIN (the "69 code").
 
+use crate::certification::Certification;
 use crate::id::{BrandId, ProductId};
 use crate::policy::Category;
 
@@ -38,6 +39,8 @@ pub struct Product {
     /// Whether the device reports its own first start. Without it, registering the consumer
     /// counts as the activation.
     pub network_start: bool,
+    /// Its papers.
+    pub certification: Certification,
 }
 
 /// Largest price accepted, in fen: ten million yuan.

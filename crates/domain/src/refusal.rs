@@ -93,6 +93,8 @@ refusals! {
     /// The one-time password given beside a command is not good.
     WrongCode "wrong_code" Forbidden
         "the code is not good, or was taken already; wait for the next one";
+    /// No such recall.
+    UnknownRecall "unknown_recall" NotFound "no recall has this number; list the recalls";
     /// No unit, pack or code answers to this.
     UnknownSubject "unknown_subject" NotFound
         "no unit or pack answers to this; commission or pack it first";
@@ -127,6 +129,14 @@ refusals! {
     /// The second factor is on already, or none was begun.
     SecondFactorState "second_factor_state" Conflict
         "the second factor does not stand where that needs it; look at your account";
+    /// The recall is closed.
+    RecallOver "recall_over" Conflict "the recall is closed or withdrawn; open a new one";
+    /// The recall does not select the unit.
+    OutsideRecall "outside_recall" Conflict
+        "the recall does not select this unit; see which it selects";
+    /// The unit's retention clock still runs.
+    RetentionRuns "retention_runs" Conflict
+        "trace data of this unit must still be kept; its dossier says until when";
     /// A second row with this key but other content.
     ContentDiffers "content_differs" Conflict
         "already recorded with other content; correct the row, or say --update where it applies";

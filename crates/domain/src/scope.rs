@@ -30,6 +30,8 @@ pub enum Scope {
     Persons,
     /// Read the audit trail.
     Audit,
+    /// Write out trace data of many units for an authority.
+    Export,
     /// Give, list, rotate and withdraw keys.
     Keys,
     /// Invite, list, change and remove the people who work here.
@@ -38,7 +40,7 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::All,
         Self::Verify,
         Self::Activate,
@@ -52,6 +54,7 @@ impl Scope {
         Self::Read,
         Self::Persons,
         Self::Audit,
+        Self::Export,
         Self::Keys,
         Self::People,
     ];
@@ -72,6 +75,7 @@ impl Scope {
             Self::Read => "read",
             Self::Persons => "persons",
             Self::Audit => "audit",
+            Self::Export => "export",
             Self::Keys => "keys",
             Self::People => "people",
         }

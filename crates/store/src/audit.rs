@@ -152,6 +152,7 @@ pub fn named(change: &ReferenceChange) -> Option<&'static str> {
         ReferenceChange::Territory(_) => Some("territory"),
         ReferenceChange::Batch(_) | ReferenceChange::Void(_) => Some("batch"),
         ReferenceChange::ApiKey(_) => Some("api_key"),
+        ReferenceChange::Recall(_) => Some("recall"),
         ReferenceChange::CodeKey(_) | ReferenceChange::CodeKeyRewrapped(_) => Some("code_key"),
         ReferenceChange::DrawStart(..) | ReferenceChange::CodeLikeSn => None,
     }
@@ -166,6 +167,7 @@ fn code(change: &ReferenceChange) -> Option<String> {
         ReferenceChange::Product(p) => Some(p.gtin.clone()),
         ReferenceChange::Batch(b) => Some(b.id.to_string()),
         ReferenceChange::ApiKey(k) => Some(k.id.clone()),
+        ReferenceChange::Recall(r) => Some(r.id.to_string()),
         ReferenceChange::CodeKey(k) | ReferenceChange::CodeKeyRewrapped(k) => {
             Some(k.epoch.to_string())
         }

@@ -32,7 +32,7 @@ const PACKS_INSIDE: &str = "SELECT c.child FROM containment c JOIN pack p ON \
 pub(crate) const STATEMENTS: &[&str] = &[CUSTODY, CHILDREN, CONTENTS, STIRRED, PACKS_INSIDE];
 
 /// A row of [`CUSTODY`].
-enum Fact {
+pub(crate) enum Fact {
     Inside(Containment),
     Held(Hold),
 }
@@ -107,7 +107,7 @@ impl Store {
     }
 }
 
-fn fact(subject: UnitNumber, r: &Row<'_>) -> Result<Fact, DecodeError> {
+pub(crate) fn fact(subject: UnitNumber, r: &Row<'_>) -> Result<Fact, DecodeError> {
     if let Some(parent) = r.opt_int(0)? {
         return Ok(Fact::Inside(Containment {
             child: subject,
@@ -139,7 +139,7 @@ fn containment(r: &Row<'_>) -> Result<Containment, DecodeError> {
     })
 }
 
-fn unit_number(raw: i64, i: usize) -> Result<UnitNumber, DecodeError> {
+pub(crate) fn unit_number(raw: i64, i: usize) -> Result<UnitNumber, DecodeError> {
     u64::try_from(raw)
         .ok()
         .and_then(UnitNumber::new)

@@ -336,6 +336,13 @@ pub enum Body {
         /// Why.
         reason: String,
     },
+    /// What a recall asks was done to these units; one row each.
+    RecallRemedied {
+        /// What was done, in words.
+        note: String,
+        /// Which recall.
+        recall: i64,
+    },
     /// Taken out of use for ever.
     Decommissioned {
         /// Why.
@@ -421,7 +428,7 @@ pub enum Body {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         observation: Option<String>,
         /// `created`, `changed`, `minted`, `exported`, `delivered`, `voided`, `rotated`, `revoked`,
-        /// `rewrapped`.
+        /// `rewrapped`, `opened`, `closed`.
         verb: String,
     },
     /// The unit starts over: a return, a refurbishment, a replacement.
@@ -455,6 +462,7 @@ impl Body {
             Self::FindingWithdrawn { .. } => "finding_withdrawn",
             Self::Recalled { .. } => "recalled",
             Self::RecallLifted { .. } => "recall_lifted",
+            Self::RecallRemedied { .. } => "recall_remedied",
             Self::Decommissioned { .. } => "decommissioned",
             Self::StolenReported { .. } => "stolen_reported",
             Self::StolenCleared { .. } => "stolen_cleared",

@@ -18,10 +18,13 @@ pub mod ledger;
 pub mod log;
 pub mod people;
 pub mod person;
+mod product;
 pub mod project;
 pub mod rebuild;
+pub mod recall;
 pub mod reference;
 pub mod scan;
+pub mod trace;
 pub mod unit;
 
 use canonical::BlindKey;
@@ -38,6 +41,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "V7__api_key_use",
     "V8__people",
     "V9__person",
+    "V10__recall",
 ];
 
 /// Everything recorded, on one engine.
@@ -123,8 +127,10 @@ impl Store {
             people::COMMIT_STATEMENTS,
             project::STATEMENTS,
             rebuild::STATEMENTS,
+            recall::STATEMENTS,
             reference::STATEMENTS,
             scan::STATEMENTS,
+            trace::STATEMENTS,
             unit::STATEMENTS,
         ]
         .concat()

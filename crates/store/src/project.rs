@@ -81,6 +81,8 @@ const IDENTIFIER_END: &str = "INSERT INTO identifier_past (value, scheme, scope,
 const IDENTIFIER_DROP: &str =
     "DELETE FROM identifier WHERE value = $1 AND scheme = $2 AND scope = $3";
 
+const REMEDY_ADD: &str = "INSERT INTO recall_remedy (unit, recall_id, at, event_id) \
+    VALUES ($1, $2, $3, $4)";
 const AUDIT_CHANGE_ADD: &str = "INSERT INTO audit_change (home, at, event_id, actor, \
     object_kind, object, observation) VALUES ($1, $2, $3, $4, $5, $6, $7)";
 
@@ -110,6 +112,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     IDENTIFIER_ADD,
     IDENTIFIER_END,
     IDENTIFIER_DROP,
+    REMEDY_ADD,
     AUDIT_CHANGE_ADD,
 ];
 
@@ -206,6 +209,7 @@ pub fn project(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
         }
         Body::Recalled { .. } => each(event, UNIT_RECALLED, Some(at), steps),
         Body::RecallLifted { .. } => each(event, UNIT_RECALLED, None, steps),
+        Body::RecallRemedied { recall, .. } => remedied(event, *recall, steps),
         Body::Decommissioned { .. } => each(event, UNIT_RETIRED, Some(at), steps),
         Body::StolenReported { .. } => each(event, UNIT_STOLEN, Some(at), steps),
         Body::StolenCleared { .. } => each(event, UNIT_STOLEN, None, steps),
@@ -463,6 +467,15 @@ fn each(event: &Event, sql: &'static str, at: Option<i64>, steps: &mut Vec<Step>
     }
     for subject in &event.subjects {
         steps.push(run(sql, [subject.number.into(), at.into()]));
+    }
+}
+
+/// Each unit the event names, under the recall. What was remedied before stays as it was.
+fn remedied(event: &Event, recall: i64, steps: &mut Vec<Step>) {
+    let own = event.subjects.is_empty().then_some(event.home);
+    for unit in own.into_iter().chain(event.subjects.iter().map(|s| s.number)) {
+        let params = [unit.into(), recall.into(), event.happened_at.into(), event.id.0.into()];
+        steps.push(run(REMEDY_ADD, params));
     }
 }
 

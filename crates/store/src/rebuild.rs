@@ -64,6 +64,7 @@ projections! {
         "voided_at"];
     "identifier", ["value", "scheme", "scope"], ["unit", "from_at"];
     "audit_change", ["home", "at", "event_id"], ["actor", "object_kind", "object", "observation"];
+    "recall_remedy", ["unit", "recall_id"], ["at", "event_id"];
     "identifier_past", ["value", "scheme", "scope", "from_at"], ["unit", "to_at"];
 }
 

@@ -3,8 +3,9 @@
 //! it, whoever decided on them names the version it read.
 
 use crate::engine::{DecodeError, Row, Step, Value};
-use crate::{Store, StoreError};
-use domain::id::{BatchId, BrandId, PartyId, ProductId, SiteId, TerritoryId};
+use crate::recall::{self, RecallRow};
+use crate::{Store, StoreError, product};
+use domain::id::{BatchId, BrandId, PartyId, SiteId, TerritoryId};
 use domain::organisation::Uscc;
 use domain::party::{Party, PartyKind, Site, SiteKind};
 use domain::product::Product;
@@ -239,6 +240,8 @@ pub enum ReferenceChange {
     CodeKey(CodeKeyRow),
     /// A code key sealed anew.
     CodeKeyRewrapped(CodeKeyRow),
+    /// A new or changed recall.
+    Recall(RecallRow),
     /// From now on a serial number may have the form of a trace code.
     CodeLikeSn,
 }
@@ -266,6 +269,8 @@ pub struct ReferenceRows {
     pub api_keys: Vec<ApiKeyRow>,
     /// Sealed code keys.
     pub code_keys: Vec<CodeKeyRow>,
+    /// Recalls, by number.
+    pub recalls: Vec<RecallRow>,
     /// Whether any serial number has the form of a trace code.
     pub code_like_sn: bool,
 }
@@ -283,6 +288,9 @@ struct PartyRecord {
     // Rows from before organisations were named lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     organisation: Option<String>,
+    // Rows from before regulators had categories lack them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    categories: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -298,22 +306,6 @@ struct SiteRecord {
     phone: String,
     #[serde(default)]
     point: Option<(f64, f64)>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ProductRecord {
-    name_zh: String,
-    name_en: String,
-    category: String,
-    model: String,
-    spec: String,
-    maker: String,
-    contract_maker: String,
-    standards: Vec<String>,
-    ccc_certificate: String,
-    picture: String,
-    list_price_fen: Option<i64>,
-    network_start: bool,
 }
 
 const VERSION: &str = "SELECT value FROM version WHERE name = 'reference'";
@@ -401,18 +393,22 @@ impl Store {
             brands: engine.query(BRANDS, &[], |r| json(r, 0)).await?,
             parties: engine.query(PARTIES, &[], party).await?,
             sites: engine.query(SITES, &[], site).await?,
-            products: engine.query(PRODUCTS, &[], product).await?,
+            products: engine.query(PRODUCTS, &[], product::read).await?,
             territories: engine.query(TERRITORIES, &[], |r| json(r, 0)).await?,
             batches: engine.query(BATCHES, &[], |r| json(r, 0)).await?,
             voids: engine.query(VOIDS, &[], |r| json(r, 0)).await?,
             api_keys: engine.query(API_KEYS, &[], api_key).await?,
             code_keys: engine.query(CODE_KEYS, &[], code_key).await?,
+            recalls: engine.query(recall::RECALLS, &[], |r| json(r, 0)).await?,
             code_like_sn: !engine.query(CODE_LIKE_SN, &[], |row| row.int(0)).await?.is_empty(),
         })
     }
 }
 
-fn json<T: for<'a> Deserialize<'a>>(row: &Row<'_>, column: usize) -> Result<T, DecodeError> {
+pub(crate) fn json<T: for<'a> Deserialize<'a>>(
+    row: &Row<'_>,
+    column: usize,
+) -> Result<T, DecodeError> {
     let text = row.text(column)?;
     serde_json::from_str(&text).map_err(|e| DecodeError::new(column, "a record", e))
 }
@@ -439,6 +435,7 @@ fn party(row: &Row<'_>) -> Result<Party, DecodeError> {
                 Some(read.map_err(|_| DecodeError::new(3, "an organisation", &code))?)
             }
         },
+        categories: record.categories.iter().filter_map(|word| word.parse().ok()).collect(),
     })
 }
 
@@ -455,28 +452,6 @@ fn site(row: &Row<'_>) -> Result<Site, DecodeError> {
         address: record.address,
         phone: record.phone,
         point: record.point,
-    })
-}
-
-fn product(row: &Row<'_>) -> Result<Product, DecodeError> {
-    let record: ProductRecord = json(row, 3)?;
-    let category = record.category.parse();
-    Ok(Product {
-        id: ProductId(row.int(0)?),
-        brand: BrandId(row.int(1)?),
-        gtin: row.text(2)?,
-        name_zh: record.name_zh,
-        name_en: record.name_en,
-        category: category.map_err(|_| DecodeError::new(3, "a category", &record.category))?,
-        model: record.model,
-        spec: record.spec,
-        maker: record.maker,
-        contract_maker: record.contract_maker,
-        standards: record.standards,
-        ccc_certificate: record.ccc_certificate,
-        picture: record.picture,
-        list_price_fen: record.list_price_fen,
-        network_start: record.network_start,
     })
 }
 
@@ -509,7 +484,7 @@ impl ReferenceChange {
             }
             Self::Product(p) => (
                 PRODUCT_PUT,
-                vec![p.id.0.into(), p.brand.0.into(), (&p.gtin).into(), product_record(p)],
+                vec![p.id.0.into(), p.brand.0.into(), (&p.gtin).into(), product::record(p)],
             ),
             Self::Territory(t) => {
                 (TERRITORY_PUT, vec![t.id.into(), t.brand.into(), t.natural_key().into(), text(t)])
@@ -518,6 +493,7 @@ impl ReferenceChange {
                 (BATCH_PUT, vec![b.id.into(), b.brand.into(), b.first.into(), text(b)])
             }
             Self::CodeLikeSn => (CODE_LIKE_SN_PUT, vec![]),
+            Self::Recall(r) => (recall::RECALL_PUT, vec![r.id.into(), r.brand.into(), text(r)]),
             Self::DrawStart(batch, next) => (DRAW_PUT, vec![batch.0.into(), (*next).into()]),
             Self::Void(v) => {
                 (VOID_PUT, vec![v.first.into(), v.last.into(), v.brand.into(), text(v)])
@@ -537,7 +513,7 @@ impl ReferenceChange {
     }
 }
 
-fn text(record: &impl Serialize) -> Value {
+pub(crate) fn text(record: &impl Serialize) -> Value {
     // These records hold only text and numbers, so writing them as JSON cannot fail.
     serde_json::to_string(record).unwrap_or_default().into()
 }
@@ -553,6 +529,7 @@ fn party_record(p: &Party) -> Value {
         point: p.point,
         public: p.public,
         organisation: p.organisation.map(|code| code.to_string()),
+        categories: p.categories.iter().map(|c| c.as_str().to_owned()).collect(),
     })
 }
 
@@ -565,23 +542,6 @@ fn site_record(s: &Site) -> Value {
         address: s.address.clone(),
         phone: s.phone.clone(),
         point: s.point,
-    })
-}
-
-fn product_record(p: &Product) -> Value {
-    text(&ProductRecord {
-        name_zh: p.name_zh.clone(),
-        name_en: p.name_en.clone(),
-        category: p.category.as_str().to_owned(),
-        model: p.model.clone(),
-        spec: p.spec.clone(),
-        maker: p.maker.clone(),
-        contract_maker: p.contract_maker.clone(),
-        standards: p.standards.clone(),
-        ccc_certificate: p.ccc_certificate.clone(),
-        picture: p.picture.clone(),
-        list_price_fen: p.list_price_fen,
-        network_start: p.network_start,
     })
 }
 

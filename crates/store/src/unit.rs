@@ -447,7 +447,7 @@ impl Store {
     }
 }
 
-fn unit(r: &Row<'_>) -> Result<UnitRecord, DecodeError> {
+pub(crate) fn unit(r: &Row<'_>) -> Result<UnitRecord, DecodeError> {
     let identifiers = match r.opt_text(5)? {
         Some(text) => {
             serde_json::from_str(&text).map_err(|e| DecodeError::new(5, "identifiers", e))?

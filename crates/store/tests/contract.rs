@@ -179,6 +179,7 @@ async fn reference_rows_are_put_and_put_again(store: &Store) {
         point: Some((1.5, 2.5)),
         public: true,
         organisation: domain::organisation::Uscc::parse("91440300708461136T").ok(),
+        categories: Vec::new(),
     };
     for name in ["before", "after"] {
         let version = store.reference_version().await.expect("it reads");

@@ -40,6 +40,8 @@ pub struct PartyReply {
     pub public: bool,
     /// Unified social credit code of the legal body it is.
     pub organisation: Option<String>,
+    /// Of a regulator, the categories it oversees.
+    pub categories: Vec<&'static str>,
 }
 
 /// A place a party runs.
@@ -145,6 +147,7 @@ pub(super) async fn list_parties(
         region: p.region.clone(),
         public: p.public,
         organisation: p.organisation.map(|code| code.to_string()),
+        categories: p.categories.iter().map(|category| category.as_str()).collect(),
     };
     Ok(Json(page.cut(parties.into_iter(), |p| p.id.0, reply)?))
 }

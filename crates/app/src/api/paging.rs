@@ -43,6 +43,16 @@ impl PageQuery {
         Err(Problem::invalid("limit", format!("must be 1 to {LIMIT_MAX}")))
     }
 
+    /// Behind which identity the page begins.
+    ///
+    /// # Errors
+    /// The cursor is none of ours.
+    pub fn after(&self) -> Result<Option<i64>, Problem> {
+        let Some(text) = self.cursor.as_deref() else { return Ok(None) };
+        let read = text.strip_prefix('a').and_then(|t| i64::from_str_radix(t, 16).ok());
+        read.map(Some).ok_or_else(|| Problem::invalid("cursor", "take it from next_cursor"))
+    }
+
     /// Cuts a page out of rows that come in the order of `id`.
     ///
     /// # Errors
@@ -54,20 +64,19 @@ impl PageQuery {
         reply: impl Fn(T) -> R,
     ) -> Result<PageReply<R>, Problem> {
         let limit = self.rows()?;
-        let after = match self.cursor.as_deref() {
-            None => i64::MIN,
-            Some(text) => text
-                .strip_prefix('a')
-                .and_then(|t| i64::from_str_radix(t, 16).ok())
-                .ok_or_else(|| Problem::invalid("cursor", "take it from next_cursor"))?,
-        };
+        let after = self.after()?.unwrap_or(i64::MIN);
         let mut rows = rows.filter(|row| id(row) > after);
         let page: Vec<T> = rows.by_ref().take(limit).collect();
         let more = rows.next().is_some();
         let last = page.last().map(&id).filter(|_| more);
-        let next_cursor = last.map(|id| format!("a{id:x}"));
+        let next_cursor = last.map(cursor);
         Ok(PageReply { items: page.into_iter().map(reply).collect(), next_cursor })
     }
+}
+
+/// The cursor of a page that begins behind an identity.
+pub fn cursor(id: i64) -> String {
+    format!("a{id:x}")
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use super::error::Problem;
 use super::gate::{self, Gate};
 use super::{
-    ServeOptions, account, activations, audit, batches, bulk, catalogue, headers, keys, log,
-    metrics, movements, openapi, packs, people, persons, proofs, reports, retention, rows, session,
-    units, verify,
+    ServeOptions, account, activations, audit, batches, bulk, catalogue, compliance, export,
+    headers, keys, log, metrics, movements, openapi, packs, people, persons, proofs, recalls,
+    reports, retention, rows, session, units, verify,
 };
 use crate::flows::House;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -63,6 +63,15 @@ fn version_1() -> OpenApiRouter<Arc<House>> {
         .routes(routes!(persons::agree_person))
         .routes(routes!(persons::erase_person))
         .routes(routes!(persons::hold_person, persons::release_person))
+        .routes(routes!(recalls::list_recalls, recalls::open_recall))
+        .routes(routes!(recalls::show_recall))
+        .routes(routes!(recalls::list_recalled_units))
+        .routes(routes!(recalls::remedy_units))
+        .routes(routes!(recalls::close_recall))
+        .routes(routes!(compliance::list_compliance))
+        .routes(routes!(compliance::show_compliance))
+        .routes(routes!(compliance::list_uncoded))
+        .routes(routes!(export::export_trace))
         .routes(routes!(keys::list_keys, keys::give_key))
         .routes(routes!(keys::rotate_key))
         .routes(routes!(keys::revoke_key))

@@ -2,13 +2,14 @@
 //! units by trace code.
 
 use super::instant_text;
-use super::verdicts::ProductReply;
-use crate::flows::House;
+use super::verdicts::{ProductReply, RecallNoticeReply};
 use crate::flows::access::Sight;
 use crate::flows::custody::instant;
 use crate::flows::dossier::{Shown, aliases};
 use crate::flows::find::unit_number;
 use crate::flows::reference::Reference;
+use crate::flows::verify::Verified;
+use crate::flows::{House, trace_clock};
 use domain::access::Fact;
 use domain::id::{PartyId, SiteId};
 use serde::Serialize;
@@ -99,10 +100,46 @@ pub struct DossierReply {
     pub line: Option<String>,
     /// Production lot, where it may be seen.
     pub lot: Option<String>,
+    /// The recall it stands under.
+    pub recall: Option<RecallNoticeReply>,
+    /// How long its trace data must be kept; for the brand only.
+    pub retention: Option<RetentionReply>,
     /// What happened, oldest first.
     pub timeline: Vec<EventReply>,
     /// What does not fit, where it may be seen.
     pub findings: Vec<StandingFindingReply>,
+}
+
+/// How long trace data of a unit must be kept.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RetentionReply {
+    /// Last day on which it must be kept; null while nobody can tell.
+    pub keep_until: Option<String>,
+    /// What that day rests on: `warranty`, `service_life`, `delivery`.
+    pub basis: Option<&'static str>,
+    /// The policy row used.
+    pub policy: Option<String>,
+    /// Whether that row was compared with its source.
+    pub policy_verified: bool,
+    /// A recall keeps everything, whatever the day.
+    pub held: bool,
+}
+
+fn retention_reply(
+    house: &House,
+    reference: &Reference,
+    verified: &Verified,
+) -> Option<RetentionReply> {
+    let known = verified.unit.as_ref()?;
+    let recalled = known.recall.is_some();
+    let clock = trace_clock::clock(house, reference, &known.record, &known.custody, recalled);
+    Some(RetentionReply {
+        keep_until: clock.keep_until.map(|day| day.to_string()),
+        basis: clock.basis.map(|basis| basis.as_str()),
+        policy: clock.policy,
+        policy_verified: clock.verified,
+        held: clock.held,
+    })
 }
 
 /// What the pieces of a dossier reply share.
@@ -141,6 +178,7 @@ pub fn dossier_reply(house: &House, reference: &Reference, shown: &Shown<'_>) ->
         withdrawn: f.withdrawn,
         event: hex(&f.event.0),
     };
+    let recall = verified.unit.as_ref().and_then(|known| known.recall.as_deref());
     let findings = dossier.findings.iter().filter(|_| sight.shows(Fact::Findings));
     DossierReply {
         code: code(unit.number),
@@ -157,6 +195,8 @@ pub fn dossier_reply(house: &House, reference: &Reference, shown: &Shown<'_>) ->
         kit: kept(&unit.kit),
         line: kept(&unit.line),
         lot: kept(&unit.lot),
+        recall: recall.map(|it| RecallNoticeReply::of(reference, it)),
+        retention: production.then(|| retention_reply(house, reference, verified)).flatten(),
         timeline: dossier.events.iter().filter_map(|e| telling.event(e)).collect(),
         findings: findings.map(finding).collect(),
     }
@@ -259,6 +299,7 @@ impl Telling<'_> {
             | Body::StolenReported { reason }
             | Body::StolenCleared { reason }
             | Body::CodesVoided { reason, .. } => json!({"reason": reason}),
+            Body::RecallRemedied { note, recall } => json!({"note": note, "recall": recall}),
             Body::LifeOpened { cause, life, reason } => {
                 json!({"cause": cause.map(|cause| cause.as_str()), "life": life,
                     "reason": reason})

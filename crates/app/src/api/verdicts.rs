@@ -2,7 +2,7 @@
 //! says nothing the verdict does not.
 
 use super::activations::WarrantyReply;
-use crate::flows::reference::Reference;
+use crate::flows::reference::{Recall, Reference};
 use domain::custody::Hold;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -39,12 +39,27 @@ pub struct ProductReply {
     pub standards: Vec<String>,
     /// CCC certificate.
     pub ccc_certificate: String,
+    /// Who gave the certificate.
+    pub certificate_body: String,
+    /// `valid`, `suspended` or `withdrawn`, as its body says; null where nobody said.
+    pub certificate_status: Option<&'static str>,
+    /// First day of the certificate.
+    pub certificate_from_on: Option<String>,
+    /// Last day of the certificate.
+    pub certificate_to_on: Option<String>,
+    /// Production licence.
+    pub licence: String,
+    /// Reference of the test report.
+    pub test_report: String,
+    /// Months from production that its use is recommended for.
+    pub service_months: Option<u16>,
     /// Address of a picture.
     pub picture: String,
 }
 
 impl From<&domain::product::Product> for ProductReply {
     fn from(p: &domain::product::Product) -> Self {
+        let papers = &p.certification;
         Self {
             gtin: p.gtin.clone(),
             name_zh: p.name_zh.clone(),
@@ -56,6 +71,13 @@ impl From<&domain::product::Product> for ProductReply {
             contract_maker: p.contract_maker.clone(),
             standards: p.standards.clone(),
             ccc_certificate: p.ccc_certificate.clone(),
+            certificate_body: papers.body.clone(),
+            certificate_status: papers.status.map(|status| status.as_str()),
+            certificate_from_on: papers.from_on.map(|day| day.to_string()),
+            certificate_to_on: papers.to_on.map(|day| day.to_string()),
+            licence: papers.licence.clone(),
+            test_report: papers.test_report.clone(),
+            service_months: papers.service_months,
             picture: p.picture.clone(),
         }
     }
@@ -138,6 +160,48 @@ pub struct SellerReply {
     pub answer: &'static str,
 }
 
+/// What a recall says to everybody.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RecallNoticeReply {
+    /// Its number.
+    pub id: i64,
+    /// What it is called, in Chinese.
+    pub title_zh: String,
+    /// In English, may be empty.
+    pub title_en: String,
+    /// What is wrong, in Chinese.
+    pub reason_zh: String,
+    /// In English, may be empty.
+    pub reason_en: String,
+    /// What the owner should do, in Chinese.
+    pub action_zh: String,
+    /// In English, may be empty.
+    pub action_en: String,
+    /// Address of the published notice.
+    pub link: Option<String>,
+    /// When it was opened.
+    pub opened_at: String,
+}
+
+impl RecallNoticeReply {
+    /// The words of a recall.
+    pub fn of(reference: &Reference, recall: &Recall) -> Self {
+        let row = &recall.row;
+        let opened_at = crate::flows::custody::instant(row.opened_at);
+        Self {
+            id: row.id,
+            title_zh: row.title_zh.clone(),
+            title_en: row.title_en.clone(),
+            reason_zh: row.reason_zh.clone(),
+            reason_en: row.reason_en.clone(),
+            action_zh: row.action_zh.clone(),
+            action_en: row.action_en.clone(),
+            link: row.link.clone(),
+            opened_at: super::instant_text(reference, row.brand, opened_at),
+        }
+    }
+}
+
 /// The answer. Every field is always there, whatever the verdict.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct VerifyReply {
@@ -154,6 +218,8 @@ pub struct VerifyReply {
     pub state: StateReply,
     /// In whose hands it is.
     pub custody: CustodyReply,
+    /// The recall it stands under.
+    pub recall: Option<RecallNoticeReply>,
     /// The guarantee.
     pub warranty: Option<WarrantyReply>,
     /// The seller asked about.

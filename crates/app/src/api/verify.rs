@@ -5,8 +5,8 @@ use super::gate::{Asker, ClientAddress, Counted, Keyholder};
 use super::input::{Asked, At, Input, bounded};
 use super::instant_text;
 use super::verdicts::{
-    CheckReply, ChoiceReply, ChoicesReply, CustodyReply, HopReply, ResultReply, SellerReply,
-    StateReply, VerifyManyReply, VerifyReply,
+    CheckReply, ChoiceReply, ChoicesReply, CustodyReply, HopReply, RecallNoticeReply, ResultReply,
+    SellerReply, StateReply, VerifyManyReply, VerifyReply,
 };
 use crate::flows::access::{Sight, audience};
 use crate::flows::custody::instant;
@@ -288,6 +288,7 @@ impl Asking<'_> {
         reply.product = Some(known.product.as_ref().into());
         let reading = verify::warranty(self.house, reference, record, &known.custody);
         reply.warranty = Some((&reading).into());
+        reply.recall = known.recall.as_deref().map(|it| RecallNoticeReply::of(reference, it));
         let brand = BrandId(record.brand);
         let day = |at: i64| reference.day(brand, instant(at)).to_string();
         let state = &mut reply.state;
@@ -340,6 +341,7 @@ fn bare(verified: &Verified) -> VerifyReply {
         product: None,
         state: StateReply::default(),
         custody: CustodyReply::default(),
+        recall: None,
         warranty: None,
         seller: None,
     }

@@ -35,7 +35,8 @@ pub struct Args {
     #[arg(long)]
     object: Option<String>,
     /// About this kind of object alone: product, party, site, territory, batch, api_key, code_key,
-    /// phone_key, dossier, proof, codes, alerts, reports, person, audit, backup
+    /// phone_key, recall, dossier, proof, codes, alerts, reports, person, people, audit, export,
+    /// backup
     #[arg(long)]
     kind: Option<String>,
     /// Records shown, the newest first
@@ -171,6 +172,8 @@ fn verb(lang: Lang, word: &str) -> &str {
         "released" => "解除保全",
         "read" => "查阅",
         "dropped" => "漏记",
+        "opened" => "发起",
+        "closed" => "关闭",
         other => other,
     };
     if lang == Lang::Zh { zh } else { word }
@@ -195,6 +198,8 @@ fn kind(lang: Lang, word: &str) -> &str {
         "reports" => "举报",
         "audit" => "审计记录",
         "backup" => "备份",
+        "export" => "监管导出",
+        "recall" => "召回",
         other => other,
     };
     if lang == Lang::Zh { zh } else { word }

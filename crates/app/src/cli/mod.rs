@@ -9,7 +9,9 @@ mod backup;
 mod batch;
 mod bench;
 mod codes;
+mod compliance;
 mod demo;
+mod export;
 mod fault;
 mod geo;
 mod import;
@@ -23,6 +25,7 @@ mod people;
 mod person;
 mod prove;
 mod rebuild;
+mod recall;
 mod retention;
 mod serve;
 mod show;
@@ -90,6 +93,15 @@ enum Command {
     /// Batches of codes
     #[command(subcommand)]
     Batch(batch::Command),
+    /// Recalls
+    #[command(subcommand)]
+    Recall(recall::Command),
+    /// How products stand with mandatory coding (exit 4 in breach)
+    Compliance(compliance::Args),
+    /// Write trace data of all units for an authority, or check such files
+    Export(export::Args),
+    /// Drop looks at units whose retention clock has run out
+    Purge(export::PurgeArgs),
     /// Parties
     #[command(subcommand)]
     Party(party::Command),
@@ -169,6 +181,10 @@ async fn dispatch(cli: Cli) -> Result<Exit, Fault> {
         Command::Key(command) => key::run(global, command).await,
         Command::Keys(command) => keys::run(global, command).await,
         Command::Batch(command) => batch::run(global, command).await,
+        Command::Recall(command) => recall::run(global, command).await,
+        Command::Compliance(args) => compliance::run(global, args).await,
+        Command::Export(args) => export::run(global, args).await,
+        Command::Purge(args) => export::purge(global, args).await,
         Command::Party(command) => party::run(global, command).await,
         Command::Invite(args) => people::invite(global, args).await,
         Command::People => people::list(global).await,

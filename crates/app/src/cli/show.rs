@@ -10,7 +10,7 @@ use crate::config::Global;
 use crate::flows::custody::instant;
 use crate::flows::dossier::{Dossier, aliases, dossier};
 use crate::flows::verify::{self, Hands, Known, Reading, Verified};
-use crate::flows::{Caller, House, audit};
+use crate::flows::{Caller, House, audit, trace_clock};
 use crate::pages::i18n::Lang;
 use domain::audit::SensitiveRead;
 use domain::custody::CustodyFacts;
@@ -169,6 +169,8 @@ impl Sheet<'_> {
             + &self.pen.line("受托生产", "made by", &product.contract_maker)
             + &self.pen.line("执行标准", "standards", &product.standards.join(", "))
             + &self.pen.line("CCC 证书", "CCC", &product.ccc_certificate)
+            + &self.pen.line("认证机构", "certifier", &product.certification.body)
+            + &self.pen.line("检验报告", "test", &product.certification.test_report)
     }
 
     fn identifiers(&self) -> String {
@@ -226,7 +228,38 @@ impl Sheet<'_> {
         ] {
             text += &self.pen.line(zh, en, &at(when).unwrap_or_default());
         }
+        text += &self.pen.line("召回公告", "recall", &self.recall());
+        text += &self.pen.line("数据保存", "keep until", &self.retention());
         text + &self.pen.line("查询", "scans", &self.scans())
+    }
+
+    fn recall(&self) -> String {
+        let Some(recall) = &self.known.recall else { return String::new() };
+        let row = &recall.row;
+        let title = match self.pen.lang == Lang::En && !row.title_en.is_empty() {
+            true => &row.title_en,
+            false => &row.title_zh,
+        };
+        format!("#{}  {}", row.id, plain(title))
+    }
+
+    fn retention(&self) -> String {
+        let known = self.known;
+        let recalled = known.recall.is_some();
+        let (house, reference) = (self.pen.house, self.pen.reference);
+        let clock = trace_clock::clock(house, reference, &known.record, self.custody, recalled);
+        let open = self.pen.pick("尚不能确定", "nobody can tell yet").to_owned();
+        let day = clock.keep_until.map_or(open, |day| day.to_string());
+        let held = match clock.held {
+            true => self.pen.pick("召回期间一律保存", "kept while recalled"),
+            false => "",
+        };
+        let policy = clock.policy.unwrap_or_default();
+        [day.as_str(), held, &policy]
+            .into_iter()
+            .filter(|t| !t.is_empty())
+            .collect::<Vec<_>>()
+            .join("  ")
     }
 
     fn warranty(&self) -> String {

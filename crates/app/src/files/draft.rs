@@ -6,6 +6,7 @@ use super::row::RawRow;
 use super::subject::SubjectRef;
 use super::when;
 use super::when::Instant;
+use domain::certification::{CertificateStatus, Certification};
 use domain::code::TraceCode;
 use domain::disposition::Disposition;
 use domain::gs1::{Gtin, Sscc};
@@ -21,6 +22,9 @@ use domain::text::{self, LABEL_CHARS_MAX, NAME_CHARS_MAX, NOTE_CHARS_MAX};
 use domain::verdict::Inspection;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+
+/// Longest service life that may be stated, in months: fifty years.
+const SERVICE_MONTHS_MAX: u16 = 600;
 
 /// A row of `products`.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +49,8 @@ pub struct ProductDraft {
     pub standards: Vec<String>,
     /// CCC certificate number, may be empty.
     pub ccc_certificate: String,
+    /// Its other papers.
+    pub certification: Certification,
     /// List price in fen.
     pub list_price_fen: Option<i64>,
     /// Address of a picture, may be empty.
@@ -76,6 +82,8 @@ pub struct PartyDraft {
     pub public: bool,
     /// The legal body it is.
     pub organisation: Option<Uscc>,
+    /// Of a regulator, what it oversees.
+    pub categories: Vec<Category>,
 }
 
 /// A row of `sites`.
@@ -228,6 +236,7 @@ impl ProductDraft {
         let standards = f.list("standards", |item| text::required(item, LABEL_CHARS_MAX));
         let ccc_certificate =
             f.may("ccc_certificate", |cell| text::code(cell, LABEL_CHARS_MAX)).unwrap_or_default();
+        let certification = certification(&mut f);
         let list_price_fen = f.may("list_price_yuan", fen_from_yuan);
         let picture = f.may("picture", picture).unwrap_or_default();
         let network_start = f.yes("network_start");
@@ -243,12 +252,38 @@ impl ProductDraft {
                 contract_maker,
                 standards,
                 ccc_certificate,
+                certification,
                 list_price_fen,
                 picture,
                 network_start,
             })
         })
     }
+}
+
+/// The papers of a product.
+fn certification(f: &mut Fields<'_>) -> Certification {
+    let words = || CertificateStatus::ALL.map(CertificateStatus::as_str).join(", ");
+    let status = |cell: &str| {
+        CertificateStatus::parse(cell).ok_or_else(|| format!("must be one of {}", words()))
+    };
+    let months = |cell: &str| {
+        let months = cell.parse::<u16>().ok().filter(|n| (1..=SERVICE_MONTHS_MAX).contains(n));
+        months.ok_or_else(|| format!("must be 1 to {SERVICE_MONTHS_MAX} months"))
+    };
+    let read = Certification {
+        body: f.text("certificate_body", NAME_CHARS_MAX),
+        from_on: f.may("certificate_from_on", when::read_date),
+        to_on: f.may("certificate_to_on", when::read_date),
+        status: f.may("certificate_status", status),
+        licence: f.may("licence", |cell| text::code(cell, LABEL_CHARS_MAX)).unwrap_or_default(),
+        test_report: f.text("test_report", NAME_CHARS_MAX),
+        service_months: f.may("service_months", months),
+    };
+    if read.from_on.zip(read.to_on).is_some_and(|(from, to)| to < from) {
+        f.refuse("certificate_to_on", "lies before certificate_from_on");
+    }
+    read
 }
 
 impl PartyDraft {
@@ -267,6 +302,7 @@ impl PartyDraft {
         let point = f.point();
         let public = f.yes("public").unwrap_or_default();
         let organisation = f.may("organisation", Uscc::parse);
+        let categories = f.list("categories", category);
         f.finish(|| {
             Some(Self {
                 organisation,
@@ -279,6 +315,7 @@ impl PartyDraft {
                 phone,
                 point,
                 public,
+                categories,
             })
         })
     }

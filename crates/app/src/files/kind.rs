@@ -80,6 +80,14 @@ const PRODUCTS: &[Column] = &[
     may("contract_maker", "who made it, when another"),
     list("standards", "standards executed"),
     may("ccc_certificate", "number of the CCC certificate, empty when none applies"),
+    may("certificate_body", "who gave the certificate"),
+    may("certificate_from_on", "first day of the certificate"),
+    may("certificate_to_on", "last day of the certificate"),
+    may("certificate_status", "valid, suspended or withdrawn, as its body says"),
+    may("licence", "number of the production licence, empty when none applies"),
+    may("test_report", "number or address of the test report"),
+    may("service_months", "months from production that its use is recommended for")
+        .or(Json::Number),
     may("list_price_yuan", "yuan with at most two decimals").or(Json::Number),
     may("picture", "address of a picture: https://…, http://… or /…"),
     may("network_start", "yes or no: whether the device reports its own first start")
@@ -101,6 +109,7 @@ const PARTIES: &[Column] = &[
     may("lat", "latitude of its seat, WGS-84 degrees").or(Json::Number),
     may("public", "yes or no: whether consumers may see its name; empty means no").or(Json::Truth),
     may("organisation", "unified social credit code of the legal body, 18 characters"),
+    list("categories", "of a regulator: the categories it oversees; none means nothing"),
 ];
 
 const SITES: &[Column] = &[

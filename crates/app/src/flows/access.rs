@@ -9,8 +9,9 @@ use super::reference::Reference;
 use super::scans::Audience;
 use domain::access::{Fact, Nearness, View};
 use domain::custody::CustodyFacts;
-use domain::id::{PartyId, SiteId};
+use domain::id::{PartyId, ProductId, SiteId};
 use domain::mandate;
+use domain::oversight;
 use domain::party::Party;
 use domain::role::in_regions;
 use store::unit::UnitRecord;
@@ -46,7 +47,7 @@ impl<'a> Sight<'a> {
             Nearness {
                 made: site().is_some_and(|site| ours(site.party)),
                 holds: hold().is_some_and(|hold| ours(hold.party)),
-                in_remit: in_remit(reference, caller.party, made_in(), unit.region.as_deref()),
+                in_remit: in_remit(reference, caller, unit, made_in()),
             }
         };
         Self::of(reference, caller, unit.brand, near)
@@ -101,21 +102,18 @@ impl<'a> Sight<'a> {
     }
 }
 
-/// Whether a unit lies in the remit of an authority: it was made or started in its region. An
-/// authority without a region looks after the whole country.
+/// Whether a unit lies in the remit of an authority: of its categories, and made or started in its
+/// region.
 fn in_remit(
     reference: &Reference,
-    authority: PartyId,
+    caller: &Caller,
+    unit: &UnitRecord,
     made_in: Option<&str>,
-    started_in: Option<&str>,
 ) -> bool {
-    let Some(party) = reference.tree.get(authority) else { return false };
-    match party.region.as_deref() {
-        None => true,
-        Some(region) => {
-            made_in.into_iter().chain(started_in).any(|place| place.starts_with(region))
-        }
-    }
+    let Some(authority) = reference.tree.get(caller.party) else { return false };
+    let Some(product) = reference.product_by_id(ProductId(unit.product)) else { return false };
+    let places = [made_in, unit.region.as_deref()];
+    places.into_iter().any(|place| oversight::sees(authority, product.category, place))
 }
 
 /// Whether rows about a party concern a caller: the brand about all of its own, others about

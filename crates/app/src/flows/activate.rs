@@ -9,6 +9,7 @@ use super::house::{EventDraft, House};
 use super::idempotency::{Answer, Keyed};
 use super::lives::Past;
 use super::outcome::{FlowError, RACES_MAX};
+use super::recalls;
 use super::reference::Reference;
 use crate::rules::{NEVER_SHIPPED_GRACE, kept};
 use detect::location::{Access, Assessment, Gps, Observations, assess};
@@ -263,7 +264,7 @@ pub(super) async fn load(
     reference: &Reference,
     number: i64,
 ) -> Result<Loaded, FlowError> {
-    let Some(unit) = house.store.unit_fetch(number).await? else {
+    let Some(mut unit) = house.store.unit_fetch(number).await? else {
         let unknown = Refused::new(Refusal::UnknownSubject, "identifier.value");
         let batch = reference.batch_of(number).ok_or(unknown.clone())?;
         let product = batch.product.ok_or(unknown)?;
@@ -277,6 +278,11 @@ pub(super) async fn load(
             past: Past::default(),
         });
     };
+    if unit.recalled_at.is_none() {
+        // The record is what the decision sees; it is not written back.
+        let standing = recalls::standing(house, reference, &unit).await?;
+        unit.recalled_at = standing.map(|recall| recall.row.opened_at);
+    }
     let subject = Subject::Unit(Box::new(unit.clone()));
     Ok(Loaded {
         number,

@@ -475,6 +475,15 @@ pub fn readable(reference: &Reference, caller: &Caller, id: BatchId) -> Result<B
 /// [`Refusal::NotAllowed`]: only the brand changes batches; [`Refusal::UnknownBatch`].
 fn own(reference: &Reference, caller: &Caller, id: BatchId) -> Result<Batch, Refused> {
     caller.need(Scope::Mint)?;
+    of_brand(reference, caller, id)
+}
+
+/// A batch of codes of the caller's brand, for the brand itself.
+pub(super) fn of_brand(
+    reference: &Reference,
+    caller: &Caller,
+    id: BatchId,
+) -> Result<Batch, Refused> {
     brand_only(reference, caller)?;
     let found = reference.batch(id.0);
     let found = found.filter(|b| b.brand == caller.brand.0 && b.product.is_some());

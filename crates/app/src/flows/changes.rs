@@ -7,16 +7,19 @@ use super::outcome::FlowError;
 use super::reference::Reference;
 use crate::rules::kept;
 use domain::audit::{Difference, Fields, differences, home};
+use domain::certification::{CertificateStatus, Certification};
 use domain::id::{BrandId, EventId, PartyId, ProductId};
 use domain::party::{Party, Site};
 use domain::product::Product;
 use domain::retention::Kept;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use store::canonical::hex;
 use store::commit::{Commit, Observation};
 use store::event::{Body, Event, FieldRow};
+use store::recall::RecallRow;
 use store::reference::{BatchState, ReferenceChange, TerritoryRow};
 
 /// Under which label the address of a request is sealed.
@@ -236,6 +239,8 @@ fn verb(change: &ReferenceChange, known: bool) -> &'static str {
             BatchState::Delivered => "delivered",
             BatchState::Void => "voided",
         },
+        ReferenceChange::Recall(_) if !known => "opened",
+        ReferenceChange::Recall(_) => "closed",
         _ if known => "changed",
         _ => "created",
     }
@@ -317,6 +322,7 @@ impl<'a> Words<'a> {
             ReferenceChange::CodeKey(k) | ReferenceChange::CodeKeyRewrapped(k) => {
                 (k.epoch.to_string(), Fields::new())
             }
+            ReferenceChange::Recall(r) => (r.id.to_string(), recall_fields(r)),
             ReferenceChange::DrawStart(..) | ReferenceChange::CodeLikeSn => return None,
         };
         Some((kind, code, fields))
@@ -341,6 +347,9 @@ impl<'a> Words<'a> {
             ReferenceChange::ApiKey(k) => {
                 ReferenceChange::ApiKey(reference.api_key(&k.id)?.clone())
             }
+            ReferenceChange::Recall(r) => {
+                ReferenceChange::Recall(reference.recall(r.id)?.row.clone())
+            }
             // These are made once.
             _ => return None,
         };
@@ -358,6 +367,7 @@ impl<'a> Words<'a> {
             ("point", point(p.point)),
             ("public", yes(p.public)),
             ("organisation", p.organisation.map(|code| code.to_string()).unwrap_or_default()),
+            ("categories", p.categories.iter().map(|c| c.as_str()).collect::<Vec<_>>().join("|")),
         ]
     }
 
@@ -394,7 +404,7 @@ impl<'a> Words<'a> {
 }
 
 fn product_fields(p: &Product) -> Fields {
-    vec![
+    let mut fields = vec![
         ("name_zh", p.name_zh.clone()),
         ("name_en", p.name_en.clone()),
         ("category", p.category.as_str().to_owned()),
@@ -407,6 +417,38 @@ fn product_fields(p: &Product) -> Fields {
         ("picture", p.picture.clone()),
         ("list_price_fen", p.list_price_fen.map(|n| n.to_string()).unwrap_or_default()),
         ("network_start", yes(p.network_start)),
+    ];
+    fields.extend(paper_fields(&p.certification));
+    fields
+}
+
+fn paper_fields(papers: &Certification) -> Fields {
+    let day = |day: Option<Date>| day.map(|day| day.to_string()).unwrap_or_default();
+    let status = papers.status.map(CertificateStatus::as_str).unwrap_or_default();
+    vec![
+        ("certificate_body", papers.body.clone()),
+        ("certificate_from_on", day(papers.from_on)),
+        ("certificate_to_on", day(papers.to_on)),
+        ("certificate_status", status.to_owned()),
+        ("licence", papers.licence.clone()),
+        ("test_report", papers.test_report.clone()),
+        ("service_months", papers.service_months.map(|n| n.to_string()).unwrap_or_default()),
+    ]
+}
+
+/// Lists of units and parts are told by their count: the row itself keeps them.
+fn recall_fields(r: &RecallRow) -> Fields {
+    vec![
+        ("title_zh", r.title_zh.clone()),
+        ("title_en", r.title_en.clone()),
+        ("reason_zh", r.reason_zh.clone()),
+        ("reason_en", r.reason_en.clone()),
+        ("action_zh", r.action_zh.clone()),
+        ("action_en", r.action_en.clone()),
+        ("link", r.link.clone().unwrap_or_default()),
+        ("selector", super::recalls::selector_words(&r.selector)),
+        ("state", r.state.clone()),
+        ("closing", r.closing.clone()),
     ]
 }
 

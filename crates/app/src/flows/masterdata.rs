@@ -121,6 +121,7 @@ fn product(draft: &ProductDraft, brand: BrandId, id: ProductId) -> Product {
         contract_maker: draft.contract_maker.clone(),
         standards: draft.standards.clone(),
         ccc_certificate: draft.ccc_certificate.clone(),
+        certification: draft.certification.clone(),
         picture: draft.picture.clone(),
         list_price_fen: draft.list_price_fen,
         network_start: draft.network_start.unwrap_or(true),
@@ -280,6 +281,7 @@ impl<'a> PartyTaking<'a> {
             point: draft.point,
             public: draft.public,
             organisation: draft.organisation,
+            categories: draft.categories.clone(),
         };
         match before {
             Some(before) if before == party => return Some(RowOutcome::Unchanged),

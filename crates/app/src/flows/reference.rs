@@ -6,16 +6,34 @@ use domain::code::{CodeKey, Epoch, KeyRing};
 use domain::id::{BrandId, PartyId, ProductId, SiteId};
 use domain::party::{Party, PartyTree, Site};
 use domain::product::Product;
+use domain::recall::Selector;
 use domain::region::{Divisions, RegionCode, RegionSet};
 use domain::territory::{Channel, Territories, Territory};
 use jiff::tz::TimeZone;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use store::recall::RecallRow;
 use store::reference::{ApiKeyRow, Batch, BrandRow, Purpose, ReferenceRows, TerritoryRow, VoidRow};
 
 /// The label under which a code key of an epoch is sealed.
 pub fn code_key_label(epoch: u8) -> String {
     format!("dossier code key {epoch}")
+}
+
+/// A recall with the rule of what it selects.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recall {
+    /// As stored.
+    pub row: RecallRow,
+    /// Which units.
+    pub selector: Selector,
+}
+
+impl Recall {
+    /// Reads the rule of a stored recall.
+    pub fn new(row: RecallRow) -> Self {
+        Self { selector: Selector::from(&row.selector), row }
+    }
 }
 
 /// Every reference row as of one version.
@@ -46,6 +64,8 @@ pub struct Reference {
     public_sellers: HashSet<BrandId>,
     /// Grants that could not be read: their regions are unknown to the divisions table.
     pub unread: Vec<String>,
+    /// Recalls, by number.
+    recalls: Vec<Arc<Recall>>,
     /// Highest identity in use, by kind of row; the next is one more.
     pub last_ids: LastIds,
 }
@@ -78,6 +98,8 @@ pub struct LastIds {
     pub territory: i64,
     /// Of batches.
     pub batch: i64,
+    /// Of recalls.
+    pub recall: i64,
 }
 
 impl Reference {
@@ -102,6 +124,7 @@ impl Reference {
                 product: last(&mut rows.products.iter().map(|r| r.id.0)),
                 territory: last(&mut rows.territories.iter().map(|r| r.id)),
                 batch: last(&mut rows.batches.iter().map(|r| r.id)),
+                recall: last(&mut rows.recalls.iter().map(|r| r.id)),
             },
             territories: Territories::new(rows.territories.iter().filter_map(&mut read)),
             territory_keys: rows
@@ -127,6 +150,7 @@ impl Reference {
             tree,
             gtins: rows.products.iter().map(|p| ((p.brand, p.gtin.clone()), p.id)).collect(),
             products: rows.products.into_iter().map(|p| (p.id, Arc::new(p))).collect(),
+            recalls: rows.recalls.into_iter().map(|row| Arc::new(Recall::new(row))).collect(),
             batches: rows.batches,
             voids: rows.voids,
             api_keys: rows.api_keys.into_iter().map(|k| (k.id.clone(), k)).collect(),
@@ -287,6 +311,16 @@ impl Reference {
     /// A grant by what makes it the same grant.
     pub fn territory_row(&self, brand: BrandId, natural_key: &str) -> Option<&TerritoryRow> {
         self.territory_keys.get(&(brand.0, natural_key.to_owned()))
+    }
+
+    /// A recall by its number.
+    pub fn recall(&self, id: i64) -> Option<&Arc<Recall>> {
+        self.recalls.iter().find(|recall| recall.row.id == id)
+    }
+
+    /// The recalls of a brand, by number.
+    pub fn recalls(&self, brand: BrandId) -> impl Iterator<Item = &Arc<Recall>> {
+        self.recalls.iter().filter(move |recall| recall.row.brand == brand.0)
     }
 
     /// Whether anybody's name may be shown to consumers as their channel.

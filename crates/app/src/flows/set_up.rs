@@ -181,6 +181,7 @@ fn draft(code: &str, name: &str) -> Result<PartyDraft, Refused> {
         point: None,
         public: false,
         organisation: None,
+        categories: Vec::new(),
     })
 }
 

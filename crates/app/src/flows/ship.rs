@@ -10,6 +10,7 @@ use super::mandate::speaks_for;
 use super::masterdata::Taking;
 use super::outcome::{FlowError, RACES_MAX, RowOutcome};
 use super::overlay::Overlay;
+use super::recalls;
 use super::reference::Reference;
 use crate::files::ShipmentDraft;
 use domain::custody::{Hold, HoldKind};
@@ -97,6 +98,12 @@ impl Moving<'_> {
         let concerned: Vec<_> = std::iter::once(&subject).chain(&children).collect();
         let (facts, mut touched) = self.overlay.around(&concerned, (number, at)).await?;
         let unit = subject.unit();
+        let recalled = match unit {
+            Some(unit) if unit.recalled_at.is_none() => {
+                recalls::standing(self.house, self.reference, unit).await?.is_some()
+            }
+            unit => unit.is_some(),
+        };
         let products = subject.products();
         let ship = ShipFacts {
             subject: unit_number(number),
@@ -106,7 +113,7 @@ impl Moving<'_> {
             on: self.reference.day(brand, at),
             products: &products,
             inspection_open: subject.inspection_open(),
-            recalled: unit.is_some_and(|u| u.recalled_at.is_some()),
+            recalled,
             decommissioned: unit.is_some_and(|u| u.retired_at.is_some()),
             reason_given: !draft.reason.is_empty(),
             by_brand: mandate::is_brand(&self.reference.tree, self.caller.party),

@@ -6,7 +6,8 @@ use super::custody::{self, instant};
 use super::find::{self, CodeFound, unit_number};
 use super::house::House;
 use super::outcome::FlowError;
-use super::reference::Reference;
+use super::recalls;
+use super::reference::{Recall, Reference};
 use super::scans::{self, Audience};
 use domain::code::TraceCode;
 use domain::custody::{CustodyFacts, Hold};
@@ -46,6 +47,8 @@ pub struct Known {
     pub scans: Option<ScanRecord>,
     /// What moved it; empty where [`Hands::IfNeeded`] found no need.
     pub custody: CustodyFacts,
+    /// The recall it stands under, where one selects it and nobody remedied it.
+    pub recall: Option<Arc<Recall>>,
 }
 
 /// Whether the hands a unit went through are loaded.
@@ -163,6 +166,7 @@ pub async fn verify(
         house.store.custody_fetch(&[record.number], &mut custody).await?;
         custody.extend(custody::origin(reference, &record), []);
     }
+    let recall = recalls::standing(house, reference, &record).await?;
     let waiting = house.scans.pending(record.number, Audience::Consumer);
     let scans = scans::merged(scans, waiting);
     let bound = record.number != number || record.produced_at.is_some();
@@ -175,11 +179,14 @@ pub async fn verify(
     let decision = decide(&VerdictFacts {
         code: if bound { reading.of_bound() } else { reading },
         store_available: true,
-        unit: Some(unit_facts(&record, odd(None), proof_lifted)),
+        unit: Some(UnitFacts {
+            recalled: record.recalled_at.is_some() || recall.is_some(),
+            ..unit_facts(&record, odd(None), proof_lifted)
+        }),
     });
     let code = house.ring().encode(unit_number(record.number));
     let product = Arc::clone(product);
-    let known = Known { record, code, worn: number, product, scans, custody };
+    let known = Known { record, code, worn: number, product, scans, custody, recall };
     Ok(Verified { decision, unit: Some(Box::new(known)) })
 }
 

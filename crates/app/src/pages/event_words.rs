@@ -19,6 +19,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("finding_withdrawn", "撤回发现", "withdrawn"),
     ("recalled", "召回", "recalled"),
     ("recall_lifted", "召回结束", "recall end"),
+    ("recall_remedied", "召回处理", "remedied"),
     ("decommissioned", "停用", "retired"),
     ("stolen_reported", "挂失", "stolen"),
     ("stolen_cleared", "解除挂失", "found"),

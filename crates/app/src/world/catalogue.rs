@@ -2,6 +2,7 @@
 
 use crate::files::ProductDraft;
 use crate::flows::FlowError;
+use domain::certification::Certification;
 use domain::gs1::Gtin;
 use domain::policy::Category;
 use domain::refusal::Refused;
@@ -268,6 +269,7 @@ impl Model {
             contract_maker: if contract { CONTRACT_MAKER.to_owned() } else { String::new() },
             standards: self.standards.iter().map(|s| (*s).to_owned()).collect(),
             ccc_certificate: self.ccc.to_owned(),
+            certification: Certification::default(),
             list_price_fen: Some(self.yuan * 100),
             picture: String::new(),
             network_start: Some(self.network),

@@ -316,6 +316,7 @@ impl Drawing<'_> {
             point: None,
             public: false,
             organisation: None,
+            categories: Vec::new(),
         }
     }
 

@@ -14,8 +14,9 @@ use dossier::flows::lifecycle::{self, Change};
 use dossier::flows::masterdata::Taking;
 use dossier::flows::verify::{Hands, verify};
 use dossier::flows::{
-    Caller, FlowError, Scope, alerts, audit, batches, catalogue, contents, dossier as dossiers,
-    history, pack, people, personal, receipt, reports, retention, ship, verify as verdicts,
+    Caller, FlowError, Scope, alerts, audit, batches, catalogue, compliance, contents,
+    dossier as dossiers, export, export_parts, history, pack, people, personal, recalls, receipt,
+    reports, retention, ship, trace_clock, verify as verdicts,
 };
 use std::fmt::Debug;
 use std::io::Cursor;
@@ -64,6 +65,8 @@ pub const RULES: &[(&str, &str)] = &[
     ("mandate::brand_only", "the rule"),
     ("mandate::may_enter", "the rule"),
     ("mandate::may", "the rule"),
+    ("oversight::of", "the rule"),
+    ("oversight::admit_export", "the rule"),
     ("batches::mint_into", "the inside of mint"),
     ("house::about", "an event's draft"),
     ("receipt::missing", "what a receipt lacks, after paper() let the caller in"),
@@ -118,6 +121,7 @@ pub fn cases() -> Vec<Flow> {
     cases.extend(keys());
     cases.extend(persons());
     cases.extend(who_works_here());
+    cases.extend(compliance_and_recalls());
     cases
 }
 
@@ -263,16 +267,10 @@ fn movements() -> Vec<Flow> {
 fn lives() -> Vec<Flow> {
     vec![
         flow!("activate::may_report", "T1-53" Activate, not &[], OwnOnly, |stage, caller| {
-            // The other ways to report are scopes of their own: a caller with one of them passes.
-            let only = |s: &Scope| !matches!(s, Scope::ActivateApp | Scope::ActivateAttested);
-            let scopes = caller.scopes.iter().copied().filter(only).collect();
             let _ = stage;
-            told(may_report(Some(&Caller { scopes, ..caller })))
+            told(may_report(Some(&caller)))
         }),
         flow!("activate::activate", "BRAND" Activate, not &[], Refused, |stage, caller| {
-            let only = |s: &Scope| !matches!(s, Scope::ActivateApp | Scope::ActivateAttested);
-            let scopes = caller.scopes.iter().copied().filter(only).collect();
-            let caller = Caller { scopes, ..caller };
             let render = |a: &Activated| Answer { status: 200, reply: a.first.to_string() };
             let report = report("code", &stage.worn[9], "its own");
             let done = activate(&stage.house, Some(&caller), &report, None, &render).await;
@@ -448,6 +446,75 @@ fn who_works_here() -> Vec<Flow> {
         flow!("people::withdraw", "T1-53" People, not OTHERS, Refused, |stage, caller| {
             let caller = as_able_as_a_desk(caller);
             told(people::withdraw(&stage.house, &caller, &stage.invitation).await)
+        }),
+    ]
+}
+
+fn compliance_and_recalls() -> Vec<Flow> {
+    vec![
+        flow!("compliance::reports", "BRAND" Read, not ALL_BUT_BRAND, OwnOnly, |stage, caller| {
+            let reports = compliance::reports(&stage.house, &caller).await?;
+            told::<_, FlowError>(Ok(reports.iter().map(|r| &r.product).collect::<Vec<_>>()))
+        }),
+        flow!("compliance::report", "BRAND" Read, not ALL_BUT_BRAND, OwnOnly, |stage, caller| {
+            let report = compliance::report(&stage.house, &caller, OUR_GTIN, 0, 1_000).await?;
+            told::<_, FlowError>(Ok(report.product))
+        }),
+        flow!("compliance::uncoded", "BRAND" Read, not ALL_BUT_BRAND, OwnOnly, |stage, caller| {
+            told(compliance::uncoded(&stage.house, &caller, OUR_GTIN, 0, 100).await)
+        }),
+        flow!("export::begin", "BRAND" Export, not ALL_BUT_BRAND, OwnOnly, |stage, caller| {
+            let format = export::Format::Csv;
+            let begun = export::Part::begin(&stage.house, &caller, format, None, 100).await;
+            let mut text = String::new();
+            let mut part = begun?;
+            while let Some(rows) = part.next_rows().await? {
+                text += &rows;
+            }
+            Ok(text)
+        }),
+        flow!("export_parts::write", "BRAND" Export, not ALL_BUT_BRAND, OwnOnly, |stage, caller| {
+            let dir = tempfile::tempdir().expect("a folder");
+            let cut = export_parts::Cut {
+                format: export::Format::Csv,
+                part_rows: 1_000,
+                parts_max: None,
+            };
+            let done =
+                export_parts::write(&stage.house, &caller, dir.path(), cut, &mut |_| {}).await;
+            match done {
+                Ok(manifest) => told::<_, FlowError>(Ok(manifest)),
+                Err(export_parts::ExportError::Flow(error)) => Err(error),
+                Err(other) => panic!("{other}"),
+            }
+        }),
+        flow!("trace_clock::purge", "BRAND" All, not ALL_BUT_BRAND, OwnOnly, |stage, caller| {
+            told(trace_clock::purge(&stage.house, &caller, true).await)
+        }),
+        flow!("recalls::list", "BRAND" Read, not ALL_BUT_BRAND, OwnOnly, |stage, caller| {
+            let reference = stage.house.reference().await?;
+            let list = recalls::list(&reference, &caller)?;
+            told::<_, FlowError>(Ok(list.iter().map(|r| &r.row).collect::<Vec<_>>()))
+        }),
+        flow!("recalls::show", "BRAND" Read, not ALL_BUT_BRAND, Refused, |stage, caller| {
+            let reference = stage.house.reference().await?;
+            recalls::show(&reference, &caller, stage.recall).map(|r| format!("{:?}", r.row)).map_err(Into::into)
+        }),
+        flow!("recalls::open", "BRAND" Lifecycle, not ALL_BUT_BRAND, Refused, |stage, caller| {
+            let both = |word: &str| (word.to_owned(), String::new());
+            let (title, reason, action) = (both("召回"), both("过热"), both("停用"));
+            let words = recalls::Words { title, reason, action, link: None };
+            let chosen = recalls::Chosen::Batch(stage.printed.id);
+            let opened = recalls::open(&stage.house, &caller, &words, &chosen).await;
+            opened.map(|recall| format!("{:?}", recall.row))
+        }),
+        flow!("recalls::remedy", "BRAND" Lifecycle, not ALL_BUT_BRAND, Refused, |stage, caller| {
+            let units = ["CY000010".to_owned()];
+            told(recalls::remedy(&stage.house, &caller, stage.recall, &units, "mended").await)
+        }),
+        flow!("recalls::close", "BRAND" Lifecycle, not ALL_BUT_BRAND, Refused, |stage, caller| {
+            let closed = recalls::close(&stage.house, &caller, stage.recall, false, "done").await;
+            closed.map(|recall| format!("{:?}", recall.row))
         }),
     ]
 }

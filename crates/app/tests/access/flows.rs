@@ -28,8 +28,7 @@ pub async fn run(world: &World) {
 
 async fn denied(stage: &Arc<Stage>, case: &Flow) {
     let before = stage.recorded().await;
-    let spared = |scope: &Scope| *scope != case.scope && *scope != Scope::All;
-    let others: Vec<_> = Scope::ALL.into_iter().filter(spared).collect();
+    let others = Stage::every_scope_but(case.scope);
     let mut callers = vec![("its own party", stage.party(case.party, &others).await)];
     for party in case.not_for {
         callers.push((party, stage.party(party, &Scope::ALL).await));

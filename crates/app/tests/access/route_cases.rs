@@ -108,6 +108,8 @@ pub fn cases(stage: &Stage) -> Vec<Route> {
     cases.extend(keys(stage));
     cases.extend(persons(stage));
     cases.extend(people(stage));
+    cases.extend(compliance());
+    cases.extend(recalls(stage));
     cases
 }
 
@@ -349,4 +351,37 @@ fn people(stage: &Stage) -> Vec<Route> {
     ];
     let besides = &[Scope::Verify, Scope::Read];
     all.into_iter().map(|case| Route { besides, ..case }).collect()
+}
+
+fn compliance() -> Vec<Route> {
+    let read = || of(BRAND, Scope::Read);
+    let at = |tail: &str| format!("/api/v1/compliance/{OUR_GTIN}{tail}");
+    vec![
+        Route::get("/api/v1/compliance", read()).not_for(ALL_BUT_BRAND).foreign(Foreign::OwnOnly),
+        Route::get("/api/v1/compliance/{gtin}", read()).at(at("")).not_for(ALL_BUT_BRAND),
+        Route::get("/api/v1/compliance/{gtin}/uncoded", read())
+            .at(at("/uncoded"))
+            .not_for(ALL_BUT_BRAND),
+        Route::get("/api/v1/compliance/export", of(BRAND, Scope::Export))
+            .not_for(ALL_BUT_BRAND)
+            .foreign(Foreign::OwnOnly),
+    ]
+}
+
+fn recalls(stage: &Stage) -> Vec<Route> {
+    let (read, act) = (|| of(BRAND, Scope::Read), || of(BRAND, Scope::Lifecycle));
+    let at = |tail: &str| format!("/api/v1/recalls/{}{tail}", stage.recall);
+    let opened = json!({"title_zh": "召回", "reason_zh": "过热", "action_zh": "停用",
+        "selector": {"gtin": OUR_GTIN, "lot": "LOT1"}});
+    let remedied = json!({"units": ["CY000010"], "note": "a new battery"});
+    let closed = json!({"note": "all of them came back"});
+    let all = vec![
+        Route::get("/api/v1/recalls", read()).foreign(Foreign::OwnOnly),
+        Route::post("/api/v1/recalls", act(), &opened),
+        Route::get("/api/v1/recalls/{id}", read()).at(at("")),
+        Route::get("/api/v1/recalls/{id}/units", read()).at(at("/units")),
+        Route::post("/api/v1/recalls/{id}/remedied", act(), &remedied).at(at("/remedied")),
+        Route::post("/api/v1/recalls/{id}/close", act(), &closed).at(at("/close")),
+    ];
+    all.into_iter().map(|case| case.not_for(ALL_BUT_BRAND)).collect()
 }

@@ -41,7 +41,7 @@ async fn denied(stage: &Stage, case: &Route) {
         let answer = ask(None).await;
         assert_eq!(answer.status, 401, "{case} without a key: {}", answer.text);
     }
-    let others: Vec<_> = every_scope_but(*scope);
+    let others: Vec<_> = Stage::every_scope_but(*scope);
     let without = stage.token(&stage.party(party, &others).await).await;
     let answer = ask(Some(&without)).await;
     assert_eq!(answer.status, 403, "{case} without its scope: {}", answer.text);
@@ -57,16 +57,6 @@ async fn denied(stage: &Stage, case: &Route) {
     // Keys were given to those who asked: one record each.
     let keys = 1 + case.not_for.len() as i64;
     assert_eq!(events, keys, "{case}: a refused request recorded something");
-}
-
-/// Every scope that does not do what this one does: a report is taken under three.
-fn every_scope_but(scope: Scope) -> Vec<Scope> {
-    let reports = |s: Scope| matches!(s, Scope::ActivateApp | Scope::ActivateAttested);
-    let spared = |other: &Scope| {
-        let as_well = scope == Scope::Activate && reports(*other);
-        *other != scope && *other != Scope::All && !as_well
-    };
-    Scope::ALL.into_iter().filter(spared).collect()
 }
 
 async fn foreign(stage: &Stage, case: &Route) {

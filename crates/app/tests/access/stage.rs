@@ -19,7 +19,7 @@ use dossier::flows::masterdata::Taking;
 use dossier::flows::reference::Reference;
 use dossier::flows::registration::{Registration, register};
 use dossier::flows::sessions::Origin;
-use dossier::flows::{Caller, House, Scope, people, personal};
+use dossier::flows::{Caller, House, Scope, people, personal, recalls};
 use serde_json::json;
 use std::io::Cursor;
 use std::sync::Arc;
@@ -64,6 +64,8 @@ pub struct Stage {
     /// Somebody who works for us, and an open invitation.
     pub member: String,
     pub invitation: String,
+    /// A recall of the unit CY000010.
+    pub recall: i64,
 }
 
 /// What was answered.
@@ -106,7 +108,9 @@ impl Stage {
             person,
             member: String::new(),
             invitation: String::new(),
+            recall: 0,
         };
+        stage.recall = stage.recalled().await;
         (stage.member, stage.invitation) = stage.people().await;
         stage.codes = stage.codes_of(&stage.printed).await;
         dossier::flows::log::seal(&stage.house).await.expect("sealed");
@@ -126,6 +130,18 @@ impl Stage {
         let reference = self.house.reference().await.expect("rows");
         let party = reference.party(self.brand.brand, code).expect("a party of ours").id;
         Caller { party, scopes: scopes.to_vec(), ..self.brand.clone() }
+    }
+
+    /// Every scope that does not do what this one does: a report is taken under three, and whoever
+    /// audits may write out what a scope of its own writes out.
+    pub fn every_scope_but(scope: Scope) -> Vec<Scope> {
+        let as_well: &[Scope] = match scope {
+            Scope::Activate => &[Scope::ActivateApp, Scope::ActivateAttested],
+            Scope::Export => &[Scope::Audit],
+            _ => &[],
+        };
+        let spared = |s: &Scope| *s != scope && *s != Scope::All && !as_well.contains(s);
+        Scope::ALL.into_iter().filter(spared).collect()
     }
 
     /// The whole key of a caller.
@@ -268,6 +284,19 @@ impl Stage {
         let accepted = browser.post("/api/v1/invitations/accept", body).await;
         assert_eq!(accepted.status, 201, "{}", accepted.text);
         browser
+    }
+
+    async fn recalled(&self) -> i64 {
+        let both = |word: &str| (word.to_owned(), String::new());
+        let words = recalls::Words {
+            title: both("电池召回"),
+            reason: both("过热"),
+            action: both("停用"),
+            link: None,
+        };
+        let chosen = recalls::Chosen::Units(vec!["CY000010".to_owned()]);
+        let opened = recalls::open(&self.house, &self.brand, &words, &chosen).await;
+        opened.expect("opened").row.id
     }
 
     /// The rows of ours that a stranger could overwrite, as text.

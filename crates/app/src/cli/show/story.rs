@@ -95,6 +95,7 @@ impl Pen<'_> {
             | Body::StolenReported { reason }
             | Body::StolenCleared { reason }
             | Body::CodesVoided { reason, .. } => plain(reason),
+            Body::RecallRemedied { note, recall } => join([format!("#{recall}"), plain(note)]),
             Body::AliasBound { alias } => self.code(*alias),
             Body::BatchDelivered { to } => format!("→ {}", plain(to)),
             Body::IdentifierMoved { onto, reason, scheme, value, .. } => {

@@ -100,6 +100,8 @@ fn facts(lang: Lang) -> FactsView {
         inspected_on: Some(on(2026, 4, 18)),
         standards: vec!["GB 4943.1-2022".to_owned(), "GB/T 9254.1-2021".to_owned()],
         ccc: Some("2026011606000000".to_owned()),
+        certificate: Some(say(lang, "中国质量认证中心 · 有效", "CQC · valid")),
+        ..FactsView::default()
     }
 }
 

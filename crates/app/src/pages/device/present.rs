@@ -5,6 +5,7 @@
 //! how near a guess came. The public list of facts is the one of `docs/access.md`; the day a theft
 //! was reported is not on it.
 
+use domain::certification::CertificateStatus;
 use domain::id::BrandId;
 use domain::policy::{Category, Promise as Word};
 use domain::product::Product;
@@ -149,7 +150,7 @@ impl Present<'_> {
                 PageState::Check(why) => Some(self.proof(known, why, &url, key)),
                 _ => None,
             },
-            recall: history.recall(),
+            recall: self.recall(known, &history).or_else(|| history.recall()),
             warranty: serviced.then(|| self.warranty(known)).flatten(),
             timeline: self.timeline(&history),
             facts: facts(known, &history),
@@ -162,6 +163,24 @@ impl Present<'_> {
             centres,
             ..bare
         }
+    }
+
+    /// The words of the recall it stands under.
+    fn recall(&self, known: &Known, history: &History<'_>) -> Option<RecallView> {
+        let row = &known.recall.as_ref()?.row;
+        let say = |zh: &str, en: &str| match self.lang == Lang::En && !en.is_empty() {
+            true => en.to_owned(),
+            false => zh.to_owned(),
+        };
+        let (title, reason) =
+            (say(&row.title_zh, &row.title_en), say(&row.reason_zh, &row.reason_en));
+        let colon = if self.lang == Lang::En { ": " } else { "：" };
+        Some(RecallView {
+            announced_on: history.day(row.opened_at),
+            cause: format!("{title}{colon}{reason}"),
+            remedy: Some(say(&row.action_zh, &row.action_en)),
+            notice_url: row.link.clone(),
+        })
     }
 
     fn history<'b>(
@@ -370,7 +389,25 @@ fn facts(known: &Known, history: &History<'_>) -> FactsView {
         inspected_on: history.inspected_on().or(produced_on).filter(|_| passed),
         standards: product.standards.clone(),
         ccc: text(&product.ccc_certificate),
+        certificate: certificate(history.lang, product),
+        licence: text(&product.certification.licence),
+        test_report: text(&product.certification.test_report),
     }
+}
+
+/// Who gave the certificate and how it stands, as far as the brand says.
+fn certificate(lang: Lang, product: &Product) -> Option<String> {
+    let papers = &product.certification;
+    let status = papers.status.map(|status| {
+        lang.t(match status {
+            CertificateStatus::Valid => "facts.valid",
+            CertificateStatus::Suspended => "facts.suspended",
+            CertificateStatus::Withdrawn => "facts.withdrawn",
+        })
+    });
+    let body = Some(papers.body.as_str()).filter(|body| !body.is_empty());
+    let words: Vec<_> = body.into_iter().chain(status).collect();
+    (!words.is_empty()).then(|| words.join(" · "))
 }
 
 fn months(policy: &domain::policy::WarrantyPolicy) -> u16 {

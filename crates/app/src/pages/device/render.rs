@@ -393,7 +393,14 @@ fn facts(lang: Lang, facts: &FactsView) -> Vec<Fact> {
     ];
     let mut rows = rows.map(|(key, value)| (key, value.into_iter().collect::<Vec<_>>())).to_vec();
     rows.push(("facts.standards", facts.standards.clone()));
-    rows.push(("facts.ccc", facts.ccc.iter().cloned().collect()));
+    for (key, value) in [
+        ("facts.ccc", &facts.ccc),
+        ("facts.certificate", &facts.certificate),
+        ("facts.licence", &facts.licence),
+        ("facts.test_report", &facts.test_report),
+    ] {
+        rows.push((key, value.iter().cloned().collect()));
+    }
     rows.retain(|(_, values)| !values.is_empty());
     rows.into_iter().map(|(key, values)| Fact { name: lang.t(key), values }).collect()
 }

@@ -406,6 +406,12 @@ pub struct FactsView {
     pub standards: Vec<String>,
     /// The number of its CCC certificate.
     pub ccc: Option<String>,
+    /// Who gave it, and how it stands.
+    pub certificate: Option<String>,
+    /// The number of the production licence.
+    pub licence: Option<String>,
+    /// The reference of the test report.
+    pub test_report: Option<String>,
 }
 
 /// The service centres of the device page (at most three are shown) or of their own page.
