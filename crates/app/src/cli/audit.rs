@@ -28,14 +28,15 @@ pub struct Args {
     /// Before this day or instant
     #[arg(long, value_name = "WHEN")]
     until: Option<String>,
-    /// By this actor alone: key:ID, cli, system
+    /// By this actor alone: key:ID, account:ID, cli, system
     #[arg(long)]
     actor: Option<String>,
     /// About this object alone: a GTIN, a party's code, a trace code, a batch's number
     #[arg(long)]
     object: Option<String>,
     /// About this kind of object alone: product, party, site, territory, batch, api_key, code_key,
-    /// dossier, proof, codes, alerts, reports, audit, backup
+    /// account, membership, invitation, dossier, proof, codes, alerts, reports, audit, people,
+    /// backup
     #[arg(long)]
     kind: Option<String>,
     /// Records shown, the newest first
@@ -161,6 +162,11 @@ fn verb(lang: Lang, word: &str) -> &str {
         "voided" => "作废",
         "revoked" => "撤销",
         "rewrapped" => "重新加封",
+        "accepted" => "接受",
+        "withdrawn" => "撤回",
+        "ended" => "终止",
+        "disabled" => "停用",
+        "enabled" => "启用",
         "read" => "查阅",
         "dropped" => "漏记",
         other => other,
@@ -178,6 +184,10 @@ fn kind(lang: Lang, word: &str) -> &str {
         "batch" => "码批次",
         "api_key" => "接口密钥",
         "code_key" => "码密钥",
+        "account" => "账号",
+        "membership" => "成员身份",
+        "invitation" => "邀请",
+        "people" => "人员名单",
         "dossier" => "档案",
         "proof" => "历史证明",
         "codes" => "追溯码",
