@@ -104,8 +104,8 @@ pub(super) fn add(
     Ok(())
 }
 
-/// Adds the record of a change to an object that is no reference row: kind, code and verb, with what
-/// it was and what it is.
+/// Adds the record of a change to an object that is no reference row: kind, code and verb, with
+/// what it was and what it is.
 ///
 /// # Errors
 /// The address cannot be sealed.
