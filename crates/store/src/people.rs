@@ -1,7 +1,7 @@
 //! People who work here: accounts, what they may do in which brand, invitations, sessions, and the
-//! waits after wrong tries. Changes go through [`Store::commit`], and those of accounts, memberships
-//! and invitations only together with their record in the ledger, as changes of reference rows do.
-//! They are no reference rows: a sign-in moves no version.
+//! waits after wrong tries. Changes go through [`Store::commit`], and those of accounts,
+//! memberships and invitations only together with their record in the ledger, as changes of
+//! reference rows do. They are no reference rows: a sign-in moves no version.
 //!
 //! Nothing here is opened: names, passwords and second factors are ciphertext, sessions and links
 //! are known by a digest. Instants are microseconds.
