@@ -27,7 +27,12 @@ on_both! {
 async fn the_deployment_is_set_up_once(world: &World) {
     let first = set_up::set_up_link(&world.house).await.expect("it writes").expect("a link");
     let second = set_up::set_up_link(&world.house).await.expect("it writes").expect("another");
-    let body = |token: &str, name: &str, password: &str| json!({"token": token, "sign_in_name": name, "password": password});
+    let body = |token: &str, name: &str, password: &str| {
+        let words = json!({"token": token, "sign_in_name": name});
+        let mut words = words.as_object().expect("an object").clone();
+        words.insert("password".to_owned(), password.into());
+        Value::Object(words)
+    };
     let browser = Browser::new(world);
     let path = "/api/v1/set-up";
     let forged = browser.post(path, body(&"x".repeat(43), "a", PASSWORD)).await;

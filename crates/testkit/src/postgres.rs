@@ -164,7 +164,8 @@ impl Postgres {
     }
 }
 
-/// Every row of every table as the server writes it, for tests that look for what must not be there.
+/// Every row of every table as the server writes it: for tests that look for what must not be
+/// there.
 pub async fn rows_text(url: &str) -> String {
     let (client, connection) =
         tokio_postgres::connect(url, NoTls).await.expect("the server answers");

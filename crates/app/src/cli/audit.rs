@@ -28,15 +28,15 @@ pub struct Args {
     /// Before this day or instant
     #[arg(long, value_name = "WHEN")]
     until: Option<String>,
-    /// By this actor alone: key:ID, cli, system
+    /// By this actor alone: key:ID, account:ID, cli, system
     #[arg(long)]
     actor: Option<String>,
     /// About this object alone: a GTIN, a party's code, a trace code, a batch's number
     #[arg(long)]
     object: Option<String>,
     /// About this kind of object alone: product, party, site, territory, batch, api_key, code_key,
-    /// phone_key, recall, dossier, proof, codes, alerts, reports, person, people, audit, export,
-    /// backup
+    /// phone_key, recall, account, membership, invitation, dossier, proof, codes, alerts, reports,
+    /// person, people, audit, export, backup
     #[arg(long)]
     kind: Option<String>,
     /// Records shown, the newest first
@@ -170,6 +170,11 @@ fn verb(lang: Lang, word: &str) -> &str {
         "erased" => "删除",
         "held" => "法律保全",
         "released" => "解除保全",
+        "accepted" => "接受",
+        "withdrawn" => "撤回",
+        "ended" => "终止",
+        "disabled" => "停用",
+        "enabled" => "启用",
         "read" => "查阅",
         "dropped" => "漏记",
         "opened" => "发起",
@@ -191,6 +196,10 @@ fn kind(lang: Lang, word: &str) -> &str {
         "code_key" => "码密钥",
         "phone_key" => "手机号密钥",
         "person" => "消费者",
+        "account" => "账号",
+        "membership" => "成员身份",
+        "invitation" => "邀请",
+        "people" => "人员名单",
         "dossier" => "档案",
         "proof" => "历史证明",
         "codes" => "追溯码",

@@ -1,8 +1,8 @@
 //! Who works here: inviting, listing, changing and removing people of a brand.
 //!
-//! **Who may** holds scope `people`, and reaches with it what an API key reaches with `keys`: its own
-//! party and those below it, in no wider regions, roles of which it holds every scope; owners only
-//! as an owner. Nobody changes, disables or removes themselves, so an owner always remains.
+//! **Who may** holds scope `people`, and reaches with it what an API key reaches with `keys`: its
+//! own party and those below it, in no wider regions, roles of which it holds every scope; owners
+//! only as an owner. Nobody changes, disables or removes themselves, so an owner always remains.
 
 use super::access;
 use super::accounts::{self, Account, Chosen, Names, end_membership, put_membership};

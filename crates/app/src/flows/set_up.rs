@@ -185,7 +185,7 @@ fn draft(code: &str, name: &str) -> Result<PartyDraft, Refused> {
     })
 }
 
-/// An owner for a demonstration, whose password nobody knows, and the link that signs in as it once.
+/// An owner for a demonstration, whose password nobody knows, and the link that signs in once.
 ///
 /// # Errors
 /// The store cannot be written, or there is no brand.
