@@ -144,7 +144,8 @@ impl Global {
     /// A host that is no host name.
     pub fn settings(&self, hotline: Option<&str>) -> Result<Settings, ConfigError> {
         let default = Settings::default();
-        let host = self.host.clone().or_else(|| variable(HOST)).unwrap_or(default.host);
+        let host =
+            self.host.clone().or_else(|| variable(HOST)).unwrap_or_else(|| default.host.clone());
         let legal = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
         if host.is_empty() || host.len() > 253 || !host.chars().all(legal) {
             let form = "a host name such as id.example.com, without https:// and without a path";
@@ -153,7 +154,7 @@ impl Global {
         let hotline = hotline.map(str::to_owned).or_else(|| variable(HOTLINE));
         let hotline = domain::text::optional(&hotline.unwrap_or_default(), HOTLINE_CHARS_MAX)
             .map_err(|e| ConfigError(format!("--hotline {e}")))?;
-        Ok(Settings { host, hotline })
+        Ok(Settings { host, hotline, ..default })
     }
 }
 

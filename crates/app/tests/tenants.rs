@@ -2,15 +2,22 @@
 
 mod common;
 
-use common::World;
+use common::browser::{Browser, PASSWORD, SESSION};
+use common::{World, open_to_all};
 use dossier::files::{Format, Kind, Table};
 use dossier::flows::RowOutcome;
 use dossier::flows::import::{Importer, import};
 use dossier::flows::masterdata::Taking;
 use dossier::flows::organisations::across;
+use serde_json::{Value, json};
 use std::io::Cursor;
 
-on_both! { one_plant_makes_for_two_brands }
+on_both! {
+    one_plant_makes_for_two_brands,
+    a_brand_signs_up_where_it_may,
+    a_brand_signs_up_by_the_page,
+    half_a_sign_up_leaves_nothing,
+}
 
 const ODM: &str = "91440300708461136T";
 
@@ -51,4 +58,112 @@ async fn one_plant_makes_for_two_brands(world: &World) {
     let (ours, theirs) = (parties[0].id, parties[1].id);
     assert!(!domain::mandate::speaks_for(&reference.tree, theirs, ours));
     world.agrees().await;
+}
+
+const BRANDS: &str = "/api/v1/brands";
+
+fn wish(code: &str, name: &str) -> Value {
+    json!({"brand_code": code, "brand_name": "新品牌", "sign_in_name": name, "password": PASSWORD})
+}
+
+async fn a_brand_signs_up_where_it_may(world: &World) {
+    // Not unless the operator says so.
+    let closed = Browser::new(world);
+    let refused = closed.post(BRANDS, wish("NEW", "chen.jing")).await;
+    assert_eq!(refused.code(), (403, "sign_up_closed"), "{}", refused.text);
+    assert_eq!(closed.get("/sign-up").await.status, 403);
+
+    let ours = world.desk("BRAND", "audit").await;
+    let house = open_to_all(&world.target, world.clock.clone()).await;
+    let guest = Browser::before(&house, "127.0.0.1", false);
+    let made = guest.post(BRANDS, wish("NEW", "chen.jing")).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    assert!(guest.cookie().starts_with("dossier="), "{}", guest.cookie());
+    // It is an owner of its own brand, and of nothing else.
+    let who = guest.get(SESSION).await.json;
+    assert_eq!(who["memberships"][0]["brand"], "NEW", "{who}");
+    assert_eq!(who["memberships"].as_array().map(Vec::len), Some(1));
+    let parties = guest.get("/api/v1/parties").await.json;
+    assert_eq!(parties["items"].as_array().map(Vec::len), Some(1), "{parties}");
+    assert_eq!(parties["items"][0]["code"], "NEW");
+    assert_eq!(guest.get("/api/v1/products").await.json["items"], json!([]));
+    // A code is taken once, a name too; both are told, and nothing was made.
+    for (wish, code) in [
+        (wish("BRAND", "zhou.min"), "brand_taken"),
+        (wish("NEW", "zhou.min"), "brand_taken"),
+        (wish("NEWER", "Chen.Jing"), "sign_in_name_taken"),
+    ] {
+        let refused = Browser::before(&house, "127.0.0.1", false).post(BRANDS, wish).await;
+        assert_eq!(refused.code(), (409, code), "{}", refused.text);
+    }
+    // The trail of the new brand begins with its making, by the owner; ours tells nothing of it.
+    let trail = guest.get("/api/v1/audit").await;
+    assert!(trail.text.contains("\"brand\"") && trail.text.contains("account:"), "{}", trail.text);
+    let ours = ours.get("/api/v1/audit").await.1.to_string();
+    assert!(!ours.contains("NEW") && !ours.contains("新品牌"), "{ours}");
+    world.agrees().await;
+}
+
+async fn a_brand_signs_up_by_the_page(world: &World) {
+    let house = open_to_all(&world.target, world.clock.clone()).await;
+    let guest = Browser::before(&house, "127.0.0.1", false);
+    let page = guest.get("/sign-up").await;
+    assert!(page.status == 200 && page.text.contains("name=\"brand_code\""), "{}", page.text);
+    let fields = |code, name| {
+        [
+            ("brand_code", code),
+            ("brand_name", "Acme"),
+            ("sign_in_name", name),
+            ("password", PASSWORD),
+        ]
+    };
+    let wrong = guest.form("/sign-up", &fields("BRAND", "wu.lei")).await;
+    assert_eq!(wrong.status, 400, "{}", wrong.text);
+    // What was typed is not typed again.
+    assert!(wrong.text.contains("wu.lei") && wrong.text.contains("Acme"), "{}", wrong.text);
+    let site = [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")];
+    let body = "brand_code=X&brand_name=X&sign_in_name=x&password=three+small+words".to_owned();
+    let abroad = ("application/x-www-form-urlencoded", body);
+    assert_eq!(guest.ask(("POST", "/sign-up"), &site, abroad).await.status, 403);
+    assert_eq!(guest.form("/sign-up", &fields("ACME", "wu.lei")).await.status, 303);
+    assert_eq!(guest.get("/account").await.status, 200);
+    // From one network only so many in a row; each was counted, whatever became of it.
+    let mut told = Vec::new();
+    for n in 0..4 {
+        let wish = wish(&format!("MANY{n}"), &format!("many.{n}"));
+        told.push(Browser::before(&house, "127.0.0.1", false).post(BRANDS, wish).await.status);
+    }
+    assert_eq!(told, [201, 201, 429, 429]);
+    let elsewhere = Browser::before(&house, "203.0.113.9", true);
+    assert_eq!(elsewhere.post(BRANDS, wish("FAR", "far")).await.status, 201);
+    world.agrees().await;
+}
+
+async fn half_a_sign_up_leaves_nothing(world: &World) {
+    let house = open_to_all(&world.target, world.clock.clone()).await;
+    let guest = Browser::before(&house, "127.0.0.1", false);
+    for (member, value) in [
+        ("password", "short"),
+        ("brand_code", ""),
+        ("brand_code", "two words"),
+        ("brand_name", ""),
+        ("sign_in_name", ""),
+    ] {
+        let mut wish = wish("HALF", "half");
+        wish[member] = value.into();
+        let refused = guest.post(BRANDS, wish).await;
+        assert_eq!(refused.field(), (400, "invalid_field", member), "{}", refused.text);
+    }
+    let reference = house.reference_now().await.expect("rows");
+    assert_eq!(reference.brands.len(), 1);
+    // Two at once for one code: one brand, with one owner.
+    let (one, two) = (wish("TWIN", "twin.one"), wish("TWIN", "twin.two"));
+    let (a, b) =
+        (Browser::before(&house, "127.0.0.1", false), Browser::before(&house, "127.0.0.1", false));
+    let (first, second) = tokio::join!(a.post(BRANDS, one), b.post(BRANDS, two));
+    let mut told = [first.status, second.status];
+    told.sort_unstable();
+    assert_eq!(told, [201, 409], "{} {}", first.text, second.text);
+    let reference = house.reference_now().await.expect("rows");
+    assert_eq!(reference.brands.len(), 2);
 }

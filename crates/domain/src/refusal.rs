@@ -90,6 +90,9 @@ refusals! {
     UnknownSession "unknown_session" NotFound "no session of yours has this id; list them";
     /// The password given beside a command is not the account's.
     WrongPassword "wrong_password" Forbidden "this is not your present password";
+    /// The operator lets no brand sign up.
+    SignUpClosed "sign_up_closed" Forbidden
+        "brands do not sign up here by themselves; ask the operator of this deployment";
     /// The one-time password given beside a command is not good.
     WrongCode "wrong_code" Forbidden
         "the code is not good, or was taken already; wait for the next one";
@@ -118,6 +121,8 @@ refusals! {
         "a legal hold keeps this person's data from use and from being erased; release it first";
     /// Another person has this telephone.
     PhoneTaken "phone_taken" Conflict "another person is registered under this telephone";
+    /// Another brand has this code.
+    BrandTaken "brand_taken" Conflict "another brand has this code here; choose another";
     /// The deployment was set up already.
     SetUpOver "set_up_over" Conflict "it was set up already; ask an owner for an invitation";
     /// Another account signs in with this name.

@@ -22,6 +22,8 @@ pub const FAILURES_KEPT: SignedDuration = SignedDuration::from_hours(24);
 pub const ACCOUNT_FREE: i64 = 5;
 /// The same for one address: an office holds many people.
 pub const ADDRESS_FREE: i64 = 20;
+/// Brands that sign up from one address within a day before the next one waits.
+pub const SIGN_UPS_FREE: i64 = 3;
 const FIRST_WAIT: SignedDuration = SignedDuration::from_mins(1);
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(1);
 

@@ -91,6 +91,7 @@ fn people_1() -> OpenApiRouter<Arc<House>> {
         .routes(routes!(session::list_sessions))
         .routes(routes!(session::end_session))
         .routes(routes!(session::set_up))
+        .routes(routes!(session::sign_up_brand))
         .routes(routes!(people::list_invitations, people::invite_person))
         .routes(routes!(people::withdraw_invitation))
         .routes(routes!(session::accept_invitation))

@@ -8,11 +8,11 @@ use crate::flows::House;
 use crate::flows::accounts::Chosen;
 use crate::flows::credentials::about;
 use crate::flows::custody::instant;
-use crate::flows::people;
 use crate::flows::reference::Reference;
 use crate::flows::sessions::{self, Opened, Session, SessionTold};
 use crate::flows::set_up::{self as first, FirstOwner};
 use crate::flows::sign_in::{self as signing, Attempt, SignedIn};
+use crate::flows::{people, sign_up};
 use crate::guest::{Guest, MadeBy};
 use axum::Json;
 use axum::extract::State;
@@ -48,6 +48,25 @@ pub struct ChooseBody {
 }
 
 /// The first owner.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignUpBody {
+    /// The name its first owner signs in with.
+    #[schema(max_length = 64)]
+    pub sign_in_name: String,
+    /// The owner's name as shown.
+    #[serde(default)]
+    pub name: String,
+    /// The owner's password: 12 to 128 characters.
+    #[schema(min_length = 12, max_length = 128)]
+    pub password: String,
+    /// Short name of the brand, unique in the deployment.
+    pub brand_code: String,
+    /// Its name as shown.
+    pub brand_name: String,
+}
+
+/// What the first owner says.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetUpBody {
@@ -352,6 +371,34 @@ pub(super) async fn set_up(
     let owner = FirstOwner { chosen, brand_code, brand_name };
     let opened = first::set_up(&house, &token, &owner, &guest.origin).await?;
     held(&house, &guest, (StatusCode::CREATED, opened)).await
+}
+
+/// A brand signs up by itself, where the operator allows it: it is made with its own party and its
+/// first owner, who is signed in.
+#[utoipa::path(
+    post, path = "/api/v1/brands", tag = "people", request_body = SignUpBody,
+    responses(
+        (status = 201, description = "Made, and signed in", body = SessionReply),
+        (status = 400, description = "Cannot be read", body = Problem),
+        (status = 403, description = "Brands do not sign up here; in the clear; or from the page \
+            of another site", body = Problem),
+        (status = 409, description = "The code or the name is taken", body = Problem),
+        (status = 429, description = "Too many brands from there", body = Problem),
+    ),
+    security(())
+)]
+pub(super) async fn sign_up_brand(
+    State(house): State<Arc<House>>,
+    guest: Guest,
+    Input(body): Input<SignUpBody>,
+) -> Result<Held, Problem> {
+    sign_up::admit(&house)?;
+    may_hold(&guest)?;
+    let SignUpBody { sign_in_name, name, password, brand_code, brand_name } = body;
+    let chosen = Chosen { sign_in: sign_in_name, name, password };
+    let first = FirstOwner { chosen, brand_code, brand_name };
+    let opened = sign_up::sign_up(&house, &first, &guest.origin).await;
+    held(&house, &guest, (StatusCode::CREATED, opened?)).await
 }
 
 /// Accept an invitation. With a session its account becomes a member; else a new account is made.

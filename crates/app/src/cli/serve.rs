@@ -74,14 +74,27 @@ pub struct Args {
     /// Support telephone on the public page [env: DOSSIER_HOTLINE]
     #[arg(long, value_name = "TEL")]
     hotline: Option<String>,
+    /// Whether brands may sign up by themselves, under /sign-up
+    #[arg(long, value_enum, default_value_t = SignUp::Closed)]
+    sign_up: SignUp,
     #[command(flatten)]
     geo: GeoArgs,
+}
+
+/// Whether brands may sign up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum SignUp {
+    /// The operator alone brings brands in.
+    Closed,
+    /// Anyone who reaches the server.
+    Open,
 }
 
 /// Runs the command.
 pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     let geo = Geo::load(&args.geo.paths())?;
-    let settings = global.settings(args.hotline.as_deref())?;
+    let sign_up = args.sign_up == SignUp::Open;
+    let settings = Settings { sign_up, ..global.settings(args.hotline.as_deref())? };
     let house = Arc::new(open::house_with(global, geo, settings).await?);
     let tls = match (&args.tls_cert, &args.tls_key) {
         (Some(certificate), Some(key)) => Some(Arc::new(open_tls(certificate, key)?)),

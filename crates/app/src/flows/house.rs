@@ -35,11 +35,13 @@ pub struct Settings {
     pub host: String,
     /// Chinese legal line for the footer, support telephone.
     pub hotline: String,
+    /// Whether brands may sign up by themselves.
+    pub sign_up: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { host: "localhost".to_owned(), hotline: String::new() }
+        Self { host: "localhost".to_owned(), hotline: String::new(), sign_up: false }
     }
 }
 

@@ -60,6 +60,7 @@ pub mod sessions;
 pub mod set_up;
 pub mod ship;
 pub mod sign_in;
+pub mod sign_up;
 pub mod sites;
 pub mod trace;
 pub mod trace_clock;

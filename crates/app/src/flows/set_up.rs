@@ -111,7 +111,7 @@ pub async fn set_up(
 }
 
 /// An owner with a session, in a commit.
-fn owner(
+pub(super) fn owner(
     house: &House,
     reference: &Reference,
     account: Account,
@@ -166,7 +166,7 @@ async fn brand(house: &House, first: &FirstOwner) -> Result<(BrandId, PartyId), 
     Ok((id, root.id))
 }
 
-fn draft(code: &str, name: &str) -> Result<PartyDraft, Refused> {
+pub(super) fn draft(code: &str, name: &str) -> Result<PartyDraft, Refused> {
     use domain::text::{CODE_CHARS_MAX, NAME_CHARS_MAX, required};
     let code = domain::text::code(code, CODE_CHARS_MAX);
     let name = required(name, NAME_CHARS_MAX);

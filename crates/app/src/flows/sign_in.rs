@@ -19,7 +19,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use domain::id::{BrandId, PartyId};
 use domain::password::PASSWORD_CHARS_MAX;
-use domain::sign_in::{ACCOUNT_FREE, ADDRESS_FREE, FAILURES_KEPT, STEP_MAX, wait_after};
+use domain::sign_in::{
+    ACCOUNT_FREE, ADDRESS_FREE, FAILURES_KEPT, SIGN_UPS_FREE, STEP_MAX, wait_after,
+};
 use domain::totp;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -32,6 +34,7 @@ use zeroize::Zeroizing;
 const STEP_LABEL: &str = "dossier sign-in step v1";
 const ACCOUNT_DOMAIN: &str = "dossier tries of a name v1";
 const ADDRESS_DOMAIN: &str = "dossier tries of an address v1";
+const SIGN_UP_DOMAIN: &str = "dossier sign-ups of an address v1";
 /// Passwords hashed at once: each takes some 20 MiB and a core.
 static HASHING: Semaphore = Semaphore::const_new(2);
 
@@ -289,6 +292,22 @@ pub(super) async fn count(
             Err(error) if error.is_race() => continue,
             Err(error) => return Err(error.into()),
             Ok(()) => return Ok(Counted { taken }),
+        }
+    }
+    Err(FlowError::Busy.into())
+}
+
+/// Counts a brand that signs up from a network, before it is made.
+///
+/// # Errors
+/// [`SignInError::Wait`] when there were too many.
+pub(super) async fn count_sign_up(house: &House, origin: &Origin) -> Result<(), SignInError> {
+    let key = house.secrets.hash(SIGN_UP_DOMAIN, &network_of(origin.address));
+    for _ in 0..RACES_MAX {
+        let was = house.store.wait_fetch(&key).await?;
+        let now = Some(next(was, SIGN_UPS_FREE, house.clock.now())?);
+        if put(house, PeopleChange::Wait { key: key.clone(), was, now }).await? {
+            return Ok(());
         }
     }
     Err(FlowError::Busy.into())

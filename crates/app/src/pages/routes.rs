@@ -50,6 +50,7 @@ fn people() -> Router<Arc<House>> {
         .route("/sign-in/{token}", get(sign_in::ask_link).post(sign_in::take_link))
         .route("/set-up/{token}", get(sign_in::ask_set_up).post(sign_in::take_set_up))
         .route("/invitation/{token}", get(sign_in::ask_invitation).post(sign_in::accept))
+        .route("/sign-up", get(sign_in::ask_sign_up).post(sign_in::take_sign_up))
         .route("/sign-out", post(account::sign_out))
         .route("/account", get(account::show))
         .route("/account/membership", post(account::choose))

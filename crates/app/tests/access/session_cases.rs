@@ -24,6 +24,9 @@ enum Sent {
 /// Routes that come with a secret of their own or stand between two steps; which test tries each.
 pub const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("POST /api/v1/session", "sign_in.rs", "wrong_is_wrong_whatever_it_is"),
+    ("POST /api/v1/brands", "tenants.rs", "a_brand_signs_up_where_it_may"),
+    ("GET /sign-up", "tenants.rs", "a_brand_signs_up_where_it_may"),
+    ("POST /sign-up", "tenants.rs", "a_brand_signs_up_by_the_page"),
     ("POST /api/v1/set-up", "people.rs", "the_deployment_is_set_up_once"),
     ("POST /api/v1/invitations/accept", "people.rs", "an_invitation_is_good_once_and_for_a_week"),
     ("POST /api/v1/account/totp/confirm", "sign_in.rs", "a_one_time_password_is_taken_once"),

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use dossier::api::gate::Peer;
 use dossier::api::{ServeOptions, router};
+use dossier::flows::House;
 use dossier::pages;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -60,8 +61,13 @@ impl Browser {
     }
 
     pub fn at(world: &World, from: &str, tls: bool) -> Self {
+        Self::before(&world.house, from, tls)
+    }
+
+    /// One before a house of its own.
+    pub fn before(house: &Arc<House>, from: &str, tls: bool) -> Self {
         let options = ServeOptions { extra: Some(pages::routes()), ..ServeOptions::default() };
-        let app = router(Arc::clone(&world.house), options);
+        let app = router(Arc::clone(house), options);
         Self { app, from: from.to_owned(), tls, cookie: Mutex::default() }
     }
 

@@ -11,7 +11,7 @@ use crate::flows::accounts::Chosen;
 use crate::flows::sessions::Opened;
 use crate::flows::set_up::{self, FirstOwner};
 use crate::flows::sign_in::{self as signing, Attempt, SignInError, SignedIn};
-use crate::flows::{FlowError, House, people};
+use crate::flows::{FlowError, House, people, sign_up};
 use crate::guest::{Guest, MadeBy};
 use crate::pages::i18n::Lang;
 use crate::pages::people::{Asked, FormView, render_form, role_word};
@@ -60,6 +60,8 @@ pub(super) fn returned(lang: Lang, error: &SignInError) -> Returned {
             say(StatusCode::NOT_FOUND, "people.link_over")
         }
         Refusal::SetUpOver => say(StatusCode::CONFLICT, "people.set_up_over"),
+        Refusal::SignUpClosed => say(StatusCode::FORBIDDEN, "people.sign_up_closed"),
+        Refusal::BrandTaken => at("people.fault_brand", "brand_code"),
         Refusal::SignInNameTaken => at("people.fault_taken", "sign_in_name"),
         Refusal::WrongPassword => at("people.fault_present", "password"),
         Refusal::WrongCode => at("people.fault_code", "code"),
@@ -288,18 +290,60 @@ pub async fn take_set_up(
     let (told, why) = match ours(visit.lang, &guest, sent) {
         Err(why) => (Told::default(), why),
         Ok(told) => {
-            let first = FirstOwner {
-                chosen: chosen(&told),
-                brand_code: told.brand_code.clone(),
-                brand_name: told.brand_name.clone(),
-            };
-            match set_up::set_up(&house, &token, &first, &guest.origin).await {
+            match set_up::set_up(&house, &token, &first_owner(&told), &guest.origin).await {
                 Ok(opened) => return welcome(&guest, &opened),
                 Err(error) => (told, returned(visit.lang, &error.into())),
             }
         }
     };
     set_up_shown(&house, &visit, &token, (&told, Some(why))).await
+}
+
+/// `GET /sign-up`.
+pub async fn ask_sign_up(State(house): State<Arc<House>>, visit: Visit) -> Response {
+    sign_up_shown(&house, &visit, (&Told::default(), None)).await
+}
+
+async fn sign_up_shown(
+    house: &House,
+    visit: &Visit,
+    came_back: (&Told, Option<Returned>),
+) -> Response {
+    let lead = visit.lang.t("people.sign_up_lead").to_owned();
+    let words = ("people.sign_up_title", lead, "people.sign_up_submit");
+    let view = form(visit, "/sign-up".to_owned(), words);
+    match sign_up::admit(house) {
+        Ok(()) => shown(house, visit, (view, &OWNER_AND_BRAND), came_back).await,
+        Err(refused) => {
+            let why = returned(visit.lang, &FlowError::from(refused).into());
+            over(house, visit, view, why).await
+        }
+    }
+}
+
+/// `POST /sign-up`.
+pub async fn take_sign_up(
+    State(house): State<Arc<House>>,
+    visit: Visit,
+    guest: Guest,
+    sent: Sent<Told>,
+) -> Response {
+    let (told, why) = match ours(visit.lang, &guest, sent) {
+        Err(why) => (Told::default(), why),
+        Ok(told) => match sign_up::sign_up(&house, &first_owner(&told), &guest.origin).await {
+            Ok(opened) => return welcome(&guest, &opened),
+            Err(error) => (told, returned(visit.lang, &error)),
+        },
+    };
+    sign_up_shown(&house, &visit, (&told, Some(why))).await
+}
+
+fn first_owner(told: &Told) -> FirstOwner {
+    FirstOwner {
+        chosen: chosen(told),
+        brand_code: told.brand_code.clone(),
+        brand_name: told.brand_name.clone(),
+    }
 }
 
 fn chosen(told: &Told) -> Chosen {

@@ -1,0 +1,110 @@
+//! Signing up: a brand opens its own place in the deployment, with the owner who answers for it.
+//! Only where the operator allows it, a few times a day from one network, and all of it or nothing.
+//!
+//! **What another brand notices.** A serial number without a key is looked up only while a
+//! deployment has one brand, since brands may use the same numbers. Trace codes, IMEIs, EIDs and
+//! MACs go on naming their units; whoever lets brands sign up prints those.
+
+use super::accounts::{Account, Chosen};
+use super::changes;
+use super::house::House;
+use super::outcome::{FlowError, RACES_MAX};
+use super::people::refuse_taken;
+use super::reference::Reference;
+use super::sessions::{Opened, Origin};
+use super::set_up::{FirstOwner, draft, owner};
+use super::sign_in::{SignInError, author, count_sign_up, hashed};
+use domain::id::{BrandId, PartyId, SiteId};
+use domain::party::{Party, PartyKind, Site};
+use domain::refusal::{Refusal, Refused};
+use store::commit::{Commit, Relied};
+use store::reference::{BrandRow, ReferenceChange};
+
+/// Refuses where the operator lets no brand sign up.
+///
+/// # Errors
+/// [`Refusal::SignUpClosed`].
+pub fn admit(house: &House) -> Result<(), Refused> {
+    if house.settings.sign_up { Ok(()) } else { Err(Refused::new(Refusal::SignUpClosed, "")) }
+}
+
+/// Makes a brand, its own party and its first owner, who is signed in.
+///
+/// # Errors
+/// As [`admit`]; [`Refusal::InvalidField`], [`Refusal::BrandTaken`], [`Refusal::SignInNameTaken`];
+/// [`SignInError::Wait`] when too many brands came from one network.
+pub async fn sign_up(
+    house: &House,
+    first: &FirstOwner,
+    origin: &Origin,
+) -> Result<Opened, SignInError> {
+    admit(house).map_err(FlowError::from)?;
+    let brand = draft(&first.brand_code, &first.brand_name).map_err(FlowError::from)?;
+    let chosen: &Chosen = &first.chosen;
+    let names = chosen.sound().map_err(FlowError::from)?;
+    free(&*house.reference_now().await?, &brand.code).map_err(FlowError::from)?;
+    refuse_taken(house, &names.sign_in).await?;
+    // Only what would be done is counted, and before the costly part of it.
+    count_sign_up(house, origin).await?;
+    let account = Account::new(house, names, hashed(&chosen.password).await?)?;
+    for _ in 0..RACES_MAX {
+        let reference = house.reference_now().await?;
+        free(&reference, &brand.code).map_err(FlowError::from)?;
+        let row = BrandRow {
+            id: reference.last_ids.brand + 1,
+            code: brand.code.clone(),
+            name: brand.name.clone(),
+            time_zone: "Asia/Shanghai".to_owned(),
+        };
+        let (id, party) = (BrandId(row.id), PartyId(reference.last_ids.party + 1));
+        let root = root(&row, party);
+        let site = Site::main(SiteId(reference.last_ids.site + 1), &root);
+        let made = vec![
+            ReferenceChange::Brand(row),
+            ReferenceChange::Party(root),
+            ReferenceChange::Site(id, site),
+        ];
+        let mut commit =
+            Commit { relies_on: vec![Relied::Reference(reference.version)], ..Commit::default() };
+        let by = author(&account, None, origin.address);
+        let by = changes::Author { brand: id, party: Some(party), ..by };
+        changes::add(house, &by, &reference, made, &mut commit)?;
+        let at = (id, party, origin);
+        let opened = owner(house, &reference, account.clone(), at, &mut commit)?;
+        match house.store.commit(&commit).await {
+            Err(error) if error.is_race() => refuse_taken(house, &chosen.sign_in).await?,
+            Err(error) => return Err(error.into()),
+            Ok(()) => {
+                house.reload().await?;
+                return Ok(opened);
+            }
+        }
+    }
+    Err(FlowError::Busy.into())
+}
+
+fn free(reference: &Reference, code: &str) -> Result<(), Refused> {
+    match reference.brand_by_code(code) {
+        None => Ok(()),
+        Some(_) => Err(Refused::new(Refusal::BrandTaken, "brand_code")),
+    }
+}
+
+/// The brand's own party, at the top of its tree.
+fn root(brand: &BrandRow, id: PartyId) -> Party {
+    Party {
+        id,
+        brand: BrandId(brand.id),
+        code: brand.code.clone(),
+        kind: PartyKind::Brand,
+        name: brand.name.clone(),
+        parent: None,
+        region: None,
+        address: String::new(),
+        phone: String::new(),
+        point: None,
+        public: false,
+        organisation: None,
+        categories: Vec::new(),
+    }
+}
