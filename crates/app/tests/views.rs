@@ -14,7 +14,8 @@ on_both! {
 
 /// A second plant, a service centre, authorities; a unit with an IMEI of each plant on its way.
 async fn goods(world: &World) {
-    let parties = "code,kind,name,parent_code,region,categories\nFAC-HZ,factory,杭州工厂,BRAND,330106,\n\
+    let parties = "code,kind,name,parent_code,region,categories\n\
+        FAC-HZ,factory,杭州工厂,BRAND,330106,\n\
         SVC,service_centre,维修,T1-53,530102,\nREG-44,regulator,广东监管,BRAND,44,phone\n\
         REG-33,regulator,浙江监管,BRAND,33,phone\nREG,regulator,总局,BRAND,,phone|tablet\n\
         REG-TV,regulator,家电监管,BRAND,,tv\nSHOP-MALL,platform,平台,BRAND,,\n";

@@ -2,33 +2,32 @@
 //! ever locked or refused because of location; what does not fit is found, kept and shown to those
 //! who watch the channel.
 
+mod record;
+
+pub(super) use record::{alert, finding_row};
+
 use super::caller::{Caller, Scope};
 use super::custody::{self, Subject, instant};
 use super::find::{self, CodeFound, unit_number};
-use super::house::{EventDraft, House};
+use super::house::House;
 use super::idempotency::{Answer, Keyed};
 use super::lives::Past;
 use super::outcome::{FlowError, RACES_MAX};
 use super::recalls;
 use super::reference::Reference;
-use crate::rules::{NEVER_SHIPPED_GRACE, kept};
 use detect::location::{Access, Assessment, Gps, Observations, assess};
 use domain::activation::{self, ActivationFacts, Assurance, Earlier, Outside};
 use domain::custody::CustodyFacts;
-use domain::finding::{Finding, FindingGrade, FindingKind, Nature};
+use domain::finding::{Finding, FindingGrade, Nature};
 use domain::id::{BrandId, PartyId, ProductId};
 use domain::identifier::{Identifier, Scheme};
 use domain::refusal::{Refusal, Refused};
 use domain::region::RegionSet;
-use domain::retention::Kept;
 use domain::warranty::WarrantyReading;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::net::IpAddr;
-use store::canonical::hex;
-use store::commit::{Alert, Commit, Observation, Relied};
-use store::event::{ActivatedBody, Body, Event, FamilyRow, FindingRow};
+use store::commit::{Commit, Relied};
 use store::unit::UnitRecord;
 
 /// Label under which raw signals are sealed.
@@ -188,7 +187,7 @@ pub(super) async fn receive(
         let happened_at = instant(report.happened_at);
         let at = activation::activated_at(happened_at, received_at, produced_at);
         let decided = decide(house, &reference, &loaded, Weighed { report, assurance, at });
-        let mut commit = commit(house, &loaded, &decided, report, caller)?;
+        let mut commit = record::commit(house, &loaded, &decided, report, caller)?;
         let mut outcome = outcome(house, &reference, &loaded, decided, &commit);
         outcome.reasons.extend(unusable(house, &reference, &loaded, &report.signals));
         let answer = render(&outcome);
@@ -442,136 +441,6 @@ fn outside(assessment: &Assessment) -> Outside {
         families.map(|f| format!("{}_outside", f.family.as_str())).collect();
     reasons.extend(assessment.reasons.iter().map(|r| r.code().to_owned()));
     Outside { grade, nature, reasons }
-}
-
-fn commit(
-    house: &House,
-    loaded: &Loaded,
-    decided: &Decided,
-    report: &Report,
-    caller: Option<&Caller>,
-) -> Result<Commit, FlowError> {
-    let unit = loaded.unit.as_ref();
-    let after = unit.map_or(0, |u| u.recorded_at);
-    let signals = serde_json::to_value(&report.signals)
-        .and_then(|v| store::canonical::canonical_text(&v))
-        .map_err(|e| store::StoreError::Record(e.to_string()))?;
-    let blind = crate::secrets::random::<16>()?;
-    let digest = Sha256::new().chain_update(&signals).chain_update(blind).finalize();
-    let body = body(house, loaded, decided, hex(&digest));
-    let event = event(house, loaded, report, caller, after, body);
-    let sealed = serde_json::to_vec(&(hex(&blind), decided.assurance.as_str(), report))
-        .map_err(|e| store::StoreError::Record(e.to_string()))?;
-    let recorded_at = event.recorded_at;
-    let observation = Observation {
-        home: loaded.number,
-        id: event.id.0,
-        sealed: house.secrets.seal(SIGNALS_LABEL, &sealed)?,
-        expires_at: recorded_at + kept(Kept::Observation).as_micros() as i64,
-    };
-    let relied = unit.map(|u| Relied::Unit { number: u.number, revision: u.revision });
-    Ok(Commit {
-        relies_on: relied.into_iter().collect(),
-        alerts: alerts(&event, &decided.activation.findings, decided.life),
-        events: vec![event],
-        observations: vec![observation],
-        ..Commit::default()
-    })
-}
-
-fn event(
-    house: &House,
-    loaded: &Loaded,
-    report: &Report,
-    caller: Option<&Caller>,
-    after: i64,
-    body: ActivatedBody,
-) -> Event {
-    let nobody = Caller {
-        brand: loaded.brand,
-        party: PartyId(0),
-        scopes: Vec::new(),
-        regions: Vec::new(),
-        role: None,
-        actor: "device".to_owned(),
-        address: None,
-    };
-    let draft = EventDraft {
-        caller: caller.unwrap_or(&nobody),
-        home: loaded.number,
-        site: None,
-        happened_at: instant(report.happened_at),
-        offset_minutes: report.offset_minutes,
-        after,
-        body: Body::Activated(Box::new(body)),
-        subjects: Vec::new(),
-    };
-    let mut event = house.event(draft);
-    event.party = caller.map(|c| c.party);
-    event
-}
-
-fn body(house: &House, loaded: &Loaded, decided: &Decided, digest: String) -> ActivatedBody {
-    let assessment = &decided.assessment;
-    let family = |f: &detect::location::FamilyReading| FamilyRow {
-        family: f.family.as_str().to_owned(),
-        inside: f.inside,
-        level: f.level.as_str().to_owned(),
-        region: f.region.map(|r| r.to_string()),
-        score_milli: (f.score * 1000.0).round() as i64,
-    };
-    ActivatedBody {
-        activated_at: decided.at.at.as_microsecond(),
-        assurance: decided.assurance.as_str().to_owned(),
-        batch: loaded.unit.is_none().then_some(loaded.batch),
-        bound_to: decided.bound_to.map(|p| p.0),
-        clock_believed: decided.at.clock_believed,
-        families: assessment.families.iter().map(family).collect(),
-        findings: decided.activation.findings.iter().map(finding_row).collect(),
-        fingerprint: decided.fingerprint.as_deref().map(hex),
-        first: decided.activation.first,
-        grade: assessment.grade.as_str().to_owned(),
-        life: decided.life,
-        level: assessment.level.as_str().to_owned(),
-        product: loaded.unit.is_none().then_some(loaded.product.0),
-        region: assessment.region.map(|r| r.to_string()),
-        signals_digest: digest,
-        versions: house.geo.versions().to_string(),
-    }
-}
-
-/// A finding as the ledger keeps it.
-pub(super) fn finding_row(finding: &Finding) -> FindingRow {
-    FindingRow {
-        grade: finding.grade.as_str().to_owned(),
-        kind: finding.kind.as_str().to_owned(),
-        nature: finding.nature.map(|n| n.as_str().to_owned()),
-        reasons: finding.reasons.clone(),
-    }
-}
-
-/// Alerts for findings someone must see.
-fn alerts(event: &Event, findings: &[Finding], life: i64) -> Vec<Alert> {
-    let seen = findings.iter().filter(|f| f.grade.alerts());
-    seen.map(|f| alert(event, f.kind, f.grade, life)).collect()
-}
-
-/// The alert of a finding that an event wrote. Papers are often behind the goods, so
-/// `never_shipped` waits out its grace period first.
-pub(super) fn alert(event: &Event, kind: FindingKind, grade: FindingGrade, life: i64) -> Alert {
-    let grace = match kind {
-        FindingKind::NeverShipped => NEVER_SHIPPED_GRACE.as_micros() as i64,
-        _ => 0,
-    };
-    Alert {
-        home: event.home,
-        dedup_key: format!("{} life {life}", kind.as_str()),
-        brand: event.brand.0,
-        kind: kind.as_str().to_owned(),
-        grade: grade.as_str().to_owned(),
-        event: event.id.0,
-        due_at: event.recorded_at + grace,
-    }
 }
 
 fn outcome(

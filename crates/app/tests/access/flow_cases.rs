@@ -498,7 +498,8 @@ fn compliance_and_recalls() -> Vec<Flow> {
         }),
         flow!("recalls::show", "BRAND" Read, not ALL_BUT_BRAND, Refused, |stage, caller| {
             let reference = stage.house.reference().await?;
-            recalls::show(&reference, &caller, stage.recall).map(|r| format!("{:?}", r.row)).map_err(Into::into)
+            let shown = recalls::show(&reference, &caller, stage.recall);
+            told(shown.map(|recall| recall.row.clone()))
         }),
         flow!("recalls::open", "BRAND" Lifecycle, not ALL_BUT_BRAND, Refused, |stage, caller| {
             let both = |word: &str| (word.to_owned(), String::new());
