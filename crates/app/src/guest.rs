@@ -9,7 +9,7 @@
 //! (`SameSite=Strict`), and beyond that a request that changes anything must say that it is one
 //! (`Sec-Fetch-Site`, or `Origin` where a browser is older).
 
-use crate::flows::sessions::{Origin, Session};
+use crate::flows::people::sessions::{Origin, Session};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};

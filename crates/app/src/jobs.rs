@@ -5,7 +5,8 @@
 //!
 //! Every job may be lost at any moment and run anywhere: nothing here holds state of its own.
 
-use crate::flows::{House, api_keys, audit, expiry, later, log, persons, scans, sessions};
+use crate::flows::people::sessions;
+use crate::flows::{House, api_keys, audit, expiry, later, log, persons, scans};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;

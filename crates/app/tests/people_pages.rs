@@ -4,7 +4,7 @@ mod common;
 
 use common::World;
 use common::browser::{Browser, INVITATIONS, PASSWORD, SESSION, owner, pass};
-use dossier::flows::set_up;
+use dossier::flows::people::set_up;
 use jiff::SignedDuration;
 use serde_json::json;
 

@@ -243,7 +243,7 @@ async fn a_session_ends_idle_old_or_by_hand(world: &World) {
         assert_eq!(owner.get(SESSION).await.status, 401);
         assert_eq!(owner.get("/").await.status, 200, "public pages answer as anyone");
     }
-    dossier::flows::sessions::forget(&world.house).await.expect("it writes");
+    dossier::flows::people::sessions::forget(&world.house).await.expect("it writes");
     let left = Browser::new(world);
     assert_eq!(left.sign_in("li.wei", PASSWORD, None).await.status, 200);
     assert_eq!(left.get("/api/v1/sessions").await.json.as_array().map(Vec::len), Some(1));

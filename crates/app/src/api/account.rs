@@ -4,7 +4,7 @@ use super::error::Problem;
 use super::input::Input;
 use super::session::{Held, held, session_of};
 use crate::flows::House;
-use crate::flows::credentials;
+use crate::flows::people::credentials;
 use crate::guest::Guest;
 use axum::Json;
 use axum::extract::State;

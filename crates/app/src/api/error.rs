@@ -3,7 +3,7 @@
 
 use super::limits::{Rate, Standing};
 use crate::flows::FlowError;
-use crate::flows::sign_in::SignInError;
+use crate::flows::people::sign_in::SignInError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::refusal::{Class, Refusal, Refused};

@@ -5,7 +5,7 @@ use super::error::Problem;
 use super::gate::Keyholder;
 use super::input::Asked;
 use crate::flows::House;
-use crate::flows::export::{Cursor, Format, Part, ROWS_MAX, SCHEMA, Tail, csv_header};
+use crate::flows::compliance::export::{Cursor, Format, Part, ROWS_MAX, SCHEMA, Tail, csv_header};
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header;

@@ -6,7 +6,7 @@ use super::error::Problem;
 use super::limits::{Limits, Standing};
 use super::{Patience, ServeOptions, headers};
 use crate::clock::Stopwatch;
-use crate::flows::sessions::{self, Session};
+use crate::flows::people::sessions::{self, Session};
 use crate::flows::{Caller, House, Scope, api_keys};
 use crate::guest::{Arrival, Channel, MadeBy, is_safe, made_by};
 use axum::extract::{FromRequestParts, MatchedPath, Request};

@@ -5,7 +5,7 @@ use super::error::Problem;
 use super::gate::Keyholder;
 use super::input::{Asked, At, Input};
 use crate::files::read_date;
-use crate::flows::personal::{self, Correction, Held, HeldConsent, HeldRegistration};
+use crate::flows::persons::personal::{self, Correction, Held, HeldConsent, HeldRegistration};
 use crate::flows::{House, Scope};
 use axum::Json;
 use axum::extract::State;

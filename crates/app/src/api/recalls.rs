@@ -11,7 +11,7 @@ use super::verdicts::RecallNoticeReply;
 use crate::files::read_instant;
 use crate::flows::custody::instant;
 use crate::flows::find::unit_number;
-use crate::flows::recalled::{self, FIGURES_MAX, Figures, SelectedUnits};
+use crate::flows::recalls::recalled::{self, FIGURES_MAX, Figures, SelectedUnits};
 use crate::flows::recalls::{self, Chosen, Words};
 use crate::flows::reference::{Recall, Reference};
 use crate::flows::{Caller, House, Scope, audit};

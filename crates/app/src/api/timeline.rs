@@ -3,13 +3,14 @@
 
 use super::instant_text;
 use super::verdicts::{ProductReply, RecallNoticeReply};
+use crate::flows::House;
 use crate::flows::access::Sight;
+use crate::flows::compliance::trace_clock;
 use crate::flows::custody::instant;
 use crate::flows::dossier::{Shown, aliases};
 use crate::flows::find::unit_number;
 use crate::flows::reference::Reference;
 use crate::flows::verify::Verified;
-use crate::flows::{House, trace_clock};
 use domain::access::Fact;
 use domain::id::{PartyId, SiteId};
 use serde::Serialize;

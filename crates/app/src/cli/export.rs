@@ -3,9 +3,10 @@
 
 use super::{Exit, Fault, open, term};
 use crate::config::Global;
-use crate::flows::export::{Format, ROWS_MAX};
-use crate::flows::export_parts::{self, Cut, ExportError, PartLine};
-use crate::flows::{audit, trace_clock};
+use crate::flows::audit;
+use crate::flows::compliance::export::{Format, ROWS_MAX};
+use crate::flows::compliance::export_parts::{self, Cut, ExportError, PartLine};
+use crate::flows::compliance::trace_clock;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 use super::term::plain;
 use super::{Exit, Fault, open, term};
 use crate::config::Global;
-use crate::flows::personal::{self, Held};
+use crate::flows::persons::personal::{self, Held};
 use crate::flows::{Caller, FlowError, House, audit};
 use domain::refusal::Refusal;
 use std::fmt::Write as _;

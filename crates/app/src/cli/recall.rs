@@ -5,7 +5,7 @@ use super::{Exit, Fault, open, term, words};
 use crate::config::Global;
 use crate::files::read_instant;
 use crate::flows::custody::instant;
-use crate::flows::recalled::{self, Figures};
+use crate::flows::recalls::recalled::{self, Figures};
 use crate::flows::recalls::{self, Chosen, Words};
 use crate::flows::reference::Recall;
 use crate::flows::{Caller, House};

@@ -4,7 +4,7 @@ use super::term::{Paint, table};
 use super::{Exit, Fault, open, term, words};
 use crate::config::Global;
 use crate::flows::custody::instant;
-use crate::flows::retention;
+use crate::flows::persons::retention;
 
 /// Runs the command.
 pub async fn run(global: &Global) -> Result<Exit, Fault> {

@@ -7,14 +7,18 @@
 //! off every hot path; `docs/compliance.md` says what it costs. Over the network a walk stops after
 //! [`WALKED_MAX`] units and says where it goes on.
 
+pub mod export;
+pub mod export_parts;
+pub mod oversight;
+pub mod trace;
+pub mod trace_clock;
+
 use super::caller::{Caller, Scope};
 use super::custody::is_origin;
 use super::find::unit_number;
 use super::house::House;
 use super::outcome::FlowError;
-use super::oversight::Remit;
 use super::reference::Reference;
-use super::trace::{self, PAGE, Walk};
 use domain::certification::Standing;
 use domain::coding::{
     Ask, CodingPolicy, Compliance, ComplianceFacts, ComplianceReason, judge, missing_fields,
@@ -24,9 +28,11 @@ use domain::id::ProductId;
 use domain::product::Product;
 use domain::refusal::{Refusal, Refused};
 use jiff::Timestamp;
+use oversight::Remit;
 use std::sync::Arc;
 use store::reference::{Batch, BatchState, Purpose};
 use store::unit::UnitRecord;
+use trace::{PAGE, Walk};
 
 /// Units walked over for one answer over the network.
 pub const WALKED_MAX: u64 = 200_000;

@@ -9,7 +9,7 @@
 
 use super::house::House;
 use super::outcome::FlowError;
-use super::retention;
+use super::persons::retention;
 use crate::rules::kept;
 use domain::audit::home;
 use domain::id::BrandId;

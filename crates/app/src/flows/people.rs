@@ -4,8 +4,14 @@
 //! own party and those below it, in no wider regions, roles of which it holds every scope; owners
 //! only as an owner. Nobody changes, disables or removes themselves, so an owner always remains.
 
+pub mod accounts;
+pub mod credentials;
+pub mod sessions;
+pub mod set_up;
+pub mod sign_in;
+pub mod sign_up;
+
 use super::access;
-use super::accounts::{self, Account, Chosen, Names, end_membership, put_membership};
 use super::audit;
 use super::caller::{Caller, Scope};
 use super::changes::{self, Author};
@@ -13,15 +19,16 @@ use super::house::House;
 use super::mandate;
 use super::outcome::{FlowError, RACES_MAX};
 use super::reference::Reference;
-use super::sessions::{self, Opened, Origin, Session};
-use super::sign_in::hashed;
 use crate::secrets;
+use accounts::{Account, Chosen, Names, end_membership, put_membership};
 use domain::audit::{Fields, SensitiveRead, differences};
 use domain::id::{BrandId, PartyId};
 use domain::refusal::{Refusal, Refused};
 use domain::role::{REGIONS_MAX, Role, may_not_give, no_wider};
 use domain::sign_in::INVITATION_MAX;
 use domain::text::NAME_CHARS_MAX;
+use sessions::{Opened, Origin, Session};
+use sign_in::hashed;
 use store::StoreError;
 use store::canonical::hex;
 use store::commit::Commit;

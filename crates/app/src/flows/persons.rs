@@ -10,13 +10,18 @@
 //! looks under the present key and the one before, until the job has rewritten every hash; a key is
 //! not changed again before that. A person is only made under the key that is present then.
 
+pub mod my_data;
+pub mod personal;
+pub mod registration;
+pub mod retention;
+
 use super::changes::{self, Author};
 use super::house::House;
 use super::outcome::{FlowError, RACES_MAX};
-use super::registration::{PARTICULARS_LABEL, Particulars};
 use crate::secrets::{self, PersonKey};
 use domain::id::BrandId;
 use domain::person::{CONSENT_TEXT_FIRST, Purpose, last4};
+use registration::{PARTICULARS_LABEL, Particulars};
 use serde::Deserialize;
 use std::collections::HashSet;
 use store::StoreError;

@@ -5,6 +5,8 @@
 //! look at the version, a tenth of a second later at most. A unit that none selects costs a look no
 //! read; one that is selected costs one, for what was remedied.
 
+pub mod recalled;
+
 use super::caller::{Caller, Scope};
 use super::changes;
 use super::custody::instant;

@@ -8,15 +8,20 @@ use dossier::files::{Format, Kind, Table};
 use dossier::flows::activate::{Activated, activate, may_report};
 use dossier::flows::alerts::Wanted;
 use dossier::flows::api_keys::{self, Order};
+use dossier::flows::compliance::export;
+use dossier::flows::compliance::export_parts;
+use dossier::flows::compliance::trace_clock;
 use dossier::flows::idempotency::Answer;
 use dossier::flows::import::{ImportError, Importer, import};
 use dossier::flows::lifecycle::{self, Change};
 use dossier::flows::masterdata::Taking;
+use dossier::flows::persons::personal;
+use dossier::flows::persons::retention;
 use dossier::flows::verify::{Hands, verify};
 use dossier::flows::{
     Caller, FlowError, Scope, alerts, audit, batches, catalogue, compliance, contents,
-    dossier as dossiers, export, export_parts, history, pack, people, personal, recalls, receipt,
-    reports, retention, ship, trace_clock, verify as verdicts,
+    dossier as dossiers, history, pack, people, recalls, receipt, reports, ship,
+    verify as verdicts,
 };
 use std::fmt::Debug;
 use std::io::Cursor;

@@ -166,7 +166,7 @@ impl Browser {
 
 /// The first owner of the deployment.
 pub async fn owner(world: &World) -> Browser {
-    let link = dossier::flows::set_up::set_up_link(&world.house).await.expect("it writes");
+    let link = dossier::flows::people::set_up::set_up_link(&world.house).await.expect("it writes");
     let browser = Browser::new(world);
     let body = json!({"token": link.expect("nobody has an account"), "sign_in_name": "Li.Wei",
         "name": "李伟", "password": PASSWORD});

@@ -11,7 +11,7 @@ use dossier::files::{Format, Kind, Table};
 use dossier::flows::expiry::{SLICES, forget};
 use dossier::flows::import::{Importer, import, operator};
 use dossier::flows::masterdata::Taking;
-use dossier::flows::registration::Bound;
+use dossier::flows::persons::registration::Bound;
 use dossier::flows::{Scope, history, keys, log};
 use jiff::SignedDuration;
 use serde_json::{Value, json};

@@ -11,7 +11,7 @@ use dossier::files::Kind;
 use dossier::flows::audit::{self, Record, Wanted};
 use dossier::flows::batches::{Mint, mint};
 use dossier::flows::find::unit_number;
-use dossier::flows::registration::{Bound, Registration, register};
+use dossier::flows::persons::registration::{Bound, Registration, register};
 use dossier::flows::{Scope, keys};
 use serde_json::{Value, json};
 use std::sync::Arc;

@@ -6,10 +6,10 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use std::sync::Arc;
 
-use crate::flows::credentials::{self, Begun};
 use crate::flows::custody::instant;
-use crate::flows::sessions::{self, Session};
-use crate::flows::sign_in::SignInError;
+use crate::flows::people::credentials::{self, Begun};
+use crate::flows::people::sessions::{self, Session};
+use crate::flows::people::sign_in::SignInError;
 use crate::flows::{FlowError, House};
 use crate::guest::Guest;
 use crate::pages::people::{

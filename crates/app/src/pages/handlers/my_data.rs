@@ -11,8 +11,8 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use std::sync::Arc;
 
-use crate::flows::my_data::{self, Acted, Claimed, Session};
-use crate::flows::personal::Held;
+use crate::flows::persons::my_data::{self, Acted, Claimed, Session};
+use crate::flows::persons::personal::Held;
 use crate::flows::proof::{Attempt, ProofKind, offered};
 use crate::flows::verify::Known;
 use crate::flows::{FlowError, House};

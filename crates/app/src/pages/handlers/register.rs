@@ -18,8 +18,8 @@ use std::sync::Arc;
 
 use crate::flows::activate::{self, Report, Signals};
 use crate::flows::idempotency::Answer;
+use crate::flows::persons::registration::{self, Bound, Registration};
 use crate::flows::proof::{self, Attempt, ProofOutcome, prove_once};
-use crate::flows::registration::{self, Bound, Registration};
 use crate::flows::verify::Known;
 use crate::flows::{FlowError, House};
 use crate::pages::device::forms::{ConsentView, ProofChoice, ProofKind, RegisterView};

@@ -7,11 +7,12 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use std::sync::Arc;
 
-use crate::flows::accounts::Chosen;
-use crate::flows::sessions::Opened;
-use crate::flows::set_up::{self, FirstOwner};
-use crate::flows::sign_in::{self as signing, Attempt, SignInError, SignedIn};
-use crate::flows::{FlowError, House, people, sign_up};
+use crate::flows::people::accounts::Chosen;
+use crate::flows::people::sessions::Opened;
+use crate::flows::people::set_up::{self, FirstOwner};
+use crate::flows::people::sign_in::{self as signing, Attempt, SignInError, SignedIn};
+use crate::flows::people::sign_up;
+use crate::flows::{FlowError, House, people};
 use crate::guest::{Guest, MadeBy};
 use crate::pages::i18n::Lang;
 use crate::pages::people::{Asked, FormView, render_form, role_word};

@@ -9,11 +9,11 @@
 //! account has a good session from an address, tries from there are counted apart: nobody locks
 //! somebody out of their own desk by failing elsewhere.
 
-use super::accounts::{self, Account, recovery_hash};
-use super::changes::Author;
-use super::house::House;
-use super::outcome::{FlowError, RACES_MAX};
-use super::sessions::{self, Opened, Origin, Place};
+use crate::flows::changes::Author;
+use crate::flows::house::House;
+use crate::flows::outcome::{FlowError, RACES_MAX};
+use crate::flows::people::accounts::{self, Account, recovery_hash};
+use crate::flows::people::sessions::{self, Opened, Origin, Place};
 use crate::passwords;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
@@ -89,7 +89,7 @@ struct Step {
 }
 
 /// Tries that were counted, to be taken back when they were right.
-pub(super) struct Counted {
+pub(in crate::flows) struct Counted {
     taken: Vec<(Vec<u8>, Option<Wait>, Wait)>,
 }
 
@@ -164,7 +164,7 @@ async fn is_right(password: &str, phc: &str) -> bool {
 }
 
 /// Hashes a new password, off the threads that answer.
-pub(super) async fn hashed(password: &str) -> Result<String, FlowError> {
+pub(in crate::flows) async fn hashed(password: &str) -> Result<String, FlowError> {
     let password = Zeroizing::new(password.to_owned());
     let wrong = || FlowError::Secrets(crate::secrets::SecretsError::Wrong);
     let _turn = HASHING.acquire().await.map_err(|_| wrong())?;
@@ -173,7 +173,7 @@ pub(super) async fn hashed(password: &str) -> Result<String, FlowError> {
 }
 
 /// Looks at the password of an account that is signed in, counted as a try to sign in is.
-pub(super) async fn confirm_password(
+pub(in crate::flows) async fn confirm_password(
     house: &House,
     account: &Account,
     (password, origin): (&str, &Origin),
@@ -241,7 +241,7 @@ fn recover(
 }
 
 /// An account as the author of a change of itself.
-pub(super) fn author(
+pub(in crate::flows) fn author(
     account: &Account,
     membership: Option<&MembershipRow>,
     address: Option<IpAddr>,
@@ -258,7 +258,7 @@ pub(super) fn author(
 ///
 /// # Errors
 /// [`SignInError::Wait`] while a wait runs.
-pub(super) async fn count(
+pub(in crate::flows) async fn count(
     house: &House,
     (name_hash, account): (&[u8], Option<&PersonalId>),
     origin: &Origin,
@@ -301,7 +301,10 @@ pub(super) async fn count(
 ///
 /// # Errors
 /// [`SignInError::Wait`] when there were too many.
-pub(super) async fn count_sign_up(house: &House, origin: &Origin) -> Result<(), SignInError> {
+pub(in crate::flows) async fn count_sign_up(
+    house: &House,
+    origin: &Origin,
+) -> Result<(), SignInError> {
     let key = house.secrets.hash(SIGN_UP_DOMAIN, &network_of(origin.address));
     for _ in 0..RACES_MAX {
         let was = house.store.wait_fetch(&key).await?;
@@ -329,7 +332,7 @@ fn next(was: Option<Wait>, free: i64, now: jiff::Timestamp) -> Result<Wait, Sign
 
 /// Takes back a try that was right: that of the address as if it had not been, those of the account
 /// altogether where it is signed in. Whoever raced with it leaves one try too many behind.
-pub(super) async fn take_back(house: &House, counted: Counted, signed_in: bool) {
+pub(in crate::flows) async fn take_back(house: &House, counted: Counted, signed_in: bool) {
     let taken_back = async {
         for (place, (key, was, next)) in counted.taken.into_iter().enumerate() {
             if place == 0 && signed_in {

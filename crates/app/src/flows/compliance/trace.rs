@@ -1,10 +1,10 @@
 //! Walking over many units with what moved them, a page at a time: what reports, recalls and
 //! exports have in common. Nothing here holds more than a page.
 
-use super::custody::origin;
-use super::house::House;
-use super::outcome::FlowError;
-use super::reference::Reference;
+use crate::flows::custody::origin;
+use crate::flows::house::House;
+use crate::flows::outcome::FlowError;
+use crate::flows::reference::Reference;
 use domain::custody::CustodyFacts;
 use store::trace::PageAsked;
 use store::unit::UnitRecord;

@@ -5,15 +5,15 @@
 //! deployment has one brand, since brands may use the same numbers. Trace codes, IMEIs, EIDs and
 //! MACs go on naming their units; whoever lets brands sign up prints those.
 
-use super::accounts::{Account, Chosen};
-use super::changes;
-use super::house::House;
-use super::outcome::{FlowError, RACES_MAX};
-use super::people::refuse_taken;
-use super::reference::Reference;
-use super::sessions::{Opened, Origin};
-use super::set_up::{FirstOwner, draft, owner};
-use super::sign_in::{SignInError, author, count_sign_up, hashed};
+use crate::flows::changes;
+use crate::flows::house::House;
+use crate::flows::outcome::{FlowError, RACES_MAX};
+use crate::flows::people::accounts::{Account, Chosen};
+use crate::flows::people::refuse_taken;
+use crate::flows::people::sessions::{Opened, Origin};
+use crate::flows::people::set_up::{FirstOwner, draft, owner};
+use crate::flows::people::sign_in::{SignInError, author, count_sign_up, hashed};
+use crate::flows::reference::Reference;
 use domain::id::{BrandId, PartyId, SiteId};
 use domain::party::{Party, PartyKind, Site};
 use domain::refusal::{Refusal, Refused};

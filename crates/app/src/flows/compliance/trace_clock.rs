@@ -4,18 +4,18 @@
 //! **What is ever dropped.** The ledger is for ever: its proofs need every entry. Of what lies
 //! beside it, the looks at a unit (how often, first and last) are trace data too, and `purge` drops
 //! those of units whose clock has run out. Personal side rows have terms of their own, shorter by
-//! law, and are no trace data: [`super::expiry`].
+//! law, and are no trace data: [`crate::flows::expiry`].
 
-use super::caller::{Caller, Scope};
-use super::custody::{instant, is_origin};
-use super::find::unit_number;
-use super::house::House;
-use super::mandate::brand_only;
-use super::outcome::FlowError;
-use super::recalls;
-use super::reference::Reference;
-use super::trace::{self, PAGE, Walk};
-use super::verify;
+use crate::flows::caller::{Caller, Scope};
+use crate::flows::compliance::trace::{self, PAGE, Walk};
+use crate::flows::custody::{instant, is_origin};
+use crate::flows::find::unit_number;
+use crate::flows::house::House;
+use crate::flows::mandate::brand_only;
+use crate::flows::outcome::FlowError;
+use crate::flows::recalls;
+use crate::flows::reference::Reference;
+use crate::flows::verify;
 use domain::custody::CustodyFacts;
 use domain::id::{BrandId, ProductId};
 use domain::refusal::{Refusal, Refused};

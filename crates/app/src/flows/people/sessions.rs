@@ -4,11 +4,11 @@
 //! A session acts as one membership. Whoever has several chooses, and choosing another is a new
 //! session: the old one's secret is good no more.
 
-use super::accounts::{self, actor, sealed, unsealed};
-use super::caller::Caller;
-use super::house::House;
-use super::outcome::FlowError;
-use super::reference::Reference;
+use crate::flows::caller::Caller;
+use crate::flows::house::House;
+use crate::flows::outcome::FlowError;
+use crate::flows::people::accounts::{self, actor, sealed, unsealed};
+use crate::flows::reference::Reference;
 use crate::secrets;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
@@ -108,19 +108,19 @@ pub struct SessionTold {
 }
 
 /// A fresh secret for a link or a session, and what is kept of it.
-pub(super) fn secret() -> Result<(String, Vec<u8>), FlowError> {
+pub(in crate::flows) fn secret() -> Result<(String, Vec<u8>), FlowError> {
     let token = BASE64.encode(secrets::random::<32>()?);
     let digest = digest_of(&token);
     Ok((token, digest))
 }
 
 /// What is kept of a secret.
-pub(super) fn digest_of(token: &str) -> Vec<u8> {
+pub(in crate::flows) fn digest_of(token: &str) -> Vec<u8> {
     Sha256::digest(token.as_bytes()).to_vec()
 }
 
 /// A session to be put into a commit, acting as this membership.
-pub(super) fn fresh(
+pub(in crate::flows) fn fresh(
     house: &House,
     account: PersonalId,
     membership: Option<MembershipRow>,
@@ -151,7 +151,7 @@ fn of(row: &SessionRow, membership: Option<MembershipRow>) -> Session {
 }
 
 /// The membership a new session acts as: the only one there is.
-pub(super) async fn only_membership(
+pub(in crate::flows) async fn only_membership(
     house: &House,
     account: &PersonalId,
 ) -> Result<Option<MembershipRow>, FlowError> {
@@ -188,7 +188,7 @@ pub async fn authenticate(
 }
 
 fn live(row: &SessionRow, now: Timestamp) -> bool {
-    let at = super::custody::instant;
+    let at = crate::flows::custody::instant;
     is_live(at(row.used_at), at(row.expires_at), now)
 }
 
@@ -226,7 +226,7 @@ pub async fn list(house: &House, session: &Session) -> Result<Vec<SessionTold>, 
 }
 
 /// From where the account's good sessions were opened.
-pub(super) async fn known_places(
+pub(in crate::flows) async fn known_places(
     house: &House,
     account: &PersonalId,
 ) -> Result<Vec<Place>, FlowError> {

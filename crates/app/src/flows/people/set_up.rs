@@ -4,17 +4,17 @@
 //! A link is good for a day. While nobody has an account every start prints another; the first one
 //! used makes the only owner that is made so, and the others are good no more.
 
-use super::accounts::{self, Account, Chosen, put_membership};
-use super::caller::Caller;
-use super::changes::Author;
-use super::house::House;
-use super::masterdata::{self, Taking};
-use super::outcome::{FlowError, RowOutcome};
-use super::people::refuse_taken;
-use super::reference::Reference;
-use super::sessions::{self, Opened, Origin};
-use super::sign_in::hashed;
 use crate::files::PartyDraft;
+use crate::flows::caller::Caller;
+use crate::flows::changes::Author;
+use crate::flows::house::House;
+use crate::flows::masterdata::{self, Taking};
+use crate::flows::outcome::{FlowError, RowOutcome};
+use crate::flows::people::accounts::{self, Account, Chosen, put_membership};
+use crate::flows::people::refuse_taken;
+use crate::flows::people::sessions::{self, Opened, Origin};
+use crate::flows::people::sign_in::hashed;
+use crate::flows::reference::Reference;
 use crate::secrets;
 use domain::id::{BrandId, PartyId};
 use domain::party::PartyKind;
@@ -111,7 +111,7 @@ pub async fn set_up(
 }
 
 /// An owner with a session, in a commit.
-pub(super) fn owner(
+pub(in crate::flows) fn owner(
     house: &House,
     reference: &Reference,
     account: Account,
@@ -166,7 +166,7 @@ async fn brand(house: &House, first: &FirstOwner) -> Result<(BrandId, PartyId), 
     Ok((id, root.id))
 }
 
-pub(super) fn draft(code: &str, name: &str) -> Result<PartyDraft, Refused> {
+pub(in crate::flows) fn draft(code: &str, name: &str) -> Result<PartyDraft, Refused> {
     use domain::text::{CODE_CHARS_MAX, NAME_CHARS_MAX, required};
     let code = domain::text::code(code, CODE_CHARS_MAX);
     let name = required(name, NAME_CHARS_MAX);

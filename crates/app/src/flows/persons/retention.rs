@@ -4,15 +4,15 @@
 //! earlier of the two ended. Its row says when to look next; whoever looks decides on the facts of
 //! that day, so a guarantee that moved is noticed within a year. A legal hold keeps the row.
 
-use super::audit::admit;
-use super::caller::Caller;
-use super::custody::{Subject, facts, instant};
-use super::house::House;
-use super::outcome::FlowError;
-use super::persons;
-use super::reference::Reference;
-use super::registration::life_opened_at;
-use super::verify::warranty;
+use crate::flows::audit::admit;
+use crate::flows::caller::Caller;
+use crate::flows::custody::{Subject, facts, instant};
+use crate::flows::house::House;
+use crate::flows::outcome::FlowError;
+use crate::flows::persons;
+use crate::flows::persons::registration::life_opened_at;
+use crate::flows::reference::Reference;
+use crate::flows::verify::warranty;
 use crate::rules::kept;
 use domain::id::BrandId;
 use domain::retention::{Kept, RetentionPolicy};
@@ -37,7 +37,7 @@ const RUNS_MAX: i64 = 10_000;
 ///
 /// # Errors
 /// The store does not answer.
-pub(super) async fn kept_until(
+pub(in crate::flows) async fn kept_until(
     house: &House,
     reference: &Reference,
     unit: &UnitRecord,
@@ -99,7 +99,7 @@ async fn look(
         commit.persons.push(PersonChange::Review(row, next));
     } else {
         if let Some(person) = &person {
-            commit.persons.extend(super::personal::unbound(house, person, &row).await?);
+            commit.persons.extend(persons::personal::unbound(house, person, &row).await?);
         } else {
             commit.persons.push(PersonChange::Unbind(row));
         }

@@ -1,11 +1,11 @@
 //! What somebody changes of their own account: the password, the second factor, recovery codes.
 //! Each asks for the present password, counted as a try to sign in is, and leaves its record.
 
-use super::accounts::{self, Account, Names, recovery_hash};
-use super::house::House;
-use super::outcome::{FlowError, RACES_MAX};
-use super::sessions::{self, Opened, Origin, Session};
-use super::sign_in::{SignInError, author, confirm_password, hashed};
+use crate::flows::house::House;
+use crate::flows::outcome::{FlowError, RACES_MAX};
+use crate::flows::people::accounts::{self, Account, Names, recovery_hash};
+use crate::flows::people::sessions::{self, Opened, Origin, Session};
+use crate::flows::people::sign_in::{SignInError, author, confirm_password, hashed};
 use crate::secrets;
 use domain::refusal::{Refusal, Refused};
 use domain::totp;
@@ -23,7 +23,7 @@ pub struct Begun {
 }
 
 /// The account of a session.
-pub(super) async fn own(house: &House, session: &Session) -> Result<Account, FlowError> {
+pub(in crate::flows) async fn own(house: &House, session: &Session) -> Result<Account, FlowError> {
     accounts::fetch(house, &session.account).await
 }
 

@@ -6,17 +6,18 @@
 //! every cursor: units made after it and movements recorded after it are left out. What a unit *is*
 //! (its state, its looks) is told as it is when its row is written.
 
-use super::caller::Caller;
-use super::compliance::is_coded;
-use super::custody::{instant, is_origin};
-use super::find::unit_number;
-use super::house::House;
-use super::outcome::FlowError;
-use super::oversight::{Remit, admit_export};
-use super::reference::{Recall, Reference};
-use super::trace::{self, PAGE, Walk};
-use super::{audit, recalls, trace_clock, verify};
 use crate::files::neutralised;
+use crate::flows::caller::Caller;
+use crate::flows::compliance::is_coded;
+use crate::flows::compliance::oversight::{Remit, admit_export};
+use crate::flows::compliance::trace::{self, PAGE, Walk};
+use crate::flows::compliance::trace_clock;
+use crate::flows::custody::{instant, is_origin};
+use crate::flows::find::unit_number;
+use crate::flows::house::House;
+use crate::flows::outcome::FlowError;
+use crate::flows::reference::{Recall, Reference};
+use crate::flows::{audit, recalls, verify};
 use domain::audit::SensitiveRead;
 use domain::certification::CertificateStatus;
 use domain::custody::{CustodyFacts, Hold};
@@ -150,7 +151,7 @@ impl Cursor {
 }
 
 /// An instant behind all that this process recorded: record times may run ahead of the clock.
-pub(super) fn as_of_now(house: &House) -> Timestamp {
+pub(in crate::flows) fn as_of_now(house: &House) -> Timestamp {
     instant(house.record_time(0))
 }
 

@@ -2,12 +2,12 @@
 //! later one states changes nothing, and its author is told so. The person is an opaque reference
 //! in the ledger; what they typed is sealed beside it under a key of their own.
 
-use super::custody::instant;
-use super::house::{EventDraft, House};
-use super::idempotency::{Answer, Keyed};
-use super::lifecycle::visitor;
-use super::outcome::{FlowError, RACES_MAX};
-use super::persons;
+use crate::flows::custody::instant;
+use crate::flows::house::{EventDraft, House};
+use crate::flows::idempotency::{Answer, Keyed};
+use crate::flows::lifecycle::visitor;
+use crate::flows::outcome::{FlowError, RACES_MAX};
+use crate::flows::persons;
 use crate::rules::kept;
 use domain::id::{BrandId, ProductId};
 use domain::person::{CONSENT_TEXT, Purpose};
@@ -37,7 +37,7 @@ pub struct Registration {
 }
 
 /// Under which label particulars are sealed.
-pub(super) const PARTICULARS_LABEL: &str = "person registration v1";
+pub(in crate::flows) const PARTICULARS_LABEL: &str = "person registration v1";
 
 /// What is kept of a registration, sealed under the person's key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,7 +121,7 @@ pub async fn register_once(
 }
 
 /// The registration that binds the unit in its present life. Whoever was erased is bound no longer.
-pub(super) async fn owner(
+pub(in crate::flows) async fn owner(
     house: &House,
     unit: &UnitRecord,
 ) -> Result<Option<RegistrationRow>, FlowError> {
@@ -134,7 +134,7 @@ pub(super) async fn owner(
 }
 
 /// When the unit's present life was recorded to open; none in its first.
-pub(super) async fn life_opened_at(
+pub(in crate::flows) async fn life_opened_at(
     house: &House,
     unit: &UnitRecord,
 ) -> Result<Option<i64>, FlowError> {

@@ -1,8 +1,8 @@
 //! Who may look at compliance and trace data, and at which part of it: the brand at all, a
 //! regulator at its categories and its region, nobody else.
 
-use super::caller::{Caller, Scope};
-use super::reference::Reference;
+use crate::flows::caller::{Caller, Scope};
+use crate::flows::reference::Reference;
 use domain::id::SiteId;
 use domain::mandate::is_brand;
 use domain::oversight;

@@ -1,12 +1,12 @@
 //! The units a recall selects, where each of them is, and how far the recall has come.
 
-use super::custody::instant;
-use super::find::unit_number;
-use super::house::House;
-use super::outcome::FlowError;
-use super::recalls::selects;
-use super::reference::{Recall, Reference};
-use super::trace::{self, PAGE, Walk};
+use crate::flows::compliance::trace::{self, PAGE, Walk};
+use crate::flows::custody::instant;
+use crate::flows::find::unit_number;
+use crate::flows::house::House;
+use crate::flows::outcome::FlowError;
+use crate::flows::recalls::selects;
+use crate::flows::reference::{Recall, Reference};
 use domain::custody::{CustodyFacts, HoldKind};
 use domain::identifier::Scheme;
 use domain::party::PartyKind;

@@ -7,16 +7,16 @@
 //! the ledger does not know, and no value. Erasing deletes the key that opens everything; what the
 //! ledger says of the units stays, and leads to nobody.
 
-use super::audit::{self, Why};
-use super::caller::{Caller, Scope};
-use super::changes::{self, Author};
-use super::find::unit_number;
-use super::house::House;
-use super::mandate::brand_only;
-use super::outcome::{FlowError, RACES_MAX};
-use super::persons::{self, Person, opened};
-use super::reference::Reference;
-use super::retention::kept_until;
+use crate::flows::audit::{self, Why};
+use crate::flows::caller::{Caller, Scope};
+use crate::flows::changes::{self, Author};
+use crate::flows::find::unit_number;
+use crate::flows::house::House;
+use crate::flows::mandate::brand_only;
+use crate::flows::outcome::{FlowError, RACES_MAX};
+use crate::flows::persons::retention::kept_until;
+use crate::flows::persons::{self, Person, opened};
+use crate::flows::reference::Reference;
 use domain::audit::{Difference, SensitiveRead, differences};
 use domain::id::{BrandId, ProductId};
 use domain::person::{CONSENT_TEXT, Purpose, e164, masked, reason};
@@ -158,7 +158,7 @@ pub async fn show(
 }
 
 /// Everything held, or what is held about one unit.
-pub(super) async fn look(
+pub(in crate::flows) async fn look(
     house: &House,
     person: &Person,
     only: Option<[u8; 16]>,
@@ -217,13 +217,13 @@ async fn registration(
 }
 
 fn instant_text(reference: &Reference, brand: i64, at: i64) -> String {
-    let at = super::custody::instant(at);
+    let at = crate::flows::custody::instant(at);
     let zone = reference.zone(BrandId(brand));
     at.display_with_offset(zone.to_offset(at)).to_string()
 }
 
 /// Refuses what a legal hold forbids.
-pub(super) fn not_held(person: &Person) -> Result<(), Refused> {
+pub(in crate::flows) fn not_held(person: &Person) -> Result<(), Refused> {
     match person.row.held_at {
         Some(_) => Err(Refused::new(Refusal::PersonHeld, "id")),
         None => Ok(()),
@@ -231,7 +231,7 @@ pub(super) fn not_held(person: &Person) -> Result<(), Refused> {
 }
 
 /// Records changes of a person with the event that tells of them; false when it lost a race.
-pub(super) async fn record(
+pub(in crate::flows) async fn record(
     house: &House,
     author: &Author,
     (name, verb): (&str, &str),
@@ -350,7 +350,7 @@ pub async fn agree(
 }
 
 /// Brings consents to what was chosen; false when it lost a race.
-pub(super) async fn agreed(
+pub(in crate::flows) async fn agreed(
     house: &House,
     author: &Author,
     person: &Person,
@@ -399,7 +399,7 @@ async fn erasure(house: &House, person: &Person) -> Result<Vec<PersonChange>, Fl
 }
 
 /// What ends one registration; the last one takes the person with it.
-pub(super) async fn unbound(
+pub(in crate::flows) async fn unbound(
     house: &House,
     person: &Person,
     row: &RegistrationRow,

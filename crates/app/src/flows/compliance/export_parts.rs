@@ -3,11 +3,13 @@
 //! moment goes on from its last whole part; what stands in the folder without being in the
 //! manifest, or is not what the manifest says, is made again.
 
-use super::caller::Caller;
-use super::export::{Cursor, Format, Part, SCHEMA, as_of_now, csv_header, schema};
-use super::house::House;
-use super::outcome::FlowError;
-use super::reference::Reference;
+use crate::flows::caller::Caller;
+use crate::flows::compliance::export::{
+    Cursor, Format, Part, SCHEMA, as_of_now, csv_header, schema,
+};
+use crate::flows::house::House;
+use crate::flows::outcome::FlowError;
+use crate::flows::reference::Reference;
 use domain::refusal::Refused;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -104,7 +106,7 @@ pub async fn write(
 ) -> Result<Manifest, ExportError> {
     std::fs::create_dir_all(dir).map_err(|e| ExportError::File(dir.to_owned(), e))?;
     let reference = house.reference_now().await.map_err(ExportError::Flow)?;
-    super::oversight::admit_export(&reference, caller)?;
+    crate::flows::compliance::oversight::admit_export(&reference, caller)?;
     let fresh = fresh(house, &reference, caller, cut);
     let mut manifest = match read(dir)? {
         Some(found) => resumed(dir, found, &fresh)?,

@@ -4,10 +4,10 @@
 //! Names, password and second factor lie sealed under labels that name the account, so that no row
 //! can be passed off as another's. A name is found by its keyed hash.
 
-use super::changes::{self, Author, instant_text};
-use super::house::House;
-use super::outcome::FlowError;
-use super::reference::Reference;
+use crate::flows::changes::{self, Author, instant_text};
+use crate::flows::house::House;
+use crate::flows::outcome::FlowError;
+use crate::flows::reference::Reference;
 use crate::secrets::{self, SecretsError};
 use domain::audit::{Fields, differences};
 use domain::id::PartyId;
@@ -34,7 +34,7 @@ pub struct Names {
 
 /// What opens an account.
 #[derive(Clone, Default, Serialize, Deserialize)]
-pub(super) struct Locks {
+pub(in crate::flows) struct Locks {
     /// argon2id in the PHC form.
     pub password: String,
     /// The secret of the second factor, hex; none while there is none.
@@ -47,7 +47,7 @@ pub(super) struct Locks {
 
 /// An account, opened.
 #[derive(Clone)]
-pub(super) struct Account {
+pub(in crate::flows) struct Account {
     pub row: AccountRow,
     pub names: Names,
     pub locks: Locks,
@@ -161,22 +161,22 @@ pub fn actor(id: &PersonalId) -> String {
 }
 
 /// Reads an identity as it is shown.
-pub(super) fn id_of(text: &str) -> Option<PersonalId> {
+pub(in crate::flows) fn id_of(text: &str) -> Option<PersonalId> {
     unhex(text).and_then(|bytes| PersonalId::try_from(bytes).ok())
 }
 
 /// The keyed hash of a sign-in name.
-pub(super) fn name_hash(house: &House, name: &str) -> Vec<u8> {
+pub(in crate::flows) fn name_hash(house: &House, name: &str) -> Vec<u8> {
     house.secrets.hash(NAME_DOMAIN, name)
 }
 
 /// The keyed hash of a recovery code of an account.
-pub(super) fn recovery_hash(house: &House, id: &PersonalId, code: &str) -> String {
+pub(in crate::flows) fn recovery_hash(house: &House, id: &PersonalId, code: &str) -> String {
     hex(&house.secrets.hash(RECOVERY_DOMAIN, &format!("{} {code}", hex(id))))
 }
 
 /// An account by its identity.
-pub(super) async fn fetch(house: &House, id: &PersonalId) -> Result<Account, FlowError> {
+pub(in crate::flows) async fn fetch(house: &House, id: &PersonalId) -> Result<Account, FlowError> {
     let row = house.store.account_fetch(id).await?;
     let row = row.ok_or_else(|| Refused::new(Refusal::UnknownAccount, "id"))?;
     Account::open(house, row)
@@ -191,7 +191,7 @@ fn locks_label(id: &PersonalId) -> String {
 }
 
 /// A value under a label.
-pub(super) fn sealed<T: Serialize>(
+pub(in crate::flows) fn sealed<T: Serialize>(
     house: &House,
     label: &str,
     value: &T,
@@ -201,7 +201,7 @@ pub(super) fn sealed<T: Serialize>(
 }
 
 /// What [`sealed`] sealed.
-pub(super) fn unsealed<T: DeserializeOwned>(
+pub(in crate::flows) fn unsealed<T: DeserializeOwned>(
     house: &House,
     label: &str,
     sealed: &[u8],
@@ -211,7 +211,7 @@ pub(super) fn unsealed<T: DeserializeOwned>(
 }
 
 /// Adds a membership, given or changed from `before`, with its record.
-pub(super) fn put_membership(
+pub(in crate::flows) fn put_membership(
     house: &House,
     author: &Author,
     (reference, before): (&Reference, Option<&MembershipRow>),
@@ -230,7 +230,7 @@ pub(super) fn put_membership(
 }
 
 /// Ends a membership, with its record.
-pub(super) fn end_membership(
+pub(in crate::flows) fn end_membership(
     house: &House,
     author: &Author,
     reference: &Reference,
@@ -254,7 +254,11 @@ fn membership_fields(reference: &Reference, row: &MembershipRow) -> Fields {
 }
 
 /// The fields of an invitation's record; whom it names is told as there, without the name.
-pub(super) fn invitation_fields(reference: &Reference, row: &InvitationRow, name: &str) -> Fields {
+pub(in crate::flows) fn invitation_fields(
+    reference: &Reference,
+    row: &InvitationRow,
+    name: &str,
+) -> Fields {
     vec![
         ("party", code_of(reference, row.party)),
         ("role", row.role.clone()),
@@ -265,6 +269,6 @@ pub(super) fn invitation_fields(reference: &Reference, row: &InvitationRow, name
 }
 
 /// The code of a party.
-pub(super) fn code_of(reference: &Reference, party: i64) -> String {
+pub(in crate::flows) fn code_of(reference: &Reference, party: i64) -> String {
     reference.tree.get(PartyId(party)).map(|p| p.code.clone()).unwrap_or_default()
 }

@@ -8,13 +8,13 @@
 //! **Guessing.** A wrong telephone and a wrong code are one answer and one wrong try. Here a right
 //! try does not lift the ceilings, since whoever holds the unit could then go through telephones.
 
-use super::house::House;
-use super::idempotency::Keyed;
-use super::outcome::{FlowError, RACES_MAX};
-use super::personal::{Held, agreed, look, not_held, record, unbound};
-use super::persons::{self, Person, themselves};
-use super::proof::{Attempt, ProofKind, ProofOutcome, prove_owner};
-use super::registration::owner;
+use crate::flows::house::House;
+use crate::flows::idempotency::Keyed;
+use crate::flows::outcome::{FlowError, RACES_MAX};
+use crate::flows::persons::personal::{Held, agreed, look, not_held, record, unbound};
+use crate::flows::persons::registration::{Particulars, owner};
+use crate::flows::persons::{self, Person, themselves};
+use crate::flows::proof::{Attempt, ProofKind, ProofOutcome, prove_owner};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use domain::audit::differences;
@@ -120,7 +120,7 @@ pub fn session_of(house: &House, unit: i64, text: &str) -> Option<Session> {
         unit: i64::from_be_bytes(*number),
         registration: *registration,
         person: *person,
-        until: super::custody::instant(until),
+        until: crate::flows::custody::instant(until),
     };
     (session.unit == unit && house.clock.now() < session.until).then_some(session)
 }
@@ -226,7 +226,7 @@ async fn moved(
     house: &House,
     from: &Person,
     (row, to): (&RegistrationRow, &Person),
-    particulars: &super::registration::Particulars,
+    particulars: &Particulars,
 ) -> Result<Vec<PersonChange>, FlowError> {
     let sealed = to.seal(particulars)?;
     let ends = unbound(house, from, row).await?;
