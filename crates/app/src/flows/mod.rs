@@ -64,6 +64,7 @@ pub mod sign_up;
 pub mod sites;
 pub mod trace;
 pub mod trace_clock;
+pub mod turns;
 pub mod verify;
 pub mod waiting;
 
