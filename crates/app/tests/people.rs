@@ -399,7 +399,7 @@ async fn every_change_leaves_a_record_without_names(world: &World) {
 
 async fn nothing_secret_or_personal_is_stored_plain(world: &World) {
     let owner = owner(world).await;
-    let begun = owner.post("/api/v1/account/totp", Value::Null).await;
+    let begun = owner.post("/api/v1/account/totp", json!({"password": PASSWORD})).await;
     let secret = begun.member("secret");
     let person = json!({"party": "T1-53", "role": "desk", "name": "Planted Zhao"});
     owner.invites(world, "planted.name", person).await;

@@ -45,7 +45,8 @@ async fn somebody_sets_up_and_looks_after_the_account(world: &World) {
     let again = Browser::new(world).get(&path).await;
     assert_eq!(again.status, 409);
     // The second factor, by hand.
-    assert_eq!(browser.form("/account/totp", &[]).await.status, 303);
+    assert_eq!(browser.form("/account/totp", &[]).await.status, 400);
+    assert_eq!(browser.form("/account/totp", &[("password", PASSWORD)]).await.status, 303);
     let begun = browser.get("/account").await.text;
     assert!(begun.contains("<svg xmlns") && begun.contains("otpauth://totp/Dossier:li?secret="));
     let secret = begun.split("secret=").nth(1).and_then(|rest| rest.split('&').next());

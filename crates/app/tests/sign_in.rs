@@ -7,7 +7,7 @@ use common::World;
 use common::browser::{Browser, INVITATIONS, PASSWORD, PEOPLE, Reply, SESSION, owner, pass};
 use domain::totp;
 use jiff::SignedDuration;
-use serde_json::{Value, json};
+use serde_json::json;
 
 on_both! {
     wrong_is_wrong_whatever_it_is,
@@ -119,7 +119,10 @@ async fn many_tries_at_once_count_as_many(world: &World) {
 /// Turns the second factor on. Returns its secret and the recovery codes.
 async fn second_factor(world: &World, browser: &Browser) -> (Vec<u8>, Vec<String>) {
     let path = "/api/v1/account/totp";
-    let begun = browser.post(path, Value::Null).await;
+    let words = |password: &str| json!({"password": password});
+    let refused = browser.post(path, words("another small word")).await;
+    assert_eq!(refused.field(), (403, "wrong_password", "password"), "an open desk is no owner");
+    let begun = browser.post(path, words(PASSWORD)).await;
     assert_eq!(begun.status, 200, "{}", begun.text);
     let secret = unbase32(&begun.member("secret"));
     let link = begun.member("otpauth");
@@ -130,7 +133,7 @@ async fn second_factor(world: &World, browser: &Browser) -> (Vec<u8>, Vec<String
     let on = browser.post(confirm, json!({"code": code(world, &secret, 0)})).await;
     assert_eq!(on.status, 200, "{}", on.text);
     let codes = on.json["recovery_codes"].as_array().expect("a list");
-    assert_eq!(browser.post(path, Value::Null).await.code(), (409, "second_factor_state"));
+    assert_eq!(browser.post(path, words(PASSWORD)).await.code(), (409, "second_factor_state"));
     (secret, codes.iter().filter_map(|c| c.as_str().map(str::to_owned)).collect())
 }
 

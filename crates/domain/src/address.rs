@@ -18,6 +18,16 @@ pub struct Prefix {
     bits: u8,
 }
 
+/// What a visitor is counted as: their address, or of IPv6 the network of a household, which has
+/// more addresses than anybody could count.
+#[must_use]
+pub fn household(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => lowest(v6.into(), 64),
+        v4 => v4,
+    }
+}
+
 /// Why a text is no range.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is no address or range such as 10.0.0.0/8")]
@@ -114,6 +124,15 @@ mod tests {
         for (range, address, inside) in table {
             assert_eq!(prefix(range).contains(ip(address)), inside, "{address} in {range}");
         }
+    }
+
+    #[test]
+    fn a_household_shares_its_network() {
+        let counted = |text: &str| household(ip(text));
+        assert_eq!(counted("2001:db8::1"), counted("2001:db8::ffff:1"));
+        assert_ne!(counted("2001:db8::1"), counted("2001:db8:0:1::1"));
+        assert_eq!(counted("::ffff:10.0.0.1"), ip("10.0.0.1"));
+        assert_ne!(counted("10.0.0.1"), counted("10.0.0.2"));
     }
 
     #[test]

@@ -78,9 +78,10 @@ pub(super) async fn change_password(
 
 /// Begin a second factor: it counts once it is confirmed.
 #[utoipa::path(
-    post, path = "/api/v1/account/totp", tag = "people",
+    post, path = "/api/v1/account/totp", tag = "people", request_body = ConfirmBody,
     responses(
         (status = 200, description = "Begun", body = TotpReply),
+        (status = 403, description = "Not the present password", body = Problem),
         (status = 409, description = "One is on", body = Problem),
     ),
     security(("session" = []))
@@ -88,9 +89,11 @@ pub(super) async fn change_password(
 pub(super) async fn begin_totp(
     State(house): State<Arc<House>>,
     guest: Guest,
+    Input(body): Input<ConfirmBody>,
 ) -> Result<Json<TotpReply>, Problem> {
     let session = session_of(&guest)?;
-    let begun = credentials::begin_second_factor(&house, session, &guest.origin).await?;
+    let password = (body.password.as_str(), &guest.origin);
+    let begun = credentials::begin_second_factor(&house, session, password).await?;
     Ok(Json(TotpReply { secret: begun.secret, otpauth: begun.link }))
 }
 

@@ -167,6 +167,7 @@ struct Work {
 
 /// Starts the work and waits until the file's head was read: what is no file is a problem.
 async fn run(work: Work, body: Body, silence: Duration) -> Result<mpsc::Receiver<Bytes>, Problem> {
+    let turn = work.house.imports.take(&work.caller).await;
     let room = ROOM.acquire().await.map_err(Problem::internal)?;
     let (input, chunks) = threads::sync_channel(CHUNKS_WAITING);
     let (output, lines) = mpsc::channel(BLOCKS_WAITING);
@@ -174,7 +175,7 @@ async fn run(work: Work, body: Body, silence: Duration) -> Result<mpsc::Receiver
     tokio::spawn(feed(body.into_data_stream(), Pace::new(silence), input));
     let handle = Handle::current();
     tokio::task::spawn_blocking(move || {
-        let _room = room;
+        let _room = (turn, room);
         let reader = ChunkReader { chunks, rest: Bytes::new() };
         match Table::from_reader(work.kind, work.format, Box::new(reader)) {
             Err(error) => drop(opened.send(Err(of_file(&error)))),

@@ -5,7 +5,7 @@ use super::error::Problem;
 use super::gate::Keyholder;
 use super::input::{Asked, At};
 use super::instant_text;
-use super::paging::{PageQuery, PageReply, cursor};
+use super::paging::{PageQuery, PageReply, unit_cursor};
 use crate::flows::compliance::{self, Coverage, ProductReport, WALKED_MAX};
 use crate::flows::find::unit_number;
 use crate::flows::{House, Scope};
@@ -116,17 +116,17 @@ fn reason(reason: &ComplianceReason) -> ReasonReply {
     }
 }
 
-fn coverage(coverage: &Coverage) -> CoverageReply {
+fn coverage(coverage: &Coverage, next_cursor: Option<String>) -> CoverageReply {
     CoverageReply {
         left_count: coverage.left_count,
         coded_count: coverage.coded_count,
         uncoded_count: coverage.uncoded_count(),
         coded_percent: coverage.rate() as f64 / 100.0,
-        next_cursor: coverage.next.map(cursor),
+        next_cursor,
     }
 }
 
-fn reply(report: &ProductReport) -> ComplianceReply {
+fn reply(report: &ProductReport, next_cursor: Option<String>) -> ComplianceReply {
     let product = &report.product;
     ComplianceReply {
         gtin: product.gtin.clone(),
@@ -142,7 +142,7 @@ fn reply(report: &ProductReport) -> ComplianceReply {
         },
         certificate_to_on: product.certification.to_on.map(|day| day.to_string()),
         missing_fields: report.missing.clone(),
-        coverage: report.coverage.as_ref().map(coverage),
+        coverage: report.coverage.as_ref().map(|it| coverage(it, next_cursor)),
     }
 }
 
@@ -159,7 +159,7 @@ pub(super) async fn list_compliance(
 ) -> Result<Json<PageReply<ComplianceReply>>, Problem> {
     let caller = keyholder.with(Scope::Read)?;
     let reports = compliance::reports(&house, &caller).await?;
-    Ok(Json(page.cut(reports.iter(), |r| r.product.id.0, reply)?))
+    Ok(Json(page.cut(reports.iter(), |r| r.product.id.0, |r| reply(r, None))?))
 }
 
 /// Where a count goes on.
@@ -191,9 +191,11 @@ pub(super) async fn show_compliance(
 ) -> Result<Json<ComplianceReply>, Problem> {
     let caller = keyholder.with(Scope::Read)?;
     let page = PageQuery { limit: None, cursor: query.cursor };
-    let beyond = page.after()?.unwrap_or(0);
+    let beyond = page.behind_unit(&house, &caller)?;
     let report = compliance::report(&house, &caller, &gtin, beyond, WALKED_MAX).await?;
-    Ok(Json(reply(&report)))
+    let next = report.coverage.as_ref().and_then(|coverage| coverage.next);
+    let next = next.map(|next| unit_cursor(&house, &caller, next)).transpose()?;
+    Ok(Json(reply(&report, next)))
 }
 
 /// A unit that left the maker without a code on it.
@@ -230,7 +232,7 @@ pub(super) async fn list_uncoded(
     Asked(page): Asked<PageQuery>,
 ) -> Result<Json<PageReply<UncodedReply>>, Problem> {
     let caller = keyholder.with(Scope::Read)?;
-    let (limit, beyond) = (page.rows()?, page.after()?.unwrap_or(0));
+    let (limit, beyond) = (page.rows()?, page.behind_unit(&house, &caller)?);
     let (found, next) = compliance::uncoded(&house, &caller, &gtin, beyond, limit).await?;
     let (reference, ring) = (house.reference().await?, house.ring());
     let reply = |(unit, at): (store::unit::UnitRecord, jiff::Timestamp)| UncodedReply {
@@ -241,5 +243,6 @@ pub(super) async fn list_uncoded(
         batch: unit.batch,
     };
     let items = found.into_iter().map(reply).collect();
-    Ok(Json(PageReply { items, next_cursor: next.map(cursor) }))
+    let next_cursor = next.map(|next| unit_cursor(&house, &caller, next)).transpose()?;
+    Ok(Json(PageReply { items, next_cursor }))
 }

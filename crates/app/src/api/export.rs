@@ -4,8 +4,9 @@
 use super::error::Problem;
 use super::gate::Keyholder;
 use super::input::Asked;
-use crate::flows::House;
+use super::paging::{sealed, unsealed};
 use crate::flows::compliance::export::{Cursor, Format, Part, ROWS_MAX, SCHEMA, Tail, csv_header};
+use crate::flows::{Caller, House};
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header;
@@ -52,18 +53,25 @@ pub(super) async fn export_trace(
 ) -> Result<Response, Problem> {
     let format = Format::parse(query.format.as_deref().unwrap_or("ndjson"))
         .ok_or_else(|| Problem::invalid("format", "must be ndjson or csv"))?;
-    let after = query.after.as_deref().map(Cursor::parse).transpose()?;
+    let wrong = || Problem::invalid("after", "take it from the part before");
+    let place = |text: &str| unsealed(&house, &caller, text).ok_or_else(wrong);
+    let after = query.after.as_deref().map(place).transpose()?;
+    let after = after.as_deref().map(Cursor::parse).transpose()?;
     let limit = query.limit.unwrap_or(LIMIT).min(ROWS_MAX + 1);
     let part = Part::begin(&house, &caller, format, after, limit).await?;
     let kind = match format {
         Format::Ndjson => "application/x-ndjson",
         Format::Csv => "text/csv; charset=utf-8",
     };
-    let body = Body::from_stream(lines(part, format));
+    let body = Body::from_stream(lines(part, format, (house, caller)));
     Ok(([(header::CONTENT_TYPE, kind)], body).into_response())
 }
 
-fn lines(part: Part, format: Format) -> impl futures_util::Stream<Item = std::io::Result<Bytes>> {
+fn lines(
+    part: Part,
+    format: Format,
+    reader: (Arc<House>, Caller),
+) -> impl futures_util::Stream<Item = std::io::Result<Bytes>> {
     let head = match format {
         Format::Csv => csv_header(),
         Format::Ndjson => {
@@ -71,20 +79,27 @@ fn lines(part: Part, format: Format) -> impl futures_util::Stream<Item = std::io
             head.to_string() + "\n"
         }
     };
-    futures_util::stream::try_unfold(Some((part, Some(head))), move |state| async move {
-        let Some((mut part, head)) = state else { return Ok(None) };
+    let start = Some((part, Some(head), reader));
+    futures_util::stream::try_unfold(start, move |state| async move {
+        let Some((mut part, head, reader)) = state else { return Ok(None) };
         if let Some(head) = head {
-            return Ok(Some((Bytes::from(head), Some((part, None)))));
+            return Ok(Some((Bytes::from(head), Some((part, None, reader)))));
         }
         match part.next_rows().await.map_err(std::io::Error::other)? {
-            Some(rows) => Ok(Some((Bytes::from(rows), Some((part, None))))),
-            None => Ok(Some((Bytes::from(last_line(format, &part.tail())), None))),
+            Some(rows) => Ok(Some((Bytes::from(rows), Some((part, None, reader))))),
+            None => {
+                let tail = part.tail();
+                let (house, caller) = &reader;
+                let next = tail.next.map(|next| sealed(house, caller, &next.text())).transpose();
+                let next =
+                    next.map_err(|problem| std::io::Error::other(problem.detail.into_string()))?;
+                Ok(Some((Bytes::from(last_line(format, &tail, next)), None)))
+            }
         }
     })
 }
 
-fn last_line(format: Format, tail: &Tail) -> String {
-    let next = tail.next.map(|cursor| cursor.text());
+fn last_line(format: Format, tail: &Tail, next: Option<String>) -> String {
     match format {
         Format::Ndjson => {
             let line = json!({"count": tail.count, "sha256": tail.sha256, "next": next});

@@ -2,6 +2,7 @@
 //! process; a process that restarts forgives.
 
 use crate::clock::Stopwatch;
+use domain::address::household;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -110,7 +111,7 @@ impl Limits {
 
     /// A request without a key. IPv6 counts by its /64: a household has so many.
     pub fn address(&self, address: IpAddr) -> Standing {
-        self.addresses.take(network_of(address), self.now())
+        self.addresses.take(household(address), self.now())
     }
 
     /// A request with a key.
@@ -121,13 +122,6 @@ impl Limits {
     /// A public look at a unit.
     pub fn unit(&self, number: i64) -> Standing {
         self.units.take(number, self.now())
-    }
-}
-
-fn network_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() >> 64 << 64).into()),
-        v4 => v4,
     }
 }
 
@@ -146,13 +140,5 @@ mod tests {
         assert!(buckets.take(2, 0.0).passes);
         assert!(buckets.take(1, 2.0).passes);
         assert!(!buckets.take(1, 2.0).passes);
-    }
-
-    #[test]
-    fn a_household_shares_its_network() {
-        let network = |text: &str| network_of(text.parse().unwrap());
-        assert_eq!(network("2001:db8::1"), network("2001:db8::ffff:1"));
-        assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
-        assert_eq!(network("::ffff:10.0.0.1"), network("10.0.0.1"));
     }
 }

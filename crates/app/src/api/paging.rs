@@ -2,6 +2,9 @@
 //! Rows are in the order of their identity, so a page is never disturbed by what is added.
 
 use super::error::Problem;
+use crate::flows::{Caller, House};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -53,6 +56,16 @@ impl PageQuery {
         read.map(Some).ok_or_else(|| Problem::invalid("cursor", "take it from next_cursor"))
     }
 
+    /// Behind which unit the page begins; 0 for the beginning.
+    ///
+    /// # Errors
+    /// The cursor is none of ours.
+    pub fn behind_unit(&self, house: &House, caller: &Caller) -> Result<i64, Problem> {
+        let Some(text) = self.cursor.as_deref() else { return Ok(0) };
+        let number = unsealed(house, caller, text).and_then(|number| number.parse().ok());
+        number.ok_or_else(|| Problem::invalid("cursor", "take it from next_cursor"))
+    }
+
     /// Cuts a page out of rows that come in the order of `id`.
     ///
     /// # Errors
@@ -75,8 +88,37 @@ impl PageQuery {
 }
 
 /// The cursor of a page that begins behind an identity.
-pub fn cursor(id: i64) -> String {
+fn cursor(id: i64) -> String {
     format!("a{id:x}")
+}
+
+/// A place sealed for a brand: whoever holds it learns nothing by it. Units are numbered on one
+/// line for all brands, so their numbers would tell how many others make.
+///
+/// # Errors
+/// The system gave no randomness.
+pub fn sealed(house: &House, caller: &Caller, place: &str) -> Result<String, Problem> {
+    let sealed = house.secrets.seal(&label(caller), place.as_bytes());
+    Ok(BASE64.encode(sealed.map_err(Problem::internal)?))
+}
+
+/// The place that [`sealed`] sealed for the same brand.
+pub fn unsealed(house: &House, caller: &Caller, text: &str) -> Option<String> {
+    let sealed = BASE64.decode(text).ok()?;
+    let place = house.secrets.open(&label(caller), &sealed).ok()?;
+    String::from_utf8(place.to_vec()).ok()
+}
+
+fn label(caller: &Caller) -> String {
+    format!("cursor v1 {}", caller.brand.0)
+}
+
+/// The cursor of a page that begins behind a unit.
+///
+/// # Errors
+/// As [`sealed`].
+pub fn unit_cursor(house: &House, caller: &Caller, number: i64) -> Result<String, Problem> {
+    sealed(house, caller, &number.to_string())
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use domain::address::household;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -64,7 +65,7 @@ pub(super) async fn prove_unit(
     };
     bounded("value", &body.value, 16)?;
     let number = unit_of(&house, caller.as_ref(), &code, None).await?;
-    let visitor = client.to_string();
+    let visitor = household(client).to_string();
     let outcome = proof::prove(&house, number, kind, &body.value, &visitor).await?;
     let reference = house.reference().await?;
     let brand = reference.batch_of(number).map_or(0, |batch| batch.brand);

@@ -6,7 +6,7 @@ use super::gate::Keyholder;
 use super::input::{Asked, At, Input, bounded};
 use super::instant_text;
 use super::movements::{CountReply, NAME_CHARS_MAX};
-use super::paging::{PageQuery, PageReply, cursor};
+use super::paging::{PageQuery, PageReply, unit_cursor};
 use super::verdicts::RecallNoticeReply;
 use crate::files::read_instant;
 use crate::flows::custody::instant;
@@ -353,6 +353,7 @@ pub(super) async fn show_recall(
     let caller = keyholder.with(Scope::Read)?;
     let reference = house.reference().await?;
     let recall = recalls::show(&reference, &caller, id)?;
+    let _turn = house.walks.take(&caller).await;
     let figures = recalled::figures(&house, &recall, FIGURES_MAX).await?;
     let (recall, figures) = (recall_reply(&reference, &recall), figures_reply(&figures));
     Ok(Json(RecallShownReply { recall, figures }))
@@ -378,7 +379,8 @@ pub(super) async fn list_recalled_units(
     let limit = page.rows()?;
     let reference = house.reference().await?;
     let recall = recalls::show(&reference, &caller, id)?;
-    let beyond = page.after()?.unwrap_or(0);
+    let beyond = page.behind_unit(&house, &caller)?;
+    let _turn = house.walks.take(&caller).await;
     let mut units = SelectedUnits::beyond(&house, &reference, &recall, beyond).await?;
     let mut found = Vec::new();
     while found.len() < limit {
@@ -400,7 +402,8 @@ pub(super) async fn list_recalled_units(
         place: place.as_str(),
     };
     let items = placed.into_iter().map(reply).collect();
-    Ok(Json(PageReply { items, next_cursor: last.map(cursor) }))
+    let next_cursor = last.map(|last| unit_cursor(&house, &caller, last)).transpose()?;
+    Ok(Json(PageReply { items, next_cursor }))
 }
 
 /// Record that units got what a recall asks for. For the brand only.

@@ -8,13 +8,13 @@ use super::house::House;
 use super::reference::Reference;
 use super::scans::Audience;
 use domain::access::{Fact, Nearness, View};
-use domain::custody::CustodyFacts;
+use domain::custody::{CustodyFacts, Hold};
 use domain::id::{PartyId, ProductId, SiteId};
 use domain::mandate;
 use domain::oversight;
 use domain::party::Party;
 use domain::role::in_regions;
-use store::unit::UnitRecord;
+use store::unit::{PackRecord, UnitRecord};
 
 /// What somebody may be shown of one unit or pack.
 #[derive(Clone, Copy)]
@@ -37,11 +37,7 @@ impl<'a> Sight<'a> {
         let made_in = || site().and_then(|site| site.region.as_deref());
         let hold = || custody.at(unit_number(unit.number), house.clock.now());
         // Who is bound to regions sees of what is not in them no more than anyone.
-        let caller = caller.filter(|caller| {
-            let seat = || hold().and_then(|hold| reference.tree.get(hold.party)?.region.as_deref());
-            let within = |place| in_regions(&caller.regions, place);
-            within(None) || within(made_in()) || within(unit.region.as_deref()) || within(seat())
-        });
+        let caller = caller.filter(|caller| lies_within(reference, caller, unit, hold()));
         let near = |caller: &Caller| {
             let ours = |party: PartyId| reference.tree.is_within(party, caller.party);
             Nearness {
@@ -53,9 +49,18 @@ impl<'a> Sight<'a> {
         Self::of(reference, caller, unit.brand, near)
     }
 
-    /// Of a pack, whose hands are all that there is to see.
-    pub fn of_pack(reference: &'a Reference, caller: &'a Caller, brand: i64) -> Self {
-        Self::of(reference, Some(caller), brand, |_| Nearness::default())
+    /// Of a pack, whose hands are all that there is to see, as they stand now. Who is bound to
+    /// regions sees one that is in them.
+    pub fn of_pack(
+        house: &House,
+        reference: &'a Reference,
+        caller: &'a Caller,
+        (pack, custody): (&PackRecord, &CustodyFacts),
+    ) -> Self {
+        let hold = custody.at(unit_number(pack.number), house.clock.now());
+        let seat = hold.and_then(|hold| reference.tree.get(hold.party)?.region.as_deref());
+        let caller = Some(caller).filter(|caller| in_regions(&caller.regions, seat));
+        Self::of(reference, caller, pack.brand, |_| Nearness::default())
     }
 
     fn of(
@@ -114,6 +119,21 @@ fn in_remit(
     let Some(product) = reference.product_by_id(ProductId(unit.product)) else { return false };
     let places = [made_in, unit.region.as_deref()];
     places.into_iter().any(|place| oversight::sees(authority, product.category, place))
+}
+
+/// Whether a unit lies in the regions a caller is bound to, if any: it was made or started there,
+/// or is in hands whose seat is there.
+pub(super) fn lies_within(
+    reference: &Reference,
+    caller: &Caller,
+    unit: &UnitRecord,
+    hold: Option<&Hold>,
+) -> bool {
+    let site = || unit.site.and_then(|id| reference.site_by_id(SiteId(id)));
+    let made_in = || site().and_then(|site| site.region.as_deref());
+    let seat = || hold.and_then(|hold| reference.tree.get(hold.party)?.region.as_deref());
+    let within = |place| in_regions(&caller.regions, place);
+    within(None) || within(made_in()) || within(unit.region.as_deref()) || within(seat())
 }
 
 /// Whether rows about a party concern a caller: the brand about all of its own, others about

@@ -5,6 +5,7 @@
 //! the giver may do itself whatever the key may. Rotating tells the new secret, so whoever could
 //! rotate a key it could not give would have its powers.
 
+use super::access;
 use super::caller::{Caller, Scope};
 use super::changes::Author;
 use super::house::House;
@@ -218,14 +219,23 @@ pub fn authenticate(
         return None;
     }
     house.key_uses.note(key, now);
+    Some(Caller { address: Some(address), ..caller(reference, key) })
+}
+
+/// Who acts with a key, while it is good.
+pub(super) fn standing(house: &House, reference: &Reference, id: &str) -> Option<Caller> {
+    let key = reference.api_key(id)?;
+    term(key).state(house.clock.now()).is_good().then(|| caller(reference, key))
+}
+
+fn caller(reference: &Reference, key: &ApiKeyRow) -> Caller {
     let (brand, party) = (BrandId(key.brand), PartyId(key.party));
     let mut scopes: Vec<_> = key.scopes.iter().filter_map(|s| Scope::parse(s)).collect();
     if scopes.contains(&Scope::All) && domain::mandate::is_brand(&reference.tree, party) {
         scopes.push(Scope::Keys);
     }
-    let actor = format!("key:{id}");
-    let address = Some(address);
-    Some(Caller { brand, party, scopes, regions: Vec::new(), role: None, actor, address })
+    let actor = format!("key:{}", key.id);
+    Caller { brand, party, scopes, regions: Vec::new(), role: None, actor, address: None }
 }
 
 fn is_secret(key: &ApiKeyRow, state: KeyState, digest: &[u8]) -> bool {
@@ -268,8 +278,7 @@ fn may_do(caller: &Caller, scopes: &[Scope], field: &'static str) -> Result<(), 
 }
 
 fn sees(reference: &Reference, caller: &Caller, key: &ApiKeyRow) -> bool {
-    let party = PartyId(key.party);
-    key.brand == caller.brand.0 && domain::mandate::speaks_for(&reference.tree, caller.party, party)
+    key.brand == caller.brand.0 && access::concerns(reference, caller, PartyId(key.party))
 }
 
 /// A key that the caller could have given.

@@ -28,6 +28,8 @@ const WAITING_MAX: usize = 50_000;
 const FLUSH_MAX: usize = 500;
 /// Records listed at a time.
 pub const RECORDS_MAX: usize = 1_000;
+/// Kinds of objects that are about the people who work here.
+const PEOPLE_KINDS: [&str; 3] = ["account", "membership", "invitation"];
 
 struct Noted {
     row: ReadRow,
@@ -320,7 +322,7 @@ async fn page(
     let before = wanted.after.filter(|(at, _)| *at < until).unwrap_or((until, [0; 16]));
     let mut found = Vec::new();
     for brand in [caller.brand, BrandId(0)] {
-        let asked = AuditAsked {
+        let mut asked = AuditAsked {
             home: home(brand),
             since: wanted.since.map_or(i64::MIN, Timestamp::as_microsecond),
             before,
@@ -331,9 +333,8 @@ async fn page(
             // One more tells whether a further page follows.
             most: i64::try_from(most + 1).unwrap_or(i64::MAX),
         };
-        for change in house.store.changes_fetch(&asked).await? {
-            found.extend(changed(house, change));
-        }
+        found.extend(changes_shown(house, caller, &mut asked, most).await?);
+        asked.before = before;
         let reads = house.store.reads_fetch(&asked).await?;
         for record in reads {
             let reason = reason_of(house, &record).await?;
@@ -344,6 +345,30 @@ async fn page(
     let more = found.len() > most;
     found.truncate(most);
     Ok((found, more))
+}
+
+/// The next changes that a caller is shown, one more than `most` where there are more. What the
+/// deployment itself holds of people who are no brand's is the operator's to read.
+async fn changes_shown(
+    house: &House,
+    caller: &Caller,
+    asked: &mut AuditAsked,
+    most: usize,
+) -> Result<Vec<Record>, FlowError> {
+    let all = asked.home != home(BrandId(0)) || caller.is_operator();
+    let mut shown = Vec::new();
+    loop {
+        let page = house.store.changes_fetch(asked).await?;
+        let last_page = page.len() <= most;
+        if let Some(last) = page.last() {
+            asked.before = (last.event.recorded_at, last.event.id.0);
+        }
+        let told = page.into_iter().filter_map(|change| changed(house, change));
+        shown.extend(told.filter(|record| all || !PEOPLE_KINDS.contains(&&*record.kind)));
+        if last_page || shown.len() > most {
+            return Ok(shown);
+        }
+    }
 }
 
 fn changed(house: &House, change: ChangeRecord) -> Option<Record> {

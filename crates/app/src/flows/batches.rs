@@ -1,5 +1,6 @@
 //! Minting: any number of codes is one row. Streaming, delivering and voiding them.
 
+use super::access;
 use super::audit;
 use super::caller::{Caller, Scope};
 use super::changes;
@@ -7,6 +8,7 @@ use super::house::{EventDraft, House};
 use super::idempotency::{Answer, Keyed};
 use super::mandate::brand_only;
 use super::outcome::{FlowError, RACES_MAX};
+use super::people::sign_up;
 use super::reference::Reference;
 use domain::audit::SensitiveRead;
 use domain::code::{TraceCode, UnitNumber};
@@ -115,6 +117,7 @@ pub fn mint_into(
         .fold((reference.line_end(), reference.last_ids.batch), |(end, id), batch| {
             (end.max(batch.end()), id.max(batch.id))
         });
+    sign_up::share_of_numbers(house, caller, reference, (mint.count, commit))?;
     if u64::try_from(end + mint.count).ok().and_then(UnitNumber::new).is_none() {
         return Err(Refused::invalid("count", "the line of numbers is used up").into());
     }
@@ -453,7 +456,7 @@ pub fn list<'a>(reference: &'a Reference, caller: &Caller) -> Result<Vec<&'a Bat
 }
 
 fn may_read(reference: &Reference, caller: &Caller, batch: &Batch) -> bool {
-    let ours = |party: i64| reference.tree.is_within(PartyId(party), caller.party);
+    let ours = |party: i64| access::concerns(reference, caller, PartyId(party));
     let handed = || batch.delivered_to.is_some_and(ours);
     batch.brand == caller.brand.0 && (brand_only(reference, caller).is_ok() || handed())
 }

@@ -9,6 +9,9 @@ use std::net::IpAddr;
 
 pub use domain::scope::Scope;
 
+/// What the ledger shows as actor for the operator.
+pub(super) const OPERATOR: &str = "cli";
+
 /// Who asks.
 #[derive(Clone, Debug)]
 pub struct Caller {
@@ -33,8 +36,13 @@ impl Caller {
     pub fn operator(brand: BrandId, party: PartyId) -> Self {
         let scopes = Role::Owner.scopes().to_vec();
         let role = Some(Role::Owner);
-        let actor = "cli".to_owned();
+        let actor = OPERATOR.to_owned();
         Self { brand, party, scopes, regions: Vec::new(), role, actor, address: None }
+    }
+
+    /// Whether this is the operator at the command line.
+    pub fn is_operator(&self) -> bool {
+        self.actor == OPERATOR
     }
 
     /// Whether the caller may do this. Who comes with a key of the brand that holds `all` holds

@@ -1,7 +1,7 @@
 //! Recording changes of reference data: every changed row goes into a commit together with the
 //! event that tells who changed what, before and after. The store refuses a row without it.
 
-use super::caller::Caller;
+use super::caller::{Caller, OPERATOR};
 use super::house::{House, event_id_at};
 use super::outcome::FlowError;
 use super::reference::Reference;
@@ -11,6 +11,7 @@ use domain::certification::{CertificateStatus, Certification};
 use domain::id::{BrandId, EventId, PartyId, ProductId};
 use domain::party::{Party, Site};
 use domain::product::Product;
+use domain::refusal::{Refusal, Refused};
 use domain::retention::Kept;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -41,7 +42,12 @@ pub struct Author {
 impl Author {
     /// The operator at the command line, in a brand.
     pub fn operator(brand: BrandId) -> Self {
-        Self { brand, party: None, actor: "cli".to_owned(), address: None }
+        Self { brand, party: None, actor: OPERATOR.to_owned(), address: None }
+    }
+
+    /// Whether this is the operator at the command line.
+    fn is_operator(&self) -> bool {
+        self.actor == OPERATOR
     }
 
     /// The program itself, in the deployment.
@@ -77,6 +83,7 @@ pub(super) fn add(
         known => known,
     };
     let words = Words::new(reference, commit.reference.iter().chain(&changes));
+    let mut fresh_count = 0;
     // What earlier rows of the commit made of an object is what the next one finds.
     let mut latest: HashMap<(&str, String), Fields> = HashMap::new();
     for change in &commit.reference {
@@ -91,6 +98,7 @@ pub(super) fn add(
             Some(before) => Some(before.clone()),
             None => words.before(change),
         };
+        fresh_count += usize::from(before.is_none());
         let verb = verb(change, before.is_some());
         // A range of codes is told by itself: the batch it lies in stays what it is.
         let fields = match change {
@@ -104,8 +112,28 @@ pub(super) fn add(
             latest.insert((kind, code), after);
         }
     }
+    share_of_rows(house, author, reference, fresh_count + commit.reference.len())?;
     commit.reference.extend(changes);
     Ok(())
+}
+
+/// Refuses rows beyond a brand's share, where brands sign up by themselves: every process keeps
+/// them all in memory, so nobody but the operator adds more.
+fn share_of_rows(
+    house: &House,
+    author: &Author,
+    reference: &Reference,
+    count: usize,
+) -> Result<(), Refused> {
+    let settings = &house.settings;
+    let free = !settings.sign_up || author.is_operator();
+    if free || reference.row_count(author.brand) + count <= settings.rows_max {
+        return Ok(());
+    }
+    let most = settings.rows_max;
+    let why =
+        format!("a brand holds {most} rows of reference data here; ask the operator for more");
+    Err(Refused::because(Refusal::NotAllowed, "", why))
 }
 
 /// Adds the record of a change beside the reference data: what kind of object, which, and what was

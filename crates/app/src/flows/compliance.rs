@@ -102,6 +102,7 @@ pub async fn report(
     most: u64,
 ) -> Result<ProductReport, FlowError> {
     let (reference, sight, product) = seen(house, caller, gtin).await?;
+    let _turn = house.walks.take(caller).await;
     let coverage = coverage(house, &reference, (&sight, &product), beyond, most).await?;
     Ok(report_of(house, &reference, &product, Some(coverage)))
 }
@@ -211,6 +212,7 @@ pub async fn uncoded(
     most: usize,
 ) -> Result<(Vec<(UnitRecord, Timestamp)>, Option<i64>), FlowError> {
     let (reference, sight, product) = seen(house, caller, gtin).await?;
+    let _turn = house.walks.take(caller).await;
     let mut walk = walk_of(&reference, product.id, beyond, |batch| !is_coded(batch));
     let now = house.clock.now();
     let (mut found, mut walked) = (Vec::new(), 0);

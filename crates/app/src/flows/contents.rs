@@ -125,7 +125,8 @@ pub async fn show<'a>(
     caller.need(Scope::Read)?;
     let pack = pack_named(house, caller.brand, sscc).await?;
     let dossier = pack_dossier(house, pack).await?;
-    let sight = Sight::of_pack(reference, caller, dossier.pack.brand);
+    let subject = (&dossier.pack, &dossier.custody);
+    let sight = Sight::of_pack(house, reference, caller, subject);
     if !travelled(&sight, &dossier.custody, dossier.pack.number) {
         return Err(Refused::new(Refusal::UnknownSubject, "sscc").into());
     }

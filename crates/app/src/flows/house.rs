@@ -8,6 +8,7 @@ use super::log::Sealing;
 use super::outcome::FlowError;
 use super::reference::{Reference, code_key_label, key_ring};
 use super::scans::ScanQueue;
+use super::turns::{IMPORTS_MAX, Turns, WALKS_MAX};
 use crate::clock::Clock;
 use crate::geo::Geo;
 use crate::rules::Rules;
@@ -37,11 +38,14 @@ pub struct Settings {
     pub hotline: String,
     /// Whether brands may sign up by themselves.
     pub sign_up: bool,
+    /// Reference rows a brand may hold where they do: every process keeps all of them in memory.
+    pub rows_max: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { host: "localhost".to_owned(), hotline: String::new(), sign_up: false }
+        let host = "localhost".to_owned();
+        Self { host, hotline: String::new(), sign_up: false, rows_max: 20_000 }
     }
 }
 
@@ -67,6 +71,10 @@ pub struct House {
     pub reads: ReadQueue,
     /// Uses of keys waiting to be written.
     pub key_uses: KeyUses,
+    /// Walks over many units under way.
+    pub walks: Turns,
+    /// Files being taken over the network.
+    pub imports: Turns,
     ring: ArcSwap<KeyRing>,
     master: MasterKey,
     reference: ArcSwap<Reference>,
@@ -106,6 +114,8 @@ impl House {
             sealing: Sealing::default(),
             reads: ReadQueue::default(),
             key_uses: KeyUses::default(),
+            walks: Turns::new(WALKS_MAX),
+            imports: Turns::new(IMPORTS_MAX),
             ring: ArcSwap::from_pointee(ring),
             master,
             reference: ArcSwap::from_pointee(reference),

@@ -1,6 +1,6 @@
 //! For whom a caller may speak: loading what the rule in `domain::mandate` asks for.
 
-use super::access::concerns;
+use super::access::{concerns, lies_within};
 use super::caller::Caller;
 use super::custody::{self, Subject};
 use super::find::unit_number;
@@ -30,15 +30,18 @@ pub fn speaks_for(
     Err(Refused::because(Refusal::NotAllowed, field, why))
 }
 
-/// Refuses what only the brand may do.
+/// Refuses what only the brand may do. It is about the whole of it, so whoever is bound to regions
+/// does none of it.
 ///
 /// # Errors
 /// [`Refusal::NotAllowed`].
 pub fn brand_only(reference: &Reference, caller: &Caller) -> Result<(), Refused> {
-    if mandate::is_brand(&reference.tree, caller.party) {
-        return Ok(());
-    }
-    Err(Refused::because(Refusal::NotAllowed, "", "only the brand does that"))
+    let why = match mandate::is_brand(&reference.tree, caller.party) {
+        true if caller.regions.is_empty() => return Ok(()),
+        true => "it is bound to regions, and this is about the whole brand",
+        false => "only the brand does that",
+    };
+    Err(Refused::because(Refusal::NotAllowed, "", why))
 }
 
 /// Refuses a row of master data that the caller may not add or change. While the brand's own party
@@ -87,16 +90,20 @@ pub async fn may(
     unit: &UnitRecord,
 ) -> Result<(), FlowError> {
     let tree = &reference.tree;
+    let refused = |why| Refused::because(Refusal::NotAllowed, field, why);
     // The brand needs no look at custody, and neither does what only the brand may say.
-    let said = match mandate::may(tree, caller.party, deed, Hands::default()) {
-        Err(_) if deed != Deed::Recall => {
-            let subject = Subject::Unit(Box::new(unit.clone()));
-            let facts = custody::facts(house, reference, &[&subject]).await?;
-            let maker = unit.site.and_then(|s| reference.site_by_id(SiteId(s))).map(|s| s.party);
-            let hold = facts.at(unit_number(unit.number), house.clock.now());
-            mandate::may(tree, caller.party, deed, Hands { maker, hold })
-        }
-        said => said,
-    };
-    Ok(said.map_err(|why| Refused::because(Refusal::NotAllowed, field, why))?)
+    let said = mandate::may(tree, caller.party, deed, Hands::default());
+    let settled = said.is_ok() || deed == Deed::Recall;
+    if settled && caller.regions.is_empty() {
+        return Ok(said.map_err(refused)?);
+    }
+    let subject = Subject::Unit(Box::new(unit.clone()));
+    let facts = custody::facts(house, reference, &[&subject]).await?;
+    let maker = unit.site.and_then(|s| reference.site_by_id(SiteId(s))).map(|s| s.party);
+    let hold = facts.at(unit_number(unit.number), house.clock.now());
+    if !lies_within(reference, caller, unit, hold) {
+        return Err(refused("it lies outside the regions it is bound to").into());
+    }
+    let said = mandate::may(tree, caller.party, deed, Hands { maker, hold });
+    Ok(said.map_err(refused)?)
 }

@@ -48,6 +48,7 @@ pub mod reports;
 pub mod scans;
 pub mod ship;
 pub mod sites;
+pub mod turns;
 pub mod verify;
 pub mod waiting;
 

@@ -12,6 +12,7 @@ pub mod sign_in;
 pub mod sign_up;
 
 use super::access;
+use super::api_keys;
 use super::audit;
 use super::caller::{Caller, Scope};
 use super::changes::{self, Author};
@@ -28,7 +29,7 @@ use domain::role::{REGIONS_MAX, Role, may_not_give, no_wider};
 use domain::sign_in::INVITATION_MAX;
 use domain::text::NAME_CHARS_MAX;
 use sessions::{Opened, Origin, Session};
-use sign_in::hashed;
+use sign_in::{SignInError, hashed, refuse_taken_counted};
 use store::StoreError;
 use store::canonical::hex;
 use store::commit::Commit;
@@ -172,7 +173,8 @@ pub async fn withdraw(house: &House, caller: &Caller, id: &str) -> Result<(), Fl
     }
 }
 
-/// The open invitation behind a link.
+/// The open invitation behind a link. It is good while whoever gave it could still give it: who was
+/// removed leaves no way back in.
 ///
 /// # Errors
 /// [`Refusal::UnknownInvitation`]: there is none, or it was used, withdrawn or is over.
@@ -180,21 +182,41 @@ pub async fn invitation(house: &House, token: &str) -> Result<Invitation, FlowEr
     let row = house.store.invitation_fetch(&sessions::digest_of(token)).await?;
     let now = house.clock.now().as_microsecond();
     let open = row.filter(|row| row.used_at.is_none() && row.expires_at > now);
-    let row = open.ok_or_else(|| Refused::new(Refusal::UnknownInvitation, "token"))?;
+    let unknown = || Refused::new(Refusal::UnknownInvitation, "token");
+    let row = open.ok_or_else(unknown)?;
+    if !stands(house, &row).await? {
+        return Err(unknown().into());
+    }
     Ok(told(house, row))
+}
+
+/// Whether whoever gave an invitation could give it now. The operator always could.
+async fn stands(house: &House, row: &InvitationRow) -> Result<bool, FlowError> {
+    let reference = house.reference_now().await?;
+    let givers = match row.actor.split_once(':') {
+        Some(("account", id)) => sessions::acting(house, &reference, id).await?,
+        Some(("key", id)) => api_keys::standing(house, &reference, id).into_iter().collect(),
+        _ => return Ok(true),
+    };
+    let bounds = (row.role.as_str(), row.regions.as_slice());
+    Ok(givers.iter().any(|giver| {
+        giver.brand.0 == row.brand
+            && giver.may(Scope::People)
+            && reaches(&reference, giver, PartyId(row.party), bounds)
+    }))
 }
 
 /// Accepts an invitation: as a new account, or as that of the session that comes with it.
 ///
 /// # Errors
 /// [`Refusal::UnknownInvitation`], [`Refusal::InvalidField`], [`Refusal::SignInNameTaken`],
-/// [`Refusal::AlreadyMember`].
+/// [`Refusal::AlreadyMember`]; [`SignInError::Wait`] after too many names that were taken.
 pub async fn accept(
     house: &House,
     token: &str,
     (chosen, session): (&Chosen, Option<&Session>),
     origin: &Origin,
-) -> Result<Opened, FlowError> {
+) -> Result<Opened, SignInError> {
     let Invitation { row: invited, name } = invitation(house, token).await?;
     let known = match session {
         Some(session) => Some(accounts::fetch(house, &session.account).await?),
@@ -203,12 +225,14 @@ pub async fn accept(
     let made = match &known {
         Some(_) => None,
         None => {
-            let names = chosen.sound()?;
-            refuse_taken(house, &names.sign_in).await?;
+            let names = chosen.sound().map_err(FlowError::from)?;
+            refuse_taken_counted(house, &names.sign_in, origin).await?;
             Some(Account::new(house, names, hashed(&chosen.password).await?)?)
         }
     };
-    let Some(account) = made.as_ref().or(known.as_ref()) else { return Err(FlowError::Busy) };
+    let Some(account) = made.as_ref().or(known.as_ref()) else {
+        return Err(FlowError::Busy.into());
+    };
     let reference = house.reference_now().await?;
     let author = Author {
         brand: BrandId(invited.brand),
@@ -227,7 +251,7 @@ pub async fn accept(
         account.put(house, &author, None, &mut commit)?;
     }
     let membership = MembershipRow {
-        id: secrets::random::<16>()?,
+        id: secrets::random::<16>().map_err(FlowError::from)?,
         account: id,
         brand: invited.brand,
         party: invited.party,
@@ -244,17 +268,17 @@ pub async fn accept(
     commit.people.push(PeopleChange::Session(row));
     match house.store.commit(&commit).await {
         Err(StoreError::Duplicate(_)) if session.is_some() => {
-            Err(Refused::new(Refusal::AlreadyMember, "token").into())
+            Err(refused(Refusal::AlreadyMember, "token"))
         }
-        Err(StoreError::Duplicate(_)) => {
-            Err(Refused::new(Refusal::SignInNameTaken, "sign_in_name").into())
-        }
-        Err(StoreError::Conflict(_)) => {
-            Err(Refused::new(Refusal::UnknownInvitation, "token").into())
-        }
+        Err(StoreError::Duplicate(_)) => Err(refused(Refusal::SignInNameTaken, "sign_in_name")),
+        Err(StoreError::Conflict(_)) => Err(refused(Refusal::UnknownInvitation, "token")),
         Err(error) => Err(error.into()),
         Ok(()) => Ok(opened),
     }
+}
+
+fn refused(refusal: Refusal, field: &'static str) -> SignInError {
+    FlowError::from(Refused::new(refusal, field)).into()
 }
 
 pub(super) async fn refuse_taken(house: &House, name: &str) -> Result<(), FlowError> {
@@ -479,7 +503,7 @@ fn reaches(
     (role, regions): (&str, &[String]),
 ) -> bool {
     let role = Role::parse(role).unwrap_or(Role::Owner);
-    domain::mandate::speaks_for(&reference.tree, caller.party, party)
+    access::concerns(reference, caller, party)
         && may_give(caller, (role, ""), (regions, "")).is_ok()
 }
 

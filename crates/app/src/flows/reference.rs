@@ -323,6 +323,20 @@ impl Reference {
         self.recalls.iter().filter(move |recall| recall.row.brand == brand.0)
     }
 
+    /// How many rows of a brand are kept here.
+    pub fn row_count(&self, brand: BrandId) -> usize {
+        let of = |owner: i64| owner == brand.0;
+        let party = |id| self.tree.get(id).is_some_and(|p: &Party| p.brand == brand);
+        self.tree.iter().filter(|p| p.brand == brand).count()
+            + self.sites.values().filter(|s| party(s.party)).count()
+            + self.products.values().filter(|p| p.brand == brand).count()
+            + self.territory_keys.values().filter(|t| of(t.brand)).count()
+            + self.batches.iter().filter(|b| of(b.brand)).count()
+            + self.voids.iter().filter(|v| of(v.brand)).count()
+            + self.api_keys.values().filter(|k| of(k.brand)).count()
+            + self.recalls(brand).count()
+    }
+
     /// Whether anybody's name may be shown to consumers as their channel.
     pub fn any_public_party(&self, brand: BrandId) -> bool {
         self.tree.iter().any(|p| p.brand == brand && p.public)

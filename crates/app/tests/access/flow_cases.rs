@@ -74,6 +74,7 @@ pub const RULES: &[(&str, &str)] = &[
     ("oversight::admit_export", "the rule"),
     ("batches::mint_into", "the inside of mint"),
     ("house::about", "an event's draft"),
+    ("turns::take", "who waits for whom"),
     ("receipt::missing", "what a receipt lacks, after paper() let the caller in"),
 ];
 

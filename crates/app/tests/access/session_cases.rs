@@ -78,7 +78,7 @@ pub fn cases() -> Vec<Own> {
         json("DELETE", "/api/v1/sessions/{id}", Value::Null, 204),
         json("POST", "/api/v1/session/membership", json!({"membership": "§"}), 200),
         json("POST", "/api/v1/account/password", changed, 200),
-        json("POST", "/api/v1/account/totp", Value::Null, 200),
+        json("POST", "/api/v1/account/totp", json!({"password": PASSWORD}), 200),
         json("GET", "/account", Value::Null, 200),
         form("/account/membership", &[("membership", "§")], 303),
         form("/account/session", &[("session", "§")], 200),

@@ -62,7 +62,7 @@ pub async fn open(target: &Target, clock: Clock) -> Arc<House> {
 /// The same store in a deployment that brands may sign up in.
 pub async fn open_to_all(target: &Target, clock: Clock) -> Arc<House> {
     let geo = Arc::new(Geo::tables_only().expect("the shipped tables are sound"));
-    let settings = Settings { sign_up: true, ..Settings::default() };
+    let settings = Settings { sign_up: true, rows_max: 100, ..Settings::default() };
     let house = House::open(target, master(), clock, geo, settings).await;
     Arc::new(house.expect("the house opens"))
 }

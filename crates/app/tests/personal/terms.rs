@@ -52,8 +52,8 @@ async fn rows_from_before_there_were_persons_go_on(world: &World) {
     let old = || world.house.store.registrations_old(0, 100);
     assert_eq!(old().await.expect("it reads").len(), 3);
     // The binding stands, and whoever comes with the telephone has an identity then.
-    assert_eq!(scene.register(0, JOHN).await, Bound::Anothers);
-    assert_eq!(scene.register(0, MARY).await, Bound::Yours);
+    assert_eq!(scene.register(0, JOHN).await, Bound::Before);
+    assert_eq!(scene.register(0, MARY).await, Bound::Before);
     let staff = scene.staff("BRAND", "persons").await;
     let (status, mary) = staff.find(MARY).await;
     assert_eq!((status, mary["registrations"].as_array().map(Vec::len)), (200, Some(2)));

@@ -34,6 +34,7 @@ use std::sync::Arc;
 use store::canonical::hex;
 use store::event::{Body, Event};
 use store::unit::UnitRecord;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Names the columns and their meaning; other columns get another name.
 pub const SCHEMA: &str = "dossier.trace.v1";
@@ -213,6 +214,7 @@ pub struct Part {
     digest: Sha256,
     /// Everything there is was given.
     ended: bool,
+    _turn: Option<OwnedSemaphorePermit>,
 }
 
 impl Part {
@@ -234,7 +236,8 @@ impl Part {
             return Err(Refused::invalid("limit", format!("must be 1 to {ROWS_MAX}")).into());
         }
         let cursor = after.unwrap_or_else(|| Cursor { as_of: as_of_now(house), beyond: 0 });
-        let object = format!("{SCHEMA} {} {}", format.as_str(), cursor.text());
+        let turn = house.walks.take(caller).await;
+        let object = format!("{SCHEMA} {} as of {}", format.as_str(), cursor.as_of);
         audit::note(house, &caller.into(), SensitiveRead::Export, &object, limit);
         Ok(Self {
             house: Arc::clone(house),
@@ -248,6 +251,7 @@ impl Part {
             count: 0,
             digest: Sha256::new(),
             ended: false,
+            _turn: turn,
         })
     }
 

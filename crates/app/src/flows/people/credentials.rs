@@ -71,7 +71,7 @@ pub async fn change_password(
     let mut after = account.clone();
     after.locks.password = hashed(next).await?;
     let membership = session.membership.clone();
-    let author = author(&account, membership.as_ref(), origin.address);
+    let author = author(house, &account, membership.as_ref(), origin.address).await?;
     let mut commit = Commit::default();
     after.put(house, &author, Some(&account), &mut commit)?;
     commit.people.push(PeopleChange::SessionsEnded(account.row.id));
@@ -85,15 +85,17 @@ pub async fn change_password(
 }
 
 /// Begins a second factor: it counts once it is confirmed. Beginning again forgets what was begun.
+/// Whoever finds a session open cannot shut its owner out with a factor of their own.
 ///
 /// # Errors
-/// [`Refusal::SecondFactorState`] while one is on.
+/// [`Refusal::WrongPassword`]; [`Refusal::SecondFactorState`] while one is on; a wait runs.
 pub async fn begin_second_factor(
     house: &House,
     session: &Session,
-    origin: &Origin,
-) -> Result<Begun, FlowError> {
-    let secret = secrets::random::<{ totp::SECRET_BYTES }>()?;
+    (password, origin): (&str, &Origin),
+) -> Result<Begun, SignInError> {
+    confirm_password(house, &own(house, session).await?, (password, origin)).await?;
+    let secret = secrets::random::<{ totp::SECRET_BYTES }>().map_err(FlowError::from)?;
     let begun = change(house, session, origin, |account| {
         if account.locks.totp.is_some() {
             return Err(Refusal::SecondFactorState.into());
@@ -199,7 +201,7 @@ async fn change<T>(
         let before = own(house, session).await?;
         let mut after = before.clone();
         let decided = decide(&mut after)?;
-        let author = author(&before, session.membership.as_ref(), origin.address);
+        let author = author(house, &before, session.membership.as_ref(), origin.address).await?;
         let mut commit = Commit::default();
         after.put(house, &author, Some(&before), &mut commit)?;
         match house.store.commit(&commit).await {

@@ -183,7 +183,8 @@ pub async fn authenticate(
         }
     }
     let reference = house.reference().await?;
-    let caller = found.membership.as_ref().and_then(|m| caller(&reference, m, address));
+    let caller = found.membership.as_ref().and_then(|m| caller(&reference, m));
+    let caller = caller.map(|caller| Caller { address: Some(address), ..caller });
     Ok(Some((of(row, found.membership), caller)))
 }
 
@@ -193,7 +194,7 @@ fn live(row: &SessionRow, now: Timestamp) -> bool {
 }
 
 /// Who acts as a membership. None where its role or party is not known to this program.
-fn caller(reference: &Reference, row: &MembershipRow, address: IpAddr) -> Option<Caller> {
+fn caller(reference: &Reference, row: &MembershipRow) -> Option<Caller> {
     let role = Role::parse(&row.role)?;
     let party = reference.tree.get(PartyId(row.party)).filter(|p| p.brand.0 == row.brand)?;
     Some(Caller {
@@ -203,8 +204,24 @@ fn caller(reference: &Reference, row: &MembershipRow, address: IpAddr) -> Option
         regions: row.regions.clone(),
         role: Some(role),
         actor: actor(&row.account),
-        address: Some(address),
+        address: None,
     })
+}
+
+/// Everything somebody may act as now, by the account in the ledger's digits; nothing once it is
+/// disabled.
+pub(in crate::flows) async fn acting(
+    house: &House,
+    reference: &Reference,
+    id: &str,
+) -> Result<Vec<Caller>, FlowError> {
+    let Some(id) = accounts::id_of(id) else { return Ok(Vec::new()) };
+    let account = house.store.account_fetch(&id).await?;
+    if account.is_none_or(|account| account.disabled_at.is_some()) {
+        return Ok(Vec::new());
+    }
+    let rows = house.store.memberships(&id).await?;
+    Ok(rows.iter().filter_map(|row| caller(reference, row)).collect())
 }
 
 /// The sessions of the account, the oldest first; those that are over are left out.

@@ -19,6 +19,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use domain::id::{BrandId, PartyId};
 use domain::password::PASSWORD_CHARS_MAX;
+use domain::refusal::{Refusal, Refused};
 use domain::sign_in::{
     ACCOUNT_FREE, ADDRESS_FREE, FAILURES_KEPT, SIGN_UPS_FREE, STEP_MAX, wait_after,
 };
@@ -28,7 +29,7 @@ use std::net::IpAddr;
 use store::canonical::hex;
 use store::commit::Commit;
 use store::people::{MembershipRow, PeopleChange, PersonalId, Wait};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use zeroize::Zeroizing;
 
 const STEP_LABEL: &str = "dossier sign-in step v1";
@@ -37,6 +38,9 @@ const ADDRESS_DOMAIN: &str = "dossier tries of an address v1";
 const SIGN_UP_DOMAIN: &str = "dossier sign-ups of an address v1";
 /// Passwords hashed at once: each takes some 20 MiB and a core.
 static HASHING: Semaphore = Semaphore::const_new(2);
+/// Those who wait for it: some seconds' worth. Whoever comes after them is told to come again at
+/// once, and nothing of theirs is counted.
+static ROOM: Semaphore = Semaphore::const_new(64);
 
 /// A try to sign in.
 #[derive(Clone, Default)]
@@ -103,6 +107,7 @@ pub async fn sign_in(house: &House, attempt: &Attempt) -> Result<SignedIn, SignI
     let row = house.store.account_named(&hash).await?;
     let account = row.map(|row| Account::open(house, row)).transpose()?;
     let id = account.as_ref().map(|a| a.row.id);
+    let _room = room()?;
     let counted = count(house, (&hash, id.as_ref()), &attempt.origin).await?;
     let phc = account.as_ref().map_or(passwords::NOBODY, |a| a.locks.password.as_str());
     let right = is_right(&attempt.password, phc).await;
@@ -158,18 +163,37 @@ async fn is_right(password: &str, phc: &str) -> bool {
     let fits = password.chars().count() <= PASSWORD_CHARS_MAX;
     let password = Zeroizing::new(if fits { password.to_owned() } else { String::new() });
     let phc = Zeroizing::new(phc.to_owned());
-    let Ok(_turn) = HASHING.acquire().await else { return false };
-    let tried = tokio::task::spawn_blocking(move || passwords::is_hashed(&password, &phc));
-    tried.await.unwrap_or(false)
+    in_turn(&HASHING, move || passwords::is_hashed(&password, &phc)).await.unwrap_or(false)
 }
 
 /// Hashes a new password, off the threads that answer.
 pub(in crate::flows) async fn hashed(password: &str) -> Result<String, FlowError> {
+    let _room = room()?;
     let password = Zeroizing::new(password.to_owned());
-    let wrong = || FlowError::Secrets(crate::secrets::SecretsError::Wrong);
-    let _turn = HASHING.acquire().await.map_err(|_| wrong())?;
-    let hashed = tokio::task::spawn_blocking(move || passwords::hash(&password)).await;
-    Ok(hashed.map_err(|_| wrong())??)
+    let hashed = in_turn(&HASHING, move || passwords::hash(&password)).await;
+    Ok(hashed.ok_or(crate::secrets::SecretsError::Wrong)??)
+}
+
+/// A place among those who wait for a turn.
+///
+/// # Errors
+/// [`FlowError::Busy`]: there is none left.
+fn room() -> Result<SemaphorePermit<'static>, FlowError> {
+    ROOM.try_acquire().map_err(|_| FlowError::Busy)
+}
+
+/// Does costly work in its turn. The turn is the work's own: it ends with the work, not with who
+/// asked for it and hung up, else any number could be begun.
+async fn in_turn<T: Send + 'static>(
+    turns: &'static Semaphore,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let turn = turns.acquire().await.ok()?;
+    let done = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        work()
+    });
+    done.await.ok()
 }
 
 /// Looks at the password of an account that is signed in, counted as a try to sign in is.
@@ -179,12 +203,13 @@ pub(in crate::flows) async fn confirm_password(
     (password, origin): (&str, &Origin),
 ) -> Result<(), SignInError> {
     let key = (account.row.name_hash.as_slice(), Some(&account.row.id));
+    let room = room()?;
     let counted = count(house, key, origin).await?;
     if !is_right(password, &account.locks.password).await {
-        let wrong = domain::refusal::Refusal::WrongPassword;
-        let refused = domain::refusal::Refused::new(wrong, "password");
+        let refused = Refused::new(Refusal::WrongPassword, "password");
         return Err(SignInError::Flow(refused.into()));
     }
+    drop(room);
     take_back(house, counted, true).await;
     Ok(())
 }
@@ -205,7 +230,8 @@ async fn open(
             let step = step.ok_or(SignInError::Refused)?;
             commit.people.push(PeopleChange::TotpStep(account.row.id, step));
         } else {
-            recover(house, account, (code, membership.as_ref(), origin), &mut commit)?;
+            let author = author(house, account, membership.as_ref(), origin.address).await?;
+            recover(house, account, (code, &author), &mut commit)?;
         }
     }
     if commit.events.is_empty() {
@@ -226,7 +252,7 @@ async fn open(
 fn recover(
     house: &House,
     account: &Account,
-    (code, membership, origin): (&str, Option<&MembershipRow>, &Origin),
+    (code, author): (&str, &Author),
     commit: &mut Commit,
 ) -> Result<(), SignInError> {
     let code = totp::recovery_read(code).ok_or(SignInError::Refused)?;
@@ -236,22 +262,27 @@ fn recover(
     if after.locks.recovery.len() == account.locks.recovery.len() {
         return Err(SignInError::Refused);
     }
-    let author = author(account, membership, origin.address);
-    Ok(after.put(house, &author, Some(account), commit)?)
+    Ok(after.put(house, author, Some(account), commit)?)
 }
 
-/// An account as the author of a change of itself.
-pub(in crate::flows) fn author(
+/// An account as the author of a change of itself: in the brand it acts in; where none is chosen,
+/// in one it is a member of, since every brand's auditors read what the deployment files.
+pub(in crate::flows) async fn author(
+    house: &House,
     account: &Account,
     membership: Option<&MembershipRow>,
     address: Option<IpAddr>,
-) -> Author {
-    Author {
-        brand: BrandId(membership.map_or(0, |m| m.brand)),
-        party: membership.map(|m| PartyId(m.party)),
+) -> Result<Author, FlowError> {
+    let first = match membership {
+        Some(chosen) => Some(chosen.clone()),
+        None => house.store.memberships(&account.row.id).await?.into_iter().next(),
+    };
+    Ok(Author {
+        brand: BrandId(first.as_ref().map_or(0, |m| m.brand)),
+        party: first.map(|m| PartyId(m.party)),
         actor: account.actor(),
         address,
-    }
+    })
 }
 
 /// Counts a try before it is looked at.
@@ -274,10 +305,14 @@ pub(in crate::flows) async fn count(
         (house.secrets.hash(ACCOUNT_DOMAIN, &name), ACCOUNT_FREE),
         (house.secrets.hash(ADDRESS_DOMAIN, &network), ADDRESS_FREE),
     ];
+    count_keys(house, &keys).await
+}
+
+async fn count_keys(house: &House, keys: &[(Vec<u8>, i64)]) -> Result<Counted, SignInError> {
     for _ in 0..RACES_MAX {
         let now = house.clock.now();
         let mut taken = Vec::new();
-        for (key, free) in &keys {
+        for (key, free) in keys {
             let was = house.store.wait_fetch(key).await?;
             let next = next(was, *free, now)?;
             taken.push((key.clone(), was, next));
@@ -295,6 +330,27 @@ pub(in crate::flows) async fn count(
         }
     }
     Err(FlowError::Busy.into())
+}
+
+/// Refuses a sign-in name that somebody has. That it is taken is told, so each is a wrong try of
+/// the address: nobody goes through names here that signing in does not tell.
+///
+/// # Errors
+/// [`Refusal::SignInNameTaken`]; [`SignInError::Wait`] after too many wrong tries.
+pub(in crate::flows) async fn refuse_taken_counted(
+    house: &House,
+    name: &str,
+    origin: &Origin,
+) -> Result<(), SignInError> {
+    let network = network_of(origin.address);
+    let keys = [(house.secrets.hash(ADDRESS_DOMAIN, &network), ADDRESS_FREE)];
+    let counted = count_keys(house, &keys).await?;
+    if house.store.account_named(&accounts::name_hash(house, name)).await?.is_some() {
+        let taken = Refused::new(Refusal::SignInNameTaken, "sign_in_name");
+        return Err(FlowError::from(taken).into());
+    }
+    take_back(house, counted, false).await;
+    Ok(())
 }
 
 /// Counts a brand that signs up from a network, before it is made.
@@ -404,6 +460,25 @@ mod tests {
         assert!(matches!(early, Err(SignInError::Wait(1))), "{early:?}");
         assert_eq!(next(Some(fifth), ACCOUNT_FREE, at(70)).unwrap().failures, 6);
         assert_eq!(next(Some(fifth), ACCOUNT_FREE, at(90_000)).unwrap().failures, 1);
+    }
+
+    #[tokio::test]
+    async fn who_hangs_up_frees_no_turn_before_the_work_is_done() {
+        static TURNS: Semaphore = Semaphore::const_new(1);
+        let (end, waits) = std::sync::mpsc::channel::<()>();
+        let (began, begins) = tokio::sync::oneshot::channel::<()>();
+        let work = move || {
+            began.send(()).unwrap();
+            waits.recv().unwrap();
+        };
+        tokio::select! {
+            biased;
+            _ = in_turn(&TURNS, work) => panic!("the work waits"),
+            begun = begins => begun.unwrap(),
+        }
+        assert_eq!(TURNS.available_permits(), 0, "hung up, and the work goes on");
+        end.send(()).unwrap();
+        TURNS.acquire().await.unwrap().forget();
     }
 
     #[test]

@@ -5,20 +5,51 @@
 //! deployment has one brand, since brands may use the same numbers. Trace codes, IMEIs, EIDs and
 //! MACs go on naming their units; whoever lets brands sign up prints those.
 
+use crate::flows::caller::Caller;
 use crate::flows::changes;
 use crate::flows::house::House;
 use crate::flows::outcome::{FlowError, RACES_MAX};
 use crate::flows::people::accounts::{Account, Chosen};
-use crate::flows::people::refuse_taken;
 use crate::flows::people::sessions::{Opened, Origin};
 use crate::flows::people::set_up::{FirstOwner, draft, owner};
-use crate::flows::people::sign_in::{SignInError, author, count_sign_up, hashed};
+use crate::flows::people::sign_in::{SignInError, count_sign_up, hashed, refuse_taken_counted};
 use crate::flows::reference::Reference;
 use domain::id::{BrandId, PartyId, SiteId};
 use domain::party::{Party, PartyKind, Site};
 use domain::refusal::{Refusal, Refused};
 use store::commit::{Commit, Relied};
-use store::reference::{BrandRow, ReferenceChange};
+use store::reference::{Batch, BrandRow, ReferenceChange};
+
+/// Numbers a brand may take where brands sign up by themselves. The line of numbers is one for all
+/// and never grows back, so nobody but the operator takes more of it.
+pub const NUMBERS_MAX: i64 = 100_000_000;
+
+/// Refuses numbers beyond a brand's share, counting those of the commit under way.
+///
+/// # Errors
+/// [`Refusal::InvalidField`] at `count`.
+pub(in crate::flows) fn share_of_numbers(
+    house: &House,
+    caller: &Caller,
+    reference: &Reference,
+    (count, commit): (i64, &Commit),
+) -> Result<(), Refused> {
+    if !house.settings.sign_up || caller.is_operator() {
+        return Ok(());
+    }
+    let own = |batch: &&Batch| batch.brand == caller.brand.0;
+    let minted = commit.reference.iter().filter_map(|change| match change {
+        ReferenceChange::Batch(batch) => Some(batch),
+        _ => None,
+    });
+    let held = reference.batches().iter().chain(minted).filter(own).map(|batch| batch.count);
+    let held = held.fold(0, i64::saturating_add);
+    if held.saturating_add(count) <= NUMBERS_MAX {
+        return Ok(());
+    }
+    let why = format!("a brand has {NUMBERS_MAX} numbers here; ask the operator for more");
+    Err(Refused::invalid("count", why))
+}
 
 /// Refuses where the operator lets no brand sign up.
 ///
@@ -43,7 +74,7 @@ pub async fn sign_up(
     let chosen: &Chosen = &first.chosen;
     let names = chosen.sound().map_err(FlowError::from)?;
     free(&*house.reference_now().await?, &brand.code).map_err(FlowError::from)?;
-    refuse_taken(house, &names.sign_in).await?;
+    refuse_taken_counted(house, &names.sign_in, origin).await?;
     // Only what would be done is counted, and before the costly part of it.
     count_sign_up(house, origin).await?;
     let account = Account::new(house, names, hashed(&chosen.password).await?)?;
@@ -66,13 +97,19 @@ pub async fn sign_up(
         ];
         let mut commit =
             Commit { relies_on: vec![Relied::Reference(reference.version)], ..Commit::default() };
-        let by = author(&account, None, origin.address);
-        let by = changes::Author { brand: id, party: Some(party), ..by };
+        let by = changes::Author {
+            brand: id,
+            party: Some(party),
+            actor: account.actor(),
+            address: origin.address,
+        };
         changes::add(house, &by, &reference, made, &mut commit)?;
         let at = (id, party, origin);
         let opened = owner(house, &reference, account.clone(), at, &mut commit)?;
         match house.store.commit(&commit).await {
-            Err(error) if error.is_race() => refuse_taken(house, &chosen.sign_in).await?,
+            Err(error) if error.is_race() => {
+                refuse_taken_counted(house, &account.names.sign_in, origin).await?;
+            }
             Err(error) => return Err(error.into()),
             Ok(()) => {
                 house.reload().await?;

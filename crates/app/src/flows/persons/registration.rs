@@ -52,17 +52,18 @@ pub struct Particulars {
 /// Who the unit is bound to after a registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bound {
-    /// To whoever registers, since now or since before.
+    /// To whoever registers, since now.
     Yours,
-    /// To somebody who registered before: nothing was recorded.
-    Anothers,
+    /// To whoever registered before: nothing was recorded. Whether that was under the same
+    /// telephone is not told, nor looked for: who has seen a code could go through telephones.
+    Before,
 }
 
 impl Bound {
     fn word(self) -> &'static str {
         match self {
             Self::Yours => "",
-            Self::Anothers => "another",
+            Self::Before => "another",
         }
     }
 }
@@ -93,20 +94,16 @@ pub async fn register_once(
         if let Some(key) = key
             && let Some(answer) = key.replay(house).await?
         {
-            let another = answer.reply == Bound::Anothers.word();
-            return Ok(if another { Bound::Anothers } else { Bound::Yours });
+            let before = answer.reply == Bound::Before.word();
+            return Ok(if before { Bound::Before } else { Bound::Yours });
         }
         let record = house.store.unit_fetch(unit).await?;
         let record = record.ok_or(Refused::new(Refusal::UnknownSubject, "code"))?;
-        // Rows of this telephone from before there were persons get one here.
-        let known = persons::by_phone(house, record.brand, &registration.phone).await?;
-        match owner(house, &record).await? {
-            Some(owner) if known.is_some_and(|p| p.row.id == owner.person) => {
-                return Ok(Bound::Yours);
-            }
-            Some(_) => return Ok(Bound::Anothers),
-            None => {}
+        if owner(house, &record).await?.is_some() {
+            return Ok(Bound::Before);
         }
+        // Rows of this telephone from before there were persons get one here.
+        persons::by_phone(house, record.brand, &registration.phone).await?;
         let mut commit = bind(house, &record, registration).await?;
         let now = house.clock.now().as_microsecond();
         let answer = Answer { status: 200, reply: Bound::Yours.word().to_owned() };

@@ -199,15 +199,24 @@ pub async fn end_session(
 }
 
 /// `POST /account/totp`: begins a second factor.
-pub async fn begin_totp(State(house): State<Arc<House>>, visit: Visit, guest: Guest) -> Response {
+pub async fn begin_totp(
+    State(house): State<Arc<House>>,
+    visit: Visit,
+    guest: Guest,
+    sent: Sent<Told>,
+) -> Response {
     let Some(session) = &guest.session else { return to_sign_in() };
-    match credentials::begin_second_factor(&house, session, &guest.origin).await {
-        Ok(_) => Redirect::to("/account#factor-h").into_response(),
-        Err(error) => {
-            let why = returned(visit.lang, &error.into());
-            answered(&house, &visit, session, Err(why)).await
+    let why = match ours(visit.lang, &guest, sent) {
+        Err(why) => why,
+        Ok(told) => {
+            let password = (told.password.as_str(), &guest.origin);
+            match credentials::begin_second_factor(&house, session, password).await {
+                Ok(_) => return Redirect::to("/account#factor-h").into_response(),
+                Err(error) => returned(visit.lang, &error),
+            }
         }
-    }
+    };
+    answered(&house, &visit, session, Err(why)).await
 }
 
 /// `POST /account/totp/confirm`: turns it on. The recovery codes are on this page alone.

@@ -371,7 +371,7 @@ async fn done(house: &House, visit: &Visit, code: &str, bound: Bound) -> Respons
         site: present.site.clone(),
         done: match bound {
             Bound::Yours => Done::Registered { ends_on, dated },
-            Bound::Anothers => Done::BoundBefore,
+            Bound::Before => Done::BoundBefore,
         },
         back_url: url.unwrap_or_else(|| page_url(&segment(code))),
     };

@@ -408,7 +408,7 @@ pub async fn accept(
             let who = (&chosen, guest.session.as_ref());
             match people::accept(&house, &token, who, &guest.origin).await {
                 Ok(opened) => return welcome(&guest, &opened),
-                Err(error) => (told, returned(visit.lang, &error.into())),
+                Err(error) => (told, returned(visit.lang, &error)),
             }
         }
     };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
+use domain::address::household;
 use domain::id::BrandId;
 use jiff::Timestamp;
 
@@ -64,7 +65,7 @@ impl Visit {
     /// The address as the limits count it; visitors without one share their limits.
     #[must_use]
     pub fn counted_as(&self) -> String {
-        self.address.map_or_else(|| "unknown".to_owned(), |address| address.to_string())
+        self.address.map_or_else(|| "unknown".to_owned(), |address| household(address).to_string())
     }
 
     /// Whether this look is a new one: a click within the pages of the same code (language,
