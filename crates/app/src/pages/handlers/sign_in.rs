@@ -36,25 +36,34 @@ pub struct Told {
 /// Why a form comes back.
 pub(super) struct Returned {
     pub status: StatusCode,
+    /// What is said of the whole form.
     pub alert: String,
+    /// The field that is wrong, by the name it is sent under.
     pub wrong: Option<&'static str>,
+    /// What is said beside it, where it is more than that it is not sound.
+    pub message: Option<&'static str>,
+}
+
+fn said(status: StatusCode, alert: &str) -> Returned {
+    Returned { status, alert: alert.to_owned(), wrong: None, message: None }
 }
 
 /// What a person is told of a command that was not done.
 pub(super) fn returned(lang: Lang, error: &SignInError) -> Returned {
-    let say = |status, key| Returned { status, alert: lang.t(key).to_owned(), wrong: None };
+    let say = |status, key| said(status, lang.t(key));
     let refused = match error {
         SignInError::Refused => return say(StatusCode::UNAUTHORIZED, "people.refused"),
         SignInError::Wait(seconds) => {
             let alert = lang.with("people.wait", "n", seconds.div_ceil(60));
-            return Returned { alert, ..say(StatusCode::TOO_MANY_REQUESTS, "people.wait") };
+            return said(StatusCode::TOO_MANY_REQUESTS, &alert);
         }
         SignInError::Flow(FlowError::Refused(refused)) => refused,
         SignInError::Flow(_) => {
             return say(StatusCode::SERVICE_UNAVAILABLE, "people.unavailable");
         }
     };
-    let at = |key, field| Returned { wrong: Some(field), ..say(StatusCode::BAD_REQUEST, key) };
+    let form = || say(StatusCode::BAD_REQUEST, "people.fault_form");
+    let at = |key, field| Returned { wrong: Some(field), message: Some(lang.t(key)), ..form() };
     match refused.refusal {
         Refusal::UnknownLink | Refusal::UnknownInvitation | Refusal::AlreadyMember => {
             say(StatusCode::NOT_FOUND, "people.link_over")
@@ -69,14 +78,14 @@ pub(super) fn returned(lang: Lang, error: &SignInError) -> Returned {
             let fields = ["sign_in_name", "name", "password", "new_password", "brand_code"];
             let mut fields = fields.into_iter().chain(["brand_name"]);
             let wrong = fields.find(|field| *field == refused.field);
-            Returned { wrong, ..say(StatusCode::BAD_REQUEST, "people.fault_form") }
+            Returned { wrong, ..form() }
         }
     }
 }
 
 /// A form of ours as it was sent, from a place where a session may be held.
 pub(super) fn ours<T>(lang: Lang, guest: &Guest, form: Sent<T>) -> Result<T, Returned> {
-    let say = |status, key| Returned { status, alert: lang.t(key).to_owned(), wrong: None };
+    let say = |status, key| said(status, lang.t(key));
     if guest.made_by == MadeBy::Others {
         return Err(say(StatusCode::FORBIDDEN, "people.cross_site"));
     }
@@ -109,9 +118,13 @@ async fn shown(
     };
     view.fields = fields.iter().map(|asked| (*asked, typed(asked))).collect();
     let mut status = StatusCode::OK;
-    if let Some(Returned { status: why, alert, wrong }) = wrong {
-        view.wrong = fields.iter().copied().find(|asked| Some(asked.name()) == wrong);
-        view.alert = Some(alert);
+    if let Some(Returned { status: why, alert, wrong, message }) = wrong {
+        let field = fields.iter().copied().find(|asked| Some(asked.name()) == wrong);
+        let beside = |asked: Asked| (asked, message.unwrap_or_else(|| asked.fault(visit.lang)));
+        view.wrong = field.map(beside);
+        // What is wrong with a field that is not on this form is said of the form.
+        let apart = message.filter(|_| field.is_none()).map(str::to_owned);
+        view.alert = Some(apart.unwrap_or(alert));
         status = why;
     }
     page(visit, status, render_form(&view))
@@ -135,20 +148,35 @@ fn form(
         wrong: None,
         hidden: Vec::new(),
         submit: lang.t(submit),
+        help: None,
+        ways: Vec::new(),
     }
 }
 
-fn sign_in_form(visit: &Visit) -> (FormView, &'static [Asked]) {
-    let lead = visit.lang.t("people.sign_in_lead").to_owned();
+fn way(lang: Lang, path: &'static str, words: &'static str) -> (&'static str, &'static str) {
+    (path, lang.t(words))
+}
+
+fn sign_in_form(house: &House, visit: &Visit) -> (FormView, &'static [Asked]) {
+    let lang = visit.lang;
+    let lead = lang.t("people.sign_in_lead").to_owned();
     let words = ("people.sign_in_title", lead, "people.sign_in_submit");
-    (form(visit, "/sign-in".to_owned(), words), &[Asked::SignInName, Asked::Password])
+    let view = form(visit, "/sign-in".to_owned(), words);
+    let brings = || way(lang, "/sign-up", "people.sign_up_title");
+    let ways = sign_up::admit(house).is_ok().then(brings).into_iter().collect();
+    let help = Some(lang.t("people.forgotten"));
+    (FormView { help, ways, ..view }, &[Asked::SignInName, Asked::Password])
 }
 
 fn code_form(visit: &Visit, step: String) -> (FormView, &'static [Asked]) {
-    let words = ("people.code_title", String::new(), "people.sign_in_submit");
+    let lang = visit.lang;
+    let lead = lang.t("people.code_lead").to_owned();
+    let words = ("people.code_title", lead, "people.code_submit");
     let hidden = vec![("step", step)];
     let view = form(visit, "/sign-in/code".to_owned(), words);
-    (FormView { hidden, ..view }, &[Asked::Code])
+    let ways = vec![way(lang, "/sign-in", "people.sign_in_again")];
+    let help = Some(lang.t("people.code_lost"));
+    (FormView { hidden, ways, help, ..view }, &[Asked::Code])
 }
 
 /// `GET /sign-in`.
@@ -156,7 +184,7 @@ pub async fn ask(State(house): State<Arc<House>>, visit: Visit, guest: Guest) ->
     if guest.session.is_some() {
         return Redirect::to("/account").into_response();
     }
-    shown(&house, &visit, sign_in_form(&visit), (&Told::default(), None)).await
+    shown(&house, &visit, sign_in_form(&house, &visit), (&Told::default(), None)).await
 }
 
 /// `POST /sign-in`: name and password.
@@ -170,7 +198,7 @@ pub async fn take(
         Ok(told) => told,
         Err(why) => {
             let told = Told::default();
-            return shown(&house, &visit, sign_in_form(&visit), (&told, Some(why))).await;
+            return shown(&house, &visit, sign_in_form(&house, &visit), (&told, Some(why))).await;
         }
     };
     let attempt = Attempt {
@@ -186,7 +214,7 @@ pub async fn take(
         }
         Err(error) => {
             let why = returned(visit.lang, &error);
-            shown(&house, &visit, sign_in_form(&visit), (&told, Some(why))).await
+            shown(&house, &visit, sign_in_form(&house, &visit), (&told, Some(why))).await
         }
     }
 }
@@ -246,7 +274,8 @@ pub async fn take_link(
 
 /// A page that says why there is no form.
 async fn over(house: &House, visit: &Visit, view: FormView, why: Returned) -> Response {
-    let view = FormView { action: String::new(), lead: String::new(), ..view };
+    let ways = vec![way(visit.lang, "/sign-in", "people.sign_in_title")];
+    let view = FormView { action: String::new(), lead: String::new(), ways, ..view };
     shown(house, visit, (view, &[]), (&Told::default(), Some(why))).await
 }
 
@@ -311,7 +340,8 @@ async fn sign_up_shown(
 ) -> Response {
     let lead = visit.lang.t("people.sign_up_lead").to_owned();
     let words = ("people.sign_up_title", lead, "people.sign_up_submit");
-    let view = form(visit, "/sign-up".to_owned(), words);
+    let ways = vec![way(visit.lang, "/sign-in", "people.sign_in_instead")];
+    let view = FormView { ways, ..form(visit, "/sign-up".to_owned(), words) };
     match sign_up::admit(house) {
         Ok(()) => shown(house, visit, (view, &OWNER_AND_BRAND), came_back).await,
         Err(refused) => {
@@ -387,6 +417,9 @@ async fn invitation_shown(
     view.lead = lang.tf(lead, &[("party", &party), ("role", &role)]);
     if told.name.is_empty() {
         told.name = invitation.name;
+    }
+    if !joins {
+        view.ways = vec![way(lang, "/sign-in", "people.sign_in_instead")];
     }
     let fields: &[Asked] = if joins { &[] } else { &OWNER };
     shown(house, visit, (view, fields), (&told, why)).await
