@@ -225,7 +225,7 @@ test('without a script, registering and reporting work', async (t) => {
     await last.check();
     const named = await last.getAttribute('value');
     await page.locator(`#${named}`).fill('0000');
-    for (const box of ['#consent', '#news']) {
+    for (const box of ['#consent', '#marketing', '#location', '#share_with_distributor']) {
       assert.equal(await page.locator(box).isChecked(), false, 'nothing is ticked beforehand');
     }
     await page.locator('#consent').check();

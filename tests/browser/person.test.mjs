@@ -58,7 +58,7 @@ async function scratchOf(code) {
 for (const [lang, { script, titles, recall }] of Object.entries(walks)) {
   const fresh = async () => watched(await browser.newContext({
     locale: lang, viewport: { width: 390, height: 844 }, javaScriptEnabled: script,
-  }));
+  }), { script });
   const claim = async (page, code) => {
     await page.locator('#phone').fill(PHONE);
     await page.locator('#scratch').fill(code);

@@ -26,6 +26,8 @@ pub enum Asked {
     Name,
     /// `password` of an account there is.
     Password,
+    /// The same, asked for again by whoever is signed in.
+    PresentPassword,
     /// `password` of one that is made, or that changes.
     NewPassword,
     /// `new_password`.
@@ -47,7 +49,7 @@ impl Asked {
         match self {
             Self::SignInName | Self::NewSignInName => "sign_in_name",
             Self::Name => "name",
-            Self::Password | Self::NewPassword => "password",
+            Self::Password | Self::PresentPassword | Self::NewPassword => "password",
             Self::NextPassword => "new_password",
             Self::Code | Self::FirstCode => "code",
             Self::BrandCode => "brand_code",
@@ -56,8 +58,8 @@ impl Asked {
     }
 
     fn is_secret(self) -> bool {
-        use Asked::{Code, FirstCode, NewPassword, NextPassword, Password};
-        matches!(self, Password | NewPassword | NextPassword | Code | FirstCode)
+        use Asked::{Code, FirstCode, NewPassword, NextPassword, Password, PresentPassword};
+        matches!(self, Password | PresentPassword | NewPassword | NextPassword | Code | FirstCode)
     }
 
     fn field(self, lang: Lang) -> InputField {
@@ -84,6 +86,7 @@ impl Asked {
                 ..line(lang.t("people.name"), NAME_LETTERS_MAX)
             },
             Self::Password => password(lang.t("people.password"), "current-password"),
+            Self::PresentPassword => password(lang.t("people.present"), "current-password"),
             Self::NewPassword => password(lang.t("people.password"), "new-password").hint(hint),
             Self::NextPassword => {
                 password(lang.t("people.new_password"), "new-password").hint(hint)
@@ -110,7 +113,7 @@ impl Asked {
     pub fn fault(self, lang: Lang) -> &'static str {
         match self {
             Self::NewPassword | Self::NextPassword => lang.t("people.fault_password"),
-            Self::Password => lang.t("people.fault_present"),
+            Self::Password | Self::PresentPassword => lang.t("people.fault_present"),
             Self::Code | Self::FirstCode => lang.t("people.fault_code"),
             Self::SignInName | Self::NewSignInName => lang.t("people.fault_name"),
             Self::BrandCode => lang.t("people.fault_brand_code"),
@@ -318,10 +321,10 @@ pub fn render_account(view: &AccountView) -> Result<String, askama::Error> {
         l: lang,
         sh: shell(lang, &view.site, lang.t("people.account_title"), good),
         v: view,
-        present: field(Asked::Password, field::PRESENT),
+        present: field(Asked::PresentPassword, field::PRESENT),
         next: field(Asked::NextPassword, field::NEXT),
         code: field(Asked::FirstCode, field::CODE),
-        confirm: field(Asked::Password, field::CONFIRM),
+        confirm: field(Asked::PresentPassword, field::CONFIRM),
         grouped,
     };
     page.render()

@@ -232,12 +232,29 @@ pub async fn take_code(
             let step = (told.step.as_str(), told.code.as_str());
             match signing::sign_in_with_code(&house, step, &guest.origin).await {
                 Ok(opened) => return welcome(&guest, &opened),
-                Err(error) => (told, returned(visit.lang, &error)),
+                Err(error) => (told, told_of_code(visit.lang, &error)),
             }
         }
     };
     let form = code_form(&visit, told.step.clone());
     shown(&house, &visit, form, (&told, Some(why))).await
+}
+
+/// In the second step a wrong code is all that can be wrong, besides the time that went by.
+fn told_of_code(lang: Lang, error: &SignInError) -> Returned {
+    let why = returned(lang, error);
+    match error {
+        SignInError::Refused => {
+            let alert = lang.t("people.fault_form").to_owned();
+            Returned {
+                alert,
+                wrong: Some("code"),
+                message: Some(lang.t("people.fault_step")),
+                ..why
+            }
+        }
+        _ => why,
+    }
 }
 
 fn link_form(visit: &Visit, token: &str) -> (FormView, &'static [Asked]) {
