@@ -1,5 +1,5 @@
-//! What is kept of a browser (its family and its system, see `flows::sessions`), in the words people
-//! know them by. A help for the eye: every browser says what it likes.
+//! What is kept of a browser (its family and its system, see `flows::sessions`), in the words
+//! people know them by. A help for the eye: every browser says what it likes.
 
 use super::i18n::Lang;
 

@@ -129,6 +129,8 @@ pub struct FormView {
     pub lang: Lang,
     /// Brand line and footer.
     pub site: SiteView,
+    /// The brand that speaks, where it is another than the deployment's only one.
+    pub brand: Option<i64>,
     /// Its heading.
     pub title: &'static str,
     /// What it is for.

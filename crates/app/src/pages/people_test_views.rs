@@ -12,6 +12,7 @@ fn form(lang: Lang, site: &SiteView, fields: &[Asked]) -> FormView {
     FormView {
         lang,
         site: site.clone(),
+        brand: None,
         title: lang.t("people.sign_up_title"),
         lead: lang.t("people.sign_up_lead").to_owned(),
         alert: None,

@@ -163,8 +163,8 @@ impl Planting<'_> {
             title: both("20000mAh 移动电源召回", "Recall of 20,000 mAh power banks"),
             reason: both(
                 "电芯绝缘膜有缺陷，充电时可能过热，有起火风险。",
-                "The insulation of the cells is faulty: they may overheat while charging, and catch \
-                 fire.",
+                "The insulation of the cells is faulty: they may overheat and catch fire while \
+                 charging.",
             ),
             action: both(
                 "请停止充电和使用，联系服务网点免费更换。",

@@ -89,7 +89,8 @@ pub async fn world() -> World {
     let master = MasterKey::from_file_or_new(&dir.path().join("master.key")).expect("a key");
     let clock = Clock::simulated(NOW.parse().expect("an instant"));
     let geo = Arc::new(Geo::tables_only().expect("tables"));
-    let settings = Settings { host: "d.example".to_owned(), hotline: "400-000-0000".to_owned() };
+    let (host, hotline) = ("d.example".to_owned(), "400-000-0000".to_owned());
+    let settings = Settings { host, hotline, ..Settings::default() };
     let house = House::open(&target, master, clock, geo, settings).await.expect("a house");
     load(
         &house,

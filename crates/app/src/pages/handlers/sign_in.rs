@@ -108,7 +108,7 @@ async fn shown(
     (told, wrong): (&Told, Option<Returned>),
 ) -> Response {
     let reference = house.reference().await.ok();
-    view.site = visit.site(house, reference.as_deref(), None);
+    view.site = visit.site(house, reference.as_deref(), view.brand);
     let typed = |asked: &Asked| match asked {
         Asked::SignInName | Asked::NewSignInName => told.sign_in_name.clone(),
         Asked::Name => told.name.clone(),
@@ -140,6 +140,7 @@ fn form(
         lang,
         // Filled when it is shown.
         site: visit.site_unknown(),
+        brand: None,
         title: lang.t(title),
         lead,
         alert: None,
@@ -428,6 +429,7 @@ async fn invitation_shown(
         reference.tree.get(PartyId(invitation.row.party)).map(|party| party.name.clone())
     });
     let party = party.unwrap_or_default();
+    view.brand = Some(invitation.row.brand);
     let role = role_word(lang, &invitation.row.role);
     let joins = guest.session.is_some();
     let lead = if joins { "people.invitation_join" } else { "people.invitation_lead" };
