@@ -11,16 +11,11 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
-
-const base = process.env.BASE_URL ?? 'http://127.0.0.1:8080';
-const links = JSON.parse(process.env.DOSSIER_LINKS ?? '{}');
-const shots = process.env.DOSSIER_SHOTS;
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+import { base, links, overflow, program, shots, violations } from './walk.mjs';
 
 const headings = {
   genuine: { 'zh-CN': '正品', en: 'Genuine' },
@@ -38,6 +33,8 @@ const headings = {
   centres: { 'zh-CN': '服务网点', en: 'Service centres' },
   privacy: { 'zh-CN': '我们记录了什么', en: 'What we record' },
   history: { 'zh-CN': '核验历史证明', en: 'Check a proof of history' },
+  sign_in: { 'zh-CN': '登录', en: 'Sign in' },
+  home: { 'zh-CN': '查询设备', en: 'Check a device' },
   not_found: { 'zh-CN': '没有这个页面', en: 'No such page' },
 };
 // Pages that are meant to answer with an error status: the browser logs that one line itself.
@@ -60,13 +57,7 @@ after(async () => {
 
 function open(options) {
   return chromium.launchPersistentContext(mkdtempSync(join(profile, 'p-')), {
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    headless: true,
-    args: [
-      '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-      '--disable-background-networking', '--disable-component-update', '--disable-sync',
-    ],
-    ...options,
+    ...program, ...options,
   });
 }
 
@@ -91,17 +82,6 @@ async function visit(page, state, lang) {
   const reply = await page.goto(address(links[state], lang), { waitUntil: 'load' });
   return { reply, complaints, foreign };
 }
-
-async function violations(page) {
-  await page.evaluate(axe);
-  const found = await page.evaluate(() => globalThis.axe.run(document, {
-    runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa'],
-  }));
-  return found.violations.map((rule) => `${rule.id}: ${rule.nodes.map((n) => n.html).join(' | ')}`);
-}
-
-const overflow = (page) => page.evaluate(() =>
-  document.documentElement.scrollWidth - document.documentElement.clientWidth);
 
 for (const state of Object.keys(links)) {
   for (const lang of ['zh-CN', 'en']) {
@@ -245,7 +225,7 @@ test('without a script, registering and reporting work', async (t) => {
     await last.check();
     const named = await last.getAttribute('value');
     await page.locator(`#${named}`).fill('0000');
-    for (const box of ['#consent', '#news']) {
+    for (const box of ['#consent', '#marketing', '#location', '#share_with_distributor']) {
       assert.equal(await page.locator(box).isChecked(), false, 'nothing is ticked beforehand');
     }
     await page.locator('#consent').check();

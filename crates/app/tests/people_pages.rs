@@ -72,6 +72,7 @@ async fn somebody_sets_up_and_looks_after_the_account(world: &World) {
     let step = hidden(&second.text, "step");
     let taken = browser.form("/sign-in/code", &[("step", &step), ("code", &code(0))]).await;
     assert_eq!(taken.status, 401);
+    assert!(taken.text.contains("id=\"code-fault\""), "{}", taken.text);
     let right = browser.form("/sign-in/code", &[("step", &step), ("code", &code(1))]).await;
     assert_eq!(right.header("location"), "/account", "{}", right.text);
     let wrong = browser.form("/sign-in", &[("sign_in_name", "li"), ("password", "x")]).await;
@@ -81,6 +82,13 @@ async fn somebody_sets_up_and_looks_after_the_account(world: &World) {
     pass(world, SignedDuration::from_mins(6));
     let late = browser.form("/sign-in/code", &[("step", &late), ("code", &code(0))]).await;
     assert_eq!(late.status, 401);
+    // Beside the field that is wrong; the other language is the page, not the form that was sent.
+    let next = [("password", "not this one"), ("new_password", "four small words here")];
+    let refused = browser.form("/account/password", &next).await;
+    assert_eq!(refused.status, 400);
+    assert!(refused.text.contains("id=\"present-fault\""), "{}", refused.text);
+    assert!(refused.text.contains("href=\"/account?lang="), "{}", refused.text);
+    assert!(refused.text.contains("href=\"/api/v1/audit\""), "an owner may look");
     let next = [("password", PASSWORD), ("new_password", "four small words here")];
     assert_eq!(browser.form("/account/password", &next).await.header("location"), "/account");
     assert_eq!(browser.get("/account").await.status, 200);
@@ -111,6 +119,7 @@ async fn somebody_accepts_an_invitation(world: &World) {
     let words = [("sign_in_name", "wang"), ("password", PASSWORD)];
     assert_eq!(browser.form(&path, &words).await.header("location"), "/account");
     assert_eq!(browser.get(SESSION).await.json["membership"]["role"], "warehouse");
+    assert!(!browser.get("/account").await.text.contains("/api/v1/audit"), "not for a warehouse");
     let over = Browser::new(world).get(&path).await;
     assert!(over.status == 404 && !over.text.contains("<form"), "{}", over.text);
     // Somebody signed in joins with one press.

@@ -313,8 +313,8 @@ async fn the_page_tells_what_the_owner_should_do(world: &World) {
     let app =
         router(std::sync::Arc::clone(&world.house), ServeOptions { extra, ..Default::default() });
     for (lang, told) in [
-        ("zh", ["电池召回：电池可能过热", "停止使用并联系服务网点"]),
-        ("en", ["Battery recall: The battery may overheat", "Stop using it and call us"]),
+        ("zh", ["电池召回", "电池可能过热", "停止使用并联系服务网点"]),
+        ("en", ["Battery recall", "The battery may overheat", "Stop using it and call us"]),
     ] {
         let path = format!("/d/{}?lang={lang}", code.as_str());
         let request = axum::http::Request::get(path).body(axum::body::Body::empty());

@@ -132,6 +132,7 @@ fn write_json(path: &Path, world: &World, (base, sign_in): (&str, &str)) -> Resu
             links.insert(page.to_owned(), format!("{}/{page}", genuine.path()).into());
         }
     }
+    links.insert("home".to_owned(), "/".into());
     links.insert("privacy".to_owned(), "/privacy".into());
     links.insert("history".to_owned(), "/log".into());
     links.insert("sign_in".to_owned(), sign_in.into());

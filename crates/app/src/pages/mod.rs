@@ -5,12 +5,15 @@
 //! and layout are decided here. [`handlers`] read the request and ask the flows, `device::present`
 //! turns what they know into views; nothing else here reads a clock, a database or a request.
 
+pub mod agent;
 pub mod device;
 pub mod event_words;
 pub mod handlers;
 pub mod i18n;
 pub mod inline;
 pub mod people;
+#[cfg(test)]
+mod people_test_views;
 pub mod place;
 pub mod rosette;
 pub mod routes;

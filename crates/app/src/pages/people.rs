@@ -13,6 +13,7 @@ const PASSWORD_LETTERS_MAX: u16 = 128;
 const NAME_LETTERS_MAX: u16 = 200;
 const SIGN_IN_LETTERS_MAX: u16 = 64;
 const CODE_LETTERS_MAX: u16 = 32;
+const FIRST_CODE_DIGITS: u16 = 6;
 
 /// The fields these forms ask for, with the names they are sent under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +26,16 @@ pub enum Asked {
     Name,
     /// `password` of an account there is.
     Password,
+    /// The same, asked for again by whoever is signed in.
+    PresentPassword,
     /// `password` of one that is made, or that changes.
     NewPassword,
     /// `new_password`.
     NextPassword,
     /// `code` of an authenticator or for recovery.
     Code,
+    /// `code` of an authenticator that is being added.
+    FirstCode,
     /// `brand_code`.
     BrandCode,
     /// `brand_name`.
@@ -44,16 +49,17 @@ impl Asked {
         match self {
             Self::SignInName | Self::NewSignInName => "sign_in_name",
             Self::Name => "name",
-            Self::Password | Self::NewPassword => "password",
+            Self::Password | Self::PresentPassword | Self::NewPassword => "password",
             Self::NextPassword => "new_password",
-            Self::Code => "code",
+            Self::Code | Self::FirstCode => "code",
             Self::BrandCode => "brand_code",
             Self::BrandName => "brand_name",
         }
     }
 
     fn is_secret(self) -> bool {
-        matches!(self, Self::Password | Self::NewPassword | Self::NextPassword | Self::Code)
+        use Asked::{Code, FirstCode, NewPassword, NextPassword, Password, PresentPassword};
+        matches!(self, Password | PresentPassword | NewPassword | NextPassword | Code | FirstCode)
     }
 
     fn field(self, lang: Lang) -> InputField {
@@ -80,6 +86,7 @@ impl Asked {
                 ..line(lang.t("people.name"), NAME_LETTERS_MAX)
             },
             Self::Password => password(lang.t("people.password"), "current-password"),
+            Self::PresentPassword => password(lang.t("people.present"), "current-password"),
             Self::NewPassword => password(lang.t("people.password"), "new-password").hint(hint),
             Self::NextPassword => {
                 password(lang.t("people.new_password"), "new-password").hint(hint)
@@ -89,18 +96,28 @@ impl Asked {
                 ..line(lang.t("people.code"), CODE_LETTERS_MAX)
             }
             .hint(lang.t("people.code_hint")),
+            Self::FirstCode => InputField {
+                inputmode: "numeric",
+                autocomplete: "one-time-code",
+                ..line(lang.t("people.code"), FIRST_CODE_DIGITS)
+            }
+            .hint(lang.t("people.first_code_hint")),
             Self::BrandCode => line(lang.t("people.brand_code"), SIGN_IN_LETTERS_MAX)
                 .hint(lang.t("people.brand_code_hint")),
             Self::BrandName => line(lang.t("people.brand_name"), NAME_LETTERS_MAX),
         }
     }
 
-    fn fault(self, lang: Lang) -> &'static str {
+    /// What is said beside it when it is not sound and nothing more is known.
+    #[must_use]
+    pub fn fault(self, lang: Lang) -> &'static str {
         match self {
             Self::NewPassword | Self::NextPassword => lang.t("people.fault_password"),
-            Self::Password => lang.t("people.fault_present"),
-            Self::Code => lang.t("people.fault_code"),
-            _ => lang.t("people.fault_line"),
+            Self::Password | Self::PresentPassword => lang.t("people.fault_present"),
+            Self::Code | Self::FirstCode => lang.t("people.fault_code"),
+            Self::SignInName | Self::NewSignInName => lang.t("people.fault_name"),
+            Self::BrandCode => lang.t("people.fault_brand_code"),
+            Self::BrandName | Self::Name => lang.t("people.fault_line"),
         }
     }
 }
@@ -112,6 +129,8 @@ pub struct FormView {
     pub lang: Lang,
     /// Brand line and footer.
     pub site: SiteView,
+    /// The brand that speaks, where it is another than the deployment's only one.
+    pub brand: Option<i64>,
     /// Its heading.
     pub title: &'static str,
     /// What it is for.
@@ -122,12 +141,16 @@ pub struct FormView {
     pub action: String,
     /// Fields with what was typed; of a secret nothing is shown again.
     pub fields: Vec<(Asked, String)>,
-    /// Which of them is wrong.
-    pub wrong: Option<Asked>,
+    /// Which of them is wrong, and what is said beside it.
+    pub wrong: Option<(Asked, &'static str)>,
     /// Sent along unseen.
     pub hidden: Vec<(&'static str, String)>,
     /// The button.
     pub submit: &'static str,
+    /// What helps whoever cannot go on.
+    pub help: Option<&'static str>,
+    /// Other pages one may have meant: path and words.
+    pub ways: Vec<(&'static str, &'static str)>,
 }
 
 #[derive(Template)]
@@ -137,17 +160,28 @@ struct FormPage<'a> {
     sh: Shell<'a>,
     v: &'a FormView,
     fields: Vec<InputField>,
+    wrong: Option<InputField>,
 }
 
-fn shell<'a>(lang: Lang, site: &'a SiteView, title: &str) -> Shell<'a> {
-    let title = lang.join([title, &site.brand]);
+/// The title of a page with bad news says so first: it is what a screen reader reads first.
+fn shell<'a>(lang: Lang, site: &'a SiteView, title: &str, good: bool) -> Shell<'a> {
+    let title = match good {
+        true => lang.join([title, &site.brand]),
+        false => lang.with("fault.page_title", "title", title),
+    };
     Shell { site, title, tone: Tone::Plain, rosette: None, narrow: true }
 }
 
-fn shown(lang: Lang, asked: Asked, typed: &str, wrong: Option<Asked>) -> InputField {
-    let value = if asked.is_secret() { String::new() } else { typed.to_owned() };
-    let message = (wrong == Some(asked)).then(|| asked.fault(lang).to_owned());
-    InputField { value, message, ..asked.field(lang) }
+/// Longest form whose first field takes the cursor by itself: there is nothing to read before it.
+const SHORT_FORM: usize = 2;
+
+fn shown(view: &FormView, at: usize) -> InputField {
+    let (asked, typed) = &view.fields[at];
+    let value = if asked.is_secret() { String::new() } else { typed.clone() };
+    let message = view.wrong.filter(|(wrong, _)| wrong == asked).map(|(_, why)| why.to_owned());
+    let first = at == 0 && view.fields.len() <= SHORT_FORM && view.wrong.is_none();
+    let focus = first || message.is_some();
+    InputField { value, message, focus, ..asked.field(view.lang) }
 }
 
 /// A page with one form.
@@ -155,10 +189,10 @@ fn shown(lang: Lang, asked: Asked, typed: &str, wrong: Option<Asked>) -> InputFi
 /// # Errors
 /// The template cannot be filled, which no view brings about.
 pub fn render_form(view: &FormView) -> Result<String, askama::Error> {
-    let lang = view.lang;
-    let field = |(asked, typed): &(Asked, String)| shown(lang, *asked, typed, view.wrong);
-    let fields = view.fields.iter().map(field).collect();
-    FormPage { l: lang, sh: shell(lang, &view.site, view.title), v: view, fields }.render()
+    let fields: Vec<_> = (0..view.fields.len()).map(|at| shown(view, at)).collect();
+    let wrong = fields.iter().find(|field| field.message.is_some()).cloned();
+    let sh = shell(view.lang, &view.site, view.title, view.alert.is_none());
+    FormPage { l: view.lang, sh, v: view, fields, wrong }.render()
 }
 
 /// Something one may act as.
@@ -181,10 +215,10 @@ pub struct SessionView {
     pub id: String,
     /// Whether it is this one.
     pub present: bool,
-    /// The browser, where known.
+    /// The browser and its system, as people call them.
     pub agent: String,
-    /// The address.
-    pub address: String,
+    /// The address, and when it was last used.
+    pub place: String,
     /// When it was last used, as a person says it.
     pub used: String,
 }
@@ -220,6 +254,8 @@ pub struct AccountView {
     pub sign_in_name: String,
     /// What was done or refused just now.
     pub notice: Option<Notice>,
+    /// The field that is wrong, by its id, and what is said beside it.
+    pub wrong: Option<(&'static str, &'static str)>,
     /// Recovery codes, told only now.
     pub codes: Vec<String>,
     /// Everything one may act as.
@@ -228,6 +264,20 @@ pub struct AccountView {
     pub factor: FactorView,
     /// One's own sessions.
     pub sessions: Vec<SessionView>,
+    /// Whether the trail of what was changed and read may be looked at.
+    pub audits: bool,
+}
+
+/// The fields of the account's forms, by their ids: two of them ask for the same password.
+pub mod field {
+    /// The present password, to change it.
+    pub const PRESENT: &str = "present";
+    /// The one that takes its place.
+    pub const NEXT: &str = "next";
+    /// The first code of a second factor.
+    pub const CODE: &str = "code";
+    /// The present password, to change the second factor.
+    pub const CONFIRM: &str = "confirm";
 }
 
 /// What a page says of the command before it.
@@ -249,6 +299,8 @@ struct AccountPage<'a> {
     next: InputField,
     code: InputField,
     confirm: InputField,
+    /// The key of a second factor in groups of four, as people copy it.
+    grouped: String,
 }
 
 /// The page of one's own account.
@@ -257,17 +309,33 @@ struct AccountPage<'a> {
 /// As [`render_form`].
 pub fn render_account(view: &AccountView) -> Result<String, askama::Error> {
     let lang = view.lang;
-    let field = |asked: Asked, id: &'static str| InputField { id, ..asked.field(lang) };
+    let field = |asked: Asked, id: &'static str| {
+        let message = view.wrong.filter(|(wrong, _)| *wrong == id).map(|(_, why)| why.to_owned());
+        let focus = message.is_some();
+        InputField { id, message, focus, ..asked.field(lang) }
+    };
+    let grouped = match &view.factor {
+        FactorView::Begun { secret, .. } => in_fours(secret),
+        _ => String::new(),
+    };
+    let good = view.notice.as_ref().is_none_or(|notice| notice.good);
     let page = AccountPage {
         l: lang,
-        sh: shell(lang, &view.site, lang.t("people.account_title")),
+        sh: shell(lang, &view.site, lang.t("people.account_title"), good),
         v: view,
-        present: field(Asked::Password, "present"),
-        next: field(Asked::NextPassword, "next"),
-        code: field(Asked::Code, "code"),
-        confirm: field(Asked::Password, "confirm"),
+        present: field(Asked::PresentPassword, field::PRESENT),
+        next: field(Asked::NextPassword, field::NEXT),
+        code: field(Asked::FirstCode, field::CODE),
+        confirm: field(Asked::PresentPassword, field::CONFIRM),
+        grouped,
     };
     page.render()
+}
+
+fn in_fours(text: &str) -> String {
+    let signs: Vec<_> = text.chars().collect();
+    let groups: Vec<String> = signs.chunks(4).map(|group| group.iter().collect()).collect();
+    groups.join(" ")
 }
 
 /// The word for a role.

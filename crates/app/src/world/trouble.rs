@@ -1,6 +1,7 @@
 //! What a visitor should see: copies, a recall, a theft, a unit out of use, a lost reel, looks by
 //! consumers; and the links to one page of each.
 
+use super::catalogue::MODELS;
 use super::links::{DemoLink, State};
 use super::master::{LOST_CODES, PRINTED};
 use super::plan::{DAY, Plan};
@@ -12,7 +13,7 @@ use crate::clock::Stopwatch;
 use crate::flows::activate::Signals;
 use crate::flows::lifecycle::{self, Change};
 use crate::flows::scans::{self, Audience};
-use crate::flows::{FlowError, House, batches, find};
+use crate::flows::{FlowError, House, batches, find, recalls};
 use domain::code::TraceCode;
 use domain::finding::FindingGrade;
 use domain::identifier::{Identifier, Scheme};
@@ -153,16 +154,33 @@ impl Planting<'_> {
         })
     }
 
-    /// A lot of power banks is called back; the link shows one that is in use.
+    /// A lot of power banks is called back, as of now; the link shows one that is in use.
     async fn recall(&mut self) -> Result<(), FlowError> {
         let lot = self.plan.lots.iter().find(|l| l.model == RECALLED_MODEL);
         let lot = lot.ok_or_else(|| Refused::invalid("world", "no lot of the recalled product"))?;
-        let mut numbers = Vec::with_capacity(lot.units.len());
-        for place in lot.units.clone() {
-            numbers.push(self.number(place).await?);
-        }
-        let why = "电芯绝缘膜缺陷，充电时可能过热，请停止使用并联系服务网点更换".to_owned();
-        self.change(&numbers, Change::Recall(why), 6 * DAY).await?;
+        let both = |zh: &str, en: &str| (zh.to_owned(), en.to_owned());
+        let words = recalls::Words {
+            title: both("20000mAh 移动电源召回", "Recall of 20,000 mAh power banks"),
+            reason: both(
+                "电芯绝缘膜有缺陷，充电时可能过热，有起火风险。",
+                "The insulation of the cells is faulty: they may overheat and catch fire while \
+                 charging.",
+            ),
+            action: both(
+                "请停止充电和使用，联系服务网点免费更换。",
+                "Stop charging and using it, and have it replaced free of charge at a service \
+                 centre.",
+            ),
+            link: None,
+        };
+        let chosen = recalls::Chosen::Lot {
+            gtin: MODELS[RECALLED_MODEL].gtin()?.as14().to_owned(),
+            lot: lot.name.clone(),
+            serials: None,
+            from_at: None,
+            to_at: None,
+        };
+        recalls::open(self.house, &self.done.caller, &words, &chosen).await?;
         let used = lot.units.clone().find(|place| self.start(*place).is_some());
         let number = self.number(used.unwrap_or(lot.units.start)).await?;
         self.link(State::Recalled, number);

@@ -81,7 +81,7 @@ pub fn cases() -> Vec<Own> {
         json("POST", "/api/v1/account/totp", json!({"password": PASSWORD}), 200),
         json("GET", "/account", Value::Null, 200),
         form("/account/membership", &[("membership", "§")], 303),
-        form("/account/session", &[("session", "§")], 200),
+        form("/account/session", &[("session", "§")], 303),
         form("/account/password", CHANGED, 303),
         form("/sign-out", &[], 303),
         json("DELETE", "/api/v1/session", Value::Null, 204),

@@ -44,6 +44,9 @@ async fn each_state_says_its_heading_in_both_languages() {
     }
     let recalled = world.get(&format!("/d/{}", world.phone(4))).await;
     assert!(recalled.text.contains("电芯可能鼓包"));
+    let mine = format!("href=\"/d/{}/my-data\"", world.phone(4));
+    assert!(recalled.text.contains(&mine), "what is held is found whatever the verdict");
+    assert!(world.get("/").await.text.contains("href=\"/sign-in\""));
 }
 
 #[tokio::test]

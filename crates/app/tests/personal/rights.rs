@@ -178,6 +178,7 @@ async fn a_person_sees_exports_corrects_and_erases_by_the_page(world: &World) {
 
     let (status, page) = act("consents", &[("marketing", "yes")]).await;
     assert!(status == 200 && page.contains("已保存"), "{page}");
+    assert!(page.contains("name=\"marketing\"") && page.contains(MARY), "it stays: {page}");
     let (_, file) = act("export", &[]).await;
     assert!(file.contains("\"marketing\""), "{file}");
     act("consents", &[]).await;
@@ -195,7 +196,7 @@ async fn a_person_sees_exports_corrects_and_erases_by_the_page(world: &World) {
         assert!(status == 422 && page.contains("fault"), "{page}");
     }
     let (status, page) = act("correct", &[("phone", MARY), day]).await;
-    assert!(status == 200 && page.contains("已更正"), "{page}");
+    assert!(status == 200 && page.contains("已更正") && page.contains("2026年5月28日"), "{page}");
     // To another's number: this unit goes there and nothing of the other is told.
     let (status, page) = act("correct", &[("phone", JOHN), day]).await;
     assert!(status == 200 && page.contains("已更正"), "{page}");

@@ -10,9 +10,9 @@ use crate::pages::shell::SiteView;
 use super::forms::{
     ConsentView, ProofChoice, ProofKind, ProofOutcome, ProofResultView, RegisterView, ReportView,
 };
-use super::my_data::{ClaimView, ConsentLine, MyDataView};
+use super::my_data::{ClaimView, ConsentLine, MyDataView, Noted};
 use super::plain::{
-    CentresPageView, Done, DoneView, ErrorKind, ErrorView, HistoryView, PrivacyView,
+    CentresPageView, Done, DoneView, ErrorKind, ErrorView, HistoryView, HomeView, PrivacyView,
 };
 use super::view::*;
 
@@ -173,6 +173,7 @@ pub(super) fn active(lang: Lang) -> DeviceView {
             centres: Some(format!("/d/{CODE}/centres")),
             register: Some(format!("/d/{CODE}/register")),
             report: Some(format!("/d/{CODE}/report")),
+            my_data: Some(format!("/d/{CODE}/my-data")),
             retry: Some(format!("/d/{CODE}")),
         },
     }
@@ -248,6 +249,7 @@ fn bare(lang: Lang, state: PageState) -> DeviceView {
 fn recalled(lang: Lang) -> DeviceView {
     let recall = RecallView {
         announced_on: on(2026, 10, 9),
+        title: Some(say(lang, "20000 mAh 移动电源召回", "Recall of 20000 mAh power banks")),
         cause: say(
             lang,
             "部分电芯在高温下充电可能鼓包，有起火风险。涉及 2026 年 4 月生产批次。",
@@ -385,6 +387,8 @@ pub(super) fn my_data(lang: Lang) -> Vec<(&'static str, MyDataView)> {
         back_url: format!("/d/{CODE}"),
         token: "AAAA".to_owned(),
         today: on(2026, 11, 23),
+        held_phone: "+8613800138000".to_owned(),
+        held_purchase: "2026-05-14".to_owned(),
         phone: FieldView { value: "+8613800138000".to_owned(), fault: None },
         purchased_on: FieldView { value: "2026-05-14".to_owned(), fault: None },
         invoice: "26312000001234".to_owned(),
@@ -398,9 +402,15 @@ pub(super) fn my_data(lang: Lang) -> Vec<(&'static str, MyDataView)> {
             line("share_with_distributor", None),
         ],
         unsure: false,
+        noted: None,
     };
     let held = MyDataView { held: true, unsure: true, kept_until: None, ..view.clone() };
-    vec![("my-data", view), ("my-data-held", held)]
+    let noted = MyDataView { noted: Some(Noted::Agreed), ..view.clone() };
+    vec![("my-data", view), ("my-data-held", held), ("my-data-noted", noted)]
+}
+
+pub(super) fn home(lang: Lang) -> HomeView {
+    HomeView { lang, site: site(lang), lookup_url: "/".to_owned() }
 }
 
 pub(super) fn report(lang: Lang) -> ReportView {

@@ -44,6 +44,8 @@ pub(in crate::pages) struct InputField {
     pub latest: Option<String>,
     pub value: String,
     pub message: Option<String>,
+    /// Whether it takes the cursor when the page opens.
+    pub focus: bool,
 }
 
 /// The field's own template escapes what it writes.

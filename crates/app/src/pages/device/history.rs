@@ -88,6 +88,7 @@ impl History<'_> {
         self.events.iter().rev().find_map(|event| match &event.body {
             Body::Recalled { reason } => Some(RecallView {
                 announced_on: self.day(event.happened_at),
+                title: None,
                 cause: reason.clone(),
                 remedy: None,
                 notice_url: None,

@@ -107,9 +107,13 @@ pub struct MyDataView {
     pub token: String,
     /// Today in Asia/Shanghai.
     pub today: Date,
-    /// The telephone.
+    /// The telephone that is held.
+    pub held_phone: String,
+    /// The day of purchase that is held, YYYY-MM-DD; may be empty.
+    pub held_purchase: String,
+    /// The telephone in the form that corrects it.
     pub phone: FieldView,
-    /// The day of purchase.
+    /// The day of purchase in that form.
     pub purchased_on: FieldView,
     /// Invoice number; may be empty.
     pub invoice: String,
@@ -125,6 +129,17 @@ pub struct MyDataView {
     pub consents: Vec<ConsentLine>,
     /// Erasing was asked for without saying that one is sure.
     pub unsure: bool,
+    /// What was done just now.
+    pub noted: Option<Noted>,
+}
+
+/// What was done, and leaves the page as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Noted {
+    /// Telephone or day of purchase were corrected.
+    Corrected,
+    /// The consents are as ticked.
+    Agreed,
 }
 
 /// A free purpose.
@@ -162,6 +177,7 @@ struct MyDataPage<'a> {
     purchased: InputField,
     boxes: Vec<Box<'a>>,
     faults: Vec<Fault>,
+    notice: Option<String>,
 }
 
 /// The sentence of a purpose.
@@ -171,6 +187,14 @@ pub(super) fn purpose(lang: Lang, word: &str) -> &'static str {
         "location" => "consent.location",
         _ => "consent.share",
     })
+}
+
+fn notice(lang: Lang, noted: Noted) -> String {
+    let (title, text) = match noted {
+        Noted::Corrected => ("done.corrected_title", "done.corrected_text"),
+        Noted::Agreed => ("done.agreed_title", "done.agreed_text"),
+    };
+    lang.with("fault.line", "field", lang.t(title)) + lang.t(text)
 }
 
 /// The page that shows what is held, and changes it.
@@ -195,9 +219,11 @@ pub fn render_my_data(view: &MyDataView) -> Result<String, askama::Error> {
         Some(on) => lang.with("mydata.kept_until", "date", lang.date(on)),
         None => lang.with("mydata.kept_open", "n", view.kept_years),
     };
+    let purchased_on = &view.held_purchase;
+    let bought = purchased_on.parse().map(|on: Date| lang.date(on));
     let lines = [
-        ("register.phone", view.phone.value.clone()),
-        ("register.purchased", view.purchased_on.value.clone()),
+        ("register.phone", view.held_phone.clone()),
+        ("register.purchased", bought.unwrap_or_else(|_| purchased_on.clone())),
         ("register.invoice_label", view.invoice.clone()),
         ("mydata.registered_on", lang.date(view.registered_on)),
         ("mydata.kept", kept),
@@ -221,6 +247,7 @@ pub fn render_my_data(view: &MyDataView) -> Result<String, askama::Error> {
         purchased,
         boxes: boxes.collect(),
         faults,
+        notice: view.noted.map(|noted| notice(lang, noted)),
     };
     page.render()
 }

@@ -158,6 +158,7 @@ impl Present<'_> {
                 centres: centres.as_ref().map(|_| format!("{url}/centres")),
                 register: registrable(decision.verdict).then(|| format!("{url}/register")),
                 report: Some(format!("{url}/report")),
+                my_data: Some(format!("{url}/my-data")),
                 retry: Some(url),
             },
             centres,
@@ -172,12 +173,10 @@ impl Present<'_> {
             true => en.to_owned(),
             false => zh.to_owned(),
         };
-        let (title, reason) =
-            (say(&row.title_zh, &row.title_en), say(&row.reason_zh, &row.reason_en));
-        let colon = if self.lang == Lang::En { ": " } else { "：" };
         Some(RecallView {
             announced_on: history.day(row.opened_at),
-            cause: format!("{title}{colon}{reason}"),
+            title: Some(say(&row.title_zh, &row.title_en)),
+            cause: say(&row.reason_zh, &row.reason_en),
             remedy: Some(say(&row.action_zh, &row.action_en)),
             notice_url: row.link.clone(),
         })

@@ -39,6 +39,7 @@ struct DevicePage<'a> {
     timeline: Option<TimelineCard>,
     facts: Vec<Fact>,
     centres: Option<CentresCard<'a>>,
+    my_data: Option<&'a str>,
 }
 
 /// The page of a device.
@@ -79,6 +80,7 @@ pub fn render_device(view: &DeviceView) -> Result<String, askama::Error> {
         timeline,
         facts,
         centres,
+        my_data: view.links.my_data.as_deref().map(href),
         sh,
     };
     page.render()

@@ -243,6 +243,8 @@ pub enum FieldFault {
 pub struct RecallView {
     /// The day it was announced.
     pub announced_on: Date,
+    /// What it is called, where it has a name.
+    pub title: Option<String>,
     /// What is wrong, in the maker's words.
     pub cause: String,
     /// What the owner should do, in the maker's words.
@@ -449,6 +451,8 @@ pub struct LinksView {
     pub register: Option<String>,
     /// Report a suspicion.
     pub report: Option<String>,
+    /// What is held about whoever registered it, whatever its state.
+    pub my_data: Option<String>,
     /// This very page again, for [`PageState::Unavailable`].
     pub retry: Option<String>,
 }

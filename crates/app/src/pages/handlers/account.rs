@@ -1,6 +1,6 @@
 //! One's own account in a browser: what to act as, the password, the second factor, sessions.
 
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
@@ -10,13 +10,18 @@ use crate::flows::custody::instant;
 use crate::flows::people::credentials::{self, Begun};
 use crate::flows::people::sessions::{self, Session};
 use crate::flows::people::sign_in::SignInError;
+use crate::flows::reference::Reference;
 use crate::flows::{FlowError, House};
 use crate::guest::Guest;
+use crate::pages::agent;
 use crate::pages::people::{
-    AccountView, FactorView, MembershipView, Notice, SessionView, render_account, role_word,
+    AccountView, FactorView, MembershipView, Notice, SessionView, field, render_account, role_word,
 };
+use crate::pages::shell::SiteView;
 use crate::symbol::Symbol;
-use domain::id::PartyId;
+use domain::id::{BrandId, PartyId};
+use domain::role::Role;
+use domain::scope::Scope;
 use store::canonical::hex;
 
 use super::sign_in::{Returned, ours, returned, welcome};
@@ -34,28 +39,52 @@ pub struct Told {
     wanted: String,
 }
 
-/// What became of a command: what to say, recovery codes to show.
-type Done = (Option<Notice>, Vec<String>, StatusCode);
+/// What the page says of the command before it.
+#[derive(Default)]
+struct Said {
+    notice: Option<Notice>,
+    wrong: Option<(&'static str, &'static str)>,
+    codes: Vec<String>,
+    status: StatusCode,
+}
 
-/// `GET /account`.
-pub async fn show(State(house): State<Arc<House>>, visit: Visit, guest: Guest) -> Response {
+/// Where each field of a command stands on the page: the name it is refused by, its id.
+type Places = &'static [(&'static str, &'static str)];
+
+/// `GET /account`; with `?done`, after a command that was done.
+pub async fn show(
+    State(house): State<Arc<House>>,
+    visit: Visit,
+    guest: Guest,
+    RawQuery(query): RawQuery,
+) -> Response {
     let Some(session) = &guest.session else { return to_sign_in() };
-    shown(&house, &visit, session, (None, Vec::new(), StatusCode::OK)).await
+    let done = query.is_some_and(|query| query.split('&').any(|word| word == "done"));
+    let text = || visit.lang.t("people.done").to_owned();
+    let notice = done.then(|| Notice { good: true, text: text() });
+    shown(&house, &visit, session, Said { notice, ..Said::default() }).await
 }
 
 fn to_sign_in() -> Response {
     Redirect::to("/sign-in").into_response()
 }
 
-async fn shown(house: &House, visit: &Visit, session: &Session, done: Done) -> Response {
-    let (notice, codes, status) = done;
+async fn shown(house: &House, visit: &Visit, session: &Session, said: Said) -> Response {
+    let Said { notice, wrong, codes, status } = said;
     match view(house, visit, session).await {
         Ok(view) => {
-            let view = AccountView { notice, codes, ..view };
+            let view = AccountView { notice, wrong, codes, ..view };
             page(visit, status, render_account(&view))
         }
         Err(why) => failed(house, visit, &why).await,
     }
+}
+
+/// Whether a membership may look at the trail: a role that may, of the brand itself.
+fn audits(reference: &Reference, row: &store::people::MembershipRow) -> bool {
+    let root = reference.root(BrandId(row.brand)).is_some_and(|root| root.id.0 == row.party);
+    let role = Role::parse(&row.role);
+    root && role.is_some_and(|role| role.scopes().iter().any(|held| held.covers(Scope::Audit)))
 }
 
 async fn view(house: &House, visit: &Visit, session: &Session) -> Result<AccountView, FlowError> {
@@ -78,44 +107,52 @@ async fn view(house: &House, visit: &Visit, session: &Session) -> Result<Account
         None => FactorView::Off,
     };
     let told = sessions::list(house, session).await?;
-    let told = told.into_iter().map(|told| SessionView {
-        id: told.id,
-        present: told.present,
-        agent: told.place.agent,
-        address: told.place.address,
-        used: lang.ago(instant(told.used_at), visit.now),
+    let told = told.into_iter().map(|told| {
+        let used = lang.ago(instant(told.used_at), visit.now);
+        SessionView {
+            id: told.id,
+            present: told.present,
+            agent: agent::spoken(lang, &told.place.agent),
+            place: lang.join([told.place.address.as_str(), used.as_str()]),
+            used,
+        }
     });
+    let site = visit.site(house, Some(&reference), chosen.map(|m| m.brand));
+    // This page also answers forms, at addresses that cannot be opened by a link.
+    let other_lang_url = format!("/account{}", site.other_lang_url);
     Ok(AccountView {
         lang,
-        site: visit.site(house, Some(&reference), chosen.map(|m| m.brand)),
+        site: SiteView { other_lang_url, ..site },
         name: own.names.name,
         sign_in_name: own.names.sign_in,
         notice: None,
+        wrong: None,
         codes: Vec::new(),
         memberships: own.memberships.iter().map(membership).collect(),
         factor,
         sessions: told.collect(),
+        audits: chosen.is_some_and(|row| audits(&reference, row)),
     })
 }
 
-/// The page again, with what became of the command.
+/// What follows a command: the page afresh, so that nothing is sent twice; or as it was, with what
+/// is wrong.
 async fn answered(
     house: &House,
     visit: &Visit,
     session: &Session,
-    done: Result<Vec<String>, Returned>,
+    done: Result<(), Returned>,
+    places: Places,
 ) -> Response {
-    let said = match done {
-        Ok(codes) => {
-            let text = visit.lang.t("people.done").to_owned();
-            (Some(Notice { good: true, text }), codes, StatusCode::OK)
-        }
-        Err(why) => {
-            let notice = Notice { good: false, text: why.alert };
-            (Some(notice), Vec::new(), why.status)
-        }
+    let Err(Returned { status, alert, wrong, message }) = done else {
+        return Redirect::to("/account?done").into_response();
     };
-    shown(house, visit, session, said).await
+    let place = places.iter().find(|(name, _)| Some(*name) == wrong).map(|(_, id)| *id);
+    let place = place.map(|id| (id, message.unwrap_or(visit.lang.t("people.fault_line"))));
+    // What is wrong with no field of the page is said of the whole.
+    let text = message.filter(|_| place.is_none()).map_or(alert, str::to_owned);
+    let notice = Some(Notice { good: false, text });
+    shown(house, visit, session, Said { notice, wrong: place, status, codes: Vec::new() }).await
 }
 
 /// `POST /sign-out`.
@@ -146,7 +183,7 @@ pub async fn choose(
             }
         }
     };
-    answered(&house, &visit, session, Err(why)).await
+    answered(&house, &visit, session, Err(why), &[]).await
 }
 
 /// `POST /account/password`.
@@ -167,14 +204,15 @@ pub async fn change_password(
             }
         }
     };
-    answered(&house, &visit, session, Err(why)).await
+    let places: Places = &[("password", field::PRESENT), ("new_password", field::NEXT)];
+    answered(&house, &visit, session, Err(why), places).await
 }
 
 fn told_of_password(visit: &Visit, error: &SignInError) -> Returned {
     let why = returned(visit.lang, error);
     match why.wrong {
         Some("new_password") => {
-            Returned { alert: visit.lang.t("people.fault_password").to_owned(), ..why }
+            Returned { message: Some(visit.lang.t("people.fault_password")), ..why }
         }
         _ => why,
     }
@@ -190,12 +228,12 @@ pub async fn end_session(
     let Some(session) = &guest.session else { return to_sign_in() };
     let done = match ours(visit.lang, &guest, sent) {
         Err(why) => Err(why),
-        Ok(told) => match sessions::end(&house, session, &told.session).await {
-            Ok(()) => Ok(Vec::new()),
-            Err(error) => Err(returned(visit.lang, &error.into())),
-        },
+        Ok(told) => {
+            let ended = sessions::end(&house, session, &told.session).await;
+            ended.map_err(|error| returned(visit.lang, &error.into()))
+        }
     };
-    answered(&house, &visit, session, done).await
+    answered(&house, &visit, session, done, &[]).await
 }
 
 /// `POST /account/totp`: begins a second factor.
@@ -216,7 +254,7 @@ pub async fn begin_totp(
             }
         }
     };
-    answered(&house, &visit, session, Err(why)).await
+    answered(&house, &visit, session, Err(why), &[("password", field::CONFIRM)]).await
 }
 
 /// `POST /account/totp/confirm`: turns it on. The recovery codes are on this page alone.
@@ -235,7 +273,23 @@ pub async fn confirm_totp(
             codes.map_err(|error| returned(visit.lang, &error.into()))
         }
     };
-    answered(&house, &visit, session, done).await
+    with_codes(&house, &visit, session, done, &[("code", field::CODE)]).await
+}
+
+/// Recovery codes are told on the page that answers; it cannot be opened again.
+async fn with_codes(
+    house: &House,
+    visit: &Visit,
+    session: &Session,
+    done: Result<Vec<String>, Returned>,
+    places: Places,
+) -> Response {
+    match done {
+        Ok(codes) if !codes.is_empty() => {
+            shown(house, visit, session, Said { codes, ..Said::default() }).await
+        }
+        done => answered(house, visit, session, done.map(|_| ()), places).await,
+    }
 }
 
 /// `POST /account/totp/change`: other recovery codes, or off.
@@ -259,5 +313,5 @@ pub async fn change_totp(
             changed.map_err(|error| returned(visit.lang, &error))
         }
     };
-    answered(&house, &visit, session, done).await
+    with_codes(&house, &visit, session, done, &[("password", field::CONFIRM)]).await
 }

@@ -17,7 +17,7 @@ use crate::flows::proof::{Attempt, ProofKind, offered};
 use crate::flows::verify::Known;
 use crate::flows::{FlowError, House};
 use crate::pages::device::my_data::{
-    ClaimView, ConsentLine, MyDataView, render_claim, render_my_data,
+    ClaimView, ConsentLine, MyDataView, Noted, render_claim, render_my_data,
 };
 use crate::pages::device::plain::{Done, DoneView, ErrorKind};
 use crate::pages::device::present::{page_url, product_view};
@@ -62,6 +62,14 @@ struct Asked<'a> {
     visit: &'a Visit,
     found: &'a Found,
     known: &'a Known,
+}
+
+/// How the page of what is held is shown.
+enum Shown<'a> {
+    /// As things stand, with what was done just now.
+    Afresh(Option<Noted>),
+    /// With the form that was not taken, and what is wrong with it.
+    Refused(&'a Filled),
 }
 
 /// `GET /d/{code}/my-data`.
@@ -131,7 +139,9 @@ impl Asked<'_> {
         let attempt =
             Attempt { number, kind: ProofKind::Scratch, value: digits, visitor: &visitor };
         Ok(match my_data::claim(self.house, &attempt, &phone, key.as_ref()).await? {
-            Claimed::Yours(token, session) => self.show(&session, &token, None).await?,
+            Claimed::Yours(token, session) => {
+                self.show(&session, &token, Shown::Afresh(None)).await?
+            }
             Claimed::No => self.claim_page(wrong, &filled.phone, [Some(FieldFault::Mismatch); 2]),
             Claimed::NotOffered => self.claim_page(StatusCode::OK, "", [None, None]),
             Claimed::Wait(until) => {
@@ -142,6 +152,8 @@ impl Asked<'_> {
         })
     }
 
+    /// Does one thing. What leaves the registration there answers with the page of it, so that
+    /// nobody has to prove themselves again for the next thing.
     async fn act(&self, session: &Session, filled: &Filled) -> Result<Response, FlowError> {
         let house = self.house;
         let acted = match filled.act.as_str() {
@@ -165,16 +177,25 @@ impl Asked<'_> {
                         let acted = my_data::correct(house, session, (&phone, day)).await?;
                         (acted, Done::Corrected)
                     }
-                    _ => return self.show(session, &filled.token, Some(filled)).await,
+                    _ => return self.show(session, &filled.token, Shown::Refused(filled)).await,
                 }
             }
-            _ => return self.show(session, &filled.token, Some(filled)).await,
+            _ => return self.show(session, &filled.token, Shown::Refused(filled)).await,
         };
-        Ok(self.done(match acted {
-            (Acted::Done, done) => done,
-            (Acted::Gone, _) => Done::Gone,
-            (Acted::Held, _) => Done::KeptByLaw,
-        }))
+        let (done, noted) = match acted {
+            (Acted::Done, Done::Corrected) => (Done::Corrected, Some(Noted::Corrected)),
+            (Acted::Done, Done::Agreed) => (Done::Agreed, Some(Noted::Agreed)),
+            (Acted::Done, done) => (done, None),
+            (Acted::Gone, _) => (Done::Gone, None),
+            (Acted::Held, _) => (Done::KeptByLaw, None),
+        };
+        // Under another telephone it is another person's now.
+        if noted.is_some()
+            && let Some(held) = my_data::held(house, session).await?
+        {
+            return Ok(self.held_page(&held, &filled.token, Shown::Afresh(noted)));
+        }
+        Ok(self.done(done))
     }
 
     fn day(&self, text: &str) -> Result<Date, FieldFault> {
@@ -211,29 +232,36 @@ impl Asked<'_> {
         page(self.visit, status, render_claim(&view))
     }
 
-    /// The page of what is held; with the form that was not taken, what is wrong with it.
     async fn show(
         &self,
         session: &Session,
         token: &str,
-        refused: Option<&Filled>,
+        shown: Shown<'_>,
     ) -> Result<Response, FlowError> {
-        let Some(held) = my_data::held(self.house, session).await? else {
-            return Ok(self.done(Done::Gone));
-        };
-        let mut view = self.view(&held, token);
-        if let Some(filled) = refused {
-            view.unsure = filled.act == "erase";
-            if filled.act == "correct" {
-                let fault = e164(&filled.phone).is_none().then_some(FieldFault::Malformed);
-                view.phone = typed(&filled.phone, fault);
-                let fault = self.day(&filled.purchased_on).err();
-                view.purchased_on = typed(filled.purchased_on.trim(), fault);
+        Ok(match my_data::held(self.house, session).await? {
+            Some(held) => self.held_page(&held, token, shown),
+            None => self.done(Done::Gone),
+        })
+    }
+
+    /// The page of what is held.
+    fn held_page(&self, held: &Held, token: &str, shown: Shown<'_>) -> Response {
+        let mut view = self.view(held, token);
+        match shown {
+            Shown::Afresh(noted) => view.noted = noted,
+            Shown::Refused(filled) => {
+                view.unsure = filled.act == "erase";
+                if filled.act == "correct" {
+                    let fault = e164(&filled.phone).is_none().then_some(FieldFault::Malformed);
+                    view.phone = typed(&filled.phone, fault);
+                    let fault = self.day(&filled.purchased_on).err();
+                    view.purchased_on = typed(filled.purchased_on.trim(), fault);
+                }
             }
         }
         let wrong = view.unsure || view.phone.fault.is_some() || view.purchased_on.fault.is_some();
         let status = if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-        Ok(page(self.visit, status, render_my_data(&view)))
+        page(self.visit, status, render_my_data(&view))
     }
 
     fn view(&self, held: &Held, token: &str) -> MyDataView {
@@ -259,6 +287,8 @@ impl Asked<'_> {
             back_url: url,
             token: token.to_owned(),
             today,
+            held_phone: held.phone.clone(),
+            held_purchase: row.map(|r| r.purchased_on.clone()).unwrap_or_default(),
             phone: typed(&held.phone, None),
             purchased_on: typed(row.map_or("", |r| &r.purchased_on), None),
             invoice: row.map(|r| r.invoice.clone()).unwrap_or_default(),
@@ -268,6 +298,7 @@ impl Asked<'_> {
             held: held.held_at.is_some(),
             consents: Purpose::ALL.into_iter().filter(|p| p.is_free()).map(line).collect(),
             unsure: false,
+            noted: None,
         }
     }
 

@@ -37,25 +37,34 @@ pub struct Told {
 /// Why a form comes back.
 pub(super) struct Returned {
     pub status: StatusCode,
+    /// What is said of the whole form.
     pub alert: String,
+    /// The field that is wrong, by the name it is sent under.
     pub wrong: Option<&'static str>,
+    /// What is said beside it, where it is more than that it is not sound.
+    pub message: Option<&'static str>,
+}
+
+fn said(status: StatusCode, alert: &str) -> Returned {
+    Returned { status, alert: alert.to_owned(), wrong: None, message: None }
 }
 
 /// What a person is told of a command that was not done.
 pub(super) fn returned(lang: Lang, error: &SignInError) -> Returned {
-    let say = |status, key| Returned { status, alert: lang.t(key).to_owned(), wrong: None };
+    let say = |status, key| said(status, lang.t(key));
     let refused = match error {
         SignInError::Refused => return say(StatusCode::UNAUTHORIZED, "people.refused"),
         SignInError::Wait(seconds) => {
             let alert = lang.with("people.wait", "n", seconds.div_ceil(60));
-            return Returned { alert, ..say(StatusCode::TOO_MANY_REQUESTS, "people.wait") };
+            return said(StatusCode::TOO_MANY_REQUESTS, &alert);
         }
         SignInError::Flow(FlowError::Refused(refused)) => refused,
         SignInError::Flow(_) => {
             return say(StatusCode::SERVICE_UNAVAILABLE, "people.unavailable");
         }
     };
-    let at = |key, field| Returned { wrong: Some(field), ..say(StatusCode::BAD_REQUEST, key) };
+    let form = || say(StatusCode::BAD_REQUEST, "people.fault_form");
+    let at = |key, field| Returned { wrong: Some(field), message: Some(lang.t(key)), ..form() };
     match refused.refusal {
         Refusal::UnknownLink | Refusal::UnknownInvitation | Refusal::AlreadyMember => {
             say(StatusCode::NOT_FOUND, "people.link_over")
@@ -70,14 +79,14 @@ pub(super) fn returned(lang: Lang, error: &SignInError) -> Returned {
             let fields = ["sign_in_name", "name", "password", "new_password", "brand_code"];
             let mut fields = fields.into_iter().chain(["brand_name"]);
             let wrong = fields.find(|field| *field == refused.field);
-            Returned { wrong, ..say(StatusCode::BAD_REQUEST, "people.fault_form") }
+            Returned { wrong, ..form() }
         }
     }
 }
 
 /// A form of ours as it was sent, from a place where a session may be held.
 pub(super) fn ours<T>(lang: Lang, guest: &Guest, form: Sent<T>) -> Result<T, Returned> {
-    let say = |status, key| Returned { status, alert: lang.t(key).to_owned(), wrong: None };
+    let say = |status, key| said(status, lang.t(key));
     if guest.made_by == MadeBy::Others {
         return Err(say(StatusCode::FORBIDDEN, "people.cross_site"));
     }
@@ -100,7 +109,7 @@ async fn shown(
     (told, wrong): (&Told, Option<Returned>),
 ) -> Response {
     let reference = house.reference().await.ok();
-    view.site = visit.site(house, reference.as_deref(), None);
+    view.site = visit.site(house, reference.as_deref(), view.brand);
     let typed = |asked: &Asked| match asked {
         Asked::SignInName | Asked::NewSignInName => told.sign_in_name.clone(),
         Asked::Name => told.name.clone(),
@@ -110,9 +119,13 @@ async fn shown(
     };
     view.fields = fields.iter().map(|asked| (*asked, typed(asked))).collect();
     let mut status = StatusCode::OK;
-    if let Some(Returned { status: why, alert, wrong }) = wrong {
-        view.wrong = fields.iter().copied().find(|asked| Some(asked.name()) == wrong);
-        view.alert = Some(alert);
+    if let Some(Returned { status: why, alert, wrong, message }) = wrong {
+        let field = fields.iter().copied().find(|asked| Some(asked.name()) == wrong);
+        let beside = |asked: Asked| (asked, message.unwrap_or_else(|| asked.fault(visit.lang)));
+        view.wrong = field.map(beside);
+        // What is wrong with a field that is not on this form is said of the form.
+        let apart = message.filter(|_| field.is_none()).map(str::to_owned);
+        view.alert = Some(apart.unwrap_or(alert));
         status = why;
     }
     page(visit, status, render_form(&view))
@@ -128,6 +141,7 @@ fn form(
         lang,
         // Filled when it is shown.
         site: visit.site_unknown(),
+        brand: None,
         title: lang.t(title),
         lead,
         alert: None,
@@ -136,20 +150,35 @@ fn form(
         wrong: None,
         hidden: Vec::new(),
         submit: lang.t(submit),
+        help: None,
+        ways: Vec::new(),
     }
 }
 
-fn sign_in_form(visit: &Visit) -> (FormView, &'static [Asked]) {
-    let lead = visit.lang.t("people.sign_in_lead").to_owned();
+fn way(lang: Lang, path: &'static str, words: &'static str) -> (&'static str, &'static str) {
+    (path, lang.t(words))
+}
+
+fn sign_in_form(house: &House, visit: &Visit) -> (FormView, &'static [Asked]) {
+    let lang = visit.lang;
+    let lead = lang.t("people.sign_in_lead").to_owned();
     let words = ("people.sign_in_title", lead, "people.sign_in_submit");
-    (form(visit, "/sign-in".to_owned(), words), &[Asked::SignInName, Asked::Password])
+    let view = form(visit, "/sign-in".to_owned(), words);
+    let brings = || way(lang, "/sign-up", "people.sign_up_title");
+    let ways = sign_up::admit(house).is_ok().then(brings).into_iter().collect();
+    let help = Some(lang.t("people.forgotten"));
+    (FormView { help, ways, ..view }, &[Asked::SignInName, Asked::Password])
 }
 
 fn code_form(visit: &Visit, step: String) -> (FormView, &'static [Asked]) {
-    let words = ("people.code_title", String::new(), "people.sign_in_submit");
+    let lang = visit.lang;
+    let lead = lang.t("people.code_lead").to_owned();
+    let words = ("people.code_title", lead, "people.code_submit");
     let hidden = vec![("step", step)];
     let view = form(visit, "/sign-in/code".to_owned(), words);
-    (FormView { hidden, ..view }, &[Asked::Code])
+    let ways = vec![way(lang, "/sign-in", "people.sign_in_again")];
+    let help = Some(lang.t("people.code_lost"));
+    (FormView { hidden, ways, help, ..view }, &[Asked::Code])
 }
 
 /// `GET /sign-in`.
@@ -157,7 +186,7 @@ pub async fn ask(State(house): State<Arc<House>>, visit: Visit, guest: Guest) ->
     if guest.session.is_some() {
         return Redirect::to("/account").into_response();
     }
-    shown(&house, &visit, sign_in_form(&visit), (&Told::default(), None)).await
+    shown(&house, &visit, sign_in_form(&house, &visit), (&Told::default(), None)).await
 }
 
 /// `POST /sign-in`: name and password.
@@ -171,7 +200,7 @@ pub async fn take(
         Ok(told) => told,
         Err(why) => {
             let told = Told::default();
-            return shown(&house, &visit, sign_in_form(&visit), (&told, Some(why))).await;
+            return shown(&house, &visit, sign_in_form(&house, &visit), (&told, Some(why))).await;
         }
     };
     let attempt = Attempt {
@@ -187,7 +216,7 @@ pub async fn take(
         }
         Err(error) => {
             let why = returned(visit.lang, &error);
-            shown(&house, &visit, sign_in_form(&visit), (&told, Some(why))).await
+            shown(&house, &visit, sign_in_form(&house, &visit), (&told, Some(why))).await
         }
     }
 }
@@ -205,12 +234,29 @@ pub async fn take_code(
             let step = (told.step.as_str(), told.code.as_str());
             match signing::sign_in_with_code(&house, step, &guest.origin).await {
                 Ok(opened) => return welcome(&guest, &opened),
-                Err(error) => (told, returned(visit.lang, &error)),
+                Err(error) => (told, told_of_code(visit.lang, &error)),
             }
         }
     };
     let form = code_form(&visit, told.step.clone());
     shown(&house, &visit, form, (&told, Some(why))).await
+}
+
+/// In the second step a wrong code is all that can be wrong, besides the time that went by.
+fn told_of_code(lang: Lang, error: &SignInError) -> Returned {
+    let why = returned(lang, error);
+    match error {
+        SignInError::Refused => {
+            let alert = lang.t("people.fault_form").to_owned();
+            Returned {
+                alert,
+                wrong: Some("code"),
+                message: Some(lang.t("people.fault_step")),
+                ..why
+            }
+        }
+        _ => why,
+    }
 }
 
 fn link_form(visit: &Visit, token: &str) -> (FormView, &'static [Asked]) {
@@ -247,7 +293,8 @@ pub async fn take_link(
 
 /// A page that says why there is no form.
 async fn over(house: &House, visit: &Visit, view: FormView, why: Returned) -> Response {
-    let view = FormView { action: String::new(), lead: String::new(), ..view };
+    let ways = vec![way(visit.lang, "/sign-in", "people.sign_in_title")];
+    let view = FormView { action: String::new(), lead: String::new(), ways, ..view };
     shown(house, visit, (view, &[]), (&Told::default(), Some(why))).await
 }
 
@@ -312,7 +359,8 @@ async fn sign_up_shown(
 ) -> Response {
     let lead = visit.lang.t("people.sign_up_lead").to_owned();
     let words = ("people.sign_up_title", lead, "people.sign_up_submit");
-    let view = form(visit, "/sign-up".to_owned(), words);
+    let ways = vec![way(visit.lang, "/sign-in", "people.sign_in_instead")];
+    let view = FormView { ways, ..form(visit, "/sign-up".to_owned(), words) };
     match sign_up::admit(house) {
         Ok(()) => shown(house, visit, (view, &OWNER_AND_BRAND), came_back).await,
         Err(refused) => {
@@ -382,12 +430,16 @@ async fn invitation_shown(
         reference.tree.get(PartyId(invitation.row.party)).map(|party| party.name.clone())
     });
     let party = party.unwrap_or_default();
+    view.brand = Some(invitation.row.brand);
     let role = role_word(lang, &invitation.row.role);
     let joins = guest.session.is_some();
     let lead = if joins { "people.invitation_join" } else { "people.invitation_lead" };
     view.lead = lang.tf(lead, &[("party", &party), ("role", &role)]);
     if told.name.is_empty() {
         told.name = invitation.name;
+    }
+    if !joins {
+        view.ways = vec![way(lang, "/sign-in", "people.sign_in_instead")];
     }
     let fields: &[Asked] = if joins { &[] } else { &OWNER };
     shown(house, visit, (view, fields), (&told, why)).await
