@@ -12,7 +12,7 @@ use dossier::flows::batches::{Mint, mint};
 use dossier::flows::people::set_up::set_up_link;
 use dossier::flows::reference::code_key_label;
 use jiff::SignedDuration;
-use serde_json::{Value, json};
+use serde_json::json;
 use store::reference::Purpose;
 
 on_both! { a_stolen_database_yields_no_secret }
@@ -27,7 +27,7 @@ async fn a_stolen_database_yields_no_secret(world: &World) {
     let invited = first.post(INVITATIONS, json!({"party": "T1-53", "role": "desk"})).await;
     let token = invited.member("path").replace("/invitation/", "");
     secrets.push(("an invitation", token.into_bytes()));
-    let begun = first.post("/api/v1/account/totp", Value::Null).await;
+    let begun = first.post("/api/v1/account/totp", json!({"password": PASSWORD})).await;
     secrets.push(("a second factor", begun.member("secret").into_bytes()));
     let cookie = first.cookie().split_once('=').expect("a pair").1.to_owned();
     secrets.push(("a session", cookie.into_bytes()));
