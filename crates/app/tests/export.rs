@@ -3,6 +3,7 @@
 
 mod common;
 
+use common::browser::owner;
 use common::server::Place;
 use common::{FACTORY, PHONE, World, sns, start};
 use dossier::files::Kind;
@@ -291,9 +292,16 @@ async fn each_sees_what_is_its_business(world: &World) {
         let (status, refused) = world.desk(party, scopes).await.get(PATH).await;
         assert_eq!((status, &refused["code"]), (403, &json!("not_allowed")), "{party} {scopes}");
     }
+    // The people of an authority, as auditors, get what is theirs and read no trail.
+    let first = owner(world).await;
+    let person = json!({"party": "SAMR-44", "role": "auditor", "name": "监管"});
+    let official = first.invites(world, "samr", person).await;
+    let given = official.get(PATH).await;
+    assert_eq!((given.status, given.text.lines().count()), (200, 5), "{}", given.text);
+    assert_eq!(official.get("/api/v1/audit").await.status, 403);
     audit::flush(&world.house).await.expect("it is written");
     let (_, trail) = world.desk("BRAND", "all").await.get("/api/v1/audit?kind=export").await;
-    assert_eq!(trail["items"].as_array().map(Vec::len), Some(6), "{trail}");
+    assert_eq!(trail["items"].as_array().map(Vec::len), Some(7), "{trail}");
 }
 
 async fn the_command_line_goes_on_and_finds_what_was_changed(world: &World) {

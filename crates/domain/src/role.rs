@@ -25,7 +25,7 @@ pub enum Role {
     AfterSales,
     /// Reads what settlements rest on.
     Finance,
-    /// Reads everything with the trail, changes nothing.
+    /// Reads everything with the trail and writes it out, changes nothing.
     Auditor,
     /// Commissions and packs.
     LineOperator,
@@ -73,13 +73,15 @@ impl Role {
 
     /// What it may do. `docs/access.md` shows the same table; a test compares them.
     pub fn scopes(self) -> &'static [Scope] {
-        use Scope::{All, Audit, Keys, Lifecycle, Master, People, Produce, Read, Ship, Verify};
+        use Scope::{
+            All, Audit, Export, Keys, Lifecycle, Master, People, Produce, Read, Ship, Verify,
+        };
         match self {
             Self::Owner | Self::Admin => &[All, Keys, People],
             Self::Quality => &[Verify, Produce, Lifecycle, Read],
             Self::ChannelManager => &[Verify, Master, Ship, Read],
             Self::AfterSales => &[Verify, Lifecycle, Read],
-            Self::Auditor => &[Verify, Read, Audit],
+            Self::Auditor => &[Verify, Read, Audit, Export],
             Self::LineOperator => &[Verify, Produce],
             Self::Warehouse => &[Verify, Ship, Read],
             Self::Finance | Self::Desk => &[Verify, Read],
@@ -154,7 +156,7 @@ mod tests {
 
     #[test]
     fn an_auditor_changes_nothing() {
-        let reading = [Scope::Verify, Scope::Read, Scope::Audit];
+        let reading = [Scope::Verify, Scope::Read, Scope::Audit, Scope::Export];
         assert!(Role::Auditor.scopes().iter().all(|scope| reading.contains(scope)));
     }
 
