@@ -68,7 +68,9 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     let sign_in = format!("/sign-in/{}", set_up::demo_link(&house).await?);
     let ready = |base: &str| {
         let mut text = demo_links_text(&world, base);
-        text.push_str(&format!("\nSign in (once, within a day): {base}{sign_in}\n"));
+        text.push_str(&format!(
+            "\n登录（一天内，只能用一次）  sign in, once, within a day: {base}{sign_in}\n"
+        ));
         std::fs::write(dir.join(LINKS_FILE), &text).map_err(|e| Fault::file(&dir, &e))?;
         if let Some(path) = &args.links_json {
             write_json(path, &world, (base, &sign_in))?;
