@@ -5,6 +5,7 @@
 
 use crate::party::{Party, PartyKind};
 use crate::policy::Category;
+use crate::region::lies_in;
 
 /// Whether a regulator sees units of a category that were made in a region. Without a region of its
 /// own it is the country's and sees every region; with one, those inside it. Where a unit was made
@@ -13,19 +14,6 @@ pub fn sees(regulator: &Party, category: Category, made_in: Option<&str>) -> boo
     regulator.kind == PartyKind::Regulator
         && regulator.categories.contains(&category)
         && regulator.region.as_deref().is_none_or(|own| made_in.is_some_and(|it| lies_in(it, own)))
-}
-
-/// Whether a GB/T 2260 code lies in another: `440300` is all of Shenzhen, `440000` all of
-/// Guangdong, `CN` the mainland, which is every code of digits.
-fn lies_in(code: &str, outer: &str) -> bool {
-    if outer == "CN" {
-        return code == "CN" || code.bytes().all(|b| b.is_ascii_digit());
-    }
-    let mut prefix = outer;
-    while let Some(shorter) = prefix.strip_suffix("00") {
-        prefix = shorter;
-    }
-    !prefix.is_empty() && code.starts_with(prefix)
 }
 
 #[cfg(test)]
@@ -53,6 +41,9 @@ mod tests {
             (Some("440000"), None, false),
             (Some("440000"), Some("VN"), false),
             (Some("CN"), Some("VN"), false),
+            // Another customs territory, though its codes have digits too.
+            (Some("CN"), Some("810000"), false),
+            (Some("81"), Some("810000"), true),
         ] {
             let regulator = of(region, &both);
             assert_eq!(sees(&regulator, Category::Phone, made_in), expected, "{region:?}");

@@ -207,6 +207,13 @@ impl RegionCode {
     }
 }
 
+/// Whether a place as it is stored lies in a region as it is stored; what cannot be read lies
+/// nowhere.
+pub fn lies_in(place: &str, region: &str) -> bool {
+    let (place, region) = (place.parse::<RegionCode>(), region.parse::<RegionCode>());
+    place.ok().zip(region.ok()).is_some_and(|(place, region)| region.contains(place))
+}
+
 impl fmt::Display for RegionCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())

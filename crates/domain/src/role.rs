@@ -5,6 +5,7 @@
 //! for, in regions no wider than its own. Only an owner makes, changes or removes an owner, and
 //! nobody changes what it may do itself.
 
+use crate::region::lies_in;
 use crate::scope::Scope;
 
 /// Most regions one membership is bound to.
@@ -106,7 +107,7 @@ pub fn may_not_give(
 /// Whether a place lies in one of these regions, all of them prefixes of GB/T 2260 codes. Without
 /// any, everything does; a place that is not known lies in none.
 pub fn in_regions(regions: &[String], place: Option<&str>) -> bool {
-    let within = |region: &String| place.is_some_and(|code| code.starts_with(region.as_str()));
+    let within = |region: &String| place.is_some_and(|place| lies_in(place, region));
     regions.is_empty() || regions.iter().any(within)
 }
 
