@@ -12,6 +12,7 @@ on_both! {
     somebody_sets_up_and_looks_after_the_account,
     somebody_accepts_an_invitation,
     a_link_signs_in_once,
+    the_trail_is_offered_to_those_alone_who_may_open_it,
     forms_of_other_sites_do_nothing,
 }
 
@@ -148,6 +149,24 @@ async fn a_link_signs_in_once(world: &World) {
     pass(world, SignedDuration::from_hours(24));
     let late = Browser::new(world).form(&format!("/sign-in/{another}"), &[]).await;
     assert_eq!(late.status, 404);
+}
+
+async fn the_trail_is_offered_to_those_alone_who_may_open_it(world: &World) {
+    let owner = owner(world).await;
+    for (party, regions, may) in
+        [("BRAND", json!([]), true), ("BRAND", json!(["53"]), false), ("T1-53", json!([]), false)]
+    {
+        let order = json!({"party": party, "role": "auditor", "regions": regions});
+        let path = owner.post(INVITATIONS, order).await.member("path");
+        let browser = Browser::new(world);
+        let name = format!("auditor.{}{}", party.to_ascii_lowercase(), u8::from(may));
+        let words = [("sign_in_name", name.as_str()), ("name", "Wang"), ("password", PASSWORD)];
+        let taken = browser.form(&path, &words).await;
+        assert_eq!(taken.header("location"), "/account", "{}", taken.text);
+        let offered = browser.get("/account").await.text.contains("href=\"/api/v1/audit\"");
+        let opens = browser.get("/api/v1/audit").await.status == 200;
+        assert_eq!((offered, opens), (may, may), "{party} {regions}");
+    }
 }
 
 async fn forms_of_other_sites_do_nothing(world: &World) {

@@ -118,6 +118,13 @@ impl Codings {
     }
 }
 
+/// Whether units bear the codes of their batch: it was made for labels, or its codes were written
+/// out or handed over for somebody to print. What was drawn silently and never left the house is on
+/// no label.
+pub fn is_coded(for_labels: bool, written_out: bool) -> bool {
+    for_labels || written_out
+}
+
 /// Fields of a product that a scan must show, and that it lacks.
 pub fn missing_fields(product: &Product, certified: bool) -> Vec<&'static str> {
     let papers = &product.certification;

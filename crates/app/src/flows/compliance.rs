@@ -21,7 +21,7 @@ use super::outcome::FlowError;
 use super::reference::Reference;
 use domain::certification::Standing;
 use domain::coding::{
-    Ask, CodingPolicy, Compliance, ComplianceFacts, ComplianceReason, judge, missing_fields,
+    self, Ask, CodingPolicy, Compliance, ComplianceFacts, ComplianceReason, judge, missing_fields,
 };
 use domain::gs1::Gtin;
 use domain::id::ProductId;
@@ -140,11 +140,10 @@ fn report_of(
     ProductReport { product, rows, standing, missing, compliance, reasons, coverage }
 }
 
-/// Whether units of a batch bear its codes: they were printed, or written out for somebody to
-/// print. What was drawn silently and never left the house is on no label.
+/// Whether units of a batch bear its codes, by [`domain::coding::is_coded`].
 pub fn is_coded(batch: &Batch) -> bool {
-    let out = matches!(batch.state, BatchState::Exported | BatchState::Delivered);
-    batch.purpose == Purpose::Printed || out
+    let written_out = matches!(batch.state, BatchState::Exported | BatchState::Delivered);
+    coding::is_coded(batch.purpose == Purpose::Printed, written_out)
 }
 
 /// When a unit left the maker's hands, or, where no paper says so, was first in use.

@@ -194,7 +194,7 @@ fn live(row: &SessionRow, now: Timestamp) -> bool {
 }
 
 /// Who acts as a membership. None where its role or party is not known to this program.
-fn caller(reference: &Reference, row: &MembershipRow) -> Option<Caller> {
+pub fn caller(reference: &Reference, row: &MembershipRow) -> Option<Caller> {
     let role = Role::parse(&row.role)?;
     let party = reference.tree.get(PartyId(row.party)).filter(|p| p.brand.0 == row.brand)?;
     Some(Caller {

@@ -6,11 +6,11 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use std::sync::Arc;
 
+use crate::flows::audit;
 use crate::flows::custody::instant;
 use crate::flows::people::credentials::{self, Begun};
 use crate::flows::people::sessions::{self, Session};
 use crate::flows::people::sign_in::SignInError;
-use crate::flows::reference::Reference;
 use crate::flows::{FlowError, House};
 use crate::guest::Guest;
 use crate::pages::agent;
@@ -19,9 +19,7 @@ use crate::pages::people::{
 };
 use crate::pages::shell::SiteView;
 use crate::symbol::Symbol;
-use domain::id::{BrandId, PartyId};
-use domain::role::Role;
-use domain::scope::Scope;
+use domain::id::PartyId;
 use store::canonical::hex;
 
 use super::sign_in::{Returned, ours, returned, welcome};
@@ -80,18 +78,15 @@ async fn shown(house: &House, visit: &Visit, session: &Session, said: Said) -> R
     }
 }
 
-/// Whether a membership may look at the trail: a role that may, of the brand itself.
-fn audits(reference: &Reference, row: &store::people::MembershipRow) -> bool {
-    let root = reference.root(BrandId(row.brand)).is_some_and(|root| root.id.0 == row.party);
-    let role = Role::parse(&row.role);
-    root && role.is_some_and(|role| role.scopes().iter().any(|held| held.covers(Scope::Audit)))
-}
-
 async fn view(house: &House, visit: &Visit, session: &Session) -> Result<AccountView, FlowError> {
     let lang = visit.lang;
     let own = credentials::about(house, session).await?;
     let reference = house.reference().await?;
     let chosen = session.membership.as_ref();
+    let audits = match chosen.and_then(|chosen| sessions::caller(&reference, chosen)) {
+        Some(caller) => audit::admit(house, &caller).await.is_ok(),
+        None => false,
+    };
     let membership = |row: &store::people::MembershipRow| MembershipView {
         id: hex(&row.id),
         party: reference.tree.get(PartyId(row.party)).map(|p| p.name.clone()).unwrap_or_default(),
@@ -131,7 +126,7 @@ async fn view(house: &House, visit: &Visit, session: &Session) -> Result<Account
         memberships: own.memberships.iter().map(membership).collect(),
         factor,
         sessions: told.collect(),
-        audits: chosen.is_some_and(|row| audits(&reference, row)),
+        audits,
     })
 }
 
