@@ -9,6 +9,7 @@ use common::{FACTORY, PHONE, World, sns, start};
 use dossier::files::Kind;
 use dossier::flows::compliance::export::{COLUMNS, Format, Part, csv_header, schema};
 use dossier::flows::compliance::export_parts::{self, Cut, MANIFEST};
+use dossier::flows::lifecycle::{Change, change};
 use dossier::flows::{Caller, House, audit};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -21,6 +22,7 @@ on_both! {
     parts_make_the_whole_wherever_they_were_cut,
     pages_carry_their_count_hash_and_instant,
     a_row_tells_the_flow_and_nothing_of_a_person,
+    an_authority_is_told_of_a_unit_what_everybody_is,
     what_comes_meanwhile_is_left_out,
     each_sees_what_is_its_business,
     the_command_line_goes_on_and_finds_what_was_changed,
@@ -234,6 +236,33 @@ async fn a_row_tells_the_flow_and_nothing_of_a_person(world: &World) {
     assert_eq!(&records[1][place("name")], "'=HYPERLINK(\"x\"),甲");
     assert_eq!(&records[1][place("contract_maker")], "'+1+1");
     assert_eq!(&records[0][place("tier1")], "T1-53");
+}
+
+async fn an_authority_is_told_of_a_unit_what_everybody_is(world: &World) {
+    world.make(&sns(0..5)).await;
+    let caller = world.caller().await;
+    let (recall, steal, retire) = (
+        Change::Recall("x".to_owned()),
+        Change::ReportStolen("x".to_owned()),
+        Change::Decommission("x".to_owned()),
+    );
+    let done = [vec![], vec![&recall], vec![&steal], vec![&retire, &steal], vec![&retire, &recall]];
+    let now = world.clock.now();
+    for (sn, changes) in sns(0..5).iter().zip(done) {
+        let unit = [world.unit(sn).await];
+        for what in changes {
+            change(&world.house, &caller, &unit, what, now).await.expect("it is changed");
+        }
+    }
+    let text = whole(&world.house, &caller, Format::Ndjson).await;
+    let row = |line: &str| serde_json::from_str::<Value>(line).expect("JSON");
+    let told: Vec<_> = text.lines().map(|line| row(line)["code_status"].clone()).collect();
+    assert_eq!(told, ["valid", "recalled", "stolen", "stolen", "recalled"]);
+    let brand = world.desk("BRAND", "all").await;
+    for (sn, status) in sns(0..5).iter().zip(told).skip(1) {
+        let (_, verified) = brand.get(&format!("/api/v1/verify/{sn}?scheme=sn")).await;
+        assert_eq!(verified["verdict"], status, "{sn}");
+    }
 }
 
 async fn what_comes_meanwhile_is_left_out(world: &World) {

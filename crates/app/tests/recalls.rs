@@ -370,23 +370,32 @@ async fn bad_recalls_are_refused_and_leave_nothing(world: &World) {
     world.make(&sns(0..1)).await;
     let brand = world.desk("BRAND", "all").await;
     let gtin = PHONE;
-    for (selector, status) in [
-        (json!({}), 400),
-        (json!({"batch": 1, "part_prefix": "BAT-1"}), 400),
-        (json!({"batch": 999}), 404),
-        (json!({"lot": "L1"}), 400),
-        (json!({"lot": "L1", "gtin": "6929141700096"}), 404),
-        (json!({"lot": "L1", "gtin": "6929141700097"}), 400),
-        (json!({"gtin": gtin, "units": ["CY000000"]}), 400),
-        (json!({"lot": "L1", "gtin": gtin, "sn_first": "A10", "sn_last": "A9"}), 400),
-        (json!({"lot": "L1", "gtin": gtin, "sn_first": "A20", "sn_last": "A10"}), 400),
-        (json!({"lot": "L1", "gtin": gtin, "sn_first": "A20"}), 400),
-        (json!({"units": ["NOBODY"]}), 404),
-        (json!({"part_prefix": "BAT"}), 400),
-        (json!({"parts": ["=1"]}), 400),
+    let times = json!({"lot": "L1", "gtin": gtin, "produced_from": "2026-05-21T08:00:00+08:00",
+        "produced_to": "2026-05-20T08:00:00+08:00"});
+    let (unknown, wrong) = ("6929141700096", "6929141700097");
+    for (selector, status, field) in [
+        (json!({}), 400, ""),
+        (json!({"batch": 1, "part_prefix": "BAT-1"}), 400, ""),
+        (json!({"batch": 999}), 404, ".batch"),
+        (json!({"lot": "L1"}), 400, ".gtin"),
+        (json!({"lot": "L1", "gtin": unknown}), 404, ".gtin"),
+        (json!({"lot": "L1", "gtin": wrong}), 400, ".gtin"),
+        (json!({"lot": "", "gtin": gtin}), 400, ".lot"),
+        (json!({"gtin": gtin, "units": ["CY000000"]}), 400, ""),
+        (json!({"lot": "L1", "gtin": gtin, "sn_first": "A10", "sn_last": "A9"}), 400, ".sn_last"),
+        (json!({"lot": "L1", "gtin": gtin, "sn_first": "A20", "sn_last": "A10"}), 400, ".sn_last"),
+        (json!({"lot": "L1", "gtin": gtin, "sn_first": "A20"}), 400, ".sn_last"),
+        (json!({"lot": "L1", "gtin": gtin, "sn_first": "=1", "sn_last": "A2"}), 400, ".sn_first"),
+        (times, 400, ".produced_to"),
+        (json!({"units": ["NOBODY"]}), 404, ".units"),
+        (json!({"part_prefix": "BAT"}), 400, ".part_prefix"),
+        (json!({"part_prefix": "=BAT1"}), 400, ".part_prefix"),
+        (json!({"parts": ["=1"]}), 400, ".parts"),
+        (json!({"parts": ["x".repeat(300)]}), 400, ".parts"),
     ] {
         let (found, reply) = brand.post("/api/v1/recalls", &body(selector.clone())).await;
         assert_eq!(found, status, "{selector}: {reply}");
+        assert_eq!(reply["field"], format!("selector{field}"), "{selector}: {reply}");
     }
     let mut bad = body(lot("LOT1"));
     bad["link"] = json!("javascript:alert(1)");

@@ -7,7 +7,9 @@
 //! Closing a recall ends the work on it. A unit that nobody remedied is no safer for it and goes on
 //! being told as recalled; only a recall withdrawn, because it was a mistake, says nothing more.
 
+use crate::custody::{Hold, HoldKind};
 use crate::id::{BatchId, ProductId};
+use crate::party::PartyKind;
 use jiff::Timestamp;
 
 /// Units that one recall may list by themselves; more are named by batch or lot.
@@ -150,8 +152,7 @@ impl RecallState {
     }
 }
 
-/// Where a selected unit is, for the figures of a recall. Each is counted once, in the first place
-/// of this order that holds.
+/// Where a selected unit is, for the figures of a recall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Whereabouts {
     /// It was remedied.
@@ -174,7 +175,47 @@ pub enum Whereabouts {
     Elsewhere,
 }
 
+/// What of a unit its whereabouts are decided on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WhereFacts {
+    /// It got what the recall asks for.
+    pub remedied: bool,
+    /// It was taken out of use.
+    pub retired: bool,
+    /// It came back since the recall opened: [`came_back`].
+    pub returned: bool,
+    /// Somebody began to use it.
+    pub activated: bool,
+    /// What the party is that holds it.
+    pub holder: Option<PartyKind>,
+}
+
+/// Whether goods are on their way back, or were taken in from there, by a return of `since` or
+/// later. `chain` is everything that held them until now, oldest first.
+pub fn came_back(chain: &[&Hold], since: Timestamp) -> bool {
+    let way = match chain {
+        [.., way, last] if last.kind == HoldKind::Received => Some(way),
+        chain => chain.last(),
+    };
+    way.is_some_and(|hold| hold.kind == HoldKind::Returned && hold.at >= since)
+}
+
 impl Whereabouts {
+    /// The one place a unit is counted at: the first that holds, in the order of [`Self::ALL`].
+    pub fn of(facts: &WhereFacts) -> Self {
+        match (facts, facts.holder) {
+            (WhereFacts { remedied: true, .. }, _) => Self::Remedied,
+            (WhereFacts { retired: true, .. }, _) => Self::Retired,
+            (WhereFacts { returned: true, .. }, _) => Self::Returned,
+            (WhereFacts { activated: true, .. }, _) => Self::Activated,
+            (_, Some(PartyKind::Tier1)) => Self::Tier1,
+            (_, Some(PartyKind::Tier2)) => Self::Tier2,
+            (_, Some(PartyKind::Shop)) => Self::Shop,
+            (_, Some(holder)) if holder.is_origin() => Self::Factory,
+            _ => Self::Elsewhere,
+        }
+    }
+
     /// Every place, in order of precedence.
     pub const ALL: [Self; 9] = [
         Self::Remedied,
@@ -213,6 +254,7 @@ pub fn rate(done: u64, selected: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::custody::tests::hold;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -285,6 +327,54 @@ mod tests {
         }
         let unmade = UnitFacts { produced_at: None, ..unit("CY", &[]) };
         assert!(!made(0, 200).selects(&unmade));
+    }
+
+    #[test]
+    fn a_unit_is_counted_once_where_it_matters_most() {
+        let shop = WhereFacts { holder: Some(PartyKind::Shop), ..WhereFacts::default() };
+        let used = WhereFacts { activated: true, ..shop };
+        let returned = WhereFacts { returned: true, ..used };
+        let retired = WhereFacts { retired: true, ..returned };
+        let remedied = WhereFacts { remedied: true, ..retired };
+        let by = |holder| WhereFacts { holder: Some(holder), ..WhereFacts::default() };
+        for (facts, place) in [
+            (remedied, Whereabouts::Remedied),
+            (retired, Whereabouts::Retired),
+            (returned, Whereabouts::Returned),
+            (used, Whereabouts::Activated),
+            (by(PartyKind::Brand), Whereabouts::Factory),
+            (by(PartyKind::Factory), Whereabouts::Factory),
+            (by(PartyKind::Tier1), Whereabouts::Tier1),
+            (by(PartyKind::Tier2), Whereabouts::Tier2),
+            (shop, Whereabouts::Shop),
+            (by(PartyKind::Platform), Whereabouts::Elsewhere),
+            (WhereFacts::default(), Whereabouts::Elsewhere),
+        ] {
+            assert_eq!(Whereabouts::of(&facts), place, "{facts:?}");
+        }
+    }
+
+    #[test]
+    fn goods_came_back_by_a_return_since_the_recall() {
+        use HoldKind::{Received, Returned, Shipped};
+        let holds = |kinds: &[HoldKind]| -> Vec<Hold> {
+            let one =
+                |(order, kind): (i64, &HoldKind)| Hold { kind: *kind, ..hold(7, order, 1, None) };
+            (0..).zip(kinds).map(one).collect()
+        };
+        for (kinds, since, expected) in [
+            (vec![], 0, false),
+            (vec![Shipped, Returned], 1, true),
+            (vec![Shipped, Returned, Received], 1, true),
+            (vec![Shipped, Returned, Received], 2, false),
+            (vec![Shipped, Returned, Received, Shipped], 0, false),
+            (vec![Shipped, Received], 0, false),
+            (vec![Received], 0, false),
+        ] {
+            let holds = holds(&kinds);
+            let chain: Vec<&Hold> = holds.iter().collect();
+            assert_eq!(came_back(&chain, at(since)), expected, "{kinds:?} since {since}");
+        }
     }
 
     #[test]

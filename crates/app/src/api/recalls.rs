@@ -287,8 +287,10 @@ async fn chosen_of(house: &House, caller: &Caller, body: SelectorBody) -> Result
         let why = "gtin, serial numbers and times of production belong to a lot";
         return Err(Problem::invalid("selector", why));
     }
-    for name in body.units.iter().chain(&body.parts) {
-        bounded("selector.units", name, NAME_CHARS_MAX)?;
+    for (field, names) in [("selector.units", &body.units), ("selector.parts", &body.parts)] {
+        for name in names {
+            bounded(field, name, NAME_CHARS_MAX)?;
+        }
     }
     if let Some(lot) = body.lot {
         let gtin =

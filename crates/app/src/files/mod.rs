@@ -32,7 +32,7 @@ pub use draft::{
     Draft, PackDraft, PartyDraft, ProductDraft, ProductionDraft, ShipmentDraft, SiteDraft,
     TerritoryDraft, parse_row,
 };
-pub use export::{ErrorFile, neutralised};
+pub use export::{ErrorFile, csv_line};
 pub use json::JsonLines;
 pub use kind::{Column, Json, Kind, UnknownKind};
 pub use row::{Header, RawRow};

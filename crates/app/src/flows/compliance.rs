@@ -85,8 +85,8 @@ pub struct ProductReport {
 pub async fn reports(house: &House, caller: &Caller) -> Result<Vec<ProductReport>, FlowError> {
     caller.need(Scope::Read)?;
     let reference = house.reference().await?;
-    let sight = Remit::of(&reference, caller)?;
-    let seen = reference.products(caller.brand).into_iter().filter(|p| sight.has_product(p));
+    let remit = Remit::of(&reference, caller)?;
+    let seen = reference.products(caller.brand).into_iter().filter(|p| remit.has_product(p));
     Ok(seen.map(|product| report_of(house, &reference, product, None)).collect())
 }
 
@@ -101,9 +101,9 @@ pub async fn report(
     beyond: i64,
     most: u64,
 ) -> Result<ProductReport, FlowError> {
-    let (reference, sight, product) = seen(house, caller, gtin).await?;
+    let (reference, remit, product) = seen(house, caller, gtin).await?;
     let _turn = house.walks.take(caller).await;
-    let coverage = coverage(house, &reference, (&sight, &product), beyond, most).await?;
+    let coverage = coverage(house, &reference, (&remit, &product), beyond, most).await?;
     Ok(report_of(house, &reference, &product, Some(coverage)))
 }
 
@@ -114,12 +114,12 @@ async fn seen(
 ) -> Result<(Arc<Reference>, Remit, Arc<Product>), FlowError> {
     caller.need(Scope::Read)?;
     let reference = house.reference().await?;
-    let sight = Remit::of(&reference, caller)?;
+    let remit = Remit::of(&reference, caller)?;
     let gtin = Gtin::parse(gtin).map_err(|why| Refused::invalid("gtin", why))?;
-    let product = reference.product(caller.brand, gtin.as14()).filter(|p| sight.has_product(p));
+    let product = reference.product(caller.brand, gtin.as14()).filter(|p| remit.has_product(p));
     let product = product.ok_or(Refused::new(Refusal::UnknownProduct, "gtin"))?;
     let product = Arc::clone(product);
-    Ok((reference, sight, product))
+    Ok((reference, remit, product))
 }
 
 fn report_of(
@@ -171,7 +171,7 @@ fn walk_of<'a>(
 async fn coverage(
     house: &House,
     reference: &Reference,
-    (sight, product): (&Remit, &Product),
+    (remit, product): (&Remit, &Product),
     beyond: i64,
     most: u64,
 ) -> Result<Coverage, FlowError> {
@@ -183,7 +183,7 @@ async fn coverage(
         let Some(last) = page.last().map(|unit| unit.number) else { return Ok(coverage) };
         let custody = trace::custody(house, reference, &page).await?;
         walked += page.len() as u64;
-        for unit in page.iter().filter(|unit| sight.has_unit(reference, product, unit)) {
+        for unit in page.iter().filter(|unit| remit.has_unit(reference, product, unit)) {
             if left_at(reference, unit, &custody, now).is_some() {
                 coverage.left_count += 1;
                 let coded = reference.batch_of(unit.number).is_some_and(is_coded);
@@ -210,7 +210,7 @@ pub async fn uncoded(
     beyond: i64,
     most: usize,
 ) -> Result<(Vec<(UnitRecord, Timestamp)>, Option<i64>), FlowError> {
-    let (reference, sight, product) = seen(house, caller, gtin).await?;
+    let (reference, remit, product) = seen(house, caller, gtin).await?;
     let _turn = house.walks.take(caller).await;
     let mut walk = walk_of(&reference, product.id, beyond, |batch| !is_coded(batch));
     let now = house.clock.now();
@@ -222,7 +222,7 @@ pub async fn uncoded(
         walked += page.len() as u64;
         for unit in page {
             let at = left_at(&reference, &unit, &custody, now);
-            let Some(at) = at.filter(|_| sight.has_unit(&reference, &product, &unit)) else {
+            let Some(at) = at.filter(|_| remit.has_unit(&reference, &product, &unit)) else {
                 continue;
             };
             let last = unit.number;

@@ -212,7 +212,7 @@ async fn put(
     }
 }
 
-/// Turns what a person named into what is stored.
+/// Turns what a person named into what is stored. Refusals name members of `selector`.
 async fn resolve(
     house: &House,
     reference: &Reference,
@@ -225,53 +225,58 @@ async fn resolve(
     };
     Ok(match chosen {
         Chosen::Batch(id) => {
-            let batch = super::batches::of_brand(reference, caller, BatchId(*id))?;
+            let batch = super::batches::of_brand(reference, caller, BatchId(*id))
+                .map_err(|refused| Refused { field: "selector.batch".into(), ..refused })?;
             Selector::Batch(batch.id())
         }
         Chosen::Lot { gtin, lot, serials, from_at, to_at } => {
-            let gtin = Gtin::parse(gtin).map_err(|why| Refused::invalid("gtin", why))?;
+            let gtin = Gtin::parse(gtin).map_err(|why| Refused::invalid("selector.gtin", why))?;
             let product = reference.product(caller.brand, gtin.as14());
-            let product = product.ok_or(Refused::new(Refusal::UnknownProduct, "gtin"))?.id;
-            let lot = required(lot, LABEL_CHARS_MAX).map_err(|e| Refused::invalid("lot", e))?;
+            let product = product.ok_or(Refused::new(Refusal::UnknownProduct, "selector.gtin"))?.id;
+            let lot = required(lot, LABEL_CHARS_MAX)
+                .map_err(|why| Refused::invalid("selector.lot", why))?;
             let serials = serials.as_ref().map(stretch_of).transpose()?;
             if from_at.zip(*to_at).is_some_and(|(from, to)| to < from) {
-                return Err(Refused::invalid("to_at", "lies before from_at").into());
+                return Err(
+                    Refused::invalid("selector.produced_to", "lies before the beginning").into()
+                );
             }
             let stretch = Stretch { serials, from_at: *from_at, to_at: *to_at };
             Selector::Lot { product, lot, stretch }
         }
         Chosen::Units(names) => {
-            count("units", names.len(), UNITS_MAX)?;
+            count("selector.units", names.len(), UNITS_MAX)?;
             let mut numbers = BTreeSet::new();
             for name in names {
-                let number = find::subject(house, caller.brand, name, "units").await?;
+                let number = find::subject(house, caller.brand, name, "selector.units").await?;
                 let unit = house.store.unit_fetch(number).await?;
                 if unit.is_none_or(|unit| unit.brand != caller.brand.0) {
-                    return Err(Refused::new(Refusal::UnknownSubject, "units").into());
+                    return Err(Refused::new(Refusal::UnknownSubject, "selector.units").into());
                 }
                 numbers.insert(number);
             }
             Selector::Units(numbers.into_iter().collect())
         }
         Chosen::Parts(serials) => {
-            count("parts", serials.len(), PARTS_MAX)?;
-            let read = |raw: &String| part(raw).map(|one| one.value().to_owned());
+            count("selector.parts", serials.len(), PARTS_MAX)?;
+            let read = |raw: &String| part("selector.parts", raw).map(|one| one.value().to_owned());
             let serials: BTreeSet<_> = serials.iter().map(read).collect::<Result<_, _>>()?;
             Selector::Parts(serials.into_iter().collect())
         }
         Chosen::PartLot(prefix) => {
-            let prefix = part(prefix)?.value().to_owned();
+            let field = "selector.part_prefix";
+            let prefix = part(field, prefix)?.value().to_owned();
             if prefix.len() < PART_PREFIX_CHARS_MIN {
                 let why = format!("at least {PART_PREFIX_CHARS_MIN} characters");
-                return Err(Refused::invalid("part_prefix", why).into());
+                return Err(Refused::invalid(field, why).into());
             }
             Selector::PartLot(prefix)
         }
     })
 }
 
-fn part(raw: &str) -> Result<Identifier, Refused> {
-    Identifier::parse(Scheme::Part, raw).map_err(|why| Refused::invalid("parts", why))
+fn part(field: &'static str, raw: &str) -> Result<Identifier, Refused> {
+    Identifier::parse(Scheme::Part, raw).map_err(|why| Refused::invalid(field, why))
 }
 
 fn stretch_of((first, last): &(String, String)) -> Result<(String, String), Refused> {
@@ -279,10 +284,10 @@ fn stretch_of((first, last): &(String, String)) -> Result<(String, String), Refu
         let read = Identifier::parse(Scheme::Sn, raw).map(|sn| sn.value().to_owned());
         read.map_err(|why| Refused::invalid(field, why))
     };
-    let (first, last) = (read("sn_first", first)?, read("sn_last", last)?);
+    let (first, last) = (read("selector.sn_first", first)?, read("selector.sn_last", last)?);
     if first.len() != last.len() || last < first {
         let why = "must be as long as sn_first and not come before it";
-        return Err(Refused::invalid("sn_last", why));
+        return Err(Refused::invalid("selector.sn_last", why));
     }
     Ok((first, last))
 }

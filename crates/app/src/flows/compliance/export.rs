@@ -6,7 +6,7 @@
 //! every cursor: units made after it and movements recorded after it are left out. What a unit *is*
 //! (its state, its looks) is told as it is when its row is written.
 
-use crate::files::neutralised;
+use crate::files::csv_line;
 use crate::flows::caller::Caller;
 use crate::flows::compliance::is_coded;
 use crate::flows::compliance::oversight::{Remit, admit_export};
@@ -25,6 +25,7 @@ use domain::id::{ProductId, SiteId};
 use domain::party::PartyKind;
 use domain::product::Product;
 use domain::refusal::Refused;
+use domain::verdict::{CodeReading, UnitFacts, Verdict, VerdictFacts, decide};
 use domain::warranty::WarrantyReading;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -61,7 +62,12 @@ pub type Column = (&'static str, Holds, bool, &'static str);
 pub const COLUMNS: &[Column] = &[
     ("code", Holds::Text, true, "trace code, 13 characters"),
     ("code_system", Holds::Text, true, "system of the code"),
-    ("code_status", Holds::Text, true, "valid, voided, recalled, stolen or retired"),
+    (
+        "code_status",
+        Holds::Text,
+        true,
+        "recalled, stolen or retired, the first that holds; else valid",
+    ),
     ("coded", Holds::Text, false, "yes when the code was printed or written out to be printed"),
     ("first_scanned_at", Holds::At, true, "first look by a consumer"),
     ("scan_count", Holds::Count, true, "looks by consumers"),
@@ -185,7 +191,7 @@ pub fn schema() -> Value {
 
 /// The first line of a CSV file.
 pub fn csv_header() -> String {
-    COLUMNS.iter().map(|column| column.0).collect::<Vec<_>>().join(",") + "\n"
+    csv_line(COLUMNS.iter().map(|column| column.0))
 }
 
 /// How a part ended.
@@ -203,7 +209,7 @@ pub struct Tail {
 pub struct Part {
     house: Arc<House>,
     reference: Arc<Reference>,
-    sight: Remit,
+    remit: Remit,
     format: Format,
     walk: Walk,
     cursor: Cursor,
@@ -231,7 +237,7 @@ impl Part {
         limit: usize,
     ) -> Result<Self, FlowError> {
         let reference = house.reference_now().await?;
-        let sight = admit_export(&reference, caller)?;
+        let remit = admit_export(&reference, caller)?;
         if !(1..=ROWS_MAX).contains(&limit) {
             return Err(Refused::invalid("limit", format!("must be 1 to {ROWS_MAX}")).into());
         }
@@ -242,7 +248,7 @@ impl Part {
         Ok(Self {
             house: Arc::clone(house),
             reference,
-            sight,
+            remit,
             format,
             walk: Walk::brand(caller.brand.0, cursor.beyond),
             cursor,
@@ -315,7 +321,7 @@ impl Part {
         let product = |unit: &UnitRecord| reference.product_by_id(ProductId(unit.product));
         let mut seen = Vec::with_capacity(page.len());
         for unit in page {
-            let shown = product(&unit).is_some_and(|p| self.sight.has_unit(reference, p, &unit));
+            let shown = product(&unit).is_some_and(|p| self.remit.has_unit(reference, p, &unit));
             if shown && self.was_made(&unit).await? {
                 seen.push(unit);
             }
@@ -391,7 +397,7 @@ impl Part {
         let mut cells = vec![
             text(code.as_str()),
             text("dossier"),
-            text(status(reference, unit, recalled)),
+            text(status(unit, recalled)),
             text(if coded { "yes" } else { "no" }),
             scans.map(|(_, first)| instant(first).to_string()),
             Some(scans.map_or(0, |(count, _)| count).to_string()),
@@ -450,16 +456,20 @@ struct Known<'a> {
     standing: Option<&'a Recall>,
 }
 
-fn status(reference: &Reference, unit: &UnitRecord, recalled: bool) -> &'static str {
-    match () {
-        () if unit.retired_at.is_some() => "retired",
-        () if unit.stolen_at.is_some() => "stolen",
-        () if recalled => "recalled",
-        // Codes that units wear stay good when the rest of their batch is voided.
-        () if unit.produced_at.is_none() && reference.void_reason(unit.number).is_some() => {
-            "voided"
-        }
-        () => "valid",
+/// The word for a unit that was made, by the same precedence as its verdict.
+fn status(unit: &UnitRecord, recalled: bool) -> &'static str {
+    let facts = UnitFacts {
+        commissioned: true,
+        recalled,
+        stolen: unit.stolen_at.is_some(),
+        decommissioned: unit.retired_at.is_some(),
+        ..UnitFacts::default()
+    };
+    let code = CodeReading::Issued;
+    let facts = VerdictFacts { code, store_available: true, unit: Some(facts) };
+    match decide(&facts).verdict {
+        told @ (Verdict::Recalled | Verdict::Stolen | Verdict::Retired) => told.as_str(),
+        _ => "valid",
     }
 }
 
@@ -500,16 +510,6 @@ fn line(format: Format, cells: &[Option<String>]) -> String {
             let members: Vec<_> = COLUMNS.iter().zip(cells).map(value).collect();
             format!("{{{}}}\n", members.join(","))
         }
-        Format::Csv => {
-            let quoted = |cell: &Option<String>| {
-                let cell = neutralised(cell.as_deref().unwrap_or_default());
-                if cell.contains([',', '"', '\n', '\r']) {
-                    format!("\"{}\"", cell.replace('"', "\"\""))
-                } else {
-                    cell.into_owned()
-                }
-            };
-            cells.iter().map(quoted).collect::<Vec<_>>().join(",") + "\n"
-        }
+        Format::Csv => csv_line(cells.iter().map(|cell| cell.as_deref().unwrap_or_default())),
     }
 }

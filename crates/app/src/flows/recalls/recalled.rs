@@ -7,11 +7,8 @@ use crate::flows::house::House;
 use crate::flows::outcome::FlowError;
 use crate::flows::recalls::selects;
 use crate::flows::reference::{Recall, Reference};
-use domain::custody::{CustodyFacts, HoldKind};
 use domain::identifier::Scheme;
-use domain::party::PartyKind;
-use domain::recall::{Selector, Whereabouts, rate};
-use jiff::Timestamp;
+use domain::recall::{Selector, WhereFacts, Whereabouts, came_back, rate};
 use std::collections::HashSet;
 use std::sync::Arc;
 use store::unit::UnitRecord;
@@ -201,46 +198,19 @@ pub async fn placed(
     let remedied: HashSet<i64> = remedied.into_iter().collect();
     let custody = trace::custody(house, reference, &page).await?;
     let now = house.clock.now();
+    let opened_at = instant(recall.row.opened_at);
     let place = |unit: UnitRecord| {
-        let place = match remedied.contains(&unit.number) {
-            true => Whereabouts::Remedied,
-            false => whereabouts(reference, recall, &unit, (&custody, now)),
+        let mut chain = custody.chain(unit_number(unit.number));
+        chain.retain(|hold| hold.at <= now);
+        let holder = chain.last().and_then(|hold| reference.tree.get(hold.party));
+        let facts = WhereFacts {
+            remedied: remedied.contains(&unit.number),
+            retired: unit.retired_at.is_some(),
+            returned: came_back(&chain, opened_at),
+            activated: unit.activated_at.is_some(),
+            holder: holder.map(|party| party.kind),
         };
-        (unit, place)
+        (unit, Whereabouts::of(&facts))
     };
     Ok(page.into_iter().map(place).collect())
-}
-
-fn whereabouts(
-    reference: &Reference,
-    recall: &Recall,
-    unit: &UnitRecord,
-    (custody, now): (&CustodyFacts, Timestamp),
-) -> Whereabouts {
-    if unit.retired_at.is_some() {
-        return Whereabouts::Retired;
-    }
-    let chain = custody.chain(unit_number(unit.number));
-    let mut back = chain.iter().rev().filter(|hold| hold.at <= now);
-    let last = back.next();
-    let opened_at = instant(recall.row.opened_at);
-    // On its way back, or taken in from there.
-    let way = match last {
-        Some(hold) if hold.kind == HoldKind::Received => back.next(),
-        other => other,
-    };
-    if way.is_some_and(|hold| hold.kind == HoldKind::Returned && hold.at >= opened_at) {
-        return Whereabouts::Returned;
-    }
-    if unit.activated_at.is_some() {
-        return Whereabouts::Activated;
-    }
-    let kind = last.and_then(|hold| reference.tree.get(hold.party)).map(|party| party.kind);
-    match kind {
-        Some(kind) if kind.is_origin() => Whereabouts::Factory,
-        Some(PartyKind::Tier1) => Whereabouts::Tier1,
-        Some(PartyKind::Tier2) => Whereabouts::Tier2,
-        Some(PartyKind::Shop) => Whereabouts::Shop,
-        _ => Whereabouts::Elsewhere,
-    }
 }
