@@ -98,6 +98,8 @@ async function begin(page, lang) {
   await fill(page, { brand_code: code, password: owner[2] });
   await send(page, 'main form');
   assert.equal(await heading(page), titles.account);
+  // Who signed up by itself reads that it waits for the operator; who set up does not.
+  assert.equal(await page.locator('#vouch-h').count(), setsUp ? 0 : 1);
   await look(page, 'people-account', { lang });
 }
 

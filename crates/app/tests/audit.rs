@@ -169,8 +169,13 @@ async fn a_file_of_a_thousand_rows_is_recorded_with_its_changes(world: &World) {
 async fn a_change_without_its_record_is_not_written(world: &World) {
     let store = &world.house.store;
     let version = store.reference_version().await.expect("it reads");
-    let row =
-        BrandRow { id: 77, code: "X".into(), name: "X".into(), time_zone: "Asia/Shanghai".into() };
+    let row = BrandRow {
+        id: 77,
+        code: "X".into(),
+        name: "X".into(),
+        time_zone: "Asia/Shanghai".into(),
+        vouched: true,
+    };
     let commit = Commit {
         relies_on: vec![Relied::Reference(version)],
         reference: vec![ReferenceChange::Brand(row)],

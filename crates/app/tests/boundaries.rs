@@ -8,7 +8,7 @@ use common::{FACTORY, PHONE, World, open_to_all, sns, sscc};
 use dossier::files::Kind;
 use dossier::flows::batches::{Mint, mint};
 use dossier::flows::people::sign_up::NUMBERS_MAX;
-use dossier::flows::{Caller, audit};
+use dossier::flows::{Caller, audit, brands};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use store::reference::Purpose;
@@ -268,16 +268,19 @@ async fn nobody_who_signs_up_uses_up_what_is_everybodys(world: &World) {
         ("text/csv", format!("code,kind,name\n{rows}")),
     );
     let many = many.await;
-    assert!(many.text.contains("ask the operator for more"), "{}", many.text);
+    assert!(many.text.contains("nobody vouches for"), "{}", many.text);
     let parties = guest.get("/api/v1/parties").await;
     assert_eq!(parties.json["items"].as_array().map(Vec::len), Some(1), "none was taken");
-    // The operator gives more, and where nobody signs up nothing is shared out.
+    // The operator gives more, or vouches for the brand; its own brands share nothing out.
     let reference = house.reference_now().await.expect("rows");
     let brand = reference.brand_by_code("NEW").expect("it is there");
     let operator = Caller::operator(brand, reference.root(brand).expect("its own party").id);
     let product = reference.products(brand).first().map(|product| product.id);
     let order = Mint { product, purpose: Purpose::Printed, count: 10, scratch: false };
     mint(&house, &operator, order).await.expect("the operator mints");
+    assert_eq!(ask(1).await.field(), (400, "invalid_field", "count"));
+    brands::vouch(&house, "NEW", true).await.expect("it is there");
+    assert_eq!(ask(NUMBERS_MAX + 1).await.status, 201);
     let wish = json!({"gtin": PHONE, "count": NUMBERS_MAX + 1});
     assert_eq!(closed.post("/api/v1/batches", &wish).await.0, 201);
 }

@@ -486,6 +486,24 @@ fn a_fresh_store_is_well_although_its_geodata_ages() {
 }
 
 #[test]
+fn the_operator_vouches_for_a_brand() {
+    let desk = Desk::with_brand();
+    let listed = desk.run(&["brand", "list"]);
+    assert!(out(&listed).contains("BRAND  yes      澄野电子"), "{}", out(&listed));
+    for (args, said) in [
+        (&["brand", "vouch", "BRAND"][..], "BRAND: was vouched for already\n"),
+        (&["brand", "vouch", "BRAND", "--withdraw"], "BRAND: no longer vouched for\n"),
+        (&["brand", "vouch", "BRAND"], "BRAND: vouched for\n"),
+    ] {
+        let done = desk.run(args);
+        assert_eq!((code(&done), out(&done).as_str()), (0, said), "{}", err(&done));
+    }
+    let unknown = desk.run(&["brand", "vouch", "NOBODY"]);
+    assert_eq!(code(&unknown), 1);
+    assert!(err(&unknown).contains("brand: no such brand; there is BRAND"), "{}", err(&unknown));
+}
+
+#[test]
 fn unprinted_codes_that_were_written_out_are_not_handed_out() {
     let desk = Desk::with_brand();
     let mint = ["mint", "--product", "6929141700010", "--count", "3", "--purpose", "unprinted"];

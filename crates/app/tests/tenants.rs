@@ -2,21 +2,25 @@
 
 mod common;
 
-use common::browser::{Browser, PASSWORD, SESSION};
-use common::{World, open_to_all};
+use common::browser::{Browser, PASSWORD, Reply, SESSION};
+use common::{World, open_to_all, sns, sscc};
 use dossier::files::{Format, Kind, Table};
-use dossier::flows::RowOutcome;
 use dossier::flows::import::{Importer, import};
 use dossier::flows::masterdata::Taking;
 use dossier::flows::organisations::across;
+use dossier::flows::{House, RowOutcome, brands};
 use serde_json::{Value, json};
 use std::io::Cursor;
+use std::sync::Arc;
 
 on_both! {
     one_plant_makes_for_two_brands,
     a_brand_signs_up_where_it_may,
     a_brand_signs_up_by_the_page,
     half_a_sign_up_leaves_nothing,
+    a_brand_nobody_vouches_for_takes_nothing_from_others,
+    what_was_entered_stays_when_nobody_vouches_any_more,
+    a_stranger_takes_no_serial_number_from_the_public,
 }
 
 const ODM: &str = "91440300708461136T";
@@ -137,6 +141,144 @@ async fn a_brand_signs_up_by_the_page(world: &World) {
     let elsewhere = Browser::before(&house, "203.0.113.9", true);
     assert_eq!(elsewhere.post(BRANDS, wish("FAR", "far")).await.status, 201);
     world.agrees().await;
+}
+
+/// A brand that signed up by itself, with a phone it makes.
+async fn newcomer(house: &Arc<House>) -> Browser {
+    let guest = Browser::before(house, "127.0.0.1", false);
+    assert_eq!(guest.post(BRANDS, wish("NEW", "chen.jing")).await.status, 201);
+    let products = "gtin,name_zh,category,maker\n6929141700010,别家手机,phone,别家\n";
+    assert_eq!(sends(&guest, "products", products).await, "taken");
+    guest
+}
+
+/// Sends a file of one row by the owner's own session: what became of it.
+async fn sends(who: &Browser, kind: &str, text: &str) -> String {
+    let path = format!("/api/v1/import/{kind}");
+    let said = [("sec-fetch-site", "same-origin")];
+    let reply = who.ask(("POST", &path), &said, ("text/csv", text.to_owned())).await;
+    let row: Value = serde_json::from_str(reply.text.lines().next().unwrap_or_default())
+        .unwrap_or_else(|_| panic!("{}", reply.text));
+    let told = row["problems"][0]["code"].as_str().or(row["outcome"].as_str());
+    told.unwrap_or_else(|| panic!("{}", reply.text)).to_owned()
+}
+
+/// One row of production of the newcomer's, with one more column.
+async fn makes(who: &Browser, sn: &str, column: &str, value: &str) -> String {
+    let text = format!(
+        "sn,gtin,produced_at,site_code,{column}\n{sn},6929141700010,2026-06-01 08:00,NEW,{value}\n"
+    );
+    sends(who, "production", &text).await
+}
+
+/// A carton of one of its units.
+async fn packs(who: &Browser, sscc: &str, sn: &str) -> String {
+    let text = format!("sscc,child,packed_at\n{sscc},{sn},2026-06-03 08:00\n");
+    sends(who, "packs", &text).await
+}
+
+/// Moves an IMEI onto a unit or away from it.
+async fn moves(who: &Browser, sn: &str, imei: &str, onto: bool) -> Reply {
+    let body = json!({"scheme": "imei", "value": imei, "onto": onto, "reason": "主板更换"});
+    who.post(&format!("/api/v1/units/{sn}/identifiers"), body).await
+}
+
+const IMEI: &str = "860837783533742";
+/// One that nobody has.
+const FREE: &str = "490154203237518";
+const EID: &str = "89049032001008882600012345678915";
+
+async fn a_brand_nobody_vouches_for_takes_nothing_from_others(world: &World) {
+    world.make(&sns(0..2)).await;
+    let ours = world.desk("BRAND", "all").await;
+    let imei = json!({"scheme": "imei", "value": IMEI, "onto": true, "reason": "主板更换"});
+    let identifiers = format!("/api/v1/units/{}/identifiers", sns(0..1)[0]);
+    let (status, reply) = ours.post(&identifiers, &imei).await;
+    assert_eq!(status, 200, "{reply}");
+    ours.post(
+        "/api/v1/packs",
+        &json!({"items": [
+        {"sscc": sscc(1), "child": sns(1..2)[0], "packed_at": "2026-06-02T08:00:00+08:00"}]}),
+    )
+    .await;
+
+    let house = open_to_all(&world.target, world.clock.clone()).await;
+    let guest = newcomer(&house).await;
+    let who = guest.get(SESSION).await.json;
+    assert_eq!(who["membership"]["brand_vouched"], false, "{who}");
+    let page = guest.get("/account").await.text;
+    assert!(page.contains("Waiting for the operator"), "{page}");
+    // What is its own it makes: codes, serial numbers, parts.
+    assert_eq!(makes(&guest, "N-1", "parts", "BAT-1").await, "taken");
+    // Whatever is unique over all brands waits, in one word whether it is free or ours.
+    let refusals = async |told: &str| {
+        let mut found = Vec::new();
+        for (column, value) in
+            [("imei1", IMEI), ("imei1", FREE), ("eid", EID), ("mac", "00:1B:44:11:3A:B7")]
+        {
+            found.push(makes(&guest, "N-2", column, value).await);
+        }
+        for value in [IMEI, FREE] {
+            found.push(moves(&guest, "N-1", value, true).await.member("code"));
+        }
+        for serial in [1, 2] {
+            found.push(packs(&guest, &sscc(serial), "N-1").await);
+        }
+        assert!(found.iter().all(|code| code == told), "{found:?}");
+    };
+    refusals("brand_not_vouched").await;
+    world.agrees().await;
+    // Our goods go on answering to their numbers.
+    let (_, told) = ours.get(&format!("/api/v1/verify/{IMEI}")).await;
+    assert_eq!(told["verdict"], "not_activated", "{told}");
+
+    assert!(brands::vouch(&world.house, "NEW", true).await.expect("it is there"));
+    assert!(!brands::vouch(&world.house, "NEW", true).await.expect("once is enough"));
+    let refused = brands::vouch(&world.house, "NOBODY", true).await.expect_err("no such brand");
+    assert!(refused.to_string().contains("BRAND, NEW"), "{refused}");
+    house.reload().await.expect("it reads");
+    assert_eq!(makes(&guest, "N-2", "imei1", FREE).await, "taken");
+    assert_eq!(makes(&guest, "N-3", "imei1", IMEI).await, "identifier_taken");
+    let trail = guest.get("/api/v1/audit?kind=brand").await.text;
+    assert!(trail.contains("vouched"), "{trail}");
+    assert!(!guest.get("/account").await.text.contains("Waiting for the operator"));
+    world.agrees().await;
+}
+
+async fn what_was_entered_stays_when_nobody_vouches_any_more(world: &World) {
+    let house = open_to_all(&world.target, world.clock.clone()).await;
+    let guest = newcomer(&house).await;
+    brands::vouch(&house, "NEW", true).await.expect("it is there");
+    for (sn, imei) in [("N-1", IMEI), ("N-2", FREE)] {
+        assert_eq!(makes(&guest, sn, "imei1", imei).await, "taken");
+    }
+    assert_eq!(packs(&guest, &sscc(1), "N-1").await, "taken");
+    brands::vouch(&house, "NEW", false).await.expect("it is there");
+    // The same again changes nothing, an open pack is filled, and a number may go off a unit.
+    assert_eq!(makes(&guest, "N-1", "imei1", IMEI).await, "unchanged");
+    assert_eq!(packs(&guest, &sscc(1), "N-2").await, "taken");
+    assert_eq!(packs(&guest, &sscc(2), "N-2").await, "brand_not_vouched");
+    assert_eq!(guest.get(&format!("/api/v1/verify/{IMEI}")).await.json["verdict"], "not_activated");
+    let moved = moves(&guest, "N-1", IMEI, false).await;
+    assert_eq!(moved.status, 200, "{}", moved.text);
+    world.agrees().await;
+}
+
+async fn a_stranger_takes_no_serial_number_from_the_public(world: &World) {
+    world.make(&sns(0..1)).await;
+    let house = open_to_all(&world.target, world.clock.clone()).await;
+    let public = Browser::before(&house, "203.0.113.9", true);
+    let ask = async || {
+        let path = format!("/api/v1/verify/{}", sns(0..1)[0]);
+        public.get(&path).await.json["verdict"].clone()
+    };
+    assert_eq!(ask().await, "not_activated");
+    let guest = newcomer(&house).await;
+    assert_eq!(makes(&guest, &sns(0..1)[0], "line", "L1").await, "taken");
+    assert_eq!(ask().await, "not_activated", "the only brand that is vouched for is meant");
+    // With two of equal standing nobody can say whose it is.
+    brands::vouch(&house, "NEW", true).await.expect("it is there");
+    assert_eq!(ask().await, "unknown");
 }
 
 async fn half_a_sign_up_leaves_nothing(world: &World) {

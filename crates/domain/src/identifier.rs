@@ -74,6 +74,15 @@ impl Scheme {
         }
     }
 
+    /// Whether the number is allotted by a body that serves every maker: it names one thing over
+    /// all brands, so whoever enters it first has it.
+    pub const fn is_worldwide(self) -> bool {
+        match self {
+            Scheme::Imei | Scheme::Meid | Scheme::Eid | Scheme::Mac | Scheme::Sscc => true,
+            Scheme::Code | Scheme::Sn | Scheme::Part => false,
+        }
+    }
+
     /// What a sentence calls it.
     const fn label(self) -> &'static str {
         match self {

@@ -123,6 +123,10 @@ refusals! {
     PhoneTaken "phone_taken" Conflict "another person is registered under this telephone";
     /// Another brand has this code.
     BrandTaken "brand_taken" Conflict "another brand has this code here; choose another";
+    /// The operator does not vouch for the brand, and it would take what is unique over all brands.
+    BrandNotVouched "brand_not_vouched" Forbidden
+        "numbers that are unique over all brands wait until the operator vouches for this brand: \
+         dossier brand vouch CODE";
     /// The deployment was set up already.
     SetUpOver "set_up_over" Conflict "it was set up already; ask an owner for an invitation";
     /// Another account signs in with this name.

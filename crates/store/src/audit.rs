@@ -314,6 +314,7 @@ mod tests {
             code: "B".into(),
             name: "Brand".into(),
             time_zone: "Asia/Shanghai".into(),
+            vouched: true,
         };
         let event = |(object, code): &(&str, &str)| Event {
             home: -2,

@@ -22,6 +22,14 @@ pub struct BrandRow {
     pub name: String,
     /// IANA zone its dates are in.
     pub time_zone: String,
+    /// Whether the operator vouches for it. Rows written before there was the question were made
+    /// by the operator.
+    #[serde(default = "vouched")]
+    pub vouched: bool,
+}
+
+fn vouched() -> bool {
+    true
 }
 
 /// A sales grant as stored: region words as given, parsed against the divisions when loaded.
@@ -319,7 +327,8 @@ const VOIDS: &str = "SELECT record FROM code_void ORDER BY first_number";
 const API_KEYS: &str = "SELECT record, digest FROM api_key ORDER BY id";
 const CODE_KEYS: &str = "SELECT epoch, sealed, created_at FROM code_key ORDER BY epoch";
 
-const BRAND_PUT: &str = "INSERT INTO brand (id, code, record) VALUES ($1, $2, $3)";
+const BRAND_PUT: &str = "INSERT INTO brand (id, code, record) VALUES ($1, $2, $3) \
+    ON CONFLICT (id) DO UPDATE SET record = excluded.record";
 const PARTY_PUT: &str = "INSERT INTO party (id, brand_id, code, record) VALUES ($1, $2, $3, $4) \
     ON CONFLICT (id) DO UPDATE SET record = excluded.record";
 const SITE_PUT: &str = "INSERT INTO site (id, brand_id, code, record) VALUES ($1, $2, $3, $4) \

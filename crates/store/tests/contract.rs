@@ -105,26 +105,27 @@ fn changed(id: u8, object: &str, code: &str) -> Event {
 
 async fn stale_reference_rows_conflict(store: &Store) {
     let version = store.reference_version().await.expect("it reads");
-    let brand = |id: i64| BrandRow {
+    let brand = |id: i64, code: &str| BrandRow {
         id,
-        code: format!("B{id}"),
+        code: code.to_owned(),
         name: "澄野".into(),
         time_zone: "Asia/Shanghai".into(),
+        vouched: true,
     };
-    let put = |id, version| Commit {
+    let put = |id, code, version| Commit {
         relies_on: vec![Relied::Reference(version)],
-        reference: vec![ReferenceChange::Brand(brand(id))],
-        events: vec![changed((id * 16 + version) as u8, "brand", &format!("B{id}"))],
+        reference: vec![ReferenceChange::Brand(brand(id, code))],
+        events: vec![changed((id * 16 + version) as u8, "brand", code)],
         ..Commit::default()
     };
-    store.commit(&put(1, version)).await.expect("the version is right");
+    store.commit(&put(1, "B1", version)).await.expect("the version is right");
     assert_eq!(store.reference_version().await.expect("it reads"), version + 1);
-    let stale = store.commit(&put(2, version)).await;
+    let stale = store.commit(&put(2, "B2", version)).await;
     assert!(matches!(stale, Err(StoreError::Conflict("reference"))), "{stale:?}");
     let reading = Commit { relies_on: vec![Relied::Reference(version)], ..Commit::default() };
     let stale = store.commit(&reading).await;
     assert!(matches!(stale, Err(StoreError::Conflict("reference"))), "{stale:?}");
-    let twice = store.commit(&put(1, version + 1)).await;
+    let twice = store.commit(&put(2, "B1", version + 1)).await;
     assert!(matches!(&twice, Err(StoreError::Duplicate(t)) if t == "brand"), "{twice:?}");
     let rows = store.reference_load().await.expect("it reads");
     assert_eq!((rows.brands.len(), rows.version), (1, version + 1));

@@ -116,6 +116,9 @@ pub struct MembershipReply {
     pub id: String,
     /// Code of the brand.
     pub brand: Option<String>,
+    /// Whether the operator vouches for the brand: until then it enters no IMEI, MEID, EID, MAC or
+    /// SSCC, which are unique over all brands.
+    pub brand_vouched: bool,
     /// Code of the party.
     pub party: Option<String>,
     /// The role.
@@ -170,6 +173,7 @@ pub(super) fn membership_reply(reference: &Reference, row: &MembershipRow) -> Me
     MembershipReply {
         id: hex(&row.id),
         brand: reference.brands.get(&BrandId(row.brand)).map(|b| b.code.clone()),
+        brand_vouched: reference.is_vouched(BrandId(row.brand)),
         party: reference.tree.get(PartyId(row.party)).map(|p| p.code.clone()),
         role: row.role.clone(),
         regions: row.regions.clone(),

@@ -8,6 +8,7 @@ mod audit;
 mod backup;
 mod batch;
 mod bench;
+mod brand;
 mod codes;
 mod compliance;
 mod demo;
@@ -93,6 +94,9 @@ enum Command {
     /// Batches of codes
     #[command(subcommand)]
     Batch(batch::Command),
+    /// Brands
+    #[command(subcommand)]
+    Brand(brand::Command),
     /// Recalls
     #[command(subcommand)]
     Recall(recall::Command),
@@ -181,6 +185,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Fault> {
         Command::Key(command) => key::run(global, command).await,
         Command::Keys(command) => keys::run(global, command).await,
         Command::Batch(command) => batch::run(global, command).await,
+        Command::Brand(command) => brand::run(global, command).await,
         Command::Recall(command) => recall::run(global, command).await,
         Command::Compliance(args) => compliance::run(global, args).await,
         Command::Export(args) => export::run(global, args).await,

@@ -117,7 +117,7 @@ pub fn mint_into(
         .fold((reference.line_end(), reference.last_ids.batch), |(end, id), batch| {
             (end.max(batch.end()), id.max(batch.id))
         });
-    sign_up::share_of_numbers(house, caller, reference, (mint.count, commit))?;
+    sign_up::share_of_numbers(caller, reference, (mint.count, commit))?;
     if u64::try_from(end + mint.count).ok().and_then(UnitNumber::new).is_none() {
         return Err(Refused::invalid("count", "the line of numbers is used up").into());
     }

@@ -117,22 +117,22 @@ pub(super) fn add(
     Ok(())
 }
 
-/// Refuses rows beyond a brand's share, where brands sign up by themselves: every process keeps
-/// them all in memory, so nobody but the operator adds more.
+/// Refuses rows beyond the share of a brand that the operator does not vouch for: every process
+/// keeps them all in memory.
 fn share_of_rows(
     house: &House,
     author: &Author,
     reference: &Reference,
     count: usize,
 ) -> Result<(), Refused> {
-    let settings = &house.settings;
-    let free = !settings.sign_up || author.is_operator();
-    if free || reference.row_count(author.brand) + count <= settings.rows_max {
+    let most = house.settings.rows_max;
+    let free = author.is_operator() || reference.is_vouched(author.brand);
+    if free || reference.row_count(author.brand) + count <= most {
         return Ok(());
     }
-    let most = settings.rows_max;
-    let why =
-        format!("a brand holds {most} rows of reference data here; ask the operator for more");
+    let why = format!(
+        "a brand that nobody vouches for holds {most} rows of reference data; ask the operator"
+    );
     Err(Refused::because(Refusal::NotAllowed, "", why))
 }
 
@@ -307,9 +307,14 @@ impl<'a> Words<'a> {
     fn told(&self, change: &ReferenceChange) -> Option<(&'static str, String, Fields)> {
         let kind = store::audit::named(change)?;
         let (code, fields) = match change {
-            ReferenceChange::Brand(b) => {
-                (b.code.clone(), vec![("name", b.name.clone()), ("time_zone", b.time_zone.clone())])
-            }
+            ReferenceChange::Brand(b) => (
+                b.code.clone(),
+                vec![
+                    ("name", b.name.clone()),
+                    ("time_zone", b.time_zone.clone()),
+                    ("vouched", yes(b.vouched)),
+                ],
+            ),
             ReferenceChange::Party(p) => (p.code.clone(), self.party_fields(p)),
             ReferenceChange::Site(_, s) => (s.code.clone(), self.site_fields(s)),
             ReferenceChange::Product(p) => (p.gtin.clone(), product_fields(p)),
@@ -360,6 +365,9 @@ impl<'a> Words<'a> {
     fn before(&self, change: &ReferenceChange) -> Option<Fields> {
         let reference = self.reference;
         let stands = match change {
+            ReferenceChange::Brand(b) => {
+                ReferenceChange::Brand(reference.brands.get(&BrandId(b.id))?.clone())
+            }
             ReferenceChange::Party(p) => {
                 let party = reference.party(p.brand, &p.code)?;
                 ReferenceChange::Party(party.clone())

@@ -85,9 +85,9 @@ pub fn note_code_like<'a>(
 /// The scope an identifier is unique in: SNs and part serials within the brand, the rest within the
 /// deployment.
 pub fn scope_of(scheme: Scheme, brand: BrandId) -> i64 {
-    match scheme {
-        Scheme::Sn | Scheme::Part => brand.0,
-        _ => 0,
+    match scheme.is_worldwide() || scheme == Scheme::Code {
+        true => 0,
+        false => brand.0,
     }
 }
 

@@ -239,6 +239,9 @@ pub async fn move_identifier(
             // Its production record will say what it answers to.
             return Err(Refused::new(Refusal::BeforeProduction, "unit").into());
         }
+        if onto {
+            mandate::may_bind(&reference, caller, identifier.scheme(), "identifier")?;
+        }
         let found = find::identifier(house, caller.brand, identifier).await?;
         match (onto, found) {
             (true, Some(_)) => {

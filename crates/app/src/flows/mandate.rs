@@ -8,6 +8,7 @@ use super::house::House;
 use super::outcome::FlowError;
 use super::reference::Reference;
 use domain::id::{PartyId, SiteId};
+use domain::identifier::Scheme;
 use domain::mandate::{self, Deed, Entry, Hands};
 use domain::party::PartyTree;
 use domain::refusal::{Refusal, Refused};
@@ -28,6 +29,24 @@ pub fn speaks_for(
     }
     let why = "it speaks for its own party and those below it, in its regions if it has any";
     Err(Refused::because(Refusal::NotAllowed, field, why))
+}
+
+/// Refuses a number that is unique over all brands from a brand that the operator does not vouch
+/// for: entered first it would keep the number from its owner. Asked before the store is, so that
+/// the answer tells nothing of others.
+///
+/// # Errors
+/// [`Refusal::BrandNotVouched`].
+pub(super) fn may_bind(
+    reference: &Reference,
+    caller: &Caller,
+    scheme: Scheme,
+    field: &'static str,
+) -> Result<(), Refused> {
+    match scheme.is_worldwide() && !reference.is_vouched(caller.brand) {
+        true => Err(Refused::new(Refusal::BrandNotVouched, field)),
+        false => Ok(()),
+    }
 }
 
 /// Refuses what only the brand may do. It is about the whole of it, so whoever is bound to regions

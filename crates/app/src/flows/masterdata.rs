@@ -160,6 +160,7 @@ pub async fn claim_brand(
             code: first.code.clone(),
             name: first.name.clone(),
             time_zone: "Asia/Shanghai".to_owned(),
+            vouched: true,
         };
         let mut commit =
             Commit { relies_on: vec![Relied::Reference(reference.version)], ..Commit::default() };

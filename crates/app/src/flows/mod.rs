@@ -8,6 +8,7 @@ pub mod api_keys;
 pub mod audit;
 pub mod backup;
 pub mod batches;
+pub mod brands;
 pub mod caller;
 pub mod catalogue;
 pub mod changes;

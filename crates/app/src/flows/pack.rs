@@ -7,7 +7,7 @@ use super::chunks::in_chunks;
 use super::custody::{Subject, instant};
 use super::find::{self, unit_number};
 use super::house::{EventDraft, House};
-use super::mandate::speaks_for;
+use super::mandate::{may_bind, speaks_for};
 use super::masterdata::Taking;
 use super::outcome::{FlowError, RACES_MAX, RowOutcome};
 use super::overlay::Overlay;
@@ -16,6 +16,7 @@ use super::ship::look_again;
 use crate::files::PackDraft;
 use domain::custody::{Containment, CustodyFacts, Hold, HoldKind};
 use domain::id::{EventId, PartyId};
+use domain::identifier::Scheme;
 use domain::packing::{self, PackFacts};
 use domain::refusal::{Refusal, Refused};
 use jiff::Timestamp;
@@ -112,7 +113,12 @@ impl<'a> Packing<'a> {
         };
         let subject = self.overlay.subject(child, "child").await?;
         self.house.not_ahead(at, "packed_at")?;
-        let pack = self.overlay.pack_of(draft.sscc.as_str()).await?.map(Subject::Pack);
+        let pack = self.overlay.pack_of(draft.sscc.as_str()).await;
+        if !matches!(pack, Ok(Some(_))) {
+            // Free or another brand's: who may not open one is not told which.
+            may_bind(self.reference, self.caller, Scheme::Sscc, "sscc")?;
+        }
+        let pack = pack?.map(Subject::Pack);
         let parent = match &pack {
             Some(pack) => pack.number(),
             None => self.kept_number(draft.sscc.as_str()).await?,

@@ -6,7 +6,7 @@ use super::caller::{Caller, Scope};
 use super::chunks::in_chunks;
 use super::find::{CodeFound, note_code_like};
 use super::house::{EventDraft, House};
-use super::mandate::speaks_for;
+use super::mandate::{may_bind, speaks_for};
 use super::masterdata::Taking;
 use super::outcome::{FlowError, RowOutcome};
 use super::recorded::Recorded;
@@ -140,8 +140,10 @@ impl<'a> Judging<'a> {
             None => {}
         }
         for identifier in draft.identifiers.iter().chain(&draft.parts) {
-            if self.is_taken(identifier) {
-                let field = identifier.scheme().as_str();
+            let field = identifier.scheme().as_str();
+            if let Err(why) = may_bind(self.reference, self.caller, identifier.scheme(), field) {
+                refused.push(why);
+            } else if self.is_taken(identifier) {
                 let more = identifier.shown();
                 refused.push(Refused::because(Refusal::IdentifierTaken, field, more));
             }

@@ -166,6 +166,22 @@ impl Reference {
         ids.next().copied().filter(|_| ids.next().is_none())
     }
 
+    /// Whether the operator vouches for a brand; for one that is not there yet, since the operator
+    /// makes it.
+    pub fn is_vouched(&self, brand: BrandId) -> bool {
+        self.brands.get(&brand).is_none_or(|row| row.vouched)
+    }
+
+    /// Whose serial numbers are read where nobody says whose they are: brands may use the same, so
+    /// only while there is one. One that signed up by itself takes that from no other.
+    pub fn public_brand(&self) -> Option<BrandId> {
+        let mut vouched = self.brands.iter().filter(|(_, row)| row.vouched).map(|(id, _)| *id);
+        match vouched.next() {
+            Some(first) => vouched.next().is_none().then_some(first),
+            None => self.sole_brand(),
+        }
+    }
+
     /// The zone a brand's dates are in; Beijing's where there is no brand yet.
     pub fn zone(&self, brand: BrandId) -> TimeZone {
         self.zones.get(&brand).cloned().unwrap_or_else(|| zone_named("Asia/Shanghai"))

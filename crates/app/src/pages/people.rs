@@ -266,6 +266,8 @@ pub struct AccountView {
     pub sessions: Vec<SessionView>,
     /// Whether the trail of what was changed and read may be looked at.
     pub audits: bool,
+    /// Whether the brand acted for waits for the operator to vouch for it.
+    pub unvouched: bool,
 }
 
 /// The fields of the account's forms, by their ids: two of them ask for the same password.

@@ -52,6 +52,7 @@ fn account(lang: Lang, site: &SiteView) -> AccountView {
         factor: FactorView::Off,
         sessions: vec![session("a", true), session("b", false)],
         audits: true,
+        unvouched: true,
     }
 }
 

@@ -1,9 +1,9 @@
 //! Signing up: a brand opens its own place in the deployment, with the owner who answers for it.
 //! Only where the operator allows it, a few times a day from one network, and all of it or nothing.
 //!
-//! **What another brand notices.** A serial number without a key is looked up only while a
-//! deployment has one brand, since brands may use the same numbers. Trace codes, IMEIs, EIDs and
-//! MACs go on naming their units; whoever lets brands sign up prints those.
+//! **What another brand notices: nothing.** Until the operator vouches for it
+//! ([`super::super::brands`]) a brand takes no number that is unique over all brands, holds a share
+//! of what everybody shares, and leaves to the others what serial numbers without a key name.
 
 use crate::flows::caller::Caller;
 use crate::flows::changes;
@@ -20,8 +20,8 @@ use domain::refusal::{Refusal, Refused};
 use store::commit::{Commit, Relied};
 use store::reference::{Batch, BrandRow, ReferenceChange};
 
-/// Numbers a brand may take where brands sign up by themselves. The line of numbers is one for all
-/// and never grows back, so nobody but the operator takes more of it.
+/// Numbers a brand may take before the operator vouches for it. The line of numbers is one for all
+/// and never grows back.
 pub const NUMBERS_MAX: i64 = 100_000_000;
 
 /// Refuses numbers beyond a brand's share, counting those of the commit under way.
@@ -29,12 +29,11 @@ pub const NUMBERS_MAX: i64 = 100_000_000;
 /// # Errors
 /// [`Refusal::InvalidField`] at `count`.
 pub(in crate::flows) fn share_of_numbers(
-    house: &House,
     caller: &Caller,
     reference: &Reference,
     (count, commit): (i64, &Commit),
 ) -> Result<(), Refused> {
-    if !house.settings.sign_up || caller.is_operator() {
+    if caller.is_operator() || reference.is_vouched(caller.brand) {
         return Ok(());
     }
     let own = |batch: &&Batch| batch.brand == caller.brand.0;
@@ -47,7 +46,7 @@ pub(in crate::flows) fn share_of_numbers(
     if held.saturating_add(count) <= NUMBERS_MAX {
         return Ok(());
     }
-    let why = format!("a brand has {NUMBERS_MAX} numbers here; ask the operator for more");
+    let why = format!("a brand that nobody vouches for has {NUMBERS_MAX}; ask the operator");
     Err(Refused::invalid("count", why))
 }
 
@@ -86,6 +85,7 @@ pub async fn sign_up(
             code: brand.code.clone(),
             name: brand.name.clone(),
             time_zone: "Asia/Shanghai".to_owned(),
+            vouched: false,
         };
         let (id, party) = (BrandId(row.id), PartyId(reference.last_ids.party + 1));
         let root = root(&row, party);

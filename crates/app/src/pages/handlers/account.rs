@@ -19,7 +19,7 @@ use crate::pages::people::{
 };
 use crate::pages::shell::SiteView;
 use crate::symbol::Symbol;
-use domain::id::PartyId;
+use domain::id::{BrandId, PartyId};
 use store::canonical::hex;
 
 use super::sign_in::{Returned, ours, returned, welcome};
@@ -127,6 +127,7 @@ async fn view(house: &House, visit: &Visit, session: &Session) -> Result<Account
         factor,
         sessions: told.collect(),
         audits,
+        unvouched: chosen.is_some_and(|m| !reference.is_vouched(BrandId(m.brand))),
     })
 }
 
