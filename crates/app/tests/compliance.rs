@@ -9,7 +9,7 @@ use domain::refusal::Refusal;
 use dossier::files::Kind;
 use dossier::flows::compliance::trace_clock;
 use dossier::flows::recalls::{self, Chosen, Words};
-use dossier::flows::{FlowError, batches, custody, scans};
+use dossier::flows::{FlowError, audit, batches, custody, scans};
 use jiff::Timestamp;
 use serde_json::json;
 use store::engine::{Plan, Step};
@@ -227,6 +227,16 @@ async fn nothing_is_dropped_before_its_clock_has_run_out(world: &World) {
     assert_eq!(left, [0, 0, 1, 1]);
     recalls::close(house, &caller, recall.row.id, true, "x").await.expect("it is withdrawn");
     assert_eq!(trace_clock::purge(house, &caller, false).await.expect("it runs").row_count, 1);
+    // Who dropped how much is on record; what was only counted is not.
+    let wanted = audit::Wanted { kind: Some("looks".into()), most: 9, ..Default::default() };
+    let (records, _) = audit::list(house, &caller, &wanted).await.expect("it reads");
+    let told = records.iter().map(|record| {
+        let counts: Vec<_> = record.fields.iter().filter_map(|f| f.after.as_deref()).collect();
+        (record.actor.as_str(), record.verb.as_str(), record.object.as_str(), counts)
+    });
+    let one = ("cli", "purged", "2036-05-22", vec!["1", "1"]);
+    let two = ("cli", "purged", "2036-05-22", vec!["2", "2"]);
+    assert_eq!(told.collect::<Vec<_>>(), [one, two]);
     // The ledger is whole, and the unit still answers.
     world.agrees().await;
     let (status, _) = brand.get("/api/v1/units/CY000000?scheme=sn").await;

@@ -5,16 +5,20 @@ mod common;
 use common::World;
 use common::browser::{Browser, INVITATIONS, PASSWORD, PEOPLE, SESSION, owner, pass};
 use domain::role::Role;
-use dossier::files::Kind;
+use dossier::files::{Format, Kind, Table};
+use dossier::flows::import::{Importer, import, operator};
+use dossier::flows::masterdata::Taking;
 use dossier::flows::people::set_up;
 use dossier::flows::{Caller, audit};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use std::io::Cursor;
 use store::engine::Target;
 
 on_both! {
     the_deployment_is_set_up_once,
     a_set_up_without_a_brand_makes_it,
+    strangers_end_no_set_up_and_are_not_taken_over,
     an_invitation_is_good_once_and_for_a_week,
     nobody_gives_more_than_they_hold,
     nobody_changes_themselves,
@@ -64,7 +68,8 @@ async fn the_deployment_is_set_up_once(world: &World) {
     assert_eq!(made.get("/api/v1/people").await.json["items"].as_array().map(Vec::len), Some(1));
 }
 
-async fn a_set_up_without_a_brand_makes_it(world: &World) {
+/// A store in which there is nothing yet.
+async fn empty(world: &World) -> World {
     let scratch = tempfile::TempDir::new().expect("a folder");
     let target = match &world.target {
         Target::Sqlite { options, .. } => {
@@ -75,7 +80,49 @@ async fn a_set_up_without_a_brand_makes_it(world: &World) {
         }
     };
     let house = common::open(&target, world.clock.clone()).await;
-    let empty = World { house, target, clock: world.clock.clone(), scratch };
+    World { house, target, clock: world.clock.clone(), scratch }
+}
+
+/// A stranger signs up first: the operator's link stays good, and makes the operator's own brand.
+async fn strangers_end_no_set_up_and_are_not_taken_over(world: &World) {
+    let empty = empty(world).await;
+    let before = set_up::set_up_link(&empty.house).await.expect("it writes").expect("a link");
+    let open = common::open_to_all(&empty.target, empty.clock.clone()).await;
+    let stranger = Browser::before(&open, "127.0.0.1", false);
+    let wish = json!({"brand_code": "NEW", "brand_name": "x", "sign_in_name": "s",
+        "password": PASSWORD});
+    assert_eq!(stranger.post("/api/v1/brands", wish).await.status, 201);
+    // Nobody means the stranger's brand without saying so.
+    let meant = operator(&empty.house, None).await;
+    assert!(meant.expect_err("none is meant").to_string().contains("--brand"));
+    assert!(operator(&empty.house, Some("NEW")).await.is_ok());
+    let file = b"code,kind,name\nNEW,brand,x\n".to_vec();
+    let mut table = Table::from_reader(Kind::Parties, Format::Csv, Box::new(Cursor::new(file)));
+    let table = table.as_mut().expect("a sound file");
+    let (who, taking) = (Importer::Operator(None), Taking::default());
+    let taken = import(&empty.house, who, table, taking, &mut |_, _| ()).await;
+    let taken = taken.expect_err("the stranger's brand is not the file's").to_string();
+    assert!(taken.contains("another brand has this code"), "{taken}");
+    assert!(set_up::set_up_link(&empty.house).await.expect("it writes").is_some());
+    let browser = Browser::new(&empty);
+    let body = |code: &str| {
+        json!({"token": before, "sign_in_name": "a", "password": PASSWORD,
+            "brand_code": code, "brand_name": "澄野"})
+    };
+    let taken = browser.post("/api/v1/set-up", body("NEW")).await;
+    assert_eq!(taken.field(), (409, "brand_taken", "brand_code"), "{}", taken.text);
+    let made = browser.post("/api/v1/set-up", body("CY")).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let membership = &made.json["membership"];
+    assert_eq!((&membership["brand"], &membership["brand_vouched"]), (&json!("CY"), &json!(true)));
+    let memberships = made.json["memberships"].as_array().map(Vec::len);
+    assert_eq!(memberships, Some(1), "{}", made.text);
+    assert!(set_up::set_up_link(&empty.house).await.expect("it reads").is_none());
+    empty.agrees().await;
+}
+
+async fn a_set_up_without_a_brand_makes_it(world: &World) {
+    let empty = empty(world).await;
     let token = set_up::set_up_link(&empty.house).await.expect("it writes").expect("a link");
     let browser = Browser::new(&empty);
     let mut body = json!({"token": token, "sign_in_name": "a", "password": PASSWORD});
@@ -347,10 +394,10 @@ async fn a_session_of_one_brand_sees_nothing_of_another(world: &World) {
 async fn other_brand(world: &World, text: &str) {
     use dossier::files::{Format, Table};
     use dossier::flows::import::{Importer, import};
-    let input = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
+    let input = Box::new(Cursor::new(text.as_bytes().to_vec()));
     let mut table = Table::from_reader(Kind::Parties, Format::Csv, input).expect("a sound file");
     let importer = Importer::Operator(Some("OTHER"));
-    let taking = dossier::flows::masterdata::Taking::default();
+    let taking = Taking::default();
     let mut on_row = |_: &dossier::files::RawRow, outcome: &_| {
         assert_eq!(*outcome, dossier::flows::RowOutcome::Taken);
     };

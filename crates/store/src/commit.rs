@@ -44,6 +44,8 @@ pub struct Commit {
     pub persons: Vec<PersonChange>,
     /// What this commit deletes after its term.
     pub retention: Option<RetentionRun>,
+    /// Units whose looks are dropped: all of them, by every audience.
+    pub looks_dropped: Vec<i64>,
     /// Changes of who works here and of their sessions. Those of accounts, memberships and
     /// invitations each need their [`Body::Changed`] among the events.
     pub people: Vec<PeopleChange>,
@@ -392,6 +394,7 @@ fn beside(commit: &Commit, steps: &mut Vec<Step>) {
     steps.extend(commit.sides.iter().map(side));
     commit.persons.iter().for_each(|change| change.steps(steps));
     steps.extend(commit.retention.iter().map(RetentionRun::step));
+    steps.extend(commit.looks_dropped.iter().map(|unit| crate::trace::looks_drop(*unit)));
     crate::people::steps(commit, steps);
 }
 

@@ -163,7 +163,8 @@ macro_rules! invitation_columns {
     };
 }
 
-const ANY_ACCOUNT: &str = "SELECT id FROM account LIMIT 1";
+const SET_UP_DONE: &str = "SELECT done_at FROM set_up LIMIT 1";
+const MEMBER: &str = "SELECT id FROM membership WHERE brand_id = $1 LIMIT 1";
 const ACCOUNT: &str = concat!("SELECT ", account_columns!(), " FROM account a WHERE a.id = $1");
 const ACCOUNT_NAMED: &str =
     concat!("SELECT ", account_columns!(), " FROM account a WHERE a.name_hash = $1");
@@ -213,7 +214,8 @@ const LINKS_FORGET: &str = "DELETE FROM one_time_link WHERE expires_at <= $1";
 
 /// The statements of this file that stand outside commits.
 pub(crate) const STATEMENTS: &[&str] = &[
-    ANY_ACCOUNT,
+    SET_UP_DONE,
+    MEMBER,
     ACCOUNT,
     ACCOUNT_NAMED,
     MEMBERSHIPS,
@@ -298,12 +300,17 @@ fn session(row: &Row<'_>) -> Result<SessionRow, DecodeError> {
 }
 
 impl Store {
-    /// Whether anybody has an account.
+    /// Whether the deployment was set up through a link.
     ///
     /// # Errors
     /// The store cannot be read; so for every read below.
-    pub async fn account_any(&self) -> Result<bool, StoreError> {
-        Ok(self.engine.query_first(ANY_ACCOUNT, &[], |r| r.bytes(0)).await?.is_some())
+    pub async fn set_up_done(&self) -> Result<bool, StoreError> {
+        Ok(self.engine.query_first(SET_UP_DONE, &[], |r| r.int(0)).await?.is_some())
+    }
+
+    /// Whether anybody may do something in a brand.
+    pub async fn has_members(&self, brand: i64) -> Result<bool, StoreError> {
+        Ok(self.engine.query_first(MEMBER, &[brand.into()], |r| r.bytes(0)).await?.is_some())
     }
 
     /// An account.

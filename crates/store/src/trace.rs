@@ -3,7 +3,7 @@
 //! batch lie side by side, so what belongs to a page of units is one stretch of each table.
 
 use crate::custody::{Fact, fact, unit_number};
-use crate::engine::{Plan, Row, Step, Value};
+use crate::engine::{Row, Step, Value};
 use crate::unit::{UnitRecord, unit};
 use crate::{Store, StoreError};
 use domain::custody::CustodyFacts;
@@ -137,14 +137,9 @@ impl Store {
         let count = self.engine.query_first(SCANS_COUNT, &[unit.into()], |r| r.int(0)).await?;
         Ok(count.unwrap_or(0))
     }
+}
 
-    /// Drops all looks at these units.
-    ///
-    /// # Errors
-    /// The store cannot be written; nothing was dropped.
-    pub async fn scans_drop(&self, units: &[i64]) -> Result<(), StoreError> {
-        let step = |unit: &i64| Step::run(SCANS_DROP, vec![(*unit).into()]);
-        let plan = Plan::new(units.iter().map(step).collect());
-        self.engine.write(plan).await.map_err(StoreError::Write)
-    }
+/// Drops all looks at a unit.
+pub(crate) fn looks_drop(unit: i64) -> Step {
+    Step::run(SCANS_DROP, vec![unit.into()])
 }

@@ -285,7 +285,7 @@ async fn report(
     bounded("identifier.value", &identifier.value, crate::flows::verify::QUERY_CHARS_MAX)?;
     bounded_if("device_fingerprint", device_fingerprint.as_ref(), FINGERPRINT_CHARS_MAX)?;
     let reference = house.reference().await?;
-    let brand = caller.map(|c| c.brand).or_else(|| reference.public_brand());
+    let brand = caller.map(|c| c.brand).or_else(|| reference.sole_brand());
     let zone = reference.zone(brand.unwrap_or(domain::id::BrandId(0)));
     let happened_at =
         read_instant(happened_at, &zone).map_err(|why| Problem::invalid("happened_at", why))?;

@@ -26,8 +26,6 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(7);
 const CONNECTIONS_MAX: usize = 10_000;
 /// Longest head of a request.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
-/// Most header lines.
-const HEADERS_MAX: usize = 100;
 /// Pause after the system gave no connection (out of file descriptors).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -135,10 +133,9 @@ async fn speak<S>(
         request
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(head_within)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .max_headers(HEADERS_MAX);
+    http.timer(TokioTimer::new()).header_read_timeout(head_within).max_buf_size(HEAD_BYTES_MAX);
+    // Most header lines: hyper's own 100. Said in so many words it would be slower, since then they
+    // are kept on the heap.
     let serving = http.serve_connection(stream, TowerToHyperService::new(app));
     tokio::pin!(serving);
     tokio::select! {

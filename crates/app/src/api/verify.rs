@@ -204,7 +204,7 @@ impl Asking<'_> {
         counted: Option<&Counted>,
     ) -> Result<(StatusCode, ResultReply), Failed> {
         let mut reference = self.house.reference_polled();
-        let brand = self.caller.map(|c| c.brand).or_else(|| reference.public_brand());
+        let brand = self.caller.map(|c| c.brand).or_else(|| reference.sole_brand());
         Ok(match verify::read(self.house, &mut reference, brand, raw, scheme).await? {
             Reading::Number(number, reading) => {
                 let reply = self.one(&reference, reading, Some(number), counted).await?;
@@ -300,7 +300,7 @@ impl Asking<'_> {
             state.life = Some(record.life);
         }
         if sight.shows(Fact::Identifiers) {
-            state.code = Some(known.code.as_str().to_owned());
+            state.code = Some(known.code().as_str().to_owned());
             state.sn.clone_from(&record.sn);
         }
         if sight.shows(Fact::Production) {
@@ -409,7 +409,7 @@ pub async fn unit_of(
     scheme: Option<Scheme>,
 ) -> Result<i64, Problem> {
     let mut reference = house.reference().await?;
-    let brand = caller.map(|c| c.brand).or_else(|| reference.public_brand());
+    let brand = caller.map(|c| c.brand).or_else(|| reference.sole_brand());
     let unknown = domain::refusal::Refused::new(domain::refusal::Refusal::UnknownSubject, "code");
     match verify::read(house, &mut reference, brand, raw, scheme).await? {
         Reading::Number(number, _) => Ok(find::unit_of_code(house, number).await?),

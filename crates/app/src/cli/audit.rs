@@ -177,6 +177,7 @@ fn verb(lang: Lang, word: &str) -> &str {
         "enabled" => "启用",
         "read" => "查阅",
         "dropped" => "漏记",
+        "purged" => "清除",
         "opened" => "发起",
         "closed" => "关闭",
         other => other,
@@ -209,6 +210,7 @@ fn kind(lang: Lang, word: &str) -> &str {
         "backup" => "备份",
         "export" => "监管导出",
         "recall" => "召回",
+        "looks" => "查看记录",
         other => other,
     };
     if lang == Lang::Zh { zh } else { word }

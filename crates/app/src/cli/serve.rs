@@ -123,7 +123,7 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     serve(house, Door { listen: &args.listen, options }, ready).await
 }
 
-/// A link to set up with, while nobody has an account. A store that cannot be written is served all
+/// A link to set up with, until that is over. A store that cannot be written is served all
 /// the same.
 async fn set_up_link(house: &House) -> Option<String> {
     match set_up::set_up_link(house).await {

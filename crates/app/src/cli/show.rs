@@ -106,7 +106,7 @@ async fn show(
     };
     let custody = &known.custody;
     let dossier = dossier(house, &known.record, custody).await?;
-    note(house, caller, known.code.as_str());
+    note(house, caller, known.code().as_str());
     let pen = Pen::new(house, &reference, BrandId(known.record.brand), args.lang);
     let sheet = Sheet { pen, known, custody, dossier: &dossier };
     let exit = match verified.decision.verdict {
@@ -143,7 +143,7 @@ impl Sheet<'_> {
         let decision = &verified.decision;
         let title = format!("● {}", words::verdict(self.pen.lang, decision.verdict));
         let title = self.pen.paint.tone(words::verdict_tone(decision.verdict), &title);
-        let code = self.pen.paint.tone(Tone::Bold, &self.known.code.printed());
+        let code = self.pen.paint.tone(Tone::Bold, &self.known.code().printed());
         let reason = words::reason(self.pen.lang, decision.reason);
         let checks = decision.checks.iter().map(|(check, state)| {
             let (sign, tone) = words::check_sign(*state);
@@ -177,7 +177,7 @@ impl Sheet<'_> {
     fn identifiers(&self) -> String {
         let unit = &self.known.record;
         let mut text = self.pen.heading("标识", "Identifiers");
-        text += &self.pen.line("追溯码", "code", self.known.code.as_str());
+        text += &self.pen.line("追溯码", "code", self.known.code().as_str());
         for alias in aliases(&self.dossier.events) {
             text += &self.pen.line("补码", "alias", &self.pen.code(alias));
         }

@@ -121,7 +121,7 @@ fn json_of(raw: &str, verified: &Verified, seller: Option<&str>) -> Value {
         "checks": checks,
     });
     if let Some(known) = &verified.unit {
-        value["code"] = json!(known.code.as_str());
+        value["code"] = json!(known.code().as_str());
         value["sn"] = json!(known.record.sn);
         value["product"] = json!({
             "gtin": known.product.gtin,

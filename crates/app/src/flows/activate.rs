@@ -162,7 +162,7 @@ pub(super) async fn receive(
 ) -> Result<Answer, FlowError> {
     let Received { caller, report, received_at, .. } = received;
     let reference = house.reference().await?;
-    let meant = caller.map(|c| c.brand).or(received.brand).or_else(|| reference.public_brand());
+    let meant = caller.map(|c| c.brand).or(received.brand).or_else(|| reference.sole_brand());
     let brand = meant.unwrap_or(BrandId(0));
     let number = match locate(house, brand, report).await? {
         Some(number) => number,

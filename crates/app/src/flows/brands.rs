@@ -4,8 +4,8 @@
 //! A brand that the operator made is vouched for. One that signed up by itself is a stranger: it
 //! may do everything inside its own place, but takes nothing from others. Until the operator
 //! vouches for it, it enters no number that is unique over all brands (`mandate::may_bind`), holds
-//! a share of what everybody shares, and leaves to the others what serial numbers without a key
-//! name ([`Reference::public_brand`]).
+//! a share of what everybody shares, and is never meant where nobody says which brand
+//! ([`Reference::sole_brand`]).
 
 use super::changes::{self, Author};
 use super::house::House;

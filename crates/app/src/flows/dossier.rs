@@ -73,7 +73,7 @@ pub async fn show<'a>(
         return Err(unknown().into());
     }
     let dossier = dossier(house, &known.record, &known.custody).await?;
-    audit::note(house, &caller.into(), SensitiveRead::Dossier, known.code.as_str(), 1);
+    audit::note(house, &caller.into(), SensitiveRead::Dossier, known.code().as_str(), 1);
     Ok(Shown { sight, verified, dossier })
 }
 

@@ -150,9 +150,13 @@ pub async fn claim_brand(
             .iter()
             .find(|d| d.kind == PartyKind::Brand && chosen.is_none_or(|code| code == d.code));
         let Some(first) = first else { return Err(Refusal::NoBrand.into()) };
-        if chosen.is_none() && !reference.brands.is_empty() {
+        if chosen.is_none() && reference.brands.values().any(|brand| brand.vouched) {
             let refused = Refused::invalid("brand", "there are several brands; say --brand CODE");
             return Err(refused.into());
+        }
+        // A stranger's that signed up by itself is not taken over by its code.
+        if reference.brand_by_code(&first.code).is_some() {
+            return Err(Refused::new(Refusal::BrandTaken, "code").into());
         }
         let id = reference.last_ids.brand + 1;
         let row = BrandRow {

@@ -160,26 +160,17 @@ impl Reference {
         }
     }
 
-    /// The only brand, while there is one.
+    /// Which brand is meant where nobody says: the only one that is vouched for. One that signed up
+    /// by itself is never meant, and takes that from no other.
     pub fn sole_brand(&self) -> Option<BrandId> {
-        let mut ids = self.brands.keys();
-        ids.next().copied().filter(|_| ids.next().is_none())
+        let mut vouched = self.brands.iter().filter(|(_, row)| row.vouched).map(|(id, _)| *id);
+        vouched.next().filter(|_| vouched.next().is_none())
     }
 
     /// Whether the operator vouches for a brand; for one that is not there yet, since the operator
     /// makes it.
     pub fn is_vouched(&self, brand: BrandId) -> bool {
         self.brands.get(&brand).is_none_or(|row| row.vouched)
-    }
-
-    /// Whose serial numbers are read where nobody says whose they are: brands may use the same, so
-    /// only while there is one. One that signed up by itself takes that from no other.
-    pub fn public_brand(&self) -> Option<BrandId> {
-        let mut vouched = self.brands.iter().filter(|(_, row)| row.vouched).map(|(id, _)| *id);
-        match vouched.next() {
-            Some(first) => vouched.next().is_none().then_some(first),
-            None => self.sole_brand(),
-        }
     }
 
     /// The zone a brand's dates are in; Beijing's where there is no brand yet.

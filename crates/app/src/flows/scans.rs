@@ -4,8 +4,9 @@
 use super::house::House;
 use super::outcome::FlowError;
 use crate::clock::Stopwatch;
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::ops::Bound;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,17 +15,16 @@ use store::unit::ScanRecord;
 
 /// Units whose looks wait to be written; more are dropped and counted.
 const WAITING_MAX: usize = 50_000;
-/// Units written in one commit. Units that were looked at lie all over a large table, so each costs
-/// a page in the log and the same page again when the log is folded: a small commit is over before
-/// anybody notices it.
-const FLUSH_MAX: usize = 200;
-/// Writing looks may take one part in so many of the time; the rest is for those who wait for an
-/// answer. Folding the log costs about as much again. What does not fit meanwhile waits, and what
-/// does not fit into the queue is dropped and counted.
-const FLUSH_SHARE: u32 = 20;
+/// Units written in one commit, neighbours if there are any. After each commit every reader lets go
+/// of the pages it knows, so a few large ones are better than many small ones.
+const FLUSH_MAX: usize = 1_000;
+/// Writing looks may take one part in so many of the time: what is slower than ninety-nine answers
+/// of a hundred is not slow because of it. Folding the log costs about as much again. What does not
+/// fit meanwhile waits, and what does not fit into the queue is dropped and counted.
+const FLUSH_SHARE: u32 = 100;
 
 /// Who looks. Counted apart, so a warehouse never spoils the consumer's first scan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Audience {
     /// Anyone without a key.
     Consumer,
@@ -58,17 +58,24 @@ impl Audience {
     }
 }
 
-/// Looks waiting to be written, the units that wait longest first.
+/// Looks waiting to be written, in the order of their units.
 #[derive(Default)]
 struct Waiting {
-    looks: HashMap<(i64, Audience), ScanDelta>,
-    turns: VecDeque<(i64, Audience)>,
+    looks: BTreeMap<(i64, Audience), ScanDelta>,
+    /// The last that was taken: the next ones follow it, and behind the end the first.
+    taken: Option<(i64, Audience)>,
 }
 
 impl Waiting {
+    /// The next, in a round over all of them: neighbours share pages, and whoever waits is reached
+    /// within one round.
     fn take(&mut self, most: usize) -> Vec<ScanDelta> {
-        let turns = self.turns.drain(..most.min(self.turns.len()));
-        turns.filter_map(|unit| self.looks.remove(&unit)).collect()
+        let behind = self.taken.map_or(Bound::Unbounded, Bound::Excluded);
+        let next = self.looks.range((behind, Bound::Unbounded)).chain(&self.looks);
+        let most = most.min(self.looks.len());
+        let keys: Vec<_> = next.take(most).map(|(key, _)| *key).collect();
+        self.taken = keys.last().copied().or(self.taken);
+        keys.iter().filter_map(|key| self.looks.remove(key)).collect()
     }
 }
 
@@ -85,26 +92,24 @@ impl ScanQueue {
     /// Notes a look. Never waits and never fails: what does not fit is counted.
     pub fn note(&self, unit: i64, audience: Audience, at: i64, place: Option<String>) {
         let Ok(mut waiting) = self.waiting.lock() else { return };
-        let Waiting { looks, turns } = &mut *waiting;
+        let looks = &mut waiting.looks;
+        let is_full = looks.len() >= WAITING_MAX;
         let delta = match looks.entry((unit, audience)) {
             Entry::Occupied(waiting) => waiting.into_mut(),
-            Entry::Vacant(_) if turns.len() >= WAITING_MAX => {
+            Entry::Vacant(_) if is_full => {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
                 return;
             }
-            Entry::Vacant(free) => {
-                turns.push_back((unit, audience));
-                free.insert(ScanDelta {
-                    unit,
-                    audience: audience.as_str(),
-                    count: 0,
-                    first_at: at,
-                    last_at: at,
-                    first_place: place.clone(),
-                    last_place: None,
-                    recent: String::new(),
-                })
-            }
+            Entry::Vacant(free) => free.insert(ScanDelta {
+                unit,
+                audience: audience.as_str(),
+                count: 0,
+                first_at: at,
+                last_at: at,
+                first_place: place.clone(),
+                last_place: None,
+                recent: String::new(),
+            }),
         };
         let line = format!("{at} {}\n", place.as_deref().unwrap_or("-"));
         delta.count += 1;
@@ -122,7 +127,7 @@ impl ScanQueue {
 
     /// Units whose looks wait to be written.
     pub fn waiting_count(&self) -> usize {
-        self.waiting.lock().map_or(0, |waiting| waiting.turns.len())
+        self.waiting.lock().map_or(0, |waiting| waiting.looks.len())
     }
 
     /// The looks at a unit that are not written yet.
@@ -140,7 +145,7 @@ impl ScanQueue {
     }
 }
 
-/// Writes those that wait longest, unless writing would take more than its share of the time.
+/// Writes those whose turn it is, unless writing would take more than its share of the time.
 ///
 /// # Errors
 /// The store cannot be written; these looks are lost, which harms nobody.
@@ -171,9 +176,7 @@ pub async fn flush(house: &House) -> Result<usize, FlowError> {
 }
 
 async fn flush_some(house: &House) -> Result<usize, FlowError> {
-    let mut some = house.scans.take();
-    // Neighbours share pages.
-    some.sort_by_key(|d| d.unit);
+    let some = house.scans.take();
     let count = some.len();
     if count > 0 {
         house.store.scans_add(some).await?;
@@ -208,17 +211,18 @@ pub fn merged(stored: Option<ScanRecord>, waiting: Option<ScanDelta>) -> Option<
 /// in how many places.
 pub fn day_of(record: &ScanRecord, after: Option<i64>) -> (u32, u32) {
     const DAY: i64 = 24 * 3_600 * 1_000_000;
-    let lines = record.recent.lines().filter_map(|line| {
-        let (at, place) = line.split_once(' ')?;
-        Some((at.parse::<i64>().ok()?, place))
-    });
     let since = after.map_or(record.last_at - DAY, |at| at.max(record.last_at - DAY));
-    let day: Vec<_> = lines.filter(|(at, _)| *at > since).collect();
-    let mut places: Vec<_> = day.iter().map(|(_, place)| *place).filter(|p| *p != "-").collect();
-    places.sort_unstable();
-    places.dedup();
-    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    (count(day.len()), count(places.len()))
+    let (mut count, mut places) = (0, Vec::new());
+    for line in record.recent.lines() {
+        let Some((at, place)) = line.split_once(' ') else { continue };
+        if at.parse::<i64>().is_ok_and(|at| at > since) {
+            count += 1;
+            if place != "-" && !places.contains(&place) {
+                places.push(place);
+            }
+        }
+    }
+    (count, u32::try_from(places.len()).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]
@@ -251,17 +255,21 @@ mod tests {
     }
 
     #[test]
-    fn those_who_wait_longest_are_written_first() {
+    fn everybody_is_reached_within_one_round() {
         let queue = ScanQueue::default();
-        for unit in 0..FLUSH_MAX as i64 + 1 {
+        let far = 3 * FLUSH_MAX as i64;
+        for unit in (0..far).rev() {
             queue.note(unit, Audience::Consumer, unit, None);
         }
-        queue.note(0, Audience::Consumer, 9_999, None);
         let first = queue.take();
-        assert_eq!(first.len(), FLUSH_MAX);
-        assert_eq!((first[0].unit, first[0].count), (0, 2));
-        assert!(queue.pending(0, Audience::Consumer).is_none());
-        assert!(queue.pending(FLUSH_MAX as i64, Audience::Consumer).is_some());
+        assert_eq!((first[0].unit, first.len()), (0, FLUSH_MAX));
+        // What comes behind the round waits for the next one; what comes before it is in it.
+        queue.note(0, Audience::Consumer, 9_999, None);
+        queue.note(far, Audience::Consumer, 9_999, None);
+        let rest: Vec<_> = (0..3).flat_map(|_| queue.take()).map(|look| look.unit).collect();
+        let expected: Vec<_> = (FLUSH_MAX as i64..=far).chain([0]).collect();
+        assert_eq!(rest, expected);
+        assert!(queue.take().is_empty());
     }
 
     #[test]

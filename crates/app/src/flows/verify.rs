@@ -9,7 +9,7 @@ use super::outcome::FlowError;
 use super::recalls;
 use super::reference::{Recall, Reference};
 use super::scans::{self, Audience};
-use domain::code::TraceCode;
+use domain::code::{KeyRing, TraceCode};
 use domain::custody::{CustodyFacts, Hold};
 use domain::id::{BrandId, ProductId};
 use domain::identifier::{Identifier, Scheme, guess_kinds};
@@ -37,8 +37,6 @@ pub struct Verified {
 pub struct Known {
     /// Its state.
     pub record: UnitRecord,
-    /// Its trace code.
-    pub code: TraceCode,
     /// The number that was asked for: its own, or that of a label that replaced its first.
     pub worn: i64,
     /// What it is.
@@ -49,6 +47,14 @@ pub struct Known {
     pub custody: CustodyFacts,
     /// The recall it stands under, where one selects it and nobody remedied it.
     pub recall: Option<Arc<Recall>>,
+    ring: Arc<KeyRing>,
+}
+
+impl Known {
+    /// Its trace code. Encrypting it costs as much as a read, and most answers do not show it.
+    pub fn code(&self) -> TraceCode {
+        self.ring.encode(unit_number(self.record.number))
+    }
 }
 
 /// Whether the hands a unit went through are loaded.
@@ -171,10 +177,10 @@ pub async fn verify(
     let scans = scans::merged(scans, waiting);
     let bound = record.number != number || record.produced_at.is_some();
     // A proof lifts what was there when it was given: what is odd about later looks counts again.
-    let odd = |after| {
-        let seen = scans.as_ref().map(|scans| summary(scans, after));
-        seen.is_some_and(|seen| house.rules.scans.anomaly(&seen).is_some())
-    };
+    let policy = &house.rules.scans;
+    let many = |scans: &&ScanRecord| policy.is_possible(u64::try_from(scans.count).unwrap_or(0));
+    let many = scans.as_ref().filter(many);
+    let odd = |after| many.is_some_and(|scans| policy.anomaly(&summary(scans, after)).is_some());
     let proof_lifted = record.proof_at.is_some_and(|at| !odd(Some(at)));
     let decision = decide(&VerdictFacts {
         code: if bound { reading.of_bound() } else { reading },
@@ -184,9 +190,8 @@ pub async fn verify(
             ..unit_facts(&record, odd(None), proof_lifted)
         }),
     });
-    let code = house.ring().encode(unit_number(record.number));
     let product = Arc::clone(product);
-    let known = Known { record, code, worn: number, product, scans, custody, recall };
+    let known = Known { record, worn: number, product, scans, custody, recall, ring: house.ring() };
     Ok(Verified { decision, unit: Some(Box::new(known)) })
 }
 

@@ -49,6 +49,13 @@ impl ScanPolicy {
         day_count_city_count_min: 2,
     };
 
+    /// Whether so many scans over all time can be an anomaly at all: most codes are looked at a few
+    /// times, and nobody need find out when and where.
+    pub const fn is_possible(&self, consumer_count: u64) -> bool {
+        consumer_count >= self.day_city_count_min as u64
+            || consumer_count > self.day_count_max as u64
+    }
+
     /// What is wrong with the scans, if anything; the spread is the stronger evidence and is named
     /// first.
     pub const fn anomaly(&self, scans: &ScanSummary) -> Option<ScanAnomaly> {
@@ -110,7 +117,11 @@ mod tests {
             let scans = ScanSummary { day_count, day_city_count, ..ScanSummary::default() };
             let found = ScanPolicy::default().anomaly(&scans);
             assert_eq!(found, expected, "{day_count} in {day_city_count}");
+            // Over all time there are no fewer.
+            let possible = ScanPolicy::default().is_possible(day_count.into());
+            assert!(possible || expected.is_none(), "{day_count}");
         }
+        assert!(!ScanPolicy::default().is_possible(4) && ScanPolicy::default().is_possible(5));
     }
 
     #[test]

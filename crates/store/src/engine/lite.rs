@@ -3,21 +3,29 @@
 //! Reads run inline on pooled connections: a point read takes a few microseconds, a hop to another
 //! thread ten times that. Writes go through one thread, see [`super::writer`].
 //!
+//! A snapshot is kept for the next reader while nothing was committed since ([`LogHead`]): to begin
+//! and end one costs as much as the reads of a short answer. Every few milliseconds all that are
+//! kept end, so that the log can start again; which they were kept in is called their turn.
+//!
 //! Memory: the file is mapped, and mapped pages belong to the kernel's page cache; what a
 //! connection allocates for itself is its page cache, kept small by [`SqliteOptions`].
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::error::{EngineError, Fault, WriteError};
+use super::log_head::{Claim, LogHead};
 use super::migrate::{self, Migration};
 use super::plan::Plan;
-use super::session::{Failure, Role, Session, is_storage};
+use super::session::{Failure, Role, Session, Snapshot, is_storage};
 use super::stream::{CHUNK_ROWS, ChunkSender, RowStream, row_stream};
 use super::value::{DecodeError, Row, Value};
 use super::writer::Writer;
@@ -26,6 +34,9 @@ use super::writer::Writer;
 pub const FILE_NAME: &str = "dossier.db";
 /// Streams that read at the same time; each keeps a blocking thread and a snapshot.
 const STREAMS_MAX: usize = 8;
+
+/// How long a snapshot is kept for the next reader at most.
+const KEPT_FOR: Duration = Duration::from_millis(5);
 
 /// Limits and cache sizes.
 #[derive(Clone, Debug)]
@@ -85,11 +96,9 @@ impl Pin {
 }
 
 impl Drop for Pin {
-    /// Ends the snapshot, also when its reader was dropped half way.
+    /// Gives the connection back, also when its reader was dropped half way.
     fn drop(&mut self) {
-        if let Some(mut session) = self.take()
-            && session.end_snapshot().is_ok()
-        {
+        if let Some(session) = self.take() {
             self.shared.give_back(session);
         }
     }
@@ -104,11 +113,41 @@ pub struct Lite {
 struct Shared {
     path: PathBuf,
     options: SqliteOptions,
-    /// Idle reading connections, the most recently used last.
-    idle: Mutex<Vec<Session>>,
+    idle: Mutex<Idle>,
     idle_max: usize,
+    /// How often kept snapshots were ended.
+    turn: AtomicU64,
     streams: Arc<Semaphore>,
     writer: Writer,
+    /// None where the index of the log cannot be read: then no snapshot is kept.
+    log: Option<LogHead>,
+    /// The last to go.
+    _claim: Claim,
+}
+
+#[derive(Default)]
+struct Idle {
+    /// Reading connections, the most recently used last.
+    sessions: Vec<Session>,
+    /// Whether what they keep is going to be ended.
+    ends: bool,
+}
+
+/// Ends what is kept once its time is over, or at once where the runtime ends before.
+struct Ending(Weak<Shared>);
+
+impl Ending {
+    async fn in_time(self) {
+        tokio::time::sleep(KEPT_FOR).await;
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.end_kept();
+        }
+    }
 }
 
 impl std::fmt::Debug for Lite {
@@ -141,6 +180,7 @@ impl Lite {
         };
         std::fs::create_dir_all(dir).map_err(|error| cannot(&error))?;
         let path = dir.join(FILE_NAME);
+        let claim = Claim::new(&path);
         let mut founder =
             Session::open(&path, &options, Role::Founder).map_err(|error| cannot(&error))?;
         migrate::run_lite(&mut founder.conn, migrations)?;
@@ -150,8 +190,12 @@ impl Lite {
         // No more connections than threads can be reading inline at once, plus the streams.
         let idle_max = available_parallelism().map_or(4, usize::from) + STREAMS_MAX;
         let streams = Arc::new(Semaphore::new(STREAMS_MAX));
-        let idle = Mutex::new(Vec::new());
-        let shared = Shared { path, options, idle, idle_max, streams, writer };
+        let log = LogHead::open(&path, &options, &claim)
+            .inspect_err(|error| tracing::warn!(%error, "each answer begins a snapshot of its own"))
+            .ok();
+        let (idle, turn) = (Mutex::default(), AtomicU64::new(0));
+        let shared =
+            Shared { path, options, idle, idle_max, turn, streams, writer, log, _claim: claim };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -289,20 +333,33 @@ impl Lite {
 
 impl Shared {
     fn begin_snapshot(&self) -> Option<Session> {
-        let mut session = self.borrow().ok()?;
-        session.begin_snapshot().is_ok().then_some(session)
+        let mut session = self.lend().ok()?;
+        if session.snapshot().is_none() {
+            // A commit between the two makes the snapshot newer than it says, and it is not kept.
+            let head = self.log.as_ref().and_then(LogHead::read);
+            let turn = self.turn.load(Ordering::Relaxed);
+            session.begin_snapshot(Snapshot { head, turn }).ok()?;
+        }
+        Some(session)
+    }
+
+    /// Whether a snapshot shows all that was committed until now, and may be read on.
+    fn is_fresh(&self, snapshot: Snapshot) -> bool {
+        snapshot.turn == self.turn.load(Ordering::Relaxed)
+            && snapshot.head.is_some()
+            && snapshot.head == self.log.as_ref().and_then(LogHead::read)
     }
 
     /// Lends a connection. After a failure of the database it is closed rather than lent again.
     /// Within [`Lite::one_snapshot`] of this database, the connection lent is always the same.
     fn with_reader<R>(
-        &self,
+        self: &Arc<Self>,
         work: impl FnOnce(&mut Session) -> Result<R, Failure>,
     ) -> Result<R, Failure> {
         if let Some(pin) = Pin::of(&self.path) {
             return pinned(&pin, work);
         }
-        let mut session = self.borrow()?;
+        let mut session = self.lend()?;
         let result = work(&mut session);
         if !matches!(result, Err(Failure::Sqlite(_))) {
             self.give_back(session);
@@ -310,24 +367,58 @@ impl Shared {
         result
     }
 
-    fn borrow(&self) -> Result<Session, Failure> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        match idle {
-            Some(session) => Ok(session),
-            None => Ok(Session::open(&self.path, &self.options, Role::Reader)?),
+    fn idle(&self) -> MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection that shows all that was committed until now, in a snapshot or outside of any.
+    fn lend(&self) -> Result<Session, Failure> {
+        let idle = self.idle().sessions.pop();
+        if let Some(mut session) = idle
+            && session
+                .snapshot()
+                .is_none_or(|it| self.is_fresh(it) || session.end_snapshot().is_ok())
+        {
+            return Ok(session);
+        }
+        Ok(Session::open(&self.path, &self.options, Role::Reader)?)
+    }
+
+    /// Takes a connection back. Its snapshot goes on while it is of this turn and somebody will end
+    /// it; a connection that cannot end it is closed.
+    fn give_back(self: &Arc<Self>, mut session: Session) {
+        let runtime = Handle::try_current().ok();
+        let turn = self.turn.load(Ordering::Relaxed);
+        let kept = |it: Snapshot| runtime.is_some() && it.head.is_some() && it.turn == turn;
+        let ends = session.snapshot().is_some_and(|it| !kept(it));
+        if ends && session.end_snapshot().is_err() {
+            return;
+        }
+        let keeps = session.snapshot().is_some();
+        let mut idle = self.idle();
+        if idle.sessions.len() >= self.idle_max {
+            return;
+        }
+        idle.sessions.push(session);
+        let first = keeps && !idle.ends;
+        idle.ends |= keeps;
+        drop(idle);
+        if let Some(runtime) = runtime.filter(|_| first) {
+            runtime.spawn(Ending(Arc::downgrade(self)).in_time());
         }
     }
 
-    fn give_back(&self, session: Session) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < self.idle_max {
-            idle.push(session);
-        }
+    /// Ends the snapshots of idle connections; those that are read in end when they come back.
+    fn end_kept(&self) {
+        self.turn.fetch_add(1, Ordering::Relaxed);
+        let mut idle = self.idle();
+        idle.ends = false;
+        idle.sessions.retain_mut(|it| it.snapshot().is_none() || it.end_snapshot().is_ok());
     }
 
     /// Sends full chunks and returns the rows of the last one; stops when nobody listens.
     fn send_chunks<T>(
-        &self,
+        self: &Arc<Self>,
         sql: &'static str,
         params: &[Value],
         map: impl Fn(&Row<'_>) -> Result<T, DecodeError>,
@@ -347,7 +438,7 @@ impl Shared {
         Ok(chunk)
     }
 
-    fn backup(&self, path: &Path) -> Result<(), EngineError> {
+    fn backup(self: &Arc<Self>, path: &Path) -> Result<(), EngineError> {
         let cannot = |cause: &dyn std::fmt::Display| {
             EngineError::Open(format!("cannot back up to {}: {cause}", path.display()))
         };
@@ -371,7 +462,7 @@ impl Shared {
         })
     }
 
-    fn copy_pages(&self, to: &Path) -> std::io::Result<()> {
+    fn copy_pages(self: &Arc<Self>, to: &Path) -> std::io::Result<()> {
         match std::fs::remove_file(to) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
             _ => {}

@@ -20,6 +20,7 @@
 mod checkpoint;
 mod error;
 mod lite;
+mod log_head;
 pub mod migrate;
 mod pg;
 mod pg_migrate;

@@ -9,6 +9,7 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, Rows};
 
 use super::error::{EngineError, Fault};
 use super::lite::SqliteOptions;
+use super::log_head::Head;
 use super::sql::{SqlKey, key_of, numbered};
 use super::value::{DecodeError, Row, Value};
 
@@ -33,8 +34,19 @@ pub(super) enum Role {
 
 pub(super) struct Session {
     pub conn: Connection,
+    /// The snapshot it reads in, where it does.
+    snapshot: Option<Snapshot>,
     /// Statements that were rewritten from `$n` to `?n`.
     numbered: HashMap<SqlKey, Box<str>>,
+}
+
+/// A snapshot that a connection reads in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Snapshot {
+    /// The head of the log before it began; none when that could not be read.
+    pub head: Option<Head>,
+    /// In which turn it began, see [`super::lite`].
+    pub turn: u64,
 }
 
 /// Why a statement failed, before it is known whether a reader or a writer asked.
@@ -93,7 +105,7 @@ impl Session {
         } else if let Some(pages) = options.page_count_max {
             conn.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
         }
-        Ok(Self { conn, numbered: HashMap::new() })
+        Ok(Self { conn, snapshot: None, numbered: HashMap::new() })
     }
 
     /// The prepared statement with its parameters bound.
@@ -102,7 +114,7 @@ impl Session {
         sql: &'static str,
         params: &[Value],
     ) -> Result<CachedStatement<'_>, Failure> {
-        let Self { conn, numbered: texts } = self;
+        let Self { conn, numbered: texts, .. } = self;
         let text = texts.entry(key_of(sql)).or_insert_with(|| numbered(sql).into());
         let mut statement = conn.prepare_cached(text)?;
         let wanted = statement.parameter_count();
@@ -115,13 +127,21 @@ impl Session {
         Ok(statement)
     }
 
+    /// The snapshot it reads in; a failure may have ended it.
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        self.snapshot.filter(|_| !self.conn.is_autocommit())
+    }
+
     /// From the next read on, every read sees the database as of one instant.
-    pub fn begin_snapshot(&mut self) -> rusqlite::Result<()> {
-        self.conn.prepare_cached("BEGIN DEFERRED")?.raw_execute().map(|_| ())
+    pub fn begin_snapshot(&mut self, snapshot: Snapshot) -> rusqlite::Result<()> {
+        self.conn.prepare_cached("BEGIN DEFERRED")?.raw_execute()?;
+        self.snapshot = Some(snapshot);
+        Ok(())
     }
 
     /// Ends what [`Session::begin_snapshot`] began.
     pub fn end_snapshot(&mut self) -> rusqlite::Result<()> {
+        self.snapshot = None;
         self.conn.prepare_cached("COMMIT")?.raw_execute().map(|_| ())
     }
 

@@ -7,6 +7,7 @@
 //! law, and are no trace data: [`crate::flows::expiry`].
 
 use crate::flows::caller::{Caller, Scope};
+use crate::flows::changes;
 use crate::flows::compliance::trace::{self, PAGE, Walk};
 use crate::flows::custody::{instant, is_origin};
 use crate::flows::find::unit_number;
@@ -16,6 +17,7 @@ use crate::flows::outcome::FlowError;
 use crate::flows::recalls;
 use crate::flows::reference::Reference;
 use crate::flows::verify;
+use domain::audit::{Fields, differences};
 use domain::custody::CustodyFacts;
 use domain::id::{BrandId, ProductId};
 use domain::refusal::{Refusal, Refused};
@@ -23,6 +25,7 @@ use domain::trace_clock::{self, Clock, ClockFacts};
 use domain::warranty::WarrantyReading;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use store::commit::Commit;
 use store::unit::UnitRecord;
 
 /// Reads the clock of a unit from what moved it and whether it stands under a recall.
@@ -95,7 +98,7 @@ pub struct Purged {
 }
 
 /// Drops the looks at all units whose clock has run out, or only counts them. It may be stopped at
-/// any moment and begun again.
+/// any moment and begun again: what was dropped until then stands in the audit trail.
 ///
 /// # Errors
 /// The caller is not the brand; the store does not answer.
@@ -122,16 +125,31 @@ pub async fn purge(house: &House, caller: &Caller, dry_run: bool) -> Result<Purg
             }
         }
         purged.over_count += over.len() as u64;
-        let mut seen = Vec::new();
+        let (mut seen, mut row_count) = (Vec::new(), 0);
         for number in over {
             let rows = house.store.scans_count(number).await?;
-            purged.row_count += u64::try_from(rows).unwrap_or(0);
+            row_count += u64::try_from(rows).unwrap_or(0);
             seen.extend((rows > 0).then_some(number));
         }
+        purged.row_count += row_count;
         if !dry_run && !seen.is_empty() {
-            house.store.scans_drop(&seen).await?;
-            let actor = &caller.actor;
-            tracing::info!(units = seen.len(), %actor, "dropped looks past their clock");
+            drop_looks(house, caller, (seen, row_count), today).await?;
         }
     }
+}
+
+/// Drops the looks at units, together with the record that says who did and how many.
+async fn drop_looks(
+    house: &House,
+    caller: &Caller,
+    (units, row_count): (Vec<i64>, u64),
+    today: Date,
+) -> Result<(), FlowError> {
+    let counts = [("unit_count", units.len() as u64), ("row_count", row_count)];
+    let fields = counts.map(|(field, count)| (field, count.to_string())).to_vec();
+    let fields = differences(&Fields::new(), &fields);
+    let mut commit = Commit { looks_dropped: units, ..Commit::default() };
+    let day = today.to_string();
+    changes::tell(house, &caller.into(), ("looks", &day, "purged"), fields, &mut commit)?;
+    Ok(house.store.commit(&commit).await?)
 }

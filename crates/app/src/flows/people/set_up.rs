@@ -1,8 +1,8 @@
 //! Setting up: the first owner of a deployment, made once through a link that a starting server
 //! prints; and links that sign in once, for a demonstration.
 //!
-//! A link is good for a day. While nobody has an account every start prints another; the first one
-//! used makes the only owner that is made so, and the others are good no more.
+//! A link is good for a day. Until the deployment is set up every start prints another; the first
+//! one used makes the only owner that is made so, and the others are good no more.
 
 use crate::files::PartyDraft;
 use crate::flows::caller::Caller;
@@ -36,15 +36,29 @@ pub struct FirstOwner {
     pub brand_name: String,
 }
 
-/// A fresh link for setting up; none once somebody has an account.
+/// A fresh link for setting up; none once that is over.
 ///
 /// # Errors
 /// The store cannot be read or written.
 pub async fn set_up_link(house: &House) -> Result<Option<String>, FlowError> {
-    if house.store.account_any().await? {
+    if is_over(house, &*house.reference_now().await?).await? {
         return Ok(None);
     }
     link(house, None).await.map(Some)
+}
+
+/// Whether the deployment was set up: through a link, or because somebody works in a brand that is
+/// vouched for. Strangers who sign up end nothing.
+async fn is_over(house: &House, reference: &Reference) -> Result<bool, FlowError> {
+    if house.store.set_up_done().await? {
+        return Ok(true);
+    }
+    for (brand, _) in reference.brands.iter().filter(|(_, row)| row.vouched) {
+        if house.store.has_members(brand.0).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 async fn link(house: &House, account: Option<PersonalId>) -> Result<String, FlowError> {
@@ -64,21 +78,22 @@ async fn link(house: &House, account: Option<PersonalId>) -> Result<String, Flow
 /// What a link for setting up asks for: whether the deployment needs a brand.
 ///
 /// # Errors
-/// [`Refusal::UnknownLink`]; [`Refusal::SetUpOver`] when somebody has an account.
+/// [`Refusal::UnknownLink`]; [`Refusal::SetUpOver`].
 pub async fn asks_brand(house: &House, token: &str) -> Result<bool, FlowError> {
     let now = house.clock.now().as_microsecond();
-    if house.store.account_any().await? {
+    let reference = house.reference_now().await?;
+    if is_over(house, &reference).await? {
         return Err(Refused::new(Refusal::SetUpOver, "token").into());
     }
     let found = house.store.link_fetch(&sessions::digest_of(token), now).await?;
     let unknown = || Refused::new(Refusal::UnknownLink, "token");
     found.filter(|link| link.account.is_none()).ok_or_else(unknown)?;
-    let reference = house.reference_now().await?;
-    if reference.brands.len() > 1 {
+    let vouched = reference.brands.values().filter(|brand| brand.vouched).count();
+    if vouched > 1 {
         let why = "there are several brands; the operator invites: dossier invite --brand CODE";
         return Err(Refused::because(Refusal::UnknownLink, "token", why).into());
     }
-    Ok(reference.brands.is_empty())
+    Ok(vouched == 0)
 }
 
 /// Makes the first owner, and the brand where there is none.
@@ -152,6 +167,9 @@ async fn brand(house: &House, first: &FirstOwner) -> Result<(BrandId, PartyId), 
         Some(row) => draft(&row.code, &row.name),
         None => draft(&first.brand_code, &first.brand_name),
     }?;
+    if known.is_none() {
+        free(&reference, &draft.code)?;
+    }
     let drafts = [draft];
     let id = masterdata::claim_brand(house, &drafts, None).await?;
     let caller = Caller::operator(id, PartyId(0));
@@ -164,6 +182,17 @@ async fn brand(house: &House, first: &FirstOwner) -> Result<(BrandId, PartyId), 
     let reference = house.reference_now().await?;
     let root = reference.root(id).ok_or(Refusal::NoBrand)?;
     Ok((id, root.id))
+}
+
+/// Refuses the code of a brand that is there already.
+///
+/// # Errors
+/// [`Refusal::BrandTaken`].
+pub(super) fn free(reference: &Reference, code: &str) -> Result<(), Refused> {
+    match reference.brand_by_code(code) {
+        None => Ok(()),
+        Some(_) => Err(Refused::new(Refusal::BrandTaken, "brand_code")),
+    }
 }
 
 pub(in crate::flows) fn draft(code: &str, name: &str) -> Result<PartyDraft, Refused> {

@@ -11,7 +11,7 @@ use crate::flows::house::House;
 use crate::flows::outcome::{FlowError, RACES_MAX};
 use crate::flows::people::accounts::{Account, Chosen};
 use crate::flows::people::sessions::{Opened, Origin};
-use crate::flows::people::set_up::{FirstOwner, draft, owner};
+use crate::flows::people::set_up::{FirstOwner, draft, free, owner};
 use crate::flows::people::sign_in::{SignInError, count_sign_up, hashed, refuse_taken_counted};
 use crate::flows::reference::Reference;
 use domain::id::{BrandId, PartyId, SiteId};
@@ -118,13 +118,6 @@ pub async fn sign_up(
         }
     }
     Err(FlowError::Busy.into())
-}
-
-fn free(reference: &Reference, code: &str) -> Result<(), Refused> {
-    match reference.brand_by_code(code) {
-        None => Ok(()),
-        Some(_) => Err(Refused::new(Refusal::BrandTaken, "brand_code")),
-    }
 }
 
 /// The brand's own party, at the top of its tree.

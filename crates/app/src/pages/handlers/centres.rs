@@ -44,7 +44,7 @@ pub async fn list(
     let present = present(&house, &visit, &found.reference, &found.verified);
     let query = asked.map(|Query(asked)| asked.q).unwrap_or_default();
     let query: String = query.chars().take(SEARCH_CHARS_MAX).collect();
-    let url = page_url(known.code.as_str());
+    let url = page_url(known.code().as_str());
     let view = CentresPageView {
         lang: visit.lang,
         site: present.site.clone(),

@@ -215,13 +215,13 @@ impl Asked<'_> {
         [phone_fault, scratch_fault]: [Option<FieldFault>; 2],
     ) -> Response {
         let known = self.known;
-        let url = page_url(known.code.as_str());
+        let url = page_url(known.code().as_str());
         let present = present(self.house, self.visit, &self.found.reference, &self.found.verified);
         let (scratch, _) = offered(&self.found.reference, &known.record, known.worn);
         let view = ClaimView {
             lang: self.visit.lang,
             site: present.site.clone(),
-            device: product_view(self.visit.lang, &known.product, known.code.as_str()),
+            device: product_view(self.visit.lang, &known.product, known.code().as_str()),
             action: format!("{url}/my-data"),
             back_url: url,
             idempotency_key: form_key(),
@@ -266,7 +266,7 @@ impl Asked<'_> {
 
     fn view(&self, held: &Held, token: &str) -> MyDataView {
         let known = self.known;
-        let url = page_url(known.code.as_str());
+        let url = page_url(known.code().as_str());
         let present = present(self.house, self.visit, &self.found.reference, &self.found.verified);
         let today = self.today();
         let day = |text: &str| text.get(..10).and_then(|day| day.parse::<Date>().ok());
@@ -282,7 +282,7 @@ impl Asked<'_> {
         MyDataView {
             lang: self.visit.lang,
             site: present.site.clone(),
-            device: product_view(self.visit.lang, &known.product, known.code.as_str()),
+            device: product_view(self.visit.lang, &known.product, known.code().as_str()),
             action: format!("{url}/my-data"),
             back_url: url,
             token: token.to_owned(),
@@ -308,7 +308,7 @@ impl Asked<'_> {
             lang: self.visit.lang,
             site: present.site.clone(),
             done,
-            back_url: page_url(self.known.code.as_str()),
+            back_url: page_url(self.known.code().as_str()),
         };
         page(self.visit, StatusCode::OK, render_done(&view))
     }

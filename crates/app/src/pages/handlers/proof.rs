@@ -99,7 +99,7 @@ fn answer(
     (kind, tried): (ProofKind, &Tried),
     tries: Tries,
 ) -> Response {
-    let url = page_url(known.code.as_str());
+    let url = page_url(known.code().as_str());
     let again = |fault| ProofForm {
         action: format!("{url}/proof"),
         idempotency_key: form_key(),
@@ -113,7 +113,7 @@ fn answer(
     };
     let (outcome, again) = match tries {
         Tries::Malformed => (wrong(None), Some(again(FieldFault::Malformed))),
-        Tries::Settled(Outcome::NotOffered) => return to_device(known.code.as_str()),
+        Tries::Settled(Outcome::NotOffered) => return to_device(known.code().as_str()),
         Tries::Settled(Outcome::First) => (ProofOutcome::ScratchFirst, None),
         Tries::Settled(Outcome::Again(first_at)) => {
             (ProofOutcome::ScratchAgain { first_at, first_city: None }, None)
@@ -133,7 +133,7 @@ fn answer(
         lang: visit.lang,
         // The answer has no address of its own: the other language is the device page's.
         site: SiteView { other_lang_url: format!("{url}{}", site.other_lang_url), ..site },
-        device: product_view(visit.lang, &known.product, known.code.as_str()),
+        device: product_view(visit.lang, &known.product, known.code().as_str()),
         outcome,
         again,
         report_url: Some(format!("{url}/report")),

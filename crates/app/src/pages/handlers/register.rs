@@ -297,7 +297,7 @@ async fn activate(
 ) -> Result<(), FlowError> {
     let report = Report {
         scheme: "code".to_owned(),
-        value: known.code.to_string(),
+        value: known.code().to_string(),
         happened_at: visit.now.as_microsecond(),
         offset_minutes: BEIJING_MINUTES,
         fingerprint: None,
@@ -332,11 +332,11 @@ fn view(
     let proofs: Vec<_> = kinds.into_iter().flatten().map(choice).collect();
     let chosen = filled.kind().filter(|kind| proofs.iter().any(|choice| choice.kind == *kind));
     let ticked = |word: &str| ConsentView { ticked: word == "yes", missing: false };
-    let url = page_url(known.code.as_str());
+    let url = page_url(known.code().as_str());
     RegisterView {
         lang: visit.lang,
         site: present.site.clone(),
-        device: product_view(visit.lang, &known.product, known.code.as_str()),
+        device: product_view(visit.lang, &known.product, known.code().as_str()),
         action: format!("{url}/register"),
         my_data_url: format!("{url}/my-data"),
         back_url: url,
@@ -365,7 +365,7 @@ async fn done(house: &House, visit: &Visit, code: &str, bound: Bound) -> Respons
         _ => None,
     };
     let dated = found.verified.unit.as_ref().is_some_and(|known| known.record.sold_on.is_some());
-    let url = found.verified.unit.as_ref().map(|known| page_url(known.code.as_str()));
+    let url = found.verified.unit.as_ref().map(|known| page_url(known.code().as_str()));
     let view = DoneView {
         lang: visit.lang,
         site: present.site.clone(),

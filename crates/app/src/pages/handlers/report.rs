@@ -105,7 +105,7 @@ async fn record(
 
 fn url_of(found: &Found, code: &str) -> String {
     match &found.verified.unit {
-        Some(known) => page_url(known.code.as_str()),
+        Some(known) => page_url(known.code().as_str()),
         None => page_url(&segment(code)),
     }
 }
@@ -124,7 +124,7 @@ fn view(
     ReportView {
         lang: visit.lang,
         site: present(house, visit, &found.reference, &found.verified).site,
-        device: known.map(|k| product_view(visit.lang, &k.product, k.code.as_str())),
+        device: known.map(|k| product_view(visit.lang, &k.product, k.code().as_str())),
         action: format!("{url}/report"),
         back_url: url,
         idempotency_key: form_key(),

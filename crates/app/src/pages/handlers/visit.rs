@@ -103,7 +103,7 @@ impl Visit {
         brand: Option<i64>,
     ) -> SiteView {
         let brand = reference.and_then(|reference| {
-            let id = brand.map(BrandId).or_else(|| reference.public_brand())?;
+            let id = brand.map(BrandId).or_else(|| reference.sole_brand())?;
             Some(reference.brands.get(&id)?.name.clone())
         });
         let hotline = house.settings.hotline.trim();
