@@ -96,13 +96,15 @@ async fn strangers_end_no_set_up_and_are_not_taken_over(world: &World) {
     let meant = operator(&empty.house, None).await;
     assert!(meant.expect_err("none is meant").to_string().contains("--brand"));
     assert!(operator(&empty.house, Some("NEW")).await.is_ok());
-    let file = b"code,kind,name\nNEW,brand,x\n".to_vec();
-    let mut table = Table::from_reader(Kind::Parties, Format::Csv, Box::new(Cursor::new(file)));
-    let table = table.as_mut().expect("a sound file");
-    let (who, taking) = (Importer::Operator(None), Taking::default());
-    let taken = import(&empty.house, who, table, taking, &mut |_, _| ()).await;
-    let taken = taken.expect_err("the stranger's brand is not the file's").to_string();
-    assert!(taken.contains("another brand has this code"), "{taken}");
+    for chosen in [None, Some("NEW")] {
+        let file = b"code,kind,name\nNEW,brand,x\n".to_vec();
+        let mut table = Table::from_reader(Kind::Parties, Format::Csv, Box::new(Cursor::new(file)));
+        let table = table.as_mut().expect("a sound file");
+        let (who, taking) = (Importer::Operator(chosen), Taking::default());
+        let taken = import(&empty.house, who, table, taking, &mut |_, _| ()).await;
+        let taken = taken.expect_err("the stranger's brand is not the file's").to_string();
+        assert!(taken.contains("another brand has this code"), "{chosen:?}: {taken}");
+    }
     assert!(set_up::set_up_link(&empty.house).await.expect("it writes").is_some());
     let browser = Browser::new(&empty);
     let body = |code: &str| {

@@ -8,6 +8,7 @@ use dossier::files::{Format, Kind, Table};
 use dossier::flows::import::{Importer, import};
 use dossier::flows::masterdata::Taking;
 use dossier::flows::organisations::across;
+use dossier::flows::people::set_up::set_up_link;
 use dossier::flows::{House, RowOutcome, brands};
 use serde_json::{Value, json};
 use std::io::Cursor;
@@ -21,6 +22,8 @@ on_both! {
     a_brand_nobody_vouches_for_takes_nothing_from_others,
     what_was_entered_stays_when_nobody_vouches_any_more,
     a_stranger_takes_no_serial_number_from_the_public,
+    nobody_finds_out_which_packs_others_have,
+    whoever_is_no_longer_vouched_for_binds_nothing_at_once,
 }
 
 const ODM: &str = "91440300708461136T";
@@ -279,6 +282,60 @@ async fn a_stranger_takes_no_serial_number_from_the_public(world: &World) {
     // With two of equal standing nobody can say whose it is.
     brands::vouch(&house, "NEW", true).await.expect("it is there");
     assert_eq!(ask().await, "unknown");
+}
+
+async fn nobody_finds_out_which_packs_others_have(world: &World) {
+    world.make(&sns(0..1)).await;
+    let ours = world.desk("BRAND", "all").await;
+    let (theirs, free) = (sscc(1), sscc(2));
+    let row = json!({"sscc": theirs, "child": sns(0..1)[0], "packed_at": "2026-06-02 08:00"});
+    let (status, reply) = ours.post("/api/v1/packs", &json!({"rows": [row]})).await;
+    assert_eq!(status, 200, "{reply}");
+    let house = open_to_all(&world.target, world.clock.clone()).await;
+    let guest = newcomer(&house).await;
+    let public = Browser::before(&house, "203.0.113.9", true);
+    // Serial numbers that could be numbers of packs: each names the newcomer's own unit.
+    for number in [&theirs, &free] {
+        assert_eq!(makes(&guest, number, "line", "L1").await, "taken");
+        let body = json!({"change": "recall", "units": [number], "reason": "x"});
+        let done = guest.post("/api/v1/units/changes", body).await;
+        assert_eq!(done.status, 200, "{number}: {}", done.text);
+        assert_eq!(packs(&guest, number, number).await, "brand_not_vouched");
+    }
+    let (unknown, told) = (json!("unknown"), async |path: &str, number: &str| {
+        let reply = public.get(&format!("/api/v1/{path}/{number}?scheme=sscc")).await;
+        (reply.status, reply.json)
+    });
+    let (taken, nobodys) = (told("verify", &theirs).await, told("verify", &free).await);
+    assert_eq!(taken, nobodys);
+    assert_eq!(taken.1["verdict"], unknown);
+    let asked = async |number: &str| {
+        let reply = guest.get(&format!("/api/v1/units/{number}?scheme=sscc")).await;
+        (reply.status, reply.json)
+    };
+    assert_eq!(asked(&theirs).await, asked(&free).await);
+    world.agrees().await;
+}
+
+/// Another process has not heard of it yet.
+async fn whoever_is_no_longer_vouched_for_binds_nothing_at_once(world: &World) {
+    let house = open_to_all(&world.target, world.clock.clone()).await;
+    let guest = newcomer(&house).await;
+    assert_eq!(makes(&guest, "N-1", "line", "L1").await, "taken");
+    for round in 0..20 {
+        brands::vouch(&world.house, "NEW", true).await.expect("it is there");
+        house.reload().await.expect("it reads");
+        // Somebody works in a brand that is vouched for: the deployment is set up, once for all.
+        assert!(set_up_link(&house).await.expect("it reads").is_none());
+        brands::vouch(&world.house, "NEW", false).await.expect("it is there");
+        let refused = match round % 2 {
+            0 => moves(&guest, "N-1", FREE, true).await.member("code"),
+            _ => makes(&guest, "N-2", "imei1", FREE).await,
+        };
+        assert_eq!(refused, "brand_not_vouched", "round {round}");
+    }
+    assert!(set_up_link(&house).await.expect("it reads").is_none());
+    world.agrees().await;
 }
 
 async fn half_a_sign_up_leaves_nothing(world: &World) {

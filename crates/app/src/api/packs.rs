@@ -9,14 +9,13 @@ use super::timeline::{EventReply, Telling};
 use super::verdicts::{HopReply, ProductReply};
 use crate::flows::contents::{self, Inside, PackDossier, Page, Paper, Parent};
 use crate::flows::custody::Subject;
-use crate::flows::find::{self, unit_number};
-use crate::flows::{Caller, House, Scope};
+use crate::flows::find::unit_number;
+use crate::flows::{Caller, FlowError, House, Scope};
 use axum::Json;
 use axum::extract::State;
 use domain::access::Fact;
 use domain::code::TraceCode;
 use domain::id::{PartyId, ProductId};
-use domain::identifier::{Identifier, Scheme};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -118,10 +117,10 @@ pub(super) async fn show_pack(
 /// The number a cursor stands for: the cursor of contents is the name of the last child told, so
 /// that it says nothing the page did not.
 async fn beyond(house: &House, caller: &Caller, cursor: &str) -> Result<i64, Problem> {
-    if let Ok(sscc) = Identifier::parse(Scheme::Sscc, cursor)
-        && let Some(number) = find::identifier(house, caller.brand, &sscc).await?
-    {
-        return Ok(number);
+    match contents::pack_named(house, caller.brand, cursor).await {
+        Ok(pack) => return Ok(pack.number),
+        Err(FlowError::Refused(_)) => {}
+        Err(other) => return Err(other.into()),
     }
     let code = TraceCode::parse(cursor).ok().and_then(|code| house.ring().decode(&code).ok());
     code.map(|number| number.get() as i64)

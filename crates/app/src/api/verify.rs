@@ -410,7 +410,8 @@ pub async fn unit_of(
 ) -> Result<i64, Problem> {
     let mut reference = house.reference().await?;
     let brand = caller.map(|c| c.brand).or_else(|| reference.sole_brand());
-    let unknown = domain::refusal::Refused::new(domain::refusal::Refusal::UnknownSubject, "code");
+    // As whoever finds out that it is another brand's says it.
+    let unknown = domain::refusal::Refused::new(domain::refusal::Refusal::UnknownSubject, "id");
     match verify::read(house, &mut reference, brand, raw, scheme).await? {
         Reading::Number(number, _) => Ok(find::unit_of_code(house, number).await?),
         Reading::Ambiguous(..) => {

@@ -6,6 +6,7 @@ use super::process::Server;
 use super::{BenchError, BenchOptions, Measured, Say, brand, median, per_second, rate, scratch};
 use crate::clock::Stopwatch;
 use crate::flows::activate::{Activated, Report, Signals, activate};
+use crate::flows::find::unit_number;
 use crate::flows::idempotency::Answer;
 use crate::flows::{Caller, House};
 use axum::Router;
@@ -101,11 +102,15 @@ async fn store_with(
         None => scratch(&options.dir, &name)?,
     };
     std::fs::create_dir_all(&dir)?;
-    let done = dir.join("made");
+    // Many units take their time: what is there is not made again.
+    let (stocked, done) = (dir.join("stocked"), dir.join("made"));
     if !done.exists() {
-        say(&format!("verify: making {units} units"));
         let (house, caller) = brand::open(&dir).await?;
-        brand::stock_units(&house, &caller, 0..units).await?;
+        if !stocked.exists() {
+            say(&format!("verify: making {units} units"));
+            brand::stock_units(&house, &caller, 0..units).await?;
+            std::fs::write(&stocked, "")?;
+        }
         say("verify: activating two of three that will be asked about");
         activate_sample(&house, &caller, units).await?;
         house.store.close().await;
@@ -117,7 +122,7 @@ async fn store_with(
 /// Requests a second of ours and of the bare handler in turn, and the tail of ours.
 async fn serve_and_load(dir: &Path, units: u64) -> Result<(Vec<f64>, f64, Vec<f64>), BenchError> {
     let (house, _) = brand::open(dir).await?;
-    let codes = codes_of(&house, units);
+    let codes = codes_of(&house, units).await?;
     let requests = requests(&codes);
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let (ours, serving) = spawn_ours(Arc::clone(&house), stopped).await?;
@@ -140,41 +145,60 @@ async fn serve_and_load(dir: &Path, units: u64) -> Result<(Vec<f64>, f64, Vec<f6
 
 async fn sample_codes(dir: &Path, units: u64) -> Result<Vec<String>, BenchError> {
     let (house, _) = brand::open(dir).await?;
-    let codes = codes_of(&house, units);
+    let codes = codes_of(&house, units).await;
     house.store.close().await;
-    Ok(codes)
+    codes
 }
 
-/// Unit numbers all over the store, in no order.
+/// Places of units all over the store, in no order, counted from 0.
 fn sample(units: u64) -> impl Iterator<Item = u64> {
     let mut at = 0x2545_F491_4F6C_DD1D_u64;
     let mut next = move || {
         at ^= at << 13;
         at ^= at >> 7;
         at ^= at << 17;
-        1 + at % units
+        at % units
     };
     (0..SAMPLES).map(move |_| next())
 }
 
-fn codes_of(house: &House, units: u64) -> Vec<String> {
+/// The code of the unit at a place: between the stretches that units draw their numbers from lie
+/// those of packs.
+async fn code_at(house: &House) -> Result<impl Fn(u64) -> Option<String> + use<>, BenchError> {
+    let reference = house.reference().await?;
+    let stretches = reference.batches().iter().filter(|batch| batch.product.is_some());
+    let stretches: Vec<_> = stretches.map(|batch| (batch.first, batch.count)).collect();
     let ring = house.ring();
-    let code = |n: u64| ring.encode(crate::flows::find::unit_number(n as i64)).to_string();
-    sample(units).map(code).collect()
+    Ok(move |place: u64| {
+        let mut left = i64::try_from(place).ok()?;
+        for (first, count) in &stretches {
+            if left < *count {
+                return Some(ring.encode(unit_number(first + left)).to_string());
+            }
+            left -= count;
+        }
+        None
+    })
+}
+
+async fn codes_of(house: &House, units: u64) -> Result<Vec<String>, BenchError> {
+    let code_at = code_at(house).await?;
+    let codes: Option<_> = sample(units).map(code_at).collect();
+    codes.ok_or_else(|| BenchError::Machine("there are fewer units".to_owned()))
 }
 
 async fn activate_sample(house: &House, caller: &Caller, units: u64) -> Result<(), BenchError> {
     let chosen: std::collections::BTreeSet<u64> = sample(units).filter(|n| n % 3 != 0).collect();
-    let ring = house.ring();
-    let start = |number: u64| {
-        let code = ring.encode(crate::flows::find::unit_number(number as i64)).to_string();
+    let code_at = code_at(house).await?;
+    let start = |place: u64| {
+        let code = code_at(place).unwrap_or_default();
         async move {
             let report = Report {
                 scheme: "code".to_owned(),
                 value: code,
                 happened_at: house.clock.now().as_microsecond(),
                 offset_minutes: 480,
-                fingerprint: Some(number.to_string()),
+                fingerprint: Some(place.to_string()),
                 signals: Signals::default(),
             };
             let render = |_: &Activated| Answer { status: 201, reply: String::new() };

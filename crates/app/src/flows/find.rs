@@ -141,7 +141,10 @@ pub async fn subject(
         && let Some(number) = identifier(house, brand, sscc).await?
     {
         let pack = house.store.pack_fetch(number).await?.filter(|p| p.brand == brand.0);
-        return pack.map(|p| p.number).ok_or_else(unknown);
+        // Another brand's pack is none of theirs: the digits may be a serial number here.
+        if let Some(pack) = pack {
+            return Ok(pack.number);
+        }
     }
     match Identifier::parse(Scheme::Sn, raw) {
         Ok(sn) => match identifier(house, brand, &sn).await? {

@@ -232,7 +232,7 @@ pub async fn move_identifier(
     caller.need(Scope::Lifecycle)?;
     let reason = reason_text(reason)?;
     for _ in 0..RACES_MAX {
-        let reference = house.reference().await?;
+        let reference = house.reference_now().await?;
         let record = owned(house, caller, unit).await?;
         mandate::may(house, &reference, caller, (Deed::Rename, "unit"), &record).await?;
         if record.produced_at.is_none() {
@@ -256,6 +256,8 @@ pub async fn move_identifier(
         if onto && is_sn && !noted_code_like(house, &reference, identifier).await? {
             continue;
         }
+        // Whether the brand is vouched for was read there.
+        let relies_on = onto.then_some(Relied::Reference(reference.version));
         let body = Body::IdentifierMoved {
             answers_to: Some(answers_to(&record, identifier, onto)),
             onto,
@@ -264,7 +266,7 @@ pub async fn move_identifier(
             scope: scope_of(identifier.scheme(), caller.brand),
             value: identifier.value().to_owned(),
         };
-        if commit_one(house, caller, &record, body).await? {
+        if commit_on(house, caller, (&record, relies_on), body).await? {
             return Ok(());
         }
     }
@@ -435,12 +437,23 @@ async fn commit_one(
     unit: &UnitRecord,
     body: Body,
 ) -> Result<bool, FlowError> {
+    commit_on(house, caller, (unit, None), body).await
+}
+
+/// As [`commit_one`], decided on what else it relies on.
+async fn commit_on(
+    house: &House,
+    caller: &Caller,
+    (unit, relied): (&UnitRecord, Option<Relied>),
+    body: Body,
+) -> Result<bool, FlowError> {
     let now = house.clock.now();
     let mut event =
         house.event(EventDraft::about(caller, unit.number, now, unit.recorded_at, body));
     event.party = event.party.filter(|p| p.0 != 0);
+    let own = Relied::Unit { number: unit.number, revision: unit.revision };
     let commit = Commit {
-        relies_on: vec![Relied::Unit { number: unit.number, revision: unit.revision }],
+        relies_on: relied.into_iter().chain([own]).collect(),
         events: vec![event],
         ..Commit::default()
     };

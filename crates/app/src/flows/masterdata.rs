@@ -144,6 +144,12 @@ pub async fn claim_brand(
             None => reference.sole_brand(),
         };
         if let Some(brand) = existing {
+            let taken = |draft: &PartyDraft| draft.kind == PartyKind::Brand;
+            if !reference.is_vouched(brand) && drafts.iter().any(taken) {
+                // Whoever means to found a brand must not fill a stranger's.
+                let why = "it signed up by itself; vouch for it first if it is meant";
+                return Err(Refused::because(Refusal::BrandTaken, "brand", why).into());
+            }
             return Ok(brand);
         }
         let first = drafts

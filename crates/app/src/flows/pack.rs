@@ -114,7 +114,7 @@ impl<'a> Packing<'a> {
         let subject = self.overlay.subject(child, "child").await?;
         self.house.not_ahead(at, "packed_at")?;
         let pack = self.overlay.pack_of(draft.sscc.as_str()).await;
-        if !matches!(pack, Ok(Some(_))) {
+        if matches!(pack, Ok(None) | Err(FlowError::Refused(_))) {
             // Free or another brand's: who may not open one is not told which.
             may_bind(self.reference, self.caller, Scheme::Sscc, "sscc")?;
         }

@@ -23,6 +23,9 @@ const FLUSH_MAX: usize = 1_000;
 /// fit meanwhile waits, and what does not fit into the queue is dropped and counted.
 const FLUSH_SHARE: u32 = 100;
 
+/// However long a flush took, perhaps behind others: another process knows only what is written.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
 /// Who looks. Counted apart, so a warehouse never spoils the consumer's first scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Audience {
@@ -137,7 +140,8 @@ impl ScanQueue {
 
     fn has_turn(&self) -> bool {
         let Ok(last) = self.last.lock() else { return true };
-        last.as_ref().is_none_or(|(since, took)| since.elapsed() >= *took * (FLUSH_SHARE - 1))
+        let pause = |took: Duration| (took * (FLUSH_SHARE - 1)).min(PAUSE_MAX);
+        last.as_ref().is_none_or(|(since, took)| since.elapsed() >= pause(*took))
     }
 
     fn take(&self) -> Vec<ScanDelta> {

@@ -137,9 +137,9 @@ async fn named(
     };
     for identifier in candidates {
         let scoped = matches!(identifier.scheme(), Scheme::Sn | Scheme::Part);
-        if matches!(identifier.scheme(), Scheme::Code | Scheme::Sscc | Scheme::Part)
-            && scheme.is_none()
-        {
+        // A pack is nothing to verify, and who has which is nobody's business.
+        let unasked = matches!(identifier.scheme(), Scheme::Code | Scheme::Part);
+        if identifier.scheme() == Scheme::Sscc || (unasked && scheme.is_none()) {
             continue;
         }
         let Some(brand) = brand.or((!scoped).then_some(BrandId(0))) else { continue };

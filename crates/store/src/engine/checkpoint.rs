@@ -15,6 +15,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 
 use super::lite::SqliteOptions;
+use super::log_head::Claim;
 use super::session::{Role, Session, WRITER_LOCK_POLLS, wait_for_locks};
 
 /// Log pages (of 4 KiB) after which the second thread starts folding: 4 MiB, SQLite's own default.
@@ -43,14 +44,16 @@ pub(super) struct Checkpointer {
 }
 
 impl Checkpointer {
-    pub fn start(path: PathBuf, options: SqliteOptions) -> std::io::Result<Self> {
+    pub fn start(path: PathBuf, options: SqliteOptions, claim: Claim) -> std::io::Result<Self> {
         // One request waits at most: folding always takes everything there is.
         let (requests, waiting) = sync_channel(1);
         let folding = Arc::new(Mutex::new(()));
         let turn = Arc::clone(&folding);
-        let thread = std::thread::Builder::new()
-            .name("sqlite-fold".to_owned())
-            .spawn(move || fold(&path, &options, &waiting, &turn))?;
+        let thread =
+            std::thread::Builder::new().name("sqlite-fold".to_owned()).spawn(move || {
+                fold(&path, &options, &waiting, &turn);
+                drop(claim);
+            })?;
         Ok(Self {
             pages: Arc::default(),
             fold_at: FOLD_PAGES,

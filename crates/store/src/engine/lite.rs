@@ -121,7 +121,7 @@ struct Shared {
     writer: Writer,
     /// None where the index of the log cannot be read: then no snapshot is kept.
     log: Option<LogHead>,
-    /// The last to go.
+    /// The last of these to go.
     _claim: Claim,
 }
 
@@ -185,8 +185,8 @@ impl Lite {
             Session::open(&path, &options, Role::Founder).map_err(|error| cannot(&error))?;
         migrate::run_lite(&mut founder.conn, migrations)?;
         drop(founder);
-        let writer =
-            Writer::start(path.clone(), options.clone()).map_err(|error| cannot(&error))?;
+        let writer = Writer::start(path.clone(), options.clone(), claim.clone())
+            .map_err(|error| cannot(&error))?;
         // No more connections than threads can be reading inline at once, plus the streams.
         let idle_max = available_parallelism().map_or(4, usize::from) + STREAMS_MAX;
         let streams = Arc::new(Semaphore::new(STREAMS_MAX));

@@ -31,8 +31,9 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Says that a database is about to be opened. Taken before the first connection to it is made and
-/// let go after the last is closed.
+/// Says that a database is about to be opened. Taken before the first connection to it is made;
+/// each thread with a connection of its own holds one and lets it go after that connection.
+#[derive(Clone)]
 pub(super) struct Claim(Arc<Index>);
 
 impl Claim {

@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::checkpoint::Checkpointer;
 use super::error::{Fault, WriteError};
 use super::lite::SqliteOptions;
+use super::log_head::Claim;
 use super::plan::{Expect, Plan, Step};
 use super::session::{Failure, Role, Session, is_storage};
 use super::sql::insert_into;
@@ -54,12 +55,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub fn start(path: PathBuf, options: SqliteOptions) -> Result<Self, String> {
+    pub fn start(path: PathBuf, options: SqliteOptions, claim: Claim) -> Result<Self, String> {
         let (queue, waiting) = mpsc::channel(QUEUE_PLANS_MAX);
         let read_only = Arc::new(AtomicBool::new(false));
         let session =
             Session::open(&path, &options, Role::Writer).map_err(|error| error.to_string())?;
-        let checkpointer = Checkpointer::start(path.clone(), options.clone())
+        let checkpointer = Checkpointer::start(path.clone(), options.clone(), claim.clone())
             .map_err(|error| error.to_string())?;
         let log_pages = checkpointer.pages();
         let mut scribe = Scribe {
@@ -69,6 +70,7 @@ impl Writer {
             read_only: Arc::clone(&read_only),
             refusing: false,
             checkpointer,
+            _claim: claim,
         };
         scribe.adopt(session).map_err(|error| error.to_string())?;
         let thread = std::thread::Builder::new()
@@ -122,6 +124,8 @@ struct Scribe {
     /// What the connection has been told about `read_only`.
     refusing: bool,
     checkpointer: Checkpointer,
+    /// The last to go: the thread may outlive every handle.
+    _claim: Claim,
 }
 
 /// How a plan ended inside its savepoint.

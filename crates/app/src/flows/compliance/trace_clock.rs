@@ -13,7 +13,7 @@ use crate::flows::custody::{instant, is_origin};
 use crate::flows::find::unit_number;
 use crate::flows::house::House;
 use crate::flows::mandate::brand_only;
-use crate::flows::outcome::FlowError;
+use crate::flows::outcome::{FlowError, RACES_MAX};
 use crate::flows::recalls;
 use crate::flows::reference::Reference;
 use crate::flows::verify;
@@ -25,7 +25,7 @@ use domain::trace_clock::{self, Clock, ClockFacts};
 use domain::warranty::WarrantyReading;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use store::commit::Commit;
+use store::commit::{Commit, Relied};
 use store::unit::UnitRecord;
 
 /// Reads the clock of a unit from what moved it and whether it stands under a recall.
@@ -104,9 +104,7 @@ pub struct Purged {
 /// The caller is not the brand; the store does not answer.
 pub async fn purge(house: &House, caller: &Caller, dry_run: bool) -> Result<Purged, FlowError> {
     caller.need(Scope::All)?;
-    let reference = house.reference_now().await?;
-    brand_only(&reference, caller)?;
-    let today = reference.day(caller.brand, house.clock.now());
+    brand_only(&*house.reference_now().await?, caller)?;
     let mut walk = Walk::brand(caller.brand.0, 0);
     let mut purged = Purged::default();
     loop {
@@ -114,42 +112,50 @@ pub async fn purge(house: &House, caller: &Caller, dry_run: bool) -> Result<Purg
         if page.is_empty() {
             return Ok(purged);
         }
-        let custody = trace::custody(house, &reference, &page).await?;
-        let mut over = Vec::new();
-        for unit in &page {
-            purged.unit_count += 1;
-            match may_drop(house, &reference, unit, &custody, today).await {
-                Ok(()) => over.push(unit.number),
-                Err(FlowError::Refused(why)) if why.refusal == Refusal::RetentionRuns => {}
-                Err(other) => return Err(other),
-            }
-        }
-        purged.over_count += over.len() as u64;
-        let (mut seen, mut row_count) = (Vec::new(), 0);
-        for number in over {
-            let rows = house.store.scans_count(number).await?;
-            row_count += u64::try_from(rows).unwrap_or(0);
-            seen.extend((rows > 0).then_some(number));
-        }
+        purged.unit_count += page.len() as u64;
+        let (over_count, row_count) = purge_page(house, caller, &page, dry_run).await?;
+        purged.over_count += over_count;
         purged.row_count += row_count;
-        if !dry_run && !seen.is_empty() {
-            drop_looks(house, caller, (seen, row_count), today).await?;
-        }
     }
 }
 
-/// Drops the looks at units, together with the record that says who did and how many.
-async fn drop_looks(
+/// Drops the looks at the units of a page whose clock has run out, by the recalls that stand when
+/// it is done. How many units, how many rows.
+async fn purge_page(
     house: &House,
     caller: &Caller,
-    (units, row_count): (Vec<i64>, u64),
-    today: Date,
-) -> Result<(), FlowError> {
-    let counts = [("unit_count", units.len() as u64), ("row_count", row_count)];
-    let fields = counts.map(|(field, count)| (field, count.to_string())).to_vec();
-    let fields = differences(&Fields::new(), &fields);
-    let mut commit = Commit { looks_dropped: units, ..Commit::default() };
-    let day = today.to_string();
-    changes::tell(house, &caller.into(), ("looks", &day, "purged"), fields, &mut commit)?;
-    Ok(house.store.commit(&commit).await?)
+    page: &[UnitRecord],
+    dry_run: bool,
+) -> Result<(u64, u64), FlowError> {
+    for _ in 0..RACES_MAX {
+        let reference = house.reference_now().await?;
+        let today = reference.day(caller.brand, house.clock.now());
+        let custody = trace::custody(house, &reference, page).await?;
+        let (mut over_count, mut row_count, mut seen) = (0, 0, Vec::new());
+        for unit in page {
+            match may_drop(house, &reference, unit, &custody, today).await {
+                Ok(()) => over_count += 1,
+                Err(FlowError::Refused(why)) if why.refusal == Refusal::RetentionRuns => continue,
+                Err(other) => return Err(other),
+            }
+            let rows = house.store.scans_count(unit.number).await?;
+            row_count += u64::try_from(rows).unwrap_or(0);
+            seen.extend((rows > 0).then_some(unit.number));
+        }
+        if dry_run || seen.is_empty() {
+            return Ok((over_count, row_count));
+        }
+        let counts = [("unit_count", seen.len() as u64), ("row_count", row_count)];
+        let fields = counts.map(|(field, count)| (field, count.to_string())).to_vec();
+        let fields = differences(&Fields::new(), &fields);
+        let relies_on = vec![Relied::Reference(reference.version)];
+        let mut commit = Commit { relies_on, looks_dropped: seen, ..Commit::default() };
+        let day = today.to_string();
+        changes::tell(house, &caller.into(), ("looks", &day, "purged"), fields, &mut commit)?;
+        match house.store.commit(&commit).await {
+            Err(e) if e.is_race() => continue,
+            done => return done.map(|()| (over_count, row_count)).map_err(FlowError::from),
+        }
+    }
+    Err(FlowError::Busy)
 }

@@ -55,7 +55,13 @@ async fn is_over(house: &House, reference: &Reference) -> Result<bool, FlowError
     }
     for (brand, _) in reference.brands.iter().filter(|(_, row)| row.vouched) {
         if house.store.has_members(brand.0).await? {
-            return Ok(true);
+            // Once for all, whatever becomes of these people and of the brand.
+            let people = vec![PeopleChange::SetUp(house.clock.now().as_microsecond())];
+            let done = house.store.commit(&Commit { people, ..Commit::default() }).await;
+            return match done {
+                Err(error) if !error.is_race() => Err(error.into()),
+                _ => Ok(true),
+            };
         }
     }
     Ok(false)
