@@ -18,10 +18,11 @@ const WAITING_MAX: usize = 50_000;
 /// Units written in one commit, neighbours if there are any. After each commit every reader lets go
 /// of the pages it knows, so a few large ones are better than many small ones.
 const FLUSH_MAX: usize = 1_000;
-/// Writing looks may take one part in so many of the time: what is slower than ninety-nine answers
-/// of a hundred is not slow because of it. Folding the log costs about as much again. What does not
-/// fit meanwhile waits, and what does not fit into the queue is dropped and counted.
-const FLUSH_SHARE: u32 = 100;
+/// Writing looks may take one part in so many of the time, and folding the log costs about as much
+/// again: well below one part in a hundred, so that an answer slower than ninety-nine others is not
+/// slow because of it. What does not fit meanwhile waits, and what does not fit into the queue is
+/// dropped and counted.
+const FLUSH_SHARE: u32 = 300;
 
 /// However long a flush took, perhaps behind others: another process knows only what is written.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
