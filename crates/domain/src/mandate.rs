@@ -6,6 +6,7 @@
 
 use crate::custody::Hold;
 use crate::id::PartyId;
+use crate::identifier::Scheme;
 use crate::party::{PartyKind, PartyTree};
 
 /// What somebody says about a unit.
@@ -144,6 +145,12 @@ pub fn is_brand(tree: &PartyTree, party: PartyId) -> bool {
     tree.get(party).is_some_and(|p| p.kind == PartyKind::Brand)
 }
 
+/// Whether a brand may bind a number of this scheme to its goods. What is unique over all brands
+/// belongs to whoever enters it first, so it takes that the operator vouches for the brand.
+pub fn may_bind(scheme: Scheme, is_vouched: bool) -> bool {
+    is_vouched || !scheme.is_worldwide()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,6 +167,13 @@ mod tests {
         ];
         let parties: Vec<Party> = tree().iter().cloned().chain(more).collect();
         PartyTree::new(parties)
+    }
+
+    #[test]
+    fn a_stranger_binds_only_what_is_its_own() {
+        let bound = Scheme::ALL.into_iter().filter(|scheme| may_bind(*scheme, false));
+        assert_eq!(bound.collect::<Vec<_>>(), [Scheme::Code, Scheme::Sn, Scheme::Part]);
+        assert!(Scheme::ALL.into_iter().all(|scheme| may_bind(scheme, true)));
     }
 
     #[test]

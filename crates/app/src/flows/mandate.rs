@@ -31,9 +31,8 @@ pub fn speaks_for(
     Err(Refused::because(Refusal::NotAllowed, field, why))
 }
 
-/// Refuses a number that is unique over all brands from a brand that the operator does not vouch
-/// for: entered first it would keep the number from its owner. Asked before the store is, so that
-/// the answer tells nothing of others.
+/// Refuses a number that the brand may not bind. Its answer goes before whether the number is
+/// taken, so that it tells nothing of others.
 ///
 /// # Errors
 /// [`Refusal::BrandNotVouched`].
@@ -43,9 +42,9 @@ pub(super) fn may_bind(
     scheme: Scheme,
     field: &'static str,
 ) -> Result<(), Refused> {
-    match scheme.is_worldwide() && !reference.is_vouched(caller.brand) {
-        true => Err(Refused::new(Refusal::BrandNotVouched, field)),
-        false => Ok(()),
+    match mandate::may_bind(scheme, reference.is_vouched(caller.brand)) {
+        true => Ok(()),
+        false => Err(Refused::new(Refusal::BrandNotVouched, field)),
     }
 }
 

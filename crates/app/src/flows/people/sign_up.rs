@@ -1,9 +1,8 @@
 //! Signing up: a brand opens its own place in the deployment, with the owner who answers for it.
 //! Only where the operator allows it, a few times a day from one network, and all of it or nothing.
 //!
-//! **What another brand notices: nothing.** Until the operator vouches for it
-//! ([`super::super::brands`]) a brand takes no number that is unique over all brands, holds a share
-//! of what everybody shares, and leaves to the others what serial numbers without a key name.
+//! **What another brand notices**: that codes of brands and names to sign in with are taken once.
+//! Until the operator vouches for it ([`crate::flows::brands`]) the newcomer takes nothing else.
 
 use crate::flows::caller::Caller;
 use crate::flows::changes;
