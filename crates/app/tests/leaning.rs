@@ -29,6 +29,7 @@ on_both! {
     what_was_taken_out_here_counts_for_a_late_paper,
     of_two_files_over_the_same_goods_one_is_recorded,
     a_decision_on_stale_rows_is_made_again,
+    what_is_remembered_of_a_pack_ends_with_the_next_commit,
     a_code_is_not_given_to_a_unit_that_draws_its_own,
     however_rows_come_the_same_is_recorded,
 }
@@ -136,6 +137,26 @@ async fn a_pallet_learns_what_goes_into_its_cartons(world: &World) {
     assert_eq!(whole(world, Kind::Packs, &file).await, ["taken", "taken", "taken"]);
     assert_eq!((products(&carton).await, products(&pallet).await), (2, 2));
     world.agrees().await;
+}
+
+/// Two units of one pallet, read one after another in snapshots of their own.
+async fn what_is_remembered_of_a_pack_ends_with_the_next_commit(world: &World) {
+    world.make(&sns(0..2)).await;
+    let (carton, pallet) = (sscc(1), sscc(2));
+    let at = "2026-05-21T09:00:00+08:00";
+    let packed =
+        format!("{PACKS}{carton},CY000000,{at}\n{carton},CY000001,{at}\n{pallet},{carton},{at}\n");
+    world.take(Kind::Packs, &packed).await;
+    let hands = async |sn: &str| {
+        let number = world.unit(sn).await;
+        let facts = world.house.one_snapshot(facts(world, number)).await;
+        facts.chain(unit_number(number)).len()
+    };
+    let before = hands("CY000000").await;
+    assert_eq!(hands("CY000001").await, before);
+    let left = format!("{SHIPMENTS}S-1,{FACTORY},T1-53,2026-05-22T09:00:00+08:00,{pallet}\n");
+    world.take(Kind::Shipments, &left).await;
+    assert_eq!((hands("CY000000").await, hands("CY000001").await), (before + 1, before + 1));
 }
 
 async fn a_carton_is_filled_and_put_onto_a_pallet(world: &World) {

@@ -8,7 +8,7 @@
 use crate::code::UnitNumber;
 use crate::id::{EventId, PartyId};
 use jiff::Timestamp;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// Deepest nesting of packs: unit, box, carton, pallet, container leaves room to spare.
 pub const PACK_DEPTH_MAX: usize = 8;
@@ -104,8 +104,8 @@ impl Containment {
 /// The holds and containments of a subject and of every pack it was ever in.
 #[derive(Clone, Debug, Default)]
 pub struct CustodyFacts {
-    holds: HashMap<UnitNumber, Vec<Hold>>,
-    parents: HashMap<UnitNumber, Vec<Containment>>,
+    holds: BTreeMap<UnitNumber, Vec<Hold>>,
+    parents: BTreeMap<UnitNumber, Vec<Containment>>,
 }
 
 impl CustodyFacts {

@@ -1,12 +1,14 @@
 //! Reading what moved units and packs: their own holds, and those of every pack they were ever in.
 
-use crate::engine::{DecodeError, EngineError, Row, Value};
+use crate::engine::{DecodeError, EngineError, Mark, Row, Value};
 use crate::unit::event_id;
 use crate::{Store, StoreError};
 use domain::code::UnitNumber;
 use domain::custody::{Containment, CustodyFacts, Hold, HoldKind, PACK_DEPTH_MAX};
 use domain::id::PartyId;
 use jiff::Timestamp;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Both kinds of rows of one subject at once: every reading of a unit asks this for each level of
 /// packs, and each question is a journey of its own on PostgreSQL. `parent` tells them apart.
@@ -31,6 +33,40 @@ const PACKS_INSIDE: &str = "SELECT c.child FROM containment c JOIN pack p ON \
 /// The statements of this file, for the test that prepares every one on both engines.
 pub(crate) const STATEMENTS: &[&str] = &[CUSTODY, CHILDREN, CONTENTS, STIRRED, PACKS_INSIDE];
 
+/// Packs whose facts are remembered at once: some 300 bytes each.
+const REMEMBERED_MAX: usize = 8_192;
+
+/// What moved one subject by itself, and what it was ever inside.
+type Own = (Vec<Hold>, Vec<Containment>);
+
+/// What moved packs, as it was read under one mark of the database: thousands of units share a
+/// pallet, and until the next commit what was read for one of them holds for all.
+#[derive(Default)]
+pub(crate) struct PackMemory(Mutex<Remembered>);
+
+#[derive(Default)]
+struct Remembered {
+    /// Under which mark all of it was read.
+    mark: Option<Mark>,
+    packs: HashMap<i64, Arc<Own>>,
+}
+
+impl PackMemory {
+    fn get(&self, mark: Mark, pack: i64) -> Option<Arc<Own>> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.packs.get(&pack).filter(|_| known.mark == Some(mark)).cloned()
+    }
+
+    fn put(&self, mark: Mark, pack: i64, own: &Arc<Own>) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.mark != Some(mark) || known.packs.len() >= REMEMBERED_MAX {
+            known.packs.clear();
+            known.mark = Some(mark);
+        }
+        known.packs.insert(pack, Arc::clone(own));
+    }
+}
+
 /// A row of [`CUSTODY`].
 pub(crate) enum Fact {
     Inside(Containment),
@@ -47,33 +83,50 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut seen = std::collections::HashSet::new();
         let mut frontier: Vec<i64> = subjects.iter().copied().filter(|n| seen.insert(*n)).collect();
+        // Of many subjects few are asked for again, of the packs around them most.
+        let mut mark = None;
         for _ in 0..=PACK_DEPTH_MAX {
             let mut above = Vec::new();
             for number in frontier {
                 if facts.knows(unit_number(number, 0).map_err(EngineError::from)?) {
                     continue;
                 }
-                let map = |r: &Row<'_>| fact(unit_number(number, 0)?, r);
-                let found = self.engine.query(CUSTODY, &[Value::from(number)], map).await?;
-                let (mut holds, mut parents) = (Vec::new(), Vec::new());
-                for fact in found {
-                    match fact {
-                        Fact::Held(hold) => holds.push(hold),
-                        Fact::Inside(inside) => {
-                            let parent = inside.parent.get() as i64;
-                            above.extend(seen.insert(parent).then_some(parent));
-                            parents.push(inside);
-                        }
-                    }
-                }
-                facts.extend(holds, parents);
+                let own = match mark {
+                    Some(mark) => Arc::unwrap_or_clone(self.remembered(mark, number).await?),
+                    None => self.own_fetch(number).await?,
+                };
+                let parents = own.1.iter().map(|inside| inside.parent.get() as i64);
+                above.extend(parents.filter(|parent| seen.insert(*parent)));
+                facts.extend(own.0, own.1);
             }
             if above.is_empty() {
                 return Ok(());
             }
             frontier = above;
+            mark = self.engine.mark();
         }
         Ok(())
+    }
+
+    async fn remembered(&self, mark: Mark, pack: i64) -> Result<Arc<Own>, StoreError> {
+        if let Some(own) = self.packs.get(mark, pack) {
+            return Ok(own);
+        }
+        let own = Arc::new(self.own_fetch(pack).await?);
+        self.packs.put(mark, pack, &own);
+        Ok(own)
+    }
+
+    async fn own_fetch(&self, number: i64) -> Result<Own, StoreError> {
+        let map = |r: &Row<'_>| fact(unit_number(number, 0)?, r);
+        let (mut holds, mut parents) = (Vec::new(), Vec::new());
+        for fact in self.engine.query(CUSTODY, &[Value::from(number)], map).await? {
+            match fact {
+                Fact::Held(hold) => holds.push(hold),
+                Fact::Inside(inside) => parents.push(inside),
+            }
+        }
+        Ok((holds, parents))
     }
 
     /// What is or was directly inside a pack.
@@ -116,16 +169,16 @@ pub(crate) fn fact(subject: UnitNumber, r: &Row<'_>) -> Result<Fact, DecodeError
             to: r.opt_int(2)?.map(|t| instant(t, 2)).transpose()?,
         }));
     }
-    let kind = r.text(6)?;
+    let kind = r.str(6)?;
     Ok(Fact::Held(Hold {
         subject,
         at: instant(r.int(1)?, 1)?,
         party: PartyId(r.int(4)?),
         from: r.opt_int(5)?.map(PartyId),
-        kind: HoldKind::parse(&kind).ok_or_else(|| DecodeError::new(6, "a hold kind", &kind))?,
+        kind: HoldKind::parse(kind).ok_or_else(|| DecodeError::new(6, "a hold kind", kind))?,
         presumed: r.flag(7)?,
         shipment_no: r.opt_text(8)?,
-        event: event_id(r.bytes(3)?, 3)?,
+        event: event_id(r.blob(3)?, 3)?,
         recorded_at: instant(r.int(9)?, 9)?,
     }))
 }

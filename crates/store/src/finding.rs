@@ -97,7 +97,7 @@ impl Store {
 fn finding(r: &Row<'_>) -> Result<FindingRecord, DecodeError> {
     Ok(FindingRecord {
         unit: r.int(0)?,
-        event: event_id(r.bytes(1)?, 1)?,
+        event: event_id(r.blob(1)?, 1)?,
         kind: r.text(2)?,
         grade: r.text(3)?,
         nature: r.opt_text(4)?,

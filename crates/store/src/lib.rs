@@ -29,6 +29,7 @@ pub mod unit;
 
 use canonical::BlindKey;
 use engine::{Engine, EngineError, Migration, Target, WriteError};
+use std::sync::Arc;
 
 /// The schema, step by step; forward only, never edited.
 const MIGRATIONS: &[Migration] = migrations![
@@ -49,6 +50,7 @@ const MIGRATIONS: &[Migration] = migrations![
 pub struct Store {
     engine: Engine,
     blind: BlindKey,
+    packs: Arc<custody::PackMemory>,
 }
 
 /// Why the store did not answer.
@@ -86,7 +88,7 @@ impl Store {
     /// See [`Engine::open`].
     pub async fn open(target: &Target) -> Result<Self, StoreError> {
         let engine = Engine::open(target, MIGRATIONS).await?;
-        Ok(Self { engine, blind: BlindKey::new(&[0; 32]) })
+        Ok(Self { engine, blind: BlindKey::new(&[0; 32]), packs: Arc::default() })
     }
 
     /// The same store with the secret that blinds the rows of bulk events.
@@ -95,9 +97,10 @@ impl Store {
     }
 
     /// As [`Engine::one_snapshot`].
-    pub async fn one_snapshot<T>(&self, reading: impl Future<Output = T>) -> T {
-        // On the heap at once: readings are large, and each layer would hold two copies of its own.
-        self.engine.one_snapshot(Box::pin(reading)).await
+    pub fn one_snapshot<T>(&self, reading: impl Future<Output = T>) -> impl Future<Output = T> {
+        // On the heap at once, and not within an async function: readings are large, and each
+        // layer would hold two copies of its own and move them.
+        self.engine.one_snapshot(Box::pin(reading))
     }
 
     /// The engine, for backup, checks and benchmarks.

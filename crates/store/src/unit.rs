@@ -410,7 +410,7 @@ impl Store {
         let map = |r: &Row<'_>| {
             Ok(Outbox {
                 home: r.int(0)?,
-                id: event_id(r.bytes(1)?, 1)?.0,
+                id: event_id(r.blob(1)?, 1)?.0,
                 topic,
                 content: r.text(3)?,
                 due_at: r.int(4)?,
@@ -448,9 +448,9 @@ impl Store {
 }
 
 pub(crate) fn unit(r: &Row<'_>) -> Result<UnitRecord, DecodeError> {
-    let identifiers = match r.opt_text(5)? {
+    let identifiers = match r.opt_str(5)? {
         Some(text) => {
-            serde_json::from_str(&text).map_err(|e| DecodeError::new(5, "identifiers", e))?
+            serde_json::from_str(text).map_err(|e| DecodeError::new(5, "identifiers", e))?
         }
         None => Vec::new(),
     };
@@ -498,7 +498,7 @@ fn pack(r: &Row<'_>) -> Result<PackRecord, DecodeError> {
     })
 }
 
-pub(crate) fn event_id(bytes: Vec<u8>, i: usize) -> Result<EventId, DecodeError> {
+pub(crate) fn event_id(bytes: &[u8], i: usize) -> Result<EventId, DecodeError> {
     let found = bytes.len();
     <[u8; 16]>::try_from(bytes)
         .map(EventId)

@@ -318,13 +318,11 @@ impl Asking<'_> {
         let now = self.house.clock.now();
         let holder = verify::holder(known, now).and_then(|h| reference.tree.get(h.party));
         let chain = known.custody.chain(unit_number(known.record.number));
-        let hop = |hold: &domain::custody::Hold| {
-            let hop = HopReply::of(reference, known.record.brand, hold);
-            hop.filter(|_| sight.shows_hop(hold.party))
-        };
+        let shown = chain.into_iter().filter(|hold| sight.shows_hop(hold.party));
+        let hops = shown.filter_map(|hold| HopReply::of(reference, known.record.brand, hold));
         CustodyReply {
             channel: holder.and_then(|party| sight.channel(party)),
-            hops: chain.into_iter().filter_map(hop).collect(),
+            hops: hops.collect(),
         }
     }
 }

@@ -133,8 +133,8 @@ impl House {
 
     /// Runs `reading` so that all of it sees one instant, where that makes it cheaper. Nothing in
     /// it may wait for a client or for a write.
-    pub async fn one_snapshot<T>(&self, reading: impl Future<Output = T>) -> T {
-        self.store.one_snapshot(reading).await
+    pub fn one_snapshot<T>(&self, reading: impl Future<Output = T>) -> impl Future<Output = T> {
+        self.store.one_snapshot(reading)
     }
 
     /// The reference rows as a serving process last polled them, a tenth of a second old at most:

@@ -1,5 +1,6 @@
 //! Importing a table of rows, whatever it came from: good rows are kept, the others refused one by
 //! one with every reason. Memory stays constant: rows are read, judged and forgotten in chunks.
+//! While a chunk waits to be durable the next one is read.
 
 use super::caller::Caller;
 use super::house::House;
@@ -7,9 +8,10 @@ use super::masterdata::{self, Taking};
 use super::outcome::{FlowError, RowOutcome};
 use super::ship::Way;
 use super::{pack, produce, ship, sites};
-use crate::files::{Draft, FileError, Kind, PartyDraft, RawRow, Table, parse_row};
+use crate::files::{Draft, FileError, Kind, PartyDraft, RawRow, Rows, Table, parse_row};
 use domain::id::{BrandId, PartyId};
-use domain::refusal::Refusal;
+use domain::refusal::{Refusal, Refused};
+use futures_util::future::join;
 use jiff::tz::TimeZone;
 
 /// Rows handed to a flow at a time.
@@ -86,7 +88,7 @@ pub async fn operator(house: &House, chosen: Option<&str>) -> Result<Caller, Flo
     let Some(brand) = brand else {
         if chosen.is_none() && !reference.brands.is_empty() {
             let several = "there are several brands; say --brand CODE";
-            return Err(domain::refusal::Refused::invalid("brand", several).into());
+            return Err(Refused::invalid("brand", several).into());
         }
         return Err(Refusal::NoBrand.into());
     };
@@ -115,43 +117,77 @@ pub async fn import(
     };
     let zone = house.reference().await?.zone(caller.brand);
     let mut report = ImportReport::default();
-    let mut chunk = Chunk { house, importer, caller, taking, zone, rows: Vec::new() };
-    let most = if together || taking.all_or_nothing { REFERENCE_ROWS_MAX } else { CHUNK_ROWS };
-    for row in table.rows() {
-        if chunk.rows.len() == most {
-            if together || taking.all_or_nothing {
-                return Err(ImportError::TooManyRows);
-            }
-            chunk.judge(kind, &mut report, on_row).await?;
-        }
-        chunk.rows.push(row?);
+    let mut judging = Judging { house, importer, caller, taking };
+    let at_once = together || taking.all_or_nothing;
+    let most = if at_once { REFERENCE_ROWS_MAX } else { CHUNK_ROWS };
+    let mut rows = table.rows();
+    let mut chunk = Chunk::read(&mut rows, most, &zone);
+    if at_once && chunk.failed.is_none() && rows.next().is_some() {
+        return Err(ImportError::TooManyRows);
     }
-    chunk.judge(kind, &mut report, on_row).await?;
-    Ok(report)
+    loop {
+        if let Some(error) = chunk.failed.take() {
+            return Err(error.into());
+        }
+        let is_last = chunk.rows.len() < most;
+        let judged = judging.judge(kind, chunk, &mut report, on_row);
+        let reading = async { (!is_last).then(|| Chunk::read(&mut rows, most, &zone)) };
+        let (judged, next) = join(judged, reading).await;
+        judged?;
+        match next {
+            Some(read) => chunk = read,
+            None => return Ok(report),
+        }
+    }
 }
 
-struct Chunk<'a> {
+/// Rows read together.
+#[derive(Default)]
+struct Chunk {
+    rows: Vec<RawRow>,
+    /// What each says, or why it says nothing.
+    parsed: Vec<Result<Draft, Vec<Refused>>>,
+    /// Why there are no more.
+    failed: Option<FileError>,
+}
+
+impl Chunk {
+    fn read(rows: &mut Rows<'_>, most: usize, zone: &TimeZone) -> Self {
+        let mut chunk = Self::default();
+        for row in rows.take(most) {
+            match row {
+                Ok(row) => {
+                    chunk.parsed.push(parse_row(&row, zone));
+                    chunk.rows.push(row);
+                }
+                Err(error) => chunk.failed = Some(error),
+            }
+        }
+        chunk
+    }
+}
+
+struct Judging<'a> {
     house: &'a House,
     importer: Importer<'a>,
     caller: Caller,
     taking: Taking,
-    zone: TimeZone,
-    rows: Vec<RawRow>,
 }
 
-impl Chunk<'_> {
-    /// Judges the rows read so far and forgets them.
+impl Judging<'_> {
+    /// Judges the rows of a chunk.
     async fn judge(
         &mut self,
         kind: Kind,
+        chunk: Chunk,
         report: &mut ImportReport,
         on_row: OnRow<'_>,
     ) -> Result<(), ImportError> {
-        let rows = std::mem::take(&mut self.rows);
+        let Chunk { rows, parsed, .. } = chunk;
         let mut outcomes: Vec<Option<RowOutcome>> = Vec::with_capacity(rows.len());
         let mut drafts = Vec::with_capacity(rows.len());
-        for row in &rows {
-            match parse_row(row, &self.zone) {
+        for row in parsed {
+            match row {
                 Ok(draft) => {
                     drafts.push(draft);
                     outcomes.push(None);

@@ -6,6 +6,7 @@ use super::outcome::FlowError;
 use crate::clock::Stopwatch;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::fmt::Write;
 use std::ops::Bound;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -115,13 +116,13 @@ impl ScanQueue {
                 recent: String::new(),
             }),
         };
-        let line = format!("{at} {}\n", place.as_deref().unwrap_or("-"));
         delta.count += 1;
         delta.last_at = at;
-        delta.last_place = place;
         if delta.recent.len() < store::scan::RECENT_CHARS_MAX as usize {
-            delta.recent.push_str(&line);
+            // Writing into memory does not fail.
+            let _ = writeln!(delta.recent, "{at} {}", place.as_deref().unwrap_or("-"));
         }
+        delta.last_place = place;
     }
 
     /// Looks dropped since the start.
@@ -218,16 +219,31 @@ pub fn day_of(record: &ScanRecord, after: Option<i64>) -> (u32, u32) {
     const DAY: i64 = 24 * 3_600 * 1_000_000;
     let since = after.map_or(record.last_at - DAY, |at| at.max(record.last_at - DAY));
     let (mut count, mut places) = (0, Vec::new());
-    for line in record.recent.lines() {
-        let Some((at, place)) = line.split_once(' ') else { continue };
-        if at.parse::<i64>().is_ok_and(|at| at > since) {
+    let mut rest = record.recent.as_bytes();
+    while let Some((at, place)) = next_look(&mut rest) {
+        if at > since {
             count += 1;
-            if place != "-" && !places.contains(&place) {
+            if place != b"-" && !places.contains(&place) {
                 places.push(place);
             }
         }
     }
     (count, u32::try_from(places.len()).unwrap_or(u32::MAX))
+}
+
+/// Takes a line off [`ScanRecord::recent`]: when, in microseconds, and where. Each answer about a
+/// unit that was looked at often reads them all, byte by byte: the lines are too short for
+/// searching to be worth it.
+fn next_look<'a>(rest: &mut &'a [u8]) -> Option<(i64, &'a [u8])> {
+    let mut at = 0_i64;
+    while let [digit @ b'0'..=b'9', behind @ ..] = *rest {
+        at = at.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'));
+        *rest = behind;
+    }
+    let end = rest.iter().position(|byte| *byte == b'\n')?;
+    let place = rest[..end].strip_prefix(b" ").unwrap_or_default();
+    *rest = &rest[end + 1..];
+    Some((at, place))
 }
 
 #[cfg(test)]
@@ -257,6 +273,11 @@ mod tests {
         };
         assert_eq!(day_of(&record, None), (3, 1));
         assert_eq!(day_of(&record, Some(10 * hour)), (2, 1));
+        // Of the oldest line there may be only the end.
+        for cut in ["\n", "44\n", " 44\n", "4 44\n", "US\n"] {
+            let record = ScanRecord { recent: format!("{cut}{}", record.recent), ..record.clone() };
+            assert_eq!(day_of(&record, None), (3, 1), "{cut:?}");
+        }
     }
 
     #[test]

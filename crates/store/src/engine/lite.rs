@@ -22,7 +22,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::error::{EngineError, Fault, WriteError};
-use super::log_head::{Claim, LogHead};
+use super::log_head::{Claim, Head, LogHead};
 use super::migrate::{self, Migration};
 use super::plan::Plan;
 use super::session::{Failure, Role, Session, Snapshot, is_storage};
@@ -257,6 +257,13 @@ impl Lite {
             // The statements themselves will say what is wrong with the database.
             None => reading.await,
         }
+    }
+
+    /// As [`super::Engine::mark`].
+    pub(super) fn mark(&self) -> Option<Head> {
+        let pin = Pin::of(&self.shared.path)?;
+        let session = pin.session.lock().unwrap_or_else(PoisonError::into_inner);
+        session.as_ref()?.snapshot()?.head
     }
 
     pub(super) fn stream<T: Send + 'static>(

@@ -18,7 +18,7 @@ use super::lite::SqliteOptions;
 use super::session::{Role, Session};
 
 /// The first of the two copies of the head.
-pub(super) type Head = [u8; 48];
+pub type Head = [u8; 48];
 
 /// The index of one database, open once in this process for as long as anybody has that database
 /// open: closing any handle of a file ends the locks that the whole process holds on it, SQLite's

@@ -35,6 +35,9 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 
+/// What differs after every commit, whichever process made it.
+pub use log_head::Head as Mark;
+
 pub use error::{EngineError, Fault, WriteError};
 pub use lite::{FILE_NAME, Lite, SqliteOptions};
 pub use migrate::Migration;
@@ -174,6 +177,16 @@ impl Engine {
         match self {
             Self::Lite(lite) => lite.one_snapshot(reading).await,
             Self::Pg(_) => reading.await,
+        }
+    }
+
+    /// The mark of the database that [`Engine::one_snapshot`] reads in, where that is known: what
+    /// was read under a mark holds for whoever reads under the same. A commit made just as the
+    /// snapshot began may be in it without showing in its mark.
+    pub fn mark(&self) -> Option<Mark> {
+        match self {
+            Self::Lite(lite) => lite.mark(),
+            Self::Pg(_) => None,
         }
     }
 

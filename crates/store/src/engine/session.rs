@@ -1,6 +1,6 @@
 //! One SQLite connection with its settings and its prepared statements.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub(super) struct Session {
     /// The snapshot it reads in, where it does.
     snapshot: Option<Snapshot>,
     /// Statements that were rewritten from `$n` to `?n`.
-    numbered: HashMap<SqlKey, Box<str>>,
+    numbered: BTreeMap<SqlKey, Box<str>>,
 }
 
 /// A snapshot that a connection reads in.
@@ -105,7 +105,7 @@ impl Session {
         } else if let Some(pages) = options.page_count_max {
             conn.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
         }
-        Ok(Self { conn, snapshot: None, numbered: HashMap::new() })
+        Ok(Self { conn, snapshot: None, numbered: BTreeMap::new() })
     }
 
     /// The prepared statement with its parameters bound.
