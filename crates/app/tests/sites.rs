@@ -5,6 +5,7 @@ mod support;
 
 use axum::http::StatusCode;
 use common::{PHONE, World};
+use domain::party::Party;
 use dossier::files::{Format, JsonLines, Kind, Table, parse_row};
 use dossier::flows::activate::{Activated, activate};
 use dossier::flows::idempotency::Answer;
@@ -19,6 +20,7 @@ on_both! {
     sites_are_kept_and_stay_with_their_party,
     units_are_made_at_further_sites,
     a_sale_at_a_further_site_is_its_partys,
+    an_update_leaves_alone_what_its_file_does_not_speak_of,
 }
 
 const HEAD: &str = "code,party_code,kind,name,region,address,phone,lon,lat\n";
@@ -93,6 +95,48 @@ async fn sites_are_kept_and_stay_with_their_party(world: &World) {
     assert_eq!(name("T1-53-W").as_deref(), Some("昆明新仓"));
     assert_eq!(name("T1-53").as_deref(), Some("云南新代"));
     assert_eq!(name("W3"), None);
+}
+
+async fn an_update_leaves_alone_what_its_file_does_not_speak_of(world: &World) {
+    let plain = Taking::default();
+    let update = Taking { update: true, ..plain };
+    let gtin = "6929141700027";
+    let whole = format!(
+        "gtin,name_zh,category,model,maker,standards,certificate_body,certificate_from_on,\
+         list_price_yuan\n{gtin},手表,smart_watch,W1,澄野,GB 1|GB 2,CQC,2026-01-01,999\n"
+    );
+    assert_eq!(told(world, Kind::Products, &whole, plain).await, ["taken"]);
+    // The same without some columns says nothing new; an empty cell says that there is nothing.
+    let head = "gtin,name_zh,category,maker,list_price_yuan";
+    let price =
+        |maker: &str, yuan: u32| format!("{head}\n{gtin},手表,smart_watch,{maker},{yuan}\n");
+    assert_eq!(told(world, Kind::Products, &price("澄野", 999), plain).await, ["unchanged"]);
+    let differs = ["content_differs gtin"];
+    assert_eq!(told(world, Kind::Products, &price("澄野", 899), plain).await, differs);
+    assert_eq!(told(world, Kind::Products, &price("", 899), update).await, ["taken"]);
+    let early =
+        format!("gtin,name_zh,category,certificate_to_on\n{gtin},手表,smart_watch,2025-01-01\n");
+    let refused = ["invalid_field certificate_to_on"];
+    assert_eq!(told(world, Kind::Products, &early, update).await, refused);
+    let brand = world.caller().await.brand;
+    let reference = world.house.reference_now().await.expect("rows");
+    let product = reference.product(brand, &format!("0{gtin}")).expect("it is there");
+    assert_eq!((product.model.as_str(), product.standards.len()), ("W1", 2));
+    assert_eq!((product.maker.as_str(), product.list_price_fen), ("", Some(89_900)));
+    assert_eq!(product.certification.body, "CQC");
+    // Parties and sites likewise; a party stays under the one above it.
+    told(world, Kind::Sites, &format!("{HEAD}{WAREHOUSE}"), plain).await;
+    let party = "code,kind,name\nT2-53,tier2,新名\n";
+    assert_eq!(told(world, Kind::Parties, party, update).await, ["taken"]);
+    let site = "code,party_code,kind,name,phone\nT1-53-W,T1-53,warehouse,新仓,\n";
+    assert_eq!(told(world, Kind::Sites, site, update).await, ["taken"]);
+    let before = reference.party(brand, "T2-53").expect("it was there").clone();
+    let reference = world.house.reference_now().await.expect("rows");
+    let after = reference.party(brand, "T2-53").expect("it is there");
+    assert_eq!(*after, Party { name: "新名".to_owned(), ..before });
+    let site = reference.site(brand, "T1-53-W").expect("it is there");
+    let told = (site.address.as_str(), site.phone.as_str(), site.point);
+    assert_eq!(told, ("示例路 1 号", "", Some((102.71, 25.04))));
 }
 
 async fn units_are_made_at_further_sites(world: &World) {

@@ -189,6 +189,7 @@ async fn moves(who: &Browser, sn: &str, imei: &str, onto: bool) -> Reply {
 const IMEI: &str = "860837783533742";
 /// One that nobody has.
 const FREE: &str = "490154203237518";
+const NOT_VOUCHED: &str = "brand_not_vouched";
 const EID: &str = "89049032001008882600012345678915";
 
 async fn a_brand_nobody_vouches_for_takes_nothing_from_others(world: &World) {
@@ -213,6 +214,20 @@ async fn a_brand_nobody_vouches_for_takes_nothing_from_others(world: &World) {
     assert!(page.contains("Waiting for the operator"), "{page}");
     // What is its own it makes: codes, serial numbers, parts.
     assert_eq!(makes(&guest, "N-1", "parts", "BAT-1").await, "taken");
+    // Whoever scans its code is told that nobody knows whose it is, and none of its words.
+    let code = guest.get("/api/v1/units/N-1").await.member("code");
+    let public = Browser::before(&house, "203.0.113.9", true);
+    let scanned = async || public.get(&format!("/api/v1/verify/{code}")).await.json;
+    let verdict = scanned().await;
+    assert_eq!((&verdict["verdict"], &verdict["reason"]), (&json!("check"), &json!(NOT_VOUCHED)));
+    let page = public.get(&format!("/d/{code}")).await.text;
+    assert!(
+        page.contains("Please check") && page.contains("has not confirmed whose brand"),
+        "{page}"
+    );
+    for word in ["别家", "新品牌", ">N-1<"] {
+        assert!(!page.contains(word), "{word}: {page}");
+    }
     // Whatever is unique over all brands waits, in one word whether it is free or ours.
     let refusals = async |told: &str| {
         let mut found = Vec::new();
@@ -229,7 +244,7 @@ async fn a_brand_nobody_vouches_for_takes_nothing_from_others(world: &World) {
         }
         assert!(found.iter().all(|code| code == told), "{found:?}");
     };
-    refusals("brand_not_vouched").await;
+    refusals(NOT_VOUCHED).await;
     world.agrees().await;
     // Our goods go on answering to their numbers.
     let (_, told) = ours.get(&format!("/api/v1/verify/{IMEI}")).await;
@@ -240,6 +255,8 @@ async fn a_brand_nobody_vouches_for_takes_nothing_from_others(world: &World) {
     let refused = brands::vouch(&world.house, "NOBODY", true).await.expect_err("no such brand");
     assert!(refused.to_string().contains("BRAND, NEW"), "{refused}");
     house.reload().await.expect("it reads");
+    assert_eq!(scanned().await["verdict"], "not_activated");
+    assert!(public.get(&format!("/d/{code}")).await.text.contains("别家手机"));
     assert_eq!(makes(&guest, "N-2", "imei1", FREE).await, "taken");
     assert_eq!(makes(&guest, "N-3", "imei1", IMEI).await, "identifier_taken");
     let trail = guest.get("/api/v1/audit?kind=brand").await.text;
@@ -261,7 +278,9 @@ async fn what_was_entered_stays_when_nobody_vouches_any_more(world: &World) {
     assert_eq!(makes(&guest, "N-1", "imei1", IMEI).await, "unchanged");
     assert_eq!(packs(&guest, &sscc(1), "N-2").await, "taken");
     assert_eq!(packs(&guest, &sscc(2), "N-2").await, "brand_not_vouched");
-    assert_eq!(guest.get(&format!("/api/v1/verify/{IMEI}")).await.json["verdict"], "not_activated");
+    // It is still found under its number, and nobody is told that it is genuine.
+    let told = guest.get(&format!("/api/v1/verify/{IMEI}")).await.json;
+    assert_eq!((&told["verdict"], &told["reason"]), (&json!("check"), &json!(NOT_VOUCHED)));
     let moved = moves(&guest, "N-1", IMEI, false).await;
     assert_eq!(moved.status, 200, "{}", moved.text);
     world.agrees().await;

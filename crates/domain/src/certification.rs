@@ -55,6 +55,17 @@ pub struct Certification {
     pub service_months: Option<u16>,
 }
 
+impl Certification {
+    /// Whether its days can be: the last is none before the first.
+    ///
+    /// # Errors
+    /// What is wrong with the last day.
+    pub fn is_in_order(&self) -> Result<(), &'static str> {
+        let reversed = self.from_on.zip(self.to_on).is_some_and(|(from, to)| to < from);
+        if reversed { Err("lies before certificate_from_on") } else { Ok(()) }
+    }
+}
+
 /// How a certificate stands on a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {

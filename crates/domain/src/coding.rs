@@ -133,7 +133,7 @@ pub fn missing_fields(product: &Product, certified: bool) -> Vec<&'static str> {
     [
         ("name_zh", no(&product.name_zh)),
         ("model", no(&product.model) && no(&product.spec)),
-        ("picture", no(&product.picture)),
+        ("picture", product.shown_picture().is_none()),
         ("standards", product.standards.is_empty()),
         ("test_report", no(&papers.test_report)),
         ("maker", no(&product.maker)),

@@ -43,6 +43,16 @@ pub struct Product {
     pub certification: Certification,
 }
 
+impl Product {
+    /// Its picture, where a page under TLS can show it: from the page's own host, or from one that
+    /// speaks TLS itself. No browser shows another there.
+    pub fn shown_picture(&self) -> Option<&str> {
+        let own = self.picture.starts_with('/') && !self.picture.starts_with("//");
+        let shown = own || self.picture.starts_with("https://");
+        shown.then_some(self.picture.as_str())
+    }
+}
+
 /// Largest price accepted, in fen: ten million yuan.
 pub const PRICE_FEN_MAX: i64 = 1_000_000_000;
 

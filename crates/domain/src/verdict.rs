@@ -83,6 +83,8 @@ pub enum Reason {
     StoreUnavailable,
     /// Neither a code nor a known identifier.
     NotFound,
+    /// The operator has not confirmed who the brand is, so nothing that it says counts.
+    BrandNotVouched,
     /// The unit is under a recall.
     Recalled,
     /// The unit was reported stolen or lost.
@@ -114,6 +116,7 @@ impl Reason {
             Self::NeverIssued => "never_issued",
             Self::StoreUnavailable => "store_unavailable",
             Self::NotFound => "not_found",
+            Self::BrandNotVouched => "brand_not_vouched",
             Self::Recalled => "recalled",
             Self::ReportedStolen => "reported_stolen",
             Self::Decommissioned => "decommissioned",
@@ -169,6 +172,8 @@ pub enum Inspection {
 /// What is known of the unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct UnitFacts {
+    /// The operator does not vouch for the brand whose code or number it is.
+    pub brand_not_vouched: bool,
     /// Production reported the unit.
     pub commissioned: bool,
     /// Its quality result.
@@ -220,25 +225,29 @@ pub struct Rule {
 /// 2. **Unavailable** comes before all that rests on the store. It is never green.
 /// 3. **Forged by range** needs the fresh list of ranges, hence after 2; same answer as 1.
 /// 4. **Unknown** needs the absence of a unit, so everything below speaks of one thing.
-/// 5. **Recalled** comes before *stolen*: it warns of danger to life and limb, which the seller
+/// 5. **A brand nobody vouches for** comes before all that rests on that brand's word, warnings
+///    included: anyone may sign up under any name where the operator allows it, and this service
+///    must not say *genuine*, or frighten anybody, on a stranger's word.
+/// 6. **Recalled** comes before *stolen*: it warns of danger to life and limb, which the seller
 ///    and the maker owe at once to whoever holds the thing (Consumer Law Art. 19). The theft is
 ///    not hidden: its check shows a warning beside.
-/// 6. **Stolen** comes before *retired*: a stolen unit is often taken out of use later, and what
+/// 7. **Stolen** comes before *retired*: a stolen unit is often taken out of use later, and what
 ///    the holder or a trade-in desk must learn is the theft.
-/// 7. **Retired** comes before *not released*: a lost reel of labels is voided before any unit
+/// 8. **Retired** comes before *not released*: a lost reel of labels is voided before any unit
 ///    wears it, and "not released yet" would promise that it will be.
-/// 8. **Not released** comes before *check*: a unit that production never reported is never called
+/// 9. **Not released** comes before *check*: a unit that production never reported is never called
 ///    genuine, whatever was scanned or activated under its code.
-/// 9. **Check**: inspection first, since no proof lifts it; then a second activation, the stronger
-///    evidence of a copy; then scans. A proof lifts the latter two.
-/// 10. **Not activated**, then **genuine**, which is all that is left.
-pub const PRECEDENCE: [Rule; 15] = [
+/// 10. **Check**: inspection first, since no proof lifts it; then a second activation, the stronger
+///     evidence of a copy; then scans. A proof lifts the latter two.
+/// 11. **Not activated**, then **genuine**, which is all that is left.
+pub const PRECEDENCE: [Rule; 16] = [
     rule(Verdict::Forged, Reason::NeverIssued, |it| it.code == CodeReading::Forged),
     rule(Verdict::Unavailable, Reason::StoreUnavailable, |it| !it.store_available),
     rule(Verdict::Forged, Reason::NeverIssued, |it| it.code == CodeReading::Unissued),
     rule(Verdict::Unknown, Reason::NotFound, |it| {
         it.code == CodeReading::NotACode && it.unit.is_none()
     }),
+    rule(Verdict::Check, Reason::BrandNotVouched, |it| unit(it, |unit| unit.brand_not_vouched)),
     rule(Verdict::Recalled, Reason::Recalled, |it| unit(it, |unit| unit.recalled)),
     rule(Verdict::Stolen, Reason::ReportedStolen, |it| unit(it, |unit| unit.stolen)),
     rule(Verdict::Retired, Reason::Decommissioned, |it| unit(it, |unit| unit.decommissioned)),
@@ -317,10 +326,10 @@ mod tests {
         CodeReading::Void,
     ];
 
-    /// Every unit there can be: nine flags and four inspections.
+    /// Every unit there can be: ten flags and four inspections.
     fn every_unit() -> impl Iterator<Item = UnitFacts> {
         let inspections = [Inspection::None, Inspection::Pass, Inspection::Fail, Inspection::Hold];
-        (0u32..1 << 9).flat_map(move |bits| {
+        (0u32..1 << 10).flat_map(move |bits| {
             let flag = move |place: u32| bits >> place & 1 == 1;
             inspections.into_iter().map(move |inspection| UnitFacts {
                 commissioned: flag(0),
@@ -333,11 +342,12 @@ mod tests {
                 scan_anomaly: flag(6),
                 proof_lifted: flag(7),
                 official_refurbished: flag(8),
+                brand_not_vouched: flag(9),
             })
         })
     }
 
-    /// Every fact there can be: some twenty thousand.
+    /// Every fact there can be: some forty thousand.
     fn every_fact() -> impl Iterator<Item = VerdictFacts> {
         let units = || every_unit().map(Some).chain([None]);
         CODES.into_iter().flat_map(move |code| {
@@ -368,6 +378,7 @@ mod tests {
             facts(CodeReading::Unissued, false, None),
             None, // a code never issued; no code at all
             None, // no unit; a unit
+            issued(UnitFacts { brand_not_vouched: true, recalled: true, ..sold() }),
             issued(UnitFacts { recalled: true, stolen: true, ..sold() }),
             issued(UnitFacts { stolen: true, decommissioned: true, ..sold() }),
             facts(CodeReading::Void, true, Some(UnitFacts { decommissioned: true, ..sold() })),
@@ -419,6 +430,7 @@ mod tests {
             assert!(facts.store_available && unit.commissioned);
             assert!(matches!(facts.code, CodeReading::Issued | CodeReading::NotACode));
             assert!(!(unit.recalled || unit.stolen || unit.decommissioned));
+            assert!(!unit.brand_not_vouched);
             assert!(!matches!(unit.inspection, Inspection::Fail | Inspection::Hold));
             assert!(unit.proof_lifted || !(unit.scan_anomaly || unit.activated_again_suspect));
             assert_eq!(found.verdict == Verdict::Genuine, unit.activated);

@@ -1,7 +1,7 @@
 //! `demo`: makes a believable brand, serves it, and prints links that are ready to open.
 
 use super::serve::{self, Limits};
-use super::{Exit, Fault, term};
+use super::{Exit, Fault, open, term};
 use crate::api::ServeOptions;
 use crate::clock::{Clock, Stopwatch};
 use crate::config::{DATA_DIR, Global, MASTER_KEY_FILE};
@@ -10,7 +10,7 @@ use crate::flows::house::Settings;
 use crate::flows::people::set_up;
 use crate::geo::{Geo, GeoPaths};
 use crate::secrets::MasterKey;
-use crate::world::{self, World, WorldOptions, demo_links_text};
+use crate::world::{self, UNITS_MAX, UNITS_MIN, World, WorldOptions, demo_links_text};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::engine::{SqliteOptions, Target};
@@ -19,12 +19,18 @@ use store::engine::{SqliteOptions, Target};
 const FOLDER: &str = "demo";
 /// Written last: a folder with it holds a whole brand and can be shown again.
 const LINKS_FILE: &str = "demo-links.txt";
+/// Written first: what is in the folder is a demo, whole or not, and may be replaced.
+const UNFINISHED_FILE: &str = "demo-unfinished";
 
 /// What `demo` takes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// How many units the brand has made
-    #[arg(long, default_value_t = 50_000)]
+    #[arg(
+        long,
+        default_value_t = 50_000,
+        value_parser = clap::value_parser!(u32).range(UNITS_MIN as i64..=UNITS_MAX as i64)
+    )]
     units: u32,
     /// Another seed makes another brand of the same kind
     #[arg(long, default_value_t = 1)]
@@ -43,35 +49,35 @@ pub struct Args {
     no_serve: bool,
 }
 
-/// Makes the brand in a fresh folder (an earlier demo there is replaced) and serves it.
+/// Makes the brand in a fresh folder (an earlier demo there is replaced), or in an empty database,
+/// and serves it.
 pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
-    let dir = global.data.clone().unwrap_or_else(|| Path::new(DATA_DIR).join(FOLDER));
-    make_room(&dir)?;
+    let place = Place::of(global)?;
     let geo = Arc::new(Geo::load(&GeoPaths::default())?);
     let watch = Stopwatch::start();
-    let world = make(&dir, &geo, &args).await?;
+    let world = make(&place, &geo, &args).await?;
     let seconds = watch.elapsed().as_secs_f64();
     eprintln!(
         "{} units, {} activations, {} parties in {seconds:.1} s, kept in {}",
         world.unit_count,
         world.activated_count,
         world.party_count,
-        dir.display()
+        place.name()
     );
     if args.no_serve {
         let text = demo_links_text(&world, "http://127.0.0.1:8080");
-        std::fs::write(dir.join(LINKS_FILE), &text).map_err(|e| Fault::file(&dir, &e))?;
+        place.finish(&text)?;
         term::print(&text)?;
         return Ok(Exit::Done);
     }
-    let house = open(&dir, &geo, Clock::System).await?;
+    let house = place.open(&geo, Clock::System).await?;
     let sign_in = format!("/sign-in/{}", set_up::demo_link(&house).await?);
     let ready = |base: &str| {
         let mut text = demo_links_text(&world, base);
         text.push_str(&format!(
             "\n登录（一天内，只能用一次）  sign in, once, within a day: {base}{sign_in}\n"
         ));
-        std::fs::write(dir.join(LINKS_FILE), &text).map_err(|e| Fault::file(&dir, &e))?;
+        place.finish(&text)?;
         if let Some(path) = &args.links_json {
             write_json(path, &world, (base, &sign_in))?;
         }
@@ -82,10 +88,60 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     serve::serve(Arc::new(house), door, ready).await
 }
 
-/// An empty folder, or one that holds an earlier demo and nothing else of value.
+/// Where a demonstration is kept.
+enum Place<'a> {
+    Folder(PathBuf),
+    Database(&'a Global),
+}
+
+impl<'a> Place<'a> {
+    fn of(global: &'a Global) -> Result<Self, Fault> {
+        if global.database.is_some() {
+            return Ok(Self::Database(global));
+        }
+        let dir = global.data.clone().unwrap_or_else(|| Path::new(DATA_DIR).join(FOLDER));
+        make_room(&dir)?;
+        Ok(Self::Folder(dir))
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::Folder(dir) => dir.display().to_string(),
+            Self::Database(_) => "the database".to_owned(),
+        }
+    }
+
+    /// Notes in the folder that it holds a whole brand.
+    fn finish(&self, links: &str) -> Result<(), Fault> {
+        let Self::Folder(dir) = self else { return Ok(()) };
+        std::fs::write(dir.join(LINKS_FILE), links).map_err(|e| Fault::file(dir, &e))?;
+        match std::fs::remove_file(dir.join(UNFINISHED_FILE)) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Fault::file(dir, &e)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn open(&self, geo: &Arc<Geo>, clock: Clock) -> Result<House, Fault> {
+        let (target, master) = match self {
+            Self::Folder(dir) => {
+                let target = Target::Sqlite { dir: dir.clone(), options: SqliteOptions::default() };
+                (target, MasterKey::from_file_or_new(&dir.join(MASTER_KEY_FILE))?)
+            }
+            Self::Database(global) => {
+                let target = global.target()?;
+                let key = open::read_key(&global.key_source(&target)?)?;
+                (target, key)
+            }
+        };
+        let settings = Settings { hotline: "400-000-0000".to_owned(), ..Settings::default() };
+        Ok(House::open(&target, master, clock, Arc::clone(geo), settings).await?)
+    }
+}
+
+/// An empty folder, or one that holds an earlier demo, also half of one, and nothing else of value.
 fn make_room(dir: &Path) -> Result<(), Fault> {
     let failed = |e: std::io::Error| Fault::file(dir, &e);
-    if dir.join(LINKS_FILE).exists() {
+    if dir.join(LINKS_FILE).exists() || dir.join(UNFINISHED_FILE).exists() {
         std::fs::remove_dir_all(dir).map_err(failed)?;
     }
     std::fs::create_dir_all(dir).map_err(failed)?;
@@ -97,20 +153,17 @@ fn make_room(dir: &Path) -> Result<(), Fault> {
         );
         return Err(Fault::failed(there));
     }
-    Ok(())
+    std::fs::write(dir.join(UNFINISHED_FILE), "").map_err(failed)
 }
 
-async fn open(dir: &Path, geo: &Arc<Geo>, clock: Clock) -> Result<House, Fault> {
-    let master = MasterKey::from_file_or_new(&dir.join(MASTER_KEY_FILE))?;
-    let target = Target::Sqlite { dir: dir.to_owned(), options: SqliteOptions::default() };
-    let settings = Settings { hotline: "400-000-0000".to_owned(), ..Settings::default() };
-    Ok(House::open(&target, master, clock, Arc::clone(geo), settings).await?)
-}
-
-async fn make(dir: &Path, geo: &Arc<Geo>, args: &Args) -> Result<World, Fault> {
+async fn make(place: &Place<'_>, geo: &Arc<Geo>, args: &Args) -> Result<World, Fault> {
     let now = Clock::System.now();
     let clock = Clock::simulated(now);
-    let house = Arc::new(open(dir, geo, clock.clone()).await?);
+    let house = Arc::new(place.open(geo, clock.clone()).await?);
+    if !house.reference().await?.brands.is_empty() {
+        let there = "there is a brand in it already; a demonstration needs an empty database";
+        return Err(Fault::failed(there));
+    }
     let options = WorldOptions { seed: args.seed, unit_count: args.units, now };
     let bar = term::bar(0, "steps");
     let mut progress = |stage: world::Stage, done: u64, total: u64| {

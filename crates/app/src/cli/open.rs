@@ -65,7 +65,8 @@ fn make_folder(dir: &Path) -> Result<(), Fault> {
     made.map_err(|e| Fault::failed(format!("cannot make the folder {}: {e}", dir.display())))
 }
 
-fn read_key(source: &KeySource) -> Result<MasterKey, Fault> {
+/// Reads the master key; a folder without records is given one.
+pub(super) fn read_key(source: &KeySource) -> Result<MasterKey, Fault> {
     match source {
         KeySource::File(path) if !path.exists() => Err(Fault::failed(format!(
             "there is no master key in {}; for a new store make one: openssl rand -hex 32 > {}",

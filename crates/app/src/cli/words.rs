@@ -81,6 +81,9 @@ pub fn reason(lang: Lang, reason: Reason) -> &'static str {
         Reason::NotFound => {
             ("既不是追溯码，也没有这个标识", "neither a code nor a known identifier")
         }
+        Reason::BrandNotVouched => {
+            ("运营方尚未核实这个品牌", "the operator does not vouch for this brand")
+        }
         Reason::Recalled => ("正在召回", "under recall"),
         Reason::ReportedStolen => ("已挂失", "reported stolen"),
         Reason::Decommissioned => ("设备已停用", "taken out of use"),

@@ -57,6 +57,8 @@ pub struct ProductDraft {
     pub picture: String,
     /// Whether the device reports its first start; none when the file does not say.
     pub network_start: Option<bool>,
+    /// Columns that the row says nothing about: in what is there already they stay as they are.
+    pub lacking: Vec<&'static str>,
 }
 
 /// A row of `parties`.
@@ -84,6 +86,8 @@ pub struct PartyDraft {
     pub organisation: Option<Uscc>,
     /// Of a regulator, what it oversees.
     pub categories: Vec<Category>,
+    /// Columns that the row says nothing about: in what is there already they stay as they are.
+    pub lacking: Vec<&'static str>,
 }
 
 /// A row of `sites`.
@@ -105,6 +109,8 @@ pub struct SiteDraft {
     pub phone: String,
     /// Longitude and latitude, WGS-84 degrees.
     pub point: Option<(f64, f64)>,
+    /// Columns that the row says nothing about: in what is there already they stay as they are.
+    pub lacking: Vec<&'static str>,
 }
 
 /// A row of `territories`.
@@ -256,6 +262,7 @@ impl ProductDraft {
                 list_price_fen,
                 picture,
                 network_start,
+                lacking: row.lacking(),
             })
         })
     }
@@ -280,8 +287,8 @@ fn certification(f: &mut Fields<'_>) -> Certification {
         test_report: f.text("test_report", NAME_CHARS_MAX),
         service_months: f.may("service_months", months),
     };
-    if read.from_on.zip(read.to_on).is_some_and(|(from, to)| to < from) {
-        f.refuse("certificate_to_on", "lies before certificate_from_on");
+    if let Err(why) = read.is_in_order() {
+        f.refuse("certificate_to_on", why);
     }
     read
 }
@@ -316,6 +323,7 @@ impl PartyDraft {
                 point,
                 public,
                 categories,
+                lacking: row.lacking(),
             })
         })
     }
@@ -345,6 +353,7 @@ impl SiteDraft {
                 address,
                 phone,
                 point,
+                lacking: row.lacking(),
             })
         })
     }

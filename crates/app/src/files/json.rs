@@ -49,7 +49,9 @@ impl JsonLines {
             .deserialize_map(Object(self.header.kind()))
             .and_then(|object| input.end().map(|()| object));
         match read {
-            Ok((cells, faults)) => RawRow::new(record, &self.header, cells, faults),
+            Ok((cells, absent, faults)) => {
+                RawRow::new(record, &self.header, cells, faults).without(absent)
+            }
             Err(error) => self.broken(record, format!("not a JSON object on one line: {error}")),
         }
     }
@@ -64,7 +66,7 @@ impl JsonLines {
 struct Object(Kind);
 
 impl<'de> Visitor<'de> for Object {
-    type Value = (StringRecord, Vec<Refused>);
+    type Value = (StringRecord, Vec<&'static str>, Vec<Refused>);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "an object with the fields of {}", self.0)
@@ -97,7 +99,9 @@ impl<'de> Visitor<'de> for Object {
             };
             cells[place] = Some(text);
         }
-        Ok((cells.into_iter().map(Option::unwrap_or_default).collect(), faults))
+        let places = columns.iter().zip(&cells);
+        let absent = places.filter_map(|(it, cell)| cell.is_none().then_some(it.name)).collect();
+        Ok((cells.into_iter().map(Option::unwrap_or_default).collect(), absent, faults))
     }
 }
 

@@ -104,6 +104,8 @@ pub struct RawRow {
     pub record: usize,
     header: Arc<Header>,
     cells: StringRecord,
+    /// Columns that it lacks though its header has them.
+    absent: Vec<&'static str>,
     faults: Vec<Refused>,
 }
 
@@ -119,7 +121,19 @@ impl RawRow {
             let reason = format!("the row has {found} cells, the header has {width}");
             faults.push(Refused::invalid("", reason));
         }
-        Self { record, header: Arc::clone(header), cells, faults }
+        Self { record, header: Arc::clone(header), cells, absent: Vec::new(), faults }
+    }
+
+    /// The same row without what it says of some columns.
+    pub(super) fn without(self, absent: Vec<&'static str>) -> Self {
+        Self { absent, ..self }
+    }
+
+    /// Columns of its kind that it says nothing about: an empty cell says that there is nothing, a
+    /// column that is not there says nothing.
+    pub fn lacking(&self) -> Vec<&'static str> {
+        let columns = self.kind().columns().iter().map(|column| column.name);
+        columns.filter(|name| !self.header.has(name) || self.absent.contains(name)).collect()
     }
 
     /// What the row means.

@@ -88,7 +88,10 @@ pub async fn products(
                     .get(&gtin)
                     .or_else(|| reference.product(caller.brand, &gtin).map(|p| &**p));
                 let id = before.map_or(ProductId(last + 1), |p| p.id);
-                let product = product(draft, caller.brand, id);
+                let product = product(draft, caller.brand, id, before);
+                if let Err(why) = product.certification.is_in_order() {
+                    return RowOutcome::refused(Refused::invalid("certificate_to_on", why));
+                }
                 match before {
                     Some(before) if *before == product => return RowOutcome::Unchanged,
                     Some(_) if !taking.update => {
@@ -107,8 +110,14 @@ pub async fn products(
     .await
 }
 
-fn product(draft: &ProductDraft, brand: BrandId, id: ProductId) -> Product {
-    Product {
+/// The product of a row; what the row says nothing about is as before.
+fn product(
+    draft: &ProductDraft,
+    brand: BrandId,
+    id: ProductId,
+    before: Option<&Product>,
+) -> Product {
+    let mut product = Product {
         id,
         brand,
         gtin: draft.gtin.as14().to_owned(),
@@ -125,7 +134,32 @@ fn product(draft: &ProductDraft, brand: BrandId, id: ProductId) -> Product {
         picture: draft.picture.clone(),
         list_price_fen: draft.list_price_fen,
         network_start: draft.network_start.unwrap_or(true),
+    };
+    let Some(before) = before else { return product };
+    let (papers, had) = (&mut product.certification, &before.certification);
+    for column in &draft.lacking {
+        match *column {
+            "name_en" => product.name_en.clone_from(&before.name_en),
+            "model" => product.model.clone_from(&before.model),
+            "spec" => product.spec.clone_from(&before.spec),
+            "maker" => product.maker.clone_from(&before.maker),
+            "contract_maker" => product.contract_maker.clone_from(&before.contract_maker),
+            "standards" => product.standards.clone_from(&before.standards),
+            "ccc_certificate" => product.ccc_certificate.clone_from(&before.ccc_certificate),
+            "certificate_body" => papers.body.clone_from(&had.body),
+            "certificate_from_on" => papers.from_on = had.from_on,
+            "certificate_to_on" => papers.to_on = had.to_on,
+            "certificate_status" => papers.status = had.status,
+            "licence" => papers.licence.clone_from(&had.licence),
+            "test_report" => papers.test_report.clone_from(&had.test_report),
+            "service_months" => papers.service_months = had.service_months,
+            "list_price_yuan" => product.list_price_fen = before.list_price_fen,
+            "picture" => product.picture.clone_from(&before.picture),
+            "network_start" => product.network_start = before.network_start,
+            _ => {}
+        }
     }
+    product
 }
 
 /// The first brand row of a file claims an empty store. Returns the tenant the rest belongs to.
@@ -260,6 +294,10 @@ impl<'a> PartyTaking<'a> {
     fn take(&mut self, draft: &PartyDraft, last: bool) -> Option<RowOutcome> {
         let parent = match (&draft.parent_code, draft.kind) {
             (_, PartyKind::Brand) => None,
+            (None, _) if draft.lacking.contains(&"parent_code") && self.stands(draft) => {
+                let above = self.known(&draft.code).and_then(|party| party.parent);
+                above.and_then(|id| self.tree.get(id)).cloned()
+            }
             (Some(code), _) => match self.known(code) {
                 Some(parent) => Some(parent.clone()),
                 None if last => {
@@ -279,7 +317,7 @@ impl<'a> PartyTaking<'a> {
         }
         let before = self.known(&draft.code).cloned();
         let id = before.as_ref().map_or(PartyId(self.last_party + 1), |p| p.id);
-        let party = Party {
+        let mut party = Party {
             id,
             brand: self.caller.brand,
             code: draft.code.clone(),
@@ -294,6 +332,9 @@ impl<'a> PartyTaking<'a> {
             organisation: draft.organisation,
             categories: draft.categories.clone(),
         };
+        if let Some(before) = &before {
+            keep(&mut party, before, &draft.lacking);
+        }
         match before {
             Some(before) if before == party => return Some(RowOutcome::Unchanged),
             Some(before) if !self.taking.update || before.kind != party.kind => {
@@ -311,6 +352,10 @@ impl<'a> PartyTaking<'a> {
         self.tree.put(party.clone());
         self.taken.insert(party.code.clone(), party);
         Some(RowOutcome::Taken)
+    }
+
+    fn stands(&self, draft: &PartyDraft) -> bool {
+        self.known(&draft.code).is_some()
     }
 
     fn root(&self) -> Option<&Party> {
@@ -354,6 +399,22 @@ impl<'a> PartyTaking<'a> {
                 (own.id != parent.id && tree.is_within(parent.id, own.id))
                     .then(|| Refused::new(Refusal::ParentCycle, "parent_code"))
             }
+        }
+    }
+}
+
+/// Leaves a party as it was where its row says nothing.
+fn keep(party: &mut Party, before: &Party, lacking: &[&'static str]) {
+    for column in lacking {
+        match *column {
+            "region" => party.region.clone_from(&before.region),
+            "address" => party.address.clone_from(&before.address),
+            "phone" => party.phone.clone_from(&before.phone),
+            "lon" | "lat" => party.point = party.point.or(before.point),
+            "public" => party.public = before.public,
+            "organisation" => party.organisation = before.organisation,
+            "categories" => party.categories.clone_from(&before.categories),
+            _ => {}
         }
     }
 }

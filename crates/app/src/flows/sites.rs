@@ -71,7 +71,10 @@ impl SiteTaking<'_> {
             return Err(Refused::because(Refusal::UnknownRegion, "region", region));
         }
         let id = before.map_or(SiteId(self.last + 1), |s| s.id);
-        let next = site(draft, id, party.id);
+        let mut next = site(draft, id, party.id);
+        if let Some(before) = before {
+            keep(&mut next, before, &draft.lacking);
+        }
         let changes = match before {
             Some(before) => before.changes(&next, &reference.tree, self.taking.update)?,
             None => {
@@ -85,6 +88,19 @@ impl SiteTaking<'_> {
         self.changes.push(ReferenceChange::Site(brand, next.clone()));
         self.taken.insert(next.code.clone(), next);
         Ok(RowOutcome::Taken)
+    }
+}
+
+/// Leaves a site as it was where its row says nothing.
+fn keep(site: &mut Site, before: &Site, lacking: &[&'static str]) {
+    for column in lacking {
+        match *column {
+            "region" => site.region.clone_from(&before.region),
+            "address" => site.address.clone_from(&before.address),
+            "phone" => site.phone.clone_from(&before.phone),
+            "lon" | "lat" => site.point = site.point.or(before.point),
+            _ => {}
+        }
     }
 }
 

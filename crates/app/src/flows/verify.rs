@@ -186,6 +186,7 @@ pub async fn verify(
         code: if bound { reading.of_bound() } else { reading },
         store_available: true,
         unit: Some(UnitFacts {
+            brand_not_vouched: !reference.is_vouched(BrandId(record.brand)),
             recalled: record.recalled_at.is_some() || recall.is_some(),
             ..unit_facts(&record, odd(None), proof_lifted)
         }),
@@ -256,6 +257,7 @@ pub fn summary(record: &ScanRecord, after: Option<i64>) -> ScanSummary {
 
 fn unit_facts(unit: &UnitRecord, scan_anomaly: bool, proof_lifted: bool) -> UnitFacts {
     UnitFacts {
+        brand_not_vouched: false,
         commissioned: unit.produced_at.is_some(),
         inspection: match unit.inspection.as_deref() {
             Some("pass") => Inspection::Pass,

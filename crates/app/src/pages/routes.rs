@@ -11,6 +11,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::{get, post};
+use tower_http::compression::CompressionLayer;
 
 use crate::flows::House;
 
@@ -37,6 +38,8 @@ pub fn routes() -> Router<Arc<House>> {
         .route("/d/{code}/report", get(report::ask).post(report::take))
         .route("/d/{code}/my-data", get(my_data::ask).post(my_data::take))
         .route("/d/{code}/centres", get(centres::list))
+        // Pages of the people who work here hold their secrets and are sent as they are.
+        .layer(CompressionLayer::new())
         .merge(people())
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(map_response(guard))
@@ -61,22 +64,43 @@ fn people() -> Router<Arc<House>> {
         .route("/account/totp/change", post(account::change_totp))
 }
 
+/// The other host from which a page shows a picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PictureHost(String);
+
+impl PictureHost {
+    /// The host of a picture's address, where that is another than ours.
+    pub(super) fn of(address: &str) -> Option<Self> {
+        let host = address.strip_prefix("https://")?.split(['/', '?', '#']).next()?;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:".contains(&byte);
+        let fit = !host.is_empty() && host.bytes().all(plain);
+        fit.then(|| Self(format!("https://{host}")))
+    }
+}
+
 /// What the browser may load and run: the page's own sheet and script by hash, pictures of our own
-/// host, forms to our own host, in no frame.
-static CONTENT_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+/// host and of the one that holds this product's, forms to our own host, in no frame.
+fn content_policy(pictures: Option<&PictureHost>) -> HeaderValue {
     let policy = format!(
-        "default-src 'none'; style-src {}; script-src {}; img-src 'self' data:; \
+        "default-src 'none'; style-src {}; script-src {}; img-src 'self' data:{}{}; \
          form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
         inline::style_source(),
-        inline::script_source()
+        inline::script_source(),
+        if pictures.is_some() { " " } else { "" },
+        pictures.map_or("", |host| &host.0),
     );
     HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
-});
+}
+
+static CONTENT_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| content_policy(None));
 
 /// Headers every page carries.
 pub(super) async fn guard(mut response: Response) -> Response {
+    let pictures = response.extensions_mut().remove::<PictureHost>();
+    let policy =
+        pictures.map_or_else(|| CONTENT_POLICY.clone(), |host| content_policy(Some(&host)));
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_POLICY.clone());
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     let fixed = [
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -273,6 +273,7 @@ impl Model {
             list_price_fen: Some(self.yuan * 100),
             picture: String::new(),
             network_start: Some(self.network),
+            lacking: Vec::new(),
         })
     }
 }

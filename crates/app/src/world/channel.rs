@@ -281,6 +281,7 @@ impl Drawing<'_> {
             address,
             phone: phone.unwrap_or_default(),
             point: seat.and_then(|s| self.divisions.centre_of(s)).map(|p| (p.lon(), p.lat())),
+            lacking: Vec::new(),
         });
     }
 
@@ -317,6 +318,7 @@ impl Drawing<'_> {
             public: false,
             organisation: None,
             categories: Vec::new(),
+            lacking: Vec::new(),
         }
     }
 

@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use dossier::flows::lifecycle::{Change, change};
 use dossier::flows::scans::Audience;
+use tower::ServiceExt;
 
 #[tokio::test]
 async fn each_state_says_its_heading_in_both_languages() {
@@ -59,7 +60,17 @@ async fn the_page_tells_the_public_what_it_may_know_and_no_more() {
     {
         assert!(page.text.contains(shown), "{shown} is missing");
     }
-    for hidden in ["沪上秘密代理", "elsewhere.example", "N3000000", "861000000"] {
+    // The brand's picture, from where it lies; this page alone may load it from there.
+    assert!(page.text.contains("<img src=\"https://elsewhere.example/x.png\""), "no picture");
+    let policy = |page: &super::world::Page| {
+        page.headers["content-security-policy"].to_str().unwrap().to_owned()
+    };
+    assert!(policy(&page).contains("img-src 'self' data: https://elsewhere.example;"));
+    let other = world.get(&format!("/d/{}", world.code(world.banks.first))).await;
+    assert!(other.text.contains("<img src=\"/p.png\""), "no picture");
+    assert!(policy(&other).contains("img-src 'self' data:;"));
+    assert!(page.text.contains("型号"), "no designation");
+    for hidden in ["沪上秘密代理", "N3000000", "861000000"] {
         assert!(!page.text.contains(hidden), "{hidden} is shown");
     }
     assert!(page.text.contains("geo:31.23"), "no way to the centre");
@@ -78,6 +89,29 @@ async fn headers_guard_every_page() {
         assert_eq!(page.headers[header::REFERRER_POLICY], "same-origin");
         assert_eq!(page.headers["x-robots-tag"], "noindex");
     }
+}
+
+#[tokio::test]
+async fn pages_go_small_over_the_wire_and_those_with_secrets_as_they_are() {
+    use std::io::Read;
+    let world = world().await;
+    world.activate(0, "device-a").await;
+    let ask = async |path: &str| {
+        let request = Request::get(path).header(header::HOST, "d.example");
+        let request = request.header(header::ACCEPT_ENCODING, "gzip, br");
+        let request = request.body(Body::empty()).expect("a request");
+        let response = world.router().oneshot(request).await.expect("an answer");
+        let packed = response.headers().get(header::CONTENT_ENCODING).cloned();
+        let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.expect("a body");
+        (packed, bytes)
+    };
+    let (packed, bytes) = ask(&format!("/d/{}", world.phone(0))).await;
+    assert_eq!(packed.expect("it is packed"), "gzip");
+    assert!(bytes.len() <= 14 * 1024, "{} bytes", bytes.len());
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut text).expect("it unpacks");
+    assert!(text.contains("澄野 N3 Pro"));
+    assert_eq!(ask("/sign-in").await.0, None);
 }
 
 #[tokio::test]

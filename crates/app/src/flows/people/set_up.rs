@@ -217,6 +217,7 @@ pub(in crate::flows) fn draft(code: &str, name: &str) -> Result<PartyDraft, Refu
         public: false,
         organisation: None,
         categories: Vec::new(),
+        lacking: Vec::new(),
     })
 }
 

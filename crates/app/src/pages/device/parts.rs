@@ -130,6 +130,7 @@ fn reason_to_check(lang: Lang, why: CheckReason) -> String {
         }
         CheckReason::ActivatedAgain => lang.t("reason.activated_again").to_owned(),
         CheckReason::NotCleared => lang.t("reason.not_cleared").to_owned(),
+        CheckReason::UnknownBrand => lang.t("reason.unknown_brand").to_owned(),
     }
 }
 

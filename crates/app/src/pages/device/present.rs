@@ -62,8 +62,6 @@ pub fn registrable(verdict: Verdict) -> bool {
 #[must_use]
 pub fn product_view(lang: Lang, product: &Product, code: &str) -> ProductView {
     let english = lang == Lang::En && !product.name_en.is_empty();
-    // The content security policy allows pictures of our own host only.
-    let own = product.picture.starts_with('/') && !product.picture.starts_with("//");
     ProductView {
         name: if english { &product.name_en } else { &product.name_zh }.clone(),
         spec: Some(product.spec.clone()).filter(|s| !s.is_empty()),
@@ -74,7 +72,7 @@ pub fn product_view(lang: Lang, product: &Product, code: &str) -> ProductView {
             Category::SmartWatch => Drawing::SmartWatch,
             _ => Drawing::Other,
         },
-        picture_url: own.then(|| product.picture.clone()),
+        picture_url: product.shown_picture().map(str::to_owned),
         code: code.to_owned(),
     }
 }
@@ -127,6 +125,8 @@ impl Present<'_> {
         match state {
             PageState::Unverifiable | PageState::Unavailable => return bare,
             PageState::Retired(RetiredReason::CodeVoid) => return bare,
+            // Names and papers here would be a stranger's word about somebody.
+            PageState::Check(CheckReason::UnknownBrand) => return bare,
             PageState::NotReleased => {
                 let mut checks = checks(decision, known);
                 checks.retain(|check| !matches!(check, Check::Scans(_)));
@@ -349,6 +349,7 @@ fn reason(reason: Reason, known: &Known) -> CheckReason {
                 hours: 24,
             }
         }
+        Reason::BrandNotVouched => CheckReason::UnknownBrand,
         _ => CheckReason::NotCleared,
     }
 }
@@ -379,7 +380,9 @@ fn facts(known: &Known, history: &History<'_>) -> FactsView {
     let (product, unit) = (&known.product, &known.record);
     let produced_on = unit.produced_at.map(|at| history.day(at));
     let passed = unit.inspection.as_deref() == Some("pass");
+    let life = product.certification.service_months;
     FactsView {
+        model: text(&product.model),
         maker: text(&product.maker),
         contract_maker: text(&product.contract_maker),
         origin: history.origin(),
@@ -391,6 +394,7 @@ fn facts(known: &Known, history: &History<'_>) -> FactsView {
         certificate: certificate(history.lang, product),
         licence: text(&product.certification.licence),
         test_report: text(&product.certification.test_report),
+        service_life: life.map(|months| history.lang.with("warranty.months", "n", months)),
     }
 }
 

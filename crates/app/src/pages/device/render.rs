@@ -386,6 +386,7 @@ struct Fact {
 fn facts(lang: Lang, facts: &FactsView) -> Vec<Fact> {
     let date = |on: Option<Date>| on.map(|on| lang.date(on));
     let rows = [
+        ("facts.model", facts.model.clone()),
         ("facts.maker", facts.maker.clone()),
         ("facts.contract_maker", facts.contract_maker.clone()),
         ("facts.origin", facts.origin.clone()),
@@ -400,6 +401,7 @@ fn facts(lang: Lang, facts: &FactsView) -> Vec<Fact> {
         ("facts.certificate", &facts.certificate),
         ("facts.licence", &facts.licence),
         ("facts.test_report", &facts.test_report),
+        ("facts.service_life", &facts.service_life),
     ] {
         rows.push((key, value.iter().cloned().collect()));
     }

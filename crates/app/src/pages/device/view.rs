@@ -106,6 +106,8 @@ pub enum CheckReason {
     ActivatedAgain,
     /// Activated before it left the factory, or produced and not released by inspection.
     NotCleared,
+    /// The operator does not vouch for the brand.
+    UnknownBrand,
 }
 
 /// Why a code is out of use.
@@ -170,7 +172,8 @@ pub struct ProductView {
     pub spec: Option<String>,
     /// Which drawing stands in for a picture.
     pub drawing: Drawing,
-    /// Address of the product's picture, from our own host (CSP `img-src 'self'`).
+    /// Address of the product's picture: from our own host, or from one that the page's content
+    /// security policy names.
     pub picture_url: Option<String>,
     /// The trace code: 13 characters without hyphens.
     pub code: String,
@@ -392,6 +395,8 @@ pub enum TimelineKind {
 /// Maker and production. Every field may be absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FactsView {
+    /// The maker's designation.
+    pub model: Option<String>,
     /// The maker's registered name.
     pub maker: Option<String>,
     /// The contract maker's registered name.
@@ -414,6 +419,8 @@ pub struct FactsView {
     pub licence: Option<String>,
     /// The reference of the test report.
     pub test_report: Option<String>,
+    /// For how long from production its use is recommended.
+    pub service_life: Option<String>,
 }
 
 /// The service centres of the device page (at most three are shown) or of their own page.

@@ -18,6 +18,7 @@ use crate::pages::device::present::{Present, page_url};
 use crate::pages::device::render_device;
 use crate::pages::device::view::{DeviceView, PageState};
 use crate::pages::place::VisitorPlace;
+use crate::pages::routes::PictureHost;
 
 use super::{Visit, error, form_key, page, present, read_code};
 
@@ -48,7 +49,14 @@ pub async fn show_link(
 
 async fn answer(house: &House, visit: &Visit, code: &str, gtin: Option<&str>) -> Response {
     match view(house, visit, code, gtin).await {
-        Ok(view) => page(visit, StatusCode::OK, render_device(&view)),
+        Ok(view) => {
+            let mut response = page(visit, StatusCode::OK, render_device(&view));
+            let picture = view.device.as_ref().and_then(|device| device.picture_url.as_deref());
+            if let Some(host) = picture.and_then(PictureHost::of) {
+                response.extensions_mut().insert(host);
+            }
+            response
+        }
         Err(FlowError::Refused(_)) => error(house, visit, ErrorKind::Unreadable).await,
         Err(_) => {
             let view = unavailable(house, visit, code).await;

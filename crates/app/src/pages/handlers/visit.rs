@@ -94,7 +94,9 @@ impl Visit {
         headers
     }
 
-    /// Brand line and footer. Without a unit the deployment's only brand speaks, else the platform.
+    /// Brand line and footer. Without a unit the deployment's only brand speaks, else the platform,
+    /// and so it does for a brand that nobody vouches for. Where the operator names no hotline it is
+    /// the brand's own.
     #[must_use]
     pub fn site(
         &self,
@@ -102,11 +104,15 @@ impl Visit {
         reference: Option<&Reference>,
         brand: Option<i64>,
     ) -> SiteView {
-        let brand = reference.and_then(|reference| {
+        let speaks = reference.and_then(|reference| {
             let id = brand.map(BrandId).or_else(|| reference.sole_brand())?;
-            Some(reference.brands.get(&id)?.name.clone())
+            reference.is_vouched(id).then_some((reference, id))
         });
-        let hotline = house.settings.hotline.trim();
+        let brand =
+            speaks.and_then(|(reference, id)| Some(reference.brands.get(&id)?.name.clone()));
+        let own = speaks.and_then(|(reference, id)| Some(reference.root(id)?.phone.as_str()));
+        let operator = Some(house.settings.hotline.trim()).filter(|phone| !phone.is_empty());
+        let hotline = operator.or(own).unwrap_or_default().trim();
         let attributed = house.geo.databases().iter().any(|d| d.attribution.contains("DB-IP"));
         SiteView {
             brand: brand.unwrap_or_else(|| self.lang.t("shell.platform").to_owned()),
