@@ -171,6 +171,16 @@ impl Doors {
             let known = sn == SN;
             assert_eq!(reply.status, if known { 201 } else { 404 }, "{}", reply.text);
         }
+        // What the ledger keeps for ever takes no number of a person.
+        let asks = format!("lost by {TELEPHONE}");
+        let stolen = json!({"change": "report_stolen", "units": [SN], "reason": asks});
+        let moved = json!({"scheme": "imei", "value": "490154203237518", "onto": true,
+            "reason": asks});
+        let identifiers = format!("/api/v1/units/{SN}/identifiers");
+        for (path, body) in [("/api/v1/units/changes", stolen), (&*identifiers, moved)] {
+            let (status, told) = self.send("POST", path, "application/json", &body.to_string());
+            assert!(status == 400 && told.contains("recorded for ever"), "{status} {told}");
+        }
         let why = format!("{NAME}, {STREET}, {MAIL}, {TELEPHONE} asks");
         let look = json!({"phone": TELEPHONE, "reason": &why});
         let found = self.json("POST", "/api/v1/persons/find", &look);

@@ -30,6 +30,11 @@ pub enum TextProblem {
     /// A control or bidirectional-format character.
     #[error("has a control character (U+{0:04X}) at position {1}")]
     Control(u32, usize),
+    /// A telephone or identity number in what is recorded for ever.
+    #[error(
+        "holds what looks like a telephone or identity number; it is recorded for ever: leave it out"
+    )]
+    Personal,
     /// A character outside the field's alphabet.
     #[error("may hold only letters, digits and . / _ - (found {0:?})")]
     Alphabet(char),
@@ -60,6 +65,49 @@ pub fn numbers_masked(text: &str) -> String {
 pub fn required(raw: &str, max: usize) -> Result<String, TextProblem> {
     let text = optional(raw, max)?;
     if text.is_empty() { Err(TextProblem::Empty) } else { Ok(text) }
+}
+
+/// A required text that the ledger keeps for ever, such as a reason: nothing in it can be erased
+/// for a person, so what points to one is refused (see [`points_to_a_person`]).
+pub fn lasting(raw: &str, max: usize) -> Result<String, TextProblem> {
+    let text = required(raw, max)?;
+    if points_to_a_person(&text) { Err(TextProblem::Personal) } else { Ok(text) }
+}
+
+/// Whether a text holds a mobile number of the mainland (11 digits, 13… to 19…, spaces and hyphens
+/// among them, with or without 86) or a resident's identity number (GB 11643: 17 digits and a
+/// fitting check character). Serial numbers and IMEIs are neither.
+pub fn points_to_a_person(text: &str) -> bool {
+    let mut runs = vec![String::new()];
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let run = runs.last_mut();
+        let goes_on = chars.peek().is_some_and(char::is_ascii_digit);
+        match run {
+            Some(run) if c.is_ascii_digit() => run.push(c),
+            // The check character of an identity number may be an X.
+            Some(run) if matches!(c, 'X' | 'x') && run.len() == 17 => run.push('X'),
+            Some(run) if matches!(c, ' ' | '-') && !run.is_empty() && goes_on => {}
+            _ => runs.push(String::new()),
+        }
+    }
+    runs.iter().any(|run| is_mobile(run) || is_resident_number(run))
+}
+
+fn is_mobile(digits: &str) -> bool {
+    let local = digits.strip_prefix("86").filter(|rest| rest.len() == 11).unwrap_or(digits);
+    local.len() == 11 && local.starts_with('1') && matches!(local.as_bytes()[1], b'3'..=b'9')
+}
+
+fn is_resident_number(run: &str) -> bool {
+    const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
+    const CHECKS: &[u8; 11] = b"10X98765432";
+    if run.len() != 18 {
+        return false;
+    }
+    let digits = run.bytes().map(|byte| u32::from(byte.wrapping_sub(b'0')));
+    let sum: u32 = digits.zip(WEIGHTS).map(|(digit, weight)| digit * weight).sum();
+    CHECKS[(sum % 11) as usize] == run.as_bytes()[17]
 }
 
 /// An optional text: as [`required`], but may be empty.
@@ -112,6 +160,29 @@ mod tests {
         ] {
             assert_eq!(numbers_masked(text), masked);
         }
+    }
+
+    #[test]
+    fn what_is_recorded_for_ever_points_to_nobody() {
+        for (text, points) in [
+            ("主板更换", false),
+            ("customer Zhang, 13712344321, lost it", true),
+            ("call +86 137-1234-4321", true),
+            ("137 1234 4321", true),
+            ("RMA 20261123001", false),
+            ("IMEI 860837783533742", false),
+            ("order 123712344321", false),
+            ("12712344321", false),
+            ("身份证 11010519491231002X", true),
+            ("11010519491231002x", true),
+            ("110105194912310021", false),
+            ("400-000-0000", false),
+            ("", false),
+        ] {
+            assert_eq!(points_to_a_person(text), points, "{text}");
+        }
+        assert_eq!(lasting("13712344321", 20), Err(TextProblem::Personal));
+        assert_eq!(lasting(" 返修 ", 20).unwrap(), "返修");
     }
 
     #[test]

@@ -120,7 +120,7 @@ pub(super) async fn change_units(
 }
 
 fn change_of(body: &ChangeBody) -> Result<Change, Problem> {
-    let reason = domain::text::required(&body.reason, domain::text::NOTE_CHARS_MAX)
+    let reason = domain::text::lasting(&body.reason, domain::text::NOTE_CHARS_MAX)
         .map_err(|why| Problem::invalid("reason", why))?;
     let inspection = match body.inspection.as_deref() {
         Some("pass") => Some("pass"),

@@ -460,7 +460,8 @@ impl ShipmentDraft {
         let to_code = f.code("to_code");
         let happened_at = f.instant("happened_at");
         let subject = f.must("subject", SubjectRef::parse);
-        let reason = f.text("reason", NOTE_CHARS_MAX);
+        let reason =
+            f.may("reason", |cell| text::lasting(cell, NOTE_CHARS_MAX)).unwrap_or_default();
         let declared_group_purchase = f.yes("declared_group_purchase").unwrap_or_default();
         f.finish(|| {
             Some(Self {

@@ -494,6 +494,5 @@ pub(super) fn of_brand(
 }
 
 fn note(field: &'static str, raw: &str) -> Result<String, Refused> {
-    domain::text::required(raw, domain::text::NOTE_CHARS_MAX)
-        .map_err(|e| Refused::invalid(field, e))
+    domain::text::lasting(raw, domain::text::NOTE_CHARS_MAX).map_err(|e| Refused::invalid(field, e))
 }

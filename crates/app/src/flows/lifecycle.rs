@@ -15,7 +15,7 @@ use domain::life::Cause;
 use domain::mandate::Deed;
 use domain::refusal::{Refusal, Refused};
 use domain::retention::Kept;
-use domain::text::{NOTE_CHARS_MAX, required};
+use domain::text::{NOTE_CHARS_MAX, lasting};
 use jiff::Timestamp;
 use store::commit::{Alert, Commit, Observation, Relied};
 use store::event::{AnswersTo, Body, Event, IdentifierRow, Row, Subject};
@@ -465,5 +465,5 @@ async fn commit_on(
 }
 
 fn reason_text(raw: &str) -> Result<String, Refused> {
-    required(raw, NOTE_CHARS_MAX).map_err(|e| Refused::invalid("reason", e))
+    lasting(raw, NOTE_CHARS_MAX).map_err(|e| Refused::invalid("reason", e))
 }
