@@ -153,7 +153,7 @@ pub async fn doctor(global: &Global, args: DoctorArgs) -> Result<Exit, Fault> {
         Target::Postgres { .. } => None,
     };
     let geo = Geo::load(&GeoPaths::default())?;
-    let house = open::house_with(global, geo, global.settings(None)?).await?;
+    let house = open::house_to_examine(global, geo, global.settings(None)?).await?;
     let extent = doctor::Extent { data_dir: dir.as_deref(), all_events: args.all_events };
     let checks = doctor::examine(&house, extent).await?;
     house.store.close().await;
