@@ -14,7 +14,7 @@ use crate::secrets::{MasterKey, SecretsError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::StoreError;
-use store::engine::{EngineError, Target};
+use store::engine::{EngineError, Target, private_folder};
 
 /// The key that takes over from [`MASTER_KEY_FILE`] while a rewrap is under way.
 pub const NEXT_KEY_FILE: &str = "master.key.next";
@@ -83,9 +83,8 @@ pub async fn caller(house: &House, global: &Global) -> Result<Caller, Fault> {
 
 /// Makes the folder, closed to others: it holds the key and people's data.
 fn make_folder(dir: &Path) -> Result<(), Fault> {
-    use std::os::unix::fs::DirBuilderExt;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(|e| Fault::failed(format!("cannot make the folder {}: {e}", dir.display())))
+    private_folder(dir)
+        .map_err(|e| Fault::failed(format!("cannot make the folder {}: {e}", dir.display())))
 }
 
 fn read_key(source: &KeySource) -> Result<MasterKey, Fault> {
