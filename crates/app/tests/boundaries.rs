@@ -339,11 +339,16 @@ async fn a_household_has_the_tries_of_one_visitor(world: &World) {
     let try_from = async |address: &str| {
         let body = json!({"kind": "scratch", "value": wrong});
         let visitor = Browser::at(world, address, true);
-        visitor.post(&format!("/api/v1/verify/{code}/proof"), body).await.status
+        visitor.post(&format!("/api/v1/verify/{code}/proof"), body).await
     };
     for n in 1..=5 {
-        assert_eq!(try_from(&format!("2001:db8::{n}")).await, 200, "{n}");
+        assert_eq!(try_from(&format!("2001:db8::{n}")).await.status, 200, "{n}");
     }
-    assert_eq!(try_from("2001:db8::6").await, 429, "a network is no five visitors");
-    assert_eq!(try_from("2001:db8:0:1::1").await, 200, "a neighbour has tries of their own");
+    let waits = try_from("2001:db8::6").await;
+    assert_eq!(waits.status, 429, "a network is no five visitors");
+    let seconds: u32 = waits.header("retry-after").parse().expect("it says after how long");
+    assert!((1..=3600).contains(&seconds), "{seconds}");
+    assert_eq!(waits.json["outcome"], "wait");
+    let neighbour = try_from("2001:db8:0:1::1").await;
+    assert_eq!(neighbour.status, 200, "a neighbour has tries of their own");
 }

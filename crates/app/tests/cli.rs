@@ -470,6 +470,46 @@ fn a_backup_that_does_not_open_leaves_no_key_behind() {
     assert_eq!(code(&desk.run(&["show", "CY0001"])), 0);
 }
 
+/// The mode of a folder and of what stands in it, where it is looser than the owner's alone.
+fn open_to_others(dir: &Path) -> Vec<String> {
+    use std::os::unix::fs::PermissionsExt;
+    let inside = std::fs::read_dir(dir).expect("a folder").map(|e| e.expect("a file").path());
+    let all = inside.chain([dir.to_owned()]).map(|path| {
+        let mode = std::fs::metadata(&path).expect("it is there").permissions().mode() & 0o777;
+        (path, mode)
+    });
+    let loose = all.filter(|(path, mode)| mode & 0o077 != 0 && !path.ends_with("demo-links.txt"));
+    loose.map(|(path, mode)| format!("{} {mode:o}", path.display())).collect()
+}
+
+#[test]
+fn every_folder_that_we_make_is_closed_to_others() {
+    let desk = Desk::with_brand();
+    let at = |name: &str| desk.path().join(name).to_str().expect("a name").to_owned();
+    std::fs::write(at("words"), "correct horse battery\n").expect("a file");
+    let done = |args: &[&str]| {
+        // Whatever the tests run under, this is what a machine has by default.
+        let args = ["-c", "umask 022; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_dossier")]
+            .into_iter()
+            .chain(args.iter().copied());
+        let seen = Command::new("sh").args(args).output().expect("the binary runs");
+        assert_eq!(code(&seen), 0, "{}", err(&seen));
+    };
+    let (copy, words, data) = (at("copy"), at("words"), at("data"));
+    let (fresh, demo, first) = (at("fresh"), at("demo"), at("first"));
+    done(&["backup", &copy, "--passphrase-file", &words, "--data", &data]);
+    // A backup that was carried about, its mode with it.
+    let loose = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(Path::new(&copy).join("dossier.db"), loose).expect("our file");
+    assert_eq!(open_to_others(Path::new(&copy)).len(), 1, "only what was just opened");
+    done(&["restore", &copy, "--passphrase-file", &words, "--data", &fresh]);
+    done(&["demo", "--no-serve", "--units", "500", "--data", &demo]);
+    done(&["brand", "list", "--data", &first]);
+    for dir in [fresh, demo, first] {
+        assert_eq!(open_to_others(Path::new(&dir)), Vec::<String>::new());
+    }
+}
+
 #[test]
 fn a_fresh_store_is_well_although_its_geodata_ages() {
     let desk = Desk::with_brand();

@@ -16,6 +16,7 @@ use domain::log::tree::{Hash, root, verify_consistency};
 use dossier::bundle::{Bundle, Doubt};
 use dossier::files::Kind;
 use dossier::flows::doctor::{Extent, examine};
+use dossier::flows::house::Settings;
 use dossier::flows::log::{self, Paths, signed_head};
 use dossier::flows::{House, history};
 use std::collections::BTreeSet;
@@ -28,7 +29,9 @@ on_both! {
     a_transaction_that_commits_late_is_sealed_late,
     a_crash_at_any_point_leaves_one_history,
     sealers_at_work_together_give_each_place_once,
-    changed_deleted_and_reordered_events_are_named
+    changed_deleted_and_reordered_events_are_named,
+    a_column_that_is_not_what_the_text_says_is_named,
+    a_torn_log_and_an_unreadable_row_hide_no_other_check
 }
 
 /// Twelve units in a carton on a pallet, shipped; one activated.
@@ -237,11 +240,7 @@ async fn changed_deleted_and_reordered_events_are_named(world: &World) {
     seal(&world.house).await;
     doctor_is_content(world).await;
     let unit = world.unit("CY000003").await;
-    let forge = async |sql: &'static str, params: Vec<i64>| {
-        let params = params.into_iter().map(Into::into).collect();
-        let plan = Plan::new(vec![Step::run(sql, params)]);
-        world.house.store.engine().write(plan).await.expect("the forger can write");
-    };
+    let forge = async |sql: &'static str, params: Vec<i64>| forge(world, sql, params).await;
     forge(CHANGE, vec![unit]).await;
     let ill = doctor(world).await;
     assert!(ill[0].1.contains("1 of ") && ill[0].1.contains("not the text"), "{ill:?}");
@@ -263,6 +262,140 @@ async fn changed_deleted_and_reordered_events_are_named(world: &World) {
     forge(TEAR, vec![0]).await;
     let ill = doctor(world).await;
     assert!(ill.iter().any(|(name, what)| *name == "log" && what.contains("missing")), "{ill:?}");
+}
+
+async fn forge(world: &World, sql: &'static str, params: Vec<i64>) {
+    let params = params.into_iter().map(Into::into).collect();
+    let plan = Plan::new(vec![Step::run(sql, params)]);
+    world.house.store.engine().write(plan).await.expect("the forger can write");
+}
+
+/// Each column of the ledger: a forgery, what takes it back, and what is said.
+const COLUMNS: [(&str, &str, &str); 7] = [
+    (
+        "UPDATE event SET happened_at = happened_at + 1 WHERE kind = 'activated' AND home = $1",
+        "UPDATE event SET happened_at = happened_at - 1 WHERE kind = 'activated' AND home = $1",
+        "its column happened_at is not what its text says",
+    ),
+    (
+        "UPDATE event SET recorded_at = recorded_at + 1 WHERE kind = 'activated' AND home = $1",
+        "UPDATE event SET recorded_at = recorded_at - 1 WHERE kind = 'activated' AND home = $1",
+        "its column recorded_at is not what its text says",
+    ),
+    (
+        "UPDATE event SET brand_id = brand_id + 1 WHERE kind = 'activated' AND home = $1",
+        "UPDATE event SET brand_id = brand_id - 1 WHERE kind = 'activated' AND home = $1",
+        "its column brand_id is not what its text says",
+    ),
+    (
+        "UPDATE event SET kind = 'inspected' WHERE kind = 'activated' AND home = $1",
+        "UPDATE event SET kind = 'activated' WHERE kind = 'inspected' AND home = $1",
+        "its column kind is not what its text says",
+    ),
+    (
+        "UPDATE event_subject SET subject = subject + 1000000 WHERE subject = $1 AND \
+            content LIKE '%commissioned%'",
+        "UPDATE event_subject SET subject = subject - 1000000 WHERE subject = $1 + 1000000",
+        "a row is not the row that was recorded",
+    ),
+    (
+        "UPDATE event_subject SET home = home + 1000000 WHERE subject = $1",
+        "UPDATE event_subject SET home = home - 1000000 WHERE subject = $1",
+        "rows are missing or were added",
+    ),
+    (
+        "UPDATE event_subject SET content = replace(content, 'LOT1', 'LOT2') WHERE subject = $1",
+        "UPDATE event_subject SET content = replace(content, 'LOT2', 'LOT1') WHERE subject = $1",
+        "a row is not the row that was recorded",
+    ),
+];
+
+/// A column moved together with everything that leans on it.
+const MOVE_HOME: [&str; 2] = [
+    "UPDATE event SET home = home + 1000000 WHERE kind = 'activated' AND home = $1",
+    "UPDATE sealed SET home = home + 1000000 WHERE home = $1 AND event_id IN \
+        (SELECT id FROM event WHERE kind = 'activated' AND home = $1 + 1000000)",
+];
+const RENAME: [&str; 2] = [
+    "UPDATE sealed SET event_id = (SELECT id FROM event WHERE kind = 'shipped') WHERE \
+        event_id = (SELECT id FROM event WHERE kind = 'activated' AND home = $1)",
+    "UPDATE event SET id = (SELECT e.id FROM event e WHERE e.kind = 'shipped') WHERE \
+        kind = 'activated' AND home = $1",
+];
+
+async fn a_column_that_is_not_what_the_text_says_is_named(world: &World) {
+    goods(world).await;
+    seal(&world.house).await;
+    let unit = world.unit("CY000003").await;
+    let name_of = async |home: i64, kind: &str| {
+        let mut ledger = world.house.store.ledger();
+        while let Some(entry) = ledger.next().await.expect("it reads") {
+            let event = entry.event().expect("a sound event");
+            if event.body.kind() == kind && (event.home == home || kind != "activated") {
+                return entry.name();
+            }
+        }
+        panic!("no {kind}");
+    };
+    let activated = name_of(unit, "activated").await;
+    for (change, back, said) in COLUMNS {
+        forge(world, change, vec![unit]).await;
+        let ill = doctor(world).await;
+        let named = |what: &str| {
+            let of_event = change.starts_with("UPDATE event SET");
+            what.contains(said) && (!of_event || what.contains(&activated))
+        };
+        assert!(ill.iter().any(|(name, what)| *name == "ledger" && named(what)), "{said}: {ill:?}");
+        if change.starts_with("UPDATE event SET") {
+            let report = store::rebuild::check(&world.house.store, world.scratch.path()).await;
+            assert!(!report.expect("it runs").agrees(), "the rebuild is content: {said}");
+        }
+        forge(world, back, vec![unit]).await;
+        doctor_is_content(world).await;
+    }
+    for (changes, said) in [(RENAME, "its column id is not"), (MOVE_HOME, "its column home is not")]
+    {
+        for change in changes {
+            forge(world, change, vec![unit]).await;
+        }
+        let ill = doctor(world).await;
+        assert!(ill.iter().any(|(_, what)| what.contains(said)), "{said}: {ill:?}");
+    }
+}
+
+const UNREADABLE: &str = "INSERT INTO recall (id, brand_id, record) VALUES ($1, 1, '{')";
+
+async fn a_torn_log_and_an_unreadable_row_hide_no_other_check(world: &World) {
+    let brand = world.caller().await.brand.0;
+    for n in 0..3_u8 {
+        let id = |i: u8| std::array::from_fn(|at| if at == 0 { n } else { i });
+        record(world, (1..101).map(|i| event(world, brand, id(i))).collect()).await;
+    }
+    seal(&world.house).await;
+    doctor_is_content(world).await;
+    let all = examine(&world.house, Extent::default()).await.expect("it looks").len();
+    forge(world, TEAR, vec![1]).await;
+    let checks = examine(&world.house, Extent::default()).await.expect("it looks");
+    assert_eq!(checks.len(), all);
+    let ill = doctor(world).await;
+    assert_eq!(ill.len(), 1, "{ill:?}");
+    let (name, what) = &ill[0];
+    assert!(*name == "log" && what.contains("tile 1/000") && what.contains("backup"), "{ill:?}");
+
+    forge(world, UNREADABLE, vec![77]).await;
+    let target = &world.target;
+    let geo = || std::sync::Arc::new(dossier::geo::Geo::tables_only().expect("sound tables"));
+    let opened = House::open(target, common::master(), common::clock(), geo(), Settings::default());
+    assert!(opened.await.is_err(), "nobody works with half of the recalls");
+    let (key, clock) = (common::master(), common::clock());
+    let house = House::open_damaged(target, key, clock, geo(), Settings::default()).await;
+    let checks = examine(&house.expect("it opens to be looked at"), Extent::default()).await;
+    let checks = checks.expect("it looks");
+    assert_eq!(checks.len(), all);
+    let ill: Vec<_> = checks.iter().filter(|c| !c.ok && c.name != "geodata").collect();
+    assert_eq!(ill.iter().map(|c| c.name).collect::<Vec<_>>(), ["reference", "log"], "{ill:?}");
+    let what = &ill[0].detail;
+    assert!(what.contains("row 1 of the table recall") && what.contains("backup"), "{what}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

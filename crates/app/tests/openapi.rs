@@ -3,6 +3,8 @@
 mod support;
 
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use support::{Client, house};
 
 /// Every operation: method, path with its parameters filled in, description.
@@ -77,6 +79,56 @@ async fn every_operation_declares_what_the_gate_and_the_reader_answer() {
         }
     }
     assert!(keys > 15 && bodies > 10, "{keys} {bodies}");
+}
+
+/// Of two types with one name, the description keeps one and tells the other's operations wrongly.
+#[test]
+fn every_schema_has_one_type() {
+    let mut files = Vec::new();
+    sources_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+    let mut types: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("a source");
+        let mut awaited = false;
+        for line in text.lines().map(str::trim_start) {
+            awaited |= line.starts_with("#[derive(") && line.contains("ToSchema");
+            let words: Vec<_> = line.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+            let keyword = words.iter().position(|word| ["struct", "enum"].contains(word));
+            let is_item = line.starts_with("pub") || keyword == Some(0);
+            if let (true, true, Some(at)) = (awaited, is_item, keyword) {
+                let place = file.display().to_string();
+                types.entry(words[at + 1].to_owned()).or_default().push(place);
+                awaited = false;
+            }
+        }
+    }
+    assert!(types.len() > 100, "only {} types were found", types.len());
+    types.retain(|_, places| places.len() > 1);
+    assert!(types.is_empty(), "{types:#?}");
+}
+
+fn sources_below(dir: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).expect("a folder").flatten() {
+        let path = entry.path();
+        match path.extension() {
+            _ if path.is_dir() => sources_below(&path, files),
+            Some(ending) if ending == "rs" => files.push(path),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn people_and_persons_are_described_apart() {
+    let document = house().await.anyone().get("/api/openapi.json").await.json;
+    let properties = |path: &str| {
+        let patch = &document["paths"][path]["patch"];
+        let schema = &patch["requestBody"]["content"]["application/json"]["schema"];
+        let name = schema["$ref"].as_str().expect("a name").rsplit('/').next().expect("a name");
+        document["components"]["schemas"][name]["properties"].clone()
+    };
+    assert!(properties("/api/v1/people/{id}").get("role").is_some());
+    assert!(properties("/api/v1/persons/{id}").get("phone").is_some());
 }
 
 #[tokio::test]

@@ -142,11 +142,75 @@ pub fn prove_row(
     })
 }
 
-/// Whether a stored event still is what was recorded: its leaf is the hash of its text, and its
-/// rows, in the order of their unit numbers, have the count and root that the text names. Returns
-/// what is wrong.
+/// What stands beside an event's text in its row, and is asked for instead of the text: it must say
+/// the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Columns<'a> {
+    /// Where it is filed.
+    pub home: i64,
+    /// Its name.
+    pub id: &'a [u8],
+    /// The tenant.
+    pub brand: i64,
+    /// What happened, in a word.
+    pub kind: &'a str,
+    /// When it happened.
+    pub happened_at: i64,
+    /// When it was recorded.
+    pub recorded_at: i64,
+}
+
+impl<'a> Columns<'a> {
+    /// What they are for this event.
+    pub fn of(event: &'a Event) -> Self {
+        Self {
+            home: event.home,
+            id: &event.id.0,
+            brand: event.brand.0,
+            kind: event.body.kind(),
+            happened_at: event.happened_at,
+            recorded_at: event.recorded_at,
+        }
+    }
+
+    fn in_text(form: &'a Value, id: &'a [u8; 16]) -> Option<Self> {
+        let int = |field: &str| form[field].as_i64();
+        Some(Self {
+            home: int("home")?,
+            id,
+            brand: int("brand")?,
+            kind: form["body"]["kind"].as_str()?,
+            happened_at: int("happened_at")?,
+            recorded_at: int("recorded_at")?,
+        })
+    }
+
+    /// The first of them that is not what the text says.
+    pub fn unlike(&self, text: &Self) -> Option<&'static str> {
+        let same = [
+            (self.home == text.home, "its column home is not what its text says"),
+            (self.id == text.id, "its column id is not what its text says"),
+            (self.brand == text.brand, "its column brand_id is not what its text says"),
+            (self.kind == text.kind, "its column kind is not what its text says"),
+            (
+                self.happened_at == text.happened_at,
+                "its column happened_at is not what its text says",
+            ),
+            (
+                self.recorded_at == text.recorded_at,
+                "its column recorded_at is not what its text says",
+            ),
+        ];
+        same.into_iter().find(|(same, _)| !same).map(|(_, what)| what)
+    }
+}
+
+/// Whether a stored event still is what was recorded: its leaf is the hash of its text, its columns
+/// say what the text says, and its rows, in the order of their unit numbers, have the count and
+/// root that the text names. Returns what is wrong.
 pub fn audit(
     canonical: &str,
+    columns: &Columns<'_>,
     rows: &[(i64, String)],
     leaf: Option<&[u8]>,
     key: &BlindKey,
@@ -157,6 +221,15 @@ pub fn audit(
     let Ok(form) = serde_json::from_str::<Value>(canonical) else {
         return Some("its text cannot be read");
     };
+    let Some(id) = form["id"].as_str().and_then(read_id) else {
+        return Some("it has no name");
+    };
+    let Some(in_text) = Columns::in_text(&form, &id) else {
+        return Some("its text lacks what every event says");
+    };
+    if let Some(what) = columns.unlike(&in_text) {
+        return Some(what);
+    }
     let count = form["subjects_count"].as_u64().unwrap_or(0);
     if count != rows.len() as u64 {
         return Some("rows are missing or were added");
@@ -164,14 +237,14 @@ pub fn audit(
     if rows.is_empty() {
         return None;
     }
-    let id = form["id"].as_str().unwrap_or_default().replace('-', "");
-    let Some(id) = unhex(&id).and_then(|b| <[u8; 16]>::try_from(b).ok()) else {
-        return Some("it has no name");
-    };
     let rows: Vec<_> = rows.iter().map(|(number, row)| (*number, row.as_str())).collect();
     let root = hex(&root_of(EventId(id), &rows, key));
     (form["subjects_root"].as_str() != Some(root.as_str()))
         .then_some("a row is not the row that was recorded")
+}
+
+fn read_id(text: &str) -> Option<[u8; 16]> {
+    unhex(&text.replace('-', "")).and_then(|bytes| bytes.try_into().ok())
 }
 
 /// Lower-case hexadecimal.
@@ -199,8 +272,7 @@ pub fn unseal(canonical: &str, rows: &[(i64, String)]) -> Result<Event, serde_js
     let int = |field: &str| {
         form[field].as_i64().ok_or_else(|| serde_json::Error::custom(format!("no {field}")))
     };
-    let id = form["id"].as_str().unwrap_or_default().replace('-', "");
-    let id = unhex(&id).and_then(|b| <[u8; 16]>::try_from(b).ok());
+    let id = form["id"].as_str().and_then(read_id);
     let subjects = rows
         .iter()
         .map(|(number, text)| {

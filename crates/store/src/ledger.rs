@@ -4,13 +4,14 @@
 //! them costs no look-up for each event. The streams are two snapshots: rows that are recorded
 //! between them are found by [`Store::events_count`] before and after.
 
-use crate::canonical::unseal;
+use crate::canonical::{Columns, unseal};
 use crate::engine::{DecodeError, Row, RowStream};
 use crate::event::Event;
 use crate::{Store, StoreError};
 use std::collections::VecDeque;
 
-const EVENTS: &str = "SELECT e.recorded_at, e.id, e.canonical, u.leaf, s.position FROM event e \
+const EVENTS: &str = "SELECT e.recorded_at, e.id, e.canonical, u.leaf, s.position, e.home, \
+    e.brand_id, e.kind, e.happened_at FROM event e \
     LEFT JOIN unsealed u ON u.event_id = e.id AND u.home = e.home \
     LEFT JOIN sealed s ON s.event_id = e.id AND s.home = e.home ORDER BY e.recorded_at, e.id";
 /// Walks the rows and looks each row's event up: the rows have no index by event.
@@ -36,15 +37,34 @@ pub struct Entry {
     /// Which entry of the log it is, from then on.
     pub position: Option<u64>,
     recorded_at: i64,
+    home: i64,
+    brand: i64,
+    kind: String,
+    happened_at: i64,
 }
 
 impl Entry {
     /// Reads it as an event.
     ///
     /// # Errors
-    /// The text or a row cannot be read.
+    /// The text or a row cannot be read, or a column says something else than the text.
     pub fn event(&self) -> Result<Event, String> {
-        unseal(&self.canonical, &self.rows).map_err(|e| e.to_string())
+        let event = unseal(&self.canonical, &self.rows).map_err(|e| e.to_string())?;
+        match self.columns().unlike(&Columns::of(&event)) {
+            Some(what) => Err(what.to_owned()),
+            None => Ok(event),
+        }
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns {
+            home: self.home,
+            id: &self.id,
+            brand: self.brand,
+            kind: &self.kind,
+            happened_at: self.happened_at,
+            recorded_at: self.recorded_at,
+        }
     }
 
     /// Its name in hexadecimal.
@@ -139,7 +159,8 @@ impl Store {
     /// What is wrong with a stored event, if anything: see [`crate::canonical::audit`].
     pub fn audit(&self, entry: &Entry) -> Option<&'static str> {
         let leaf = entry.leaf.as_deref();
-        crate::canonical::audit(&entry.canonical, &entry.rows, leaf, &self.blind)
+        let (text, columns) = (&entry.canonical, entry.columns());
+        crate::canonical::audit(text, &columns, &entry.rows, leaf, &self.blind)
     }
 }
 
@@ -150,6 +171,10 @@ fn entry(r: &Row<'_>) -> Result<Entry, DecodeError> {
         canonical: r.text(2)?,
         leaf: r.opt_bytes(3)?,
         position: r.opt_int(4)?.and_then(|p| u64::try_from(p).ok()),
+        home: r.int(5)?,
+        brand: r.int(6)?,
+        kind: r.text(7)?,
+        happened_at: r.int(8)?,
         rows: Vec::new(),
     })
 }

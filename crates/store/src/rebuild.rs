@@ -140,7 +140,7 @@ impl Room {
     fn new(scratch: &Path) -> Result<Self, StoreError> {
         let name = format!("rebuild-{}", uuid::Uuid::now_v7().simple());
         let dir = scratch.join(name);
-        std::fs::create_dir_all(&dir).map_err(|error| {
+        crate::engine::private_folder(&dir).map_err(|error| {
             let text = format!("cannot make {}: {error}", dir.display());
             StoreError::Read(crate::engine::EngineError::Open(text))
         })?;

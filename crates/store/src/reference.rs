@@ -11,6 +11,8 @@ use domain::party::{Party, PartyKind, Site, SiteKind};
 use domain::product::Product;
 use serde::{Deserialize, Serialize};
 
+mod load;
+
 /// A tenant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BrandRow {
@@ -395,22 +397,18 @@ impl Store {
 
     /// Every reference row. The version is read first, so rows are never older than it says.
     pub async fn reference_load(&self) -> Result<ReferenceRows, StoreError> {
-        let engine = &self.engine;
-        let version = self.reference_version().await?;
-        Ok(ReferenceRows {
-            version,
-            brands: engine.query(BRANDS, &[], |r| json(r, 0)).await?,
-            parties: engine.query(PARTIES, &[], party).await?,
-            sites: engine.query(SITES, &[], site).await?,
-            products: engine.query(PRODUCTS, &[], product::read).await?,
-            territories: engine.query(TERRITORIES, &[], |r| json(r, 0)).await?,
-            batches: engine.query(BATCHES, &[], |r| json(r, 0)).await?,
-            voids: engine.query(VOIDS, &[], |r| json(r, 0)).await?,
-            api_keys: engine.query(API_KEYS, &[], api_key).await?,
-            code_keys: engine.query(CODE_KEYS, &[], code_key).await?,
-            recalls: engine.query(recall::RECALLS, &[], |r| json(r, 0)).await?,
-            code_like_sn: !engine.query(CODE_LIKE_SN, &[], |row| row.int(0)).await?.is_empty(),
-        })
+        load::Load { engine: &self.engine, unread: None }.all(self.reference_version().await?).await
+    }
+
+    /// The reference rows that can be read, and what is wrong with each that cannot: for whoever
+    /// looks at a damaged store.
+    ///
+    /// # Errors
+    /// The tables cannot be read at all.
+    pub async fn reference_salvage(&self) -> Result<(ReferenceRows, Vec<String>), StoreError> {
+        let mut load = load::Load { engine: &self.engine, unread: Some(Vec::new()) };
+        let rows = load.all(self.reference_version().await?).await?;
+        Ok((rows, load.unread.unwrap_or_default()))
     }
 }
 

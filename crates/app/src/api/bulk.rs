@@ -93,7 +93,8 @@ pub struct SummaryReply {
     pub unchanged: u64,
     /// Rows refused.
     pub refused: u64,
-    /// Good rows that were not recorded because of a refused one: all or nothing was asked.
+    /// Rows that were not recorded because of a refused one: all or nothing was asked. Where that
+    /// one could not be read at all, they were not judged further.
     pub not_recorded: u64,
     /// Whether the whole input was read; if not, `problem` says why.
     pub complete: bool,

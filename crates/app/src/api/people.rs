@@ -41,7 +41,7 @@ pub struct InviteBody {
 /// What is to change of somebody; what is left out stays.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PersonBody {
+pub struct WorkerBody {
     /// Which membership, where the account has several in reach.
     pub membership: Option<String>,
     /// Code of the party to act for.
@@ -96,7 +96,7 @@ pub struct InvitedReply {
 
 /// Somebody who works here.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct PersonReply {
+pub struct WorkerReply {
     /// The account, opaque: what the ledger shows is `account:` and this.
     pub id: String,
     /// The name to sign in with.
@@ -128,10 +128,10 @@ fn invitation_reply(reference: &Reference, told: Invitation) -> InvitationReply 
     }
 }
 
-fn person_reply(reference: &Reference, person: Person) -> PersonReply {
+fn person_reply(reference: &Reference, person: Person) -> WorkerReply {
     let brand = person.membership.brand;
     let text = |at: i64| instant_text(reference, brand, instant(at));
-    PersonReply {
+    WorkerReply {
         id: hex(&person.membership.account),
         membership: membership_reply(reference, &person.membership),
         second_factor: person.second_factor,
@@ -222,14 +222,14 @@ pub(super) async fn withdraw_invitation(
 /// List the people of one's own party and those below it.
 #[utoipa::path(
     get, path = "/api/v1/people", tag = "people", params(PageQuery),
-    responses((status = 200, description = "A page", body = PageReply<PersonReply>)),
+    responses((status = 200, description = "A page", body = PageReply<WorkerReply>)),
     security(("key" = ["people"]))
 )]
 pub(super) async fn list_people(
     State(house): State<Arc<House>>,
     keyholder: Keyholder,
     Asked(page): Asked<PageQuery>,
-) -> Result<Json<PageReply<PersonReply>>, Problem> {
+) -> Result<Json<PageReply<WorkerReply>>, Problem> {
     let caller = keyholder.with(Scope::People)?;
     let mut found = people::list(&house, &caller).await?;
     found.sort_by_key(|person| place(&person.membership.id));
@@ -241,10 +241,10 @@ pub(super) async fn list_people(
 /// Change somebody's role, party or regions, or disable the account. Its sessions end. Nobody
 /// changes themselves.
 #[utoipa::path(
-    patch, path = "/api/v1/people/{id}", tag = "people", request_body = PersonBody,
+    patch, path = "/api/v1/people/{id}", tag = "people", request_body = WorkerBody,
     params(("id" = String, Path, description = "The account")),
     responses(
-        (status = 200, description = "As it stands now", body = PersonReply),
+        (status = 200, description = "As it stands now", body = WorkerReply),
         (status = 403, description = "Not within reach, or oneself", body = Problem),
         (status = 404, description = "No such account", body = Problem),
         (status = 409, description = "A member for that party already", body = Problem),
@@ -255,8 +255,8 @@ pub(super) async fn change_person(
     State(house): State<Arc<House>>,
     keyholder: Keyholder,
     At(id): At<String>,
-    Input(body): Input<PersonBody>,
-) -> Result<Json<PersonReply>, Problem> {
+    Input(body): Input<WorkerBody>,
+) -> Result<Json<WorkerReply>, Problem> {
     let caller = keyholder.with(Scope::People)?;
     let change = Change {
         role: body.role.as_deref().map(role_of).transpose()?,

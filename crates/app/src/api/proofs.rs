@@ -8,7 +8,7 @@ use super::verify::unit_of;
 use crate::flows::{House, proof};
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::address::household;
 use serde::{Deserialize, Serialize};
@@ -47,7 +47,7 @@ pub struct ProofReply {
         (status = 200, description = "How it came out", body = ProofReply),
         (status = 400, description = "Cannot be read", body = Problem),
         (status = 404, description = "No such unit", body = Problem),
-        (status = 429, description = "Outcome `wait`", body = ProofReply),
+        (status = 429, description = "Outcome `wait`, with Retry-After", body = ProofReply),
     ),
     security((), ("key" = []))
 )]
@@ -70,7 +70,11 @@ pub(super) async fn prove_unit(
     let reference = house.reference().await?;
     let brand = reference.batch_of(number).map_or(0, |batch| batch.brand);
     let (status, reply) = proof_reply(&outcome, |at| instant_text(&reference, brand, at));
-    Ok((status, Json(reply)).into_response())
+    let mut response = (status, Json(reply)).into_response();
+    if let Some(seconds) = outcome.wait_seconds(house.clock.now()) {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    Ok(response)
 }
 
 fn proof_reply(

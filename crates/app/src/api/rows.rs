@@ -51,8 +51,8 @@ pub struct ProblemReply {
 pub struct RowReply {
     /// Its place in the request, from 1.
     pub row: usize,
-    /// `taken`, `unchanged`, `refused`, `not_recorded`: good, but another row was refused and all
-    /// or nothing was asked.
+    /// `taken`, `unchanged`, `refused`, `not_recorded`: all or nothing was asked and another row
+    /// was refused.
     pub outcome: &'static str,
     /// Every reason.
     pub problems: Vec<ProblemReply>,

@@ -104,7 +104,7 @@ pub struct DossierReply {
     /// The recall it stands under.
     pub recall: Option<RecallNoticeReply>,
     /// How long its trace data must be kept; for the brand only.
-    pub retention: Option<RetentionReply>,
+    pub retention: Option<UnitRetentionReply>,
     /// What happened, oldest first.
     pub timeline: Vec<EventReply>,
     /// What does not fit, where it may be seen.
@@ -113,7 +113,7 @@ pub struct DossierReply {
 
 /// How long trace data of a unit must be kept.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct RetentionReply {
+pub struct UnitRetentionReply {
     /// Last day on which it must be kept; null while nobody can tell.
     pub keep_until: Option<String>,
     /// What that day rests on: `warranty`, `service_life`, `delivery`.
@@ -130,11 +130,11 @@ fn retention_reply(
     house: &House,
     reference: &Reference,
     verified: &Verified,
-) -> Option<RetentionReply> {
+) -> Option<UnitRetentionReply> {
     let known = verified.unit.as_ref()?;
     let recalled = known.recall.is_some();
     let clock = trace_clock::clock(house, reference, &known.record, &known.custody, recalled);
-    Some(RetentionReply {
+    Some(UnitRetentionReply {
         keep_until: clock.keep_until.map(|day| day.to_string()),
         basis: clock.basis.map(|basis| basis.as_str()),
         policy: clock.policy,

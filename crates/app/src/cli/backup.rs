@@ -12,7 +12,7 @@ use domain::id::BrandId;
 use std::io::BufRead;
 use std::path::PathBuf;
 use store::Store;
-use store::engine::Target;
+use store::engine::{Target, private_folder};
 
 /// What `backup` takes.
 #[derive(Debug, clap::Args)]
@@ -82,7 +82,7 @@ pub async fn restore(global: &Global, args: RestoreArgs) -> Result<Exit, Fault> 
         return Err(Fault::failed(there));
     }
     let passphrase = passphrase(args.passphrase_file.as_ref())?;
-    std::fs::create_dir_all(&dir).map_err(|e| Fault::file(&dir, &e))?;
+    private_folder(&dir).map_err(|e| Fault::file(&dir, &e))?;
     let file = KeyFile::of(dir.join(MASTER_KEY_FILE));
     let master = MasterKey::from_file_or_new(&file.path)?;
     let restored = backup::restore(&args.path, &passphrase, &dir, &master).await;
@@ -153,7 +153,7 @@ pub async fn doctor(global: &Global, args: DoctorArgs) -> Result<Exit, Fault> {
         Target::Postgres { .. } => None,
     };
     let geo = Geo::load(&GeoPaths::default())?;
-    let house = open::house_with(global, geo, global.settings(None)?).await?;
+    let house = open::house_to_examine(global, geo, global.settings(None)?).await?;
     let extent = doctor::Extent { data_dir: dir.as_deref(), all_events: args.all_events };
     let checks = doctor::examine(&house, extent).await?;
     house.store.close().await;

@@ -13,7 +13,7 @@ use crate::secrets::MasterKey;
 use crate::world::{self, UNITS_MAX, UNITS_MIN, World, WorldOptions, demo_links_text};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use store::engine::{SqliteOptions, Target};
+use store::engine::{SqliteOptions, Target, private_folder};
 
 /// What the demo's folder is called when none is given.
 const FOLDER: &str = "demo";
@@ -144,7 +144,7 @@ fn make_room(dir: &Path) -> Result<(), Fault> {
     if dir.join(LINKS_FILE).exists() || dir.join(UNFINISHED_FILE).exists() {
         std::fs::remove_dir_all(dir).map_err(failed)?;
     }
-    std::fs::create_dir_all(dir).map_err(failed)?;
+    private_folder(dir).map_err(failed)?;
     let taken = std::fs::read_dir(dir).map_err(failed)?.next().is_some();
     if taken {
         let there = format!(

@@ -108,7 +108,7 @@ impl From<Refused> for Fault {
 
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
-        use store::engine::WriteError;
+        use store::engine::{EngineError, WriteError};
         let next = match &error {
             StoreError::Write(WriteError::Full) => "; make room on the disk and run it again",
             StoreError::Write(WriteError::ReadOnly) => "; make it writable and run it again",
@@ -116,6 +116,7 @@ impl From<StoreError> for Fault {
                 "; look whether it was recorded before you run it again"
             }
             StoreError::Write(WriteError::Unavailable { .. }) => "; run it again in a moment",
+            StoreError::Read(EngineError::Decode(_)) => "; dossier doctor says of which row",
             _ => "",
         };
         Self::Unavailable(format!("{error}{next}"))

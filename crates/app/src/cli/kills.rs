@@ -28,7 +28,7 @@ impl Folder {
     pub fn new(purpose: &str) -> Result<Self, Fault> {
         let name = format!("dossier-{purpose}-{}", std::process::id());
         let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).map_err(|e| Fault::file(&path, &e))?;
+        store::engine::private_folder(&path).map_err(|e| Fault::file(&path, &e))?;
         Ok(Self(path))
     }
 

@@ -13,7 +13,8 @@ use crate::geo::Geo;
 use crate::secrets::{MasterKey, SecretsError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use store::engine::Target;
+use store::StoreError;
+use store::engine::{EngineError, Target, private_folder};
 
 /// The key that takes over from [`MASTER_KEY_FILE`] while a rewrap is under way.
 pub const NEXT_KEY_FILE: &str = "master.key.next";
@@ -26,17 +27,39 @@ pub async fn house(global: &Global) -> Result<House, Fault> {
 
 /// Opens the house with these geodata and settings.
 pub async fn house_with(global: &Global, geo: Geo, settings: Settings) -> Result<House, Fault> {
+    opened(global, geo, settings, false).await
+}
+
+/// The same for the doctor, who is called when rows are damaged: those are left out. The house is
+/// good for looking at and for nothing else.
+pub async fn house_to_examine(
+    global: &Global,
+    geo: Geo,
+    settings: Settings,
+) -> Result<House, Fault> {
+    opened(global, geo, settings, true).await
+}
+
+async fn opened(
+    global: &Global,
+    geo: Geo,
+    settings: Settings,
+    even_damaged: bool,
+) -> Result<House, Fault> {
     let target = global.target()?;
     let source = global.key_source(&target)?;
     if let Target::Sqlite { dir, .. } = &target {
         make_folder(dir)?;
     }
-    let key = read_key(&source)?;
-    let geo = Arc::new(geo);
+    let (key, geo) = (read_key(&source)?, Arc::new(geo));
     let opened = House::open(&target, key, Clock::System, Arc::clone(&geo), settings.clone()).await;
     match (opened, &source) {
         (Err(FlowError::Secrets(SecretsError::Wrong)), KeySource::Folder(dir)) => {
             with_next_key(&target, dir, geo, settings).await
+        }
+        (Err(FlowError::Store(StoreError::Read(EngineError::Decode(_)))), _) if even_damaged => {
+            let key = read_key(&source)?;
+            Ok(House::open_damaged(&target, key, Clock::System, geo, settings).await?)
         }
         (opened, _) => Ok(opened?),
     }
@@ -60,9 +83,8 @@ pub async fn caller(house: &House, global: &Global) -> Result<Caller, Fault> {
 
 /// Makes the folder, closed to others: it holds the key and people's data.
 fn make_folder(dir: &Path) -> Result<(), Fault> {
-    use std::os::unix::fs::DirBuilderExt;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(|e| Fault::failed(format!("cannot make the folder {}: {e}", dir.display())))
+    private_folder(dir)
+        .map_err(|e| Fault::failed(format!("cannot make the folder {}: {e}", dir.display())))
 }
 
 /// Reads the master key; a folder without records is given one.

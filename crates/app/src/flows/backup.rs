@@ -16,11 +16,11 @@ use domain::id::BrandId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use store::canonical::{hex, unhex};
 use store::commit::{Commit, Relied};
-use store::engine::{Engine, EngineError, FILE_NAME, SqliteOptions, Target};
+use store::engine::{Engine, EngineError, FILE_NAME, SqliteOptions, Target, private_folder};
 use store::rebuild::RebuildReport;
 use store::reference::{CodeKeyRow, ReferenceChange};
 use store::{Store, StoreError};
@@ -202,10 +202,13 @@ pub async fn restore(
     let note: Note = read_json(&path.join(NOTE_NAME))?;
     let (from, to) = (path.join(FILE_NAME), data_dir.join(FILE_NAME));
     absent(&to)?;
-    std::fs::create_dir_all(data_dir).map_err(|e| file(data_dir, &e))?;
+    private_folder(data_dir).map_err(|e| file(data_dir, &e))?;
     let partial = Partial::new(data_dir.join("restoring.partial"))?;
     let copied = partial.0.join(FILE_NAME);
     std::fs::copy(&from, &copied).map_err(|e| file(&from, &e))?;
+    // A copy has the mode of what was copied, and a backup may have been carried about.
+    let private = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(&copied, private).map_err(|e| file(&copied, &e))?;
     if file_hash(&copied)? != note.sha256 {
         return Err(BackupError::Damaged("its database is not the one that was written".into()));
     }
@@ -328,7 +331,7 @@ impl Partial {
     fn new(dir: PathBuf) -> Result<Self, BackupError> {
         // What an interrupted attempt left is of no use to anybody.
         let _ = std::fs::remove_dir_all(&dir);
-        std::fs::create_dir_all(&dir).map_err(|e| file(&dir, &e))?;
+        private_folder(&dir).map_err(|e| file(&dir, &e))?;
         Ok(Self(dir))
     }
 }

@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use std::path::Path;
 use store::StoreError;
-use store::engine::Engine;
+use store::engine::{Engine, EngineError};
 
 /// Events audited unless all are asked for.
 pub const AUDIT_EVENTS: u64 = 100_000;
@@ -19,6 +19,9 @@ pub const AUDIT_EVENTS: u64 = 100_000;
 const NAMED_MAX: usize = 5;
 /// Less free room than this is too little for a day's work: 1 GiB.
 const FREE_BYTES_MIN: u64 = 1 << 30;
+/// What to do about what cannot be mended in place.
+const WAY_OUT: &str = "restore the last backup into another folder or database, or mend the row \
+    from there (docs/operating.md, Restoring)";
 /// No clock that is right shows an earlier year than this program was written in.
 const YEAR_MIN: i16 = 2026;
 
@@ -44,24 +47,51 @@ pub struct Extent<'a> {
     pub all_events: bool,
 }
 
-/// Looks at everything.
+/// Looks at everything. Each check stands by itself: what one cannot read is its fault, and the
+/// others are made all the same.
 ///
 /// # Errors
-/// The store cannot be read at all.
+/// The store does not answer at all; later it may.
 pub async fn examine(house: &House, extent: Extent<'_>) -> Result<Vec<Check>, FlowError> {
-    let mut checks = vec![schema(house).await?];
+    let version = match schema(house).await {
+        Err(FlowError::Store(StoreError::Read(EngineError::Unavailable(fault)))) => {
+            return Err(StoreError::Read(EngineError::Unavailable(fault)).into());
+        }
+        version => version,
+    };
+    let mut checks = vec![made("schema", version)];
     checks.extend(pages(house).await);
-    checks.push(keys(house).await?);
-    checks.push(leaning(house).await?);
-    checks.push(ledger(house, extent.all_events).await?);
-    checks.push(log(house).await?);
-    checks.push(clock(house).await?);
-    checks.push(grants(house).await?);
+    checks.push(made("reference", reference(house).await));
+    checks.push(made("keys", keys(house).await));
+    checks.push(made("rows", leaning(house).await));
+    checks.push(made("ledger", ledger(house, extent.all_events).await));
+    checks.push(made("log", log(house).await));
+    checks.push(made("clock", clock(house).await));
+    checks.push(made("territories", grants(house).await));
     checks.push(geodata(house));
     checks.push(scans(house));
-    checks.push(reads(house).await?);
+    checks.push(made("audit", reads(house).await));
     checks.extend(extent.data_dir.map(room));
     Ok(checks)
+}
+
+/// A check, or the fault that it could not be made.
+fn made(name: &'static str, check: Result<Check, FlowError>) -> Check {
+    check.unwrap_or_else(|error| {
+        let detail = format!("it cannot be looked at: {error}; {WAY_OUT}");
+        Check { name, ok: false, is_note: false, detail }
+    })
+}
+
+/// A damaged row here keeps every process from starting, but not the doctor.
+async fn reference(house: &House) -> Result<Check, FlowError> {
+    let (_, unread) = house.store.reference_salvage().await?;
+    let detail = if unread.is_empty() {
+        "every reference row can be read".to_owned()
+    } else {
+        format!("{}; no server starts with it; {WAY_OUT}", unread.join("; "))
+    };
+    Ok(Check { name: "reference", ok: unread.is_empty(), is_note: false, detail })
 }
 
 async fn schema(house: &House) -> Result<Check, FlowError> {
@@ -84,7 +114,7 @@ async fn pages(house: &House) -> Option<Check> {
 }
 
 async fn keys(house: &House) -> Result<Check, FlowError> {
-    let rows = house.store.reference_load().await?;
+    let (rows, _) = house.store.reference_salvage().await?;
     let shut = rows
         .code_keys
         .iter()
@@ -215,7 +245,7 @@ async fn log(house: &House) -> Result<Check, FlowError> {
     while grown.size() < size {
         let Some(tile) = Tile::holding(0, grown.size(), size) else { break };
         let Some(hashes) = house.store.tile_fetch(tile).await? else {
-            return Ok(ill(format!("tile {tile} is missing")));
+            return Ok(ill(format!("tile {tile} is missing; {WAY_OUT}")));
         };
         hashes.into_iter().for_each(|hash| grown.append(hash, |_, _, _| {}));
     }

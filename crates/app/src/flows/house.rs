@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use store::commit::{Commit, Relied};
 use store::engine::Target;
 use store::event::{Body, Event, Subject};
-use store::reference::{CodeKeyRow, ReferenceChange};
+use store::reference::{CodeKeyRow, ReferenceChange, ReferenceRows};
 use store::{Store, StoreError};
 
 /// The row of the code-key table that holds the root secret instead of a code key.
@@ -96,6 +96,33 @@ impl House {
         let store = Store::open(target).await?;
         ensure_secrets(&store, &master, clock.now()).await?;
         let rows = store.reference_load().await?;
+        Self::of_rows((store, rows), master, clock, geo, settings)
+    }
+
+    /// Opens a store of which some reference rows cannot be read, without them: to look at what is
+    /// wrong with it and for nothing else.
+    ///
+    /// # Errors
+    /// As [`House::open`].
+    pub async fn open_damaged(
+        target: &Target,
+        master: MasterKey,
+        clock: Clock,
+        geo: Arc<Geo>,
+        settings: Settings,
+    ) -> Result<Self, FlowError> {
+        let store = Store::open(target).await?;
+        let (rows, _) = store.reference_salvage().await?;
+        Self::of_rows((store, rows), master, clock, geo, settings)
+    }
+
+    fn of_rows(
+        (store, rows): (Store, ReferenceRows),
+        master: MasterKey,
+        clock: Clock,
+        geo: Arc<Geo>,
+        settings: Settings,
+    ) -> Result<Self, FlowError> {
         let ring = key_ring(&rows, &master)?;
         let root = rows.code_keys.iter().find(|k| k.epoch == ROOT_SECRET_EPOCH);
         let root = root.ok_or(SecretsError::Missing)?;

@@ -203,7 +203,7 @@ impl<'a> Paths<'a> {
         &mut self,
         compute: impl Fn(&mut dyn tree::Subtrees<Error = Need>) -> Result<T, Need>,
     ) -> Result<T, FlowError> {
-        let torn = || StoreError::Record("the log is not whole".to_owned());
+        let torn = |what: String| StoreError::Record(format!("the log is not whole: {what}"));
         loop {
             let known = &self.tiles;
             let mut tiles = InTiles::new(self.size, |tile: Tile| {
@@ -211,9 +211,10 @@ impl<'a> Paths<'a> {
             });
             match compute(&mut tiles) {
                 Ok(done) => return Ok(done),
-                Err(Need::NotThere) => return Err(torn().into()),
+                Err(Need::NotThere) => return Err(torn("a hash is not there".to_owned()).into()),
                 Err(Need::Tile(tile)) => {
-                    let hashes = self.house.store.tile_fetch(tile).await?.ok_or_else(torn)?;
+                    let hashes = self.house.store.tile_fetch(tile).await?;
+                    let hashes = hashes.ok_or_else(|| torn(format!("tile {tile} is missing")))?;
                     self.tiles.insert(tile, hashes);
                 }
             }

@@ -39,7 +39,8 @@ pub enum RowOutcome {
     Unchanged,
     /// Refused, with every reason.
     Refused(Vec<Refused>),
-    /// Nothing is wrong with it, but another row was refused and all or nothing was asked.
+    /// All or nothing was asked and another row was refused. It could have been taken; or, where
+    /// the other could not even be read, nobody looked further at this one.
     NotRecorded,
 }
 

@@ -56,6 +56,12 @@ pub enum ProofOutcome {
 }
 
 impl ProofOutcome {
+    /// How many seconds to wait, when that is what it says; never none.
+    pub fn wait_seconds(&self, now: Timestamp) -> Option<u32> {
+        let Self::Wait(until) = self else { return None };
+        Some(u32::try_from(until.as_second() - now.as_second()).unwrap_or(0).max(1))
+    }
+
     /// How a recorded outcome is kept for repetition.
     fn kept(&self) -> String {
         match self {

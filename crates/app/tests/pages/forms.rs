@@ -91,6 +91,9 @@ async fn wrong_codes_run_into_a_wait() {
     let waits = world.post(&path, &form).await;
     assert_eq!(waits.status, StatusCode::TOO_MANY_REQUESTS);
     assert!(waits.text.contains("60"), "the minutes are named");
+    let seconds = waits.headers.get("retry-after").and_then(|v| v.to_str().ok());
+    let seconds: u32 = seconds.and_then(|v| v.parse().ok()).expect("it says after how long");
+    assert!((1..=3600).contains(&seconds), "{seconds}");
     assert_eq!(world.verdict(3).await, Verdict::Check);
 }
 

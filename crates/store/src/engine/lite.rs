@@ -25,6 +25,7 @@ use super::error::{EngineError, Fault, WriteError};
 use super::log_head::{Claim, Head, LogHead};
 use super::migrate::{self, Migration};
 use super::plan::Plan;
+use super::private::{private_file, private_folder};
 use super::session::{Failure, Role, Session, Snapshot, is_storage};
 use super::stream::{CHUNK_ROWS, ChunkSender, RowStream, row_stream};
 use super::value::{DecodeError, Row, Value};
@@ -178,9 +179,11 @@ impl Lite {
         let cannot = |cause: &dyn std::fmt::Display| {
             EngineError::Open(format!("cannot open the database in {}: {cause}", dir.display()))
         };
-        std::fs::create_dir_all(dir).map_err(|error| cannot(&error))?;
+        private_folder(dir).map_err(|error| cannot(&error))?;
         let path = dir.join(FILE_NAME);
         let claim = Claim::new(&path);
+        // What keeps the file from being made, SQLite says in better words.
+        let _ = private_file(&path);
         let mut founder =
             Session::open(&path, &options, Role::Founder).map_err(|error| cannot(&error))?;
         migrate::run_lite(&mut founder.conn, migrations)?;
@@ -474,6 +477,7 @@ impl Shared {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
+        private_file(to)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let mut copy = Connection::open_with_flags(to, flags).map_err(std::io::Error::other)?;
         let mut step =

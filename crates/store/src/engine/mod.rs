@@ -26,6 +26,7 @@ mod pg;
 mod pg_migrate;
 mod pg_write;
 mod plan;
+mod private;
 mod session;
 mod sql;
 mod storage;
@@ -43,6 +44,7 @@ pub use lite::{FILE_NAME, Lite, SqliteOptions};
 pub use migrate::Migration;
 pub use pg::Pg;
 pub use plan::{Expect, Plan, Step};
+pub use private::private_folder;
 pub use stream::RowStream;
 pub use value::{DecodeError, Row, Value};
 

@@ -104,7 +104,7 @@ pub async fn write(
     cut: Cut,
     on_part: &mut (dyn FnMut(&PartLine) + Send),
 ) -> Result<Manifest, ExportError> {
-    std::fs::create_dir_all(dir).map_err(|e| ExportError::File(dir.to_owned(), e))?;
+    store::engine::private_folder(dir).map_err(|e| ExportError::File(dir.to_owned(), e))?;
     let reference = house.reference_now().await.map_err(ExportError::Flow)?;
     crate::flows::compliance::oversight::admit_export(&reference, caller)?;
     let fresh = fresh(house, &reference, caller, cut);

@@ -23,7 +23,7 @@ mod visit;
 
 pub use visit::Visit;
 
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use domain::identifier::Scheme;
 use domain::refusal::Refused;
@@ -128,7 +128,19 @@ async fn error(house: &House, visit: &Visit, kind: ErrorKind) -> Response {
         retry_url: None,
         lookup_url: Some("/".to_owned()),
     };
-    page(visit, status, render_error(&view))
+    let wait_seconds = match kind {
+        ErrorKind::TooMany { seconds } => Some(seconds),
+        _ => None,
+    };
+    after(wait_seconds, page(visit, status, render_error(&view)))
+}
+
+/// The answer, saying after how many seconds to try again.
+fn after(wait_seconds: Option<u32>, mut response: Response) -> Response {
+    if let Some(seconds) = wait_seconds {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
 }
 
 /// The error page of a flow that did not do what was asked.

@@ -17,7 +17,7 @@ use crate::pages::device::view::{FieldFault, ProofForm};
 use crate::pages::shell::SiteView;
 
 use super::device::segment;
-use super::{Found, Sent, Visit, error, failed, find, form_key, keyed, page, present, sent};
+use super::{Found, Sent, Visit, after, error, failed, find, form_key, keyed, page, present, sent};
 use super::{to_device, typed};
 
 /// What the form sends.
@@ -111,6 +111,10 @@ fn answer(
         },
         ProofKind::Imei4 => ProofOutcome::ImeiDiffers,
     };
+    let wait_seconds = match &tries {
+        Tries::Settled(outcome) => outcome.wait_seconds(visit.now),
+        Tries::Malformed => None,
+    };
     let (outcome, again) = match tries {
         Tries::Malformed => (wrong(None), Some(again(FieldFault::Malformed))),
         Tries::Settled(Outcome::NotOffered) => return to_device(known.code().as_str()),
@@ -122,7 +126,7 @@ fn answer(
         Tries::Settled(Outcome::Wrong { tries_left }) => {
             (wrong(Some(tries_left)), Some(again(FieldFault::Mismatch)))
         }
-        Tries::Settled(Outcome::Wait(until)) => (wait(visit, until), None),
+        Tries::Settled(Outcome::Wait(_)) => (wait(wait_seconds.unwrap_or(1)), None),
     };
     let status = match outcome {
         ProofOutcome::Wait { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -139,12 +143,10 @@ fn answer(
         report_url: Some(format!("{url}/report")),
         back_url: url,
     };
-    page(visit, status, render_proof(&view))
+    after(wait_seconds, page(visit, status, render_proof(&view)))
 }
 
 /// Whole minutes, never too few.
-fn wait(visit: &Visit, until: jiff::Timestamp) -> ProofOutcome {
-    let seconds = (until.as_second() - visit.now.as_second()).max(1);
-    let minutes = u32::try_from((seconds + 59) / 60).unwrap_or(u32::MAX);
-    ProofOutcome::Wait { minutes }
+fn wait(seconds: u32) -> ProofOutcome {
+    ProofOutcome::Wait { minutes: seconds.div_ceil(60) }
 }
