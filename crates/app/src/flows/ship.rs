@@ -363,7 +363,9 @@ pub async fn void(
             let draft = EventDraft::about(caller, *number, at, subject.recorded_at(), body);
             let event = draft.by(house, holder);
             overlay.touch(&subject, at);
-            commit.outbox.push(look_again(&event));
+            // The paper was wrong from the start: what happened since it was written is concerned.
+            let content = since.as_microsecond().to_string();
+            commit.outbox.push(Outbox { content, ..look_again(&event) });
             commit.events.push(event);
         }
         commit.relies_on = overlay.into_guards();

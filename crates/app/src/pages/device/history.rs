@@ -58,6 +58,7 @@ impl History<'_> {
             Body::Inspected { inspection, .. } if inspection == "pass" => {
                 plain(TimelineKind::Inspected, on)
             }
+            Body::Shipped { .. } if self.was_voided(event) => return None,
             Body::Shipped { to, .. } => {
                 let party = self.public_party(*to);
                 if !*left && self.is_origin(event.party) && !self.is_origin(Some(PartyId(*to))) {
@@ -79,6 +80,17 @@ impl History<'_> {
             Body::Recalled { .. } => plain(TimelineKind::Recalled, on),
             Body::Decommissioned { .. } => plain(TimelineKind::Decommissioned, on),
             _ => return None,
+        })
+    }
+
+    /// Whether a shipment's paper was taken back: it moved nothing.
+    fn was_voided(&self, shipped: &Event) -> bool {
+        let Body::Shipped { shipment_no: paper, .. } = &shipped.body else { return false };
+        self.events.iter().any(|event| match &event.body {
+            Body::ShipmentVoided { shipment_no, .. } => {
+                (event.home, event.party, shipment_no) == (shipped.home, shipped.party, paper)
+            }
+            _ => false,
         })
     }
 
