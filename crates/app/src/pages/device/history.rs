@@ -12,6 +12,7 @@ use store::event::{Body, Event};
 use store::unit::UnitRecord;
 
 use crate::flows::custody::instant;
+use crate::flows::dossier::happened_at;
 use crate::flows::reference::Reference;
 use crate::pages::i18n::Lang;
 use crate::pages::place::{city_name, full_name};
@@ -51,8 +52,7 @@ impl History<'_> {
         let plain = |kind, when| TimelineEntry { kind, when, place: None, party: None, note: None };
         Some(match &event.body {
             Body::Commissioned { .. } => {
-                let made = self.unit.produced_at.unwrap_or(event.happened_at);
-                let when = When::On(self.day(made));
+                let when = When::On(self.day(happened_at(event, self.unit.number)));
                 TimelineEntry { place: self.origin(), ..plain(TimelineKind::Produced, when) }
             }
             Body::Inspected { inspection, .. } if inspection == "pass" => {
