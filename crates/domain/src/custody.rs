@@ -81,6 +81,17 @@ pub struct Hold {
     pub recorded_at: Timestamp,
 }
 
+/// A hold read with what came after it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hop<'a> {
+    /// The hold.
+    pub hold: &'a Hold,
+    /// The goods are still on their way to its party.
+    pub in_transit: bool,
+    /// Its party never confirmed receipt, and shipped on: it must have had them.
+    pub presumed: bool,
+}
+
 /// One child inside one parent, over a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Containment {
@@ -177,6 +188,18 @@ impl CustodyFacts {
         self.weave(subject, Timestamp::MIN, Timestamp::MAX, PACK_DEPTH_MAX, &mut chain);
         chain.sort_by_key(|h| (h.at, h.recorded_at));
         chain
+    }
+
+    /// The chain, each hold read with what came after it.
+    pub fn hops<'a>(&'a self, subject: UnitNumber) -> Vec<Hop<'a>> {
+        let chain = self.chain(subject);
+        let hop = |(i, hold): (usize, &&'a Hold)| {
+            let sent = hold.kind.in_transit();
+            let next = chain.get(i + 1);
+            let onward = next.is_some_and(|h| h.presumed && h.from == Some(hold.party));
+            Hop { hold, in_transit: sent && next.is_none(), presumed: sent && onward }
+        };
+        chain.iter().enumerate().map(hop).collect()
     }
 
     /// Who holds the subject at `t`.
@@ -376,6 +399,21 @@ pub(crate) mod tests {
         assert_eq!((parties(150), parties(200)), (2, 2));
         assert_eq!(facts.standing(n(1), t(150))[1].party, PartyId(3));
         assert_eq!(facts.standing(n(1), t(200))[1].party, PartyId(2));
+    }
+
+    #[test]
+    fn a_receipt_is_presumed_of_who_shipped_on() {
+        let onward = Hold { presumed: true, ..hold(1, 200, 4, Some(3)) };
+        let received = Hold { kind: HoldKind::Received, ..hold(1, 300, 4, None) };
+        let mut holds = vec![hold(1, 10, 2, None), hold(1, 100, 3, Some(2)), onward];
+        let read = |holds: &[Hold]| {
+            let facts = CustodyFacts::new(holds.to_vec(), []);
+            let hops = facts.hops(n(1)).into_iter();
+            hops.map(|hop| (hop.hold.party.0, hop.in_transit, hop.presumed)).collect::<Vec<_>>()
+        };
+        assert_eq!(read(&holds), [(2, false, false), (3, false, true), (4, true, false)]);
+        holds.push(received);
+        assert_eq!(read(&holds)[2..], [(4, false, false), (4, false, false)]);
     }
 
     #[test]
