@@ -302,7 +302,7 @@ async fn sender(
     }
     let senders = house.store.shipment_senders(caller.brand.0, shipment_no).await?;
     match senders[..] {
-        [] => Err(Refused::new(Refusal::UnknownSubject, "shipment_no").into()),
+        [] => Err(Refused::new(Refusal::UnknownShipment, "shipment_no").into()),
         [one] => Ok(PartyId(one)),
         _ => Err(several_senders(reference, &senders).into()),
     }
@@ -343,7 +343,7 @@ pub async fn void(
                 // It was taken back before: nothing is left to do.
                 return Ok(0);
             }
-            return Err(Refused::new(Refusal::UnknownSubject, "shipment_no").into());
+            return Err(Refused::new(Refusal::UnknownShipment, "shipment_no").into());
         }
         let mut commit = Commit::default();
         let mut overlay = Overlay::new(house, &reference, brand);
