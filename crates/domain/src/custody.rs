@@ -207,7 +207,7 @@ impl CustodyFacts {
         self.chain(subject).into_iter().rev().find(|h| h.at <= t)
     }
 
-    /// Whether a hand-over was taken back: its sender voided the paper, as was recorded by `known_by`.
+    /// Whether a hand-over was taken back: its sender voided the paper, as recorded by `known_by`.
     /// When that happened does not matter: a voided paper was wrong from the start, so its goods
     /// never moved by it. Goods that were returned did move.
     pub fn is_void(&self, hand_over: &Hold, known_by: Timestamp) -> bool {
@@ -221,8 +221,8 @@ impl CustodyFacts {
         hand_over.kind.in_transit() && self.own_holds(hand_over.subject).iter().any(same)
     }
 
-    /// The chain as it stands by what was recorded by `known_by`: without hand-overs that were taken
-    /// back, and without receipts of them.
+    /// The chain as it stands by what was recorded by `known_by`: without hand-overs that were
+    /// taken back, and without receipts of them.
     pub fn standing(&self, subject: UnitNumber, known_by: Timestamp) -> Vec<&Hold> {
         let mut chain = self.chain(subject);
         chain.retain(|h| h.recorded_at <= known_by);

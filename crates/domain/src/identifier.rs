@@ -84,8 +84,8 @@ impl Scheme {
         }
     }
 
-    /// How many of these one unit bears at most; none where nothing bounds them. A phone has an IMEI
-    /// for each of its radios, and two of those.
+    /// How many of these one unit bears at most; none where nothing bounds them. A phone has an
+    /// IMEI for each of its radios, and two of those.
     pub const fn count_max(self) -> Option<usize> {
         match self {
             Scheme::Imei => Some(2),
