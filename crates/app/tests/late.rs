@@ -10,6 +10,7 @@ use dossier::flows::idempotency::Answer;
 use dossier::flows::import::{Importer, import};
 use dossier::flows::masterdata::Taking;
 use dossier::flows::{House, RowOutcome, pack, redecide, ship};
+use serde_json::json;
 use std::io::Cursor;
 use std::sync::Arc;
 use store::commit::Outbox;
@@ -18,6 +19,8 @@ use store::finding::{AlertRecord, AlertsAsked, FindingRecord};
 
 on_both! {
     a_late_shipment_shows_what_could_not_be_known,
+    a_voided_shipment_moved_nothing,
+    no_guarantee_counts_from_a_voided_shipment,
     without_signals_only_custody_is_decided,
     one_job_writes_once_in_two_processes,
     a_late_production_record_is_a_late_fact,
@@ -160,6 +163,88 @@ async fn a_late_shipment_shows_what_could_not_be_known(world: &World) {
     // What comes after the activations concerns none of them.
     ships_across(world, &format!("S3,T1-53,T1-42,2026-06-05T08:00:00+08:00,{sn}")).await;
     assert_eq!(settle(&world.house).await, 0);
+    world.agrees().await;
+}
+
+async fn voids(world: &World, no: &str, day: &str) {
+    let (caller, at) = (world.caller().await, at(&format!("{day}T00:00:00Z")));
+    ship::void(&world.house, &caller, (no, None), at).await.expect("nothing moved on");
+}
+
+fn sent(no: &str, what: &str) -> String {
+    format!("{no},FAC-SZ,T1-42,2026-05-22T08:00:00+08:00,{what}")
+}
+
+async fn a_voided_shipment_moved_nothing(world: &World) {
+    world.make(&sns(0..4)).await;
+    let never = ["never_shipped suspect"];
+
+    // The void is known when the unit is started.
+    ships(world, &sent("S0", "CY000000")).await;
+    voids(world, "S0", "2026-05-23").await;
+    start(world, &in_hubei("CY000000", "a", "2026-06-01")).await;
+    assert_eq!(standing(world, "CY000000").await, never);
+
+    // Paper and void come late: what the paper explained is open again.
+    start(world, &in_hubei("CY000001", "a", "2026-06-01")).await;
+    ships(world, &sent("S1", "CY000001")).await;
+    assert_eq!(settle(&world.house).await, 1);
+    assert_eq!(standing(world, "CY000001").await, Vec::<String>::new());
+    voids(world, "S1", "2026-05-23").await;
+    assert_eq!(settle(&world.house).await, 1);
+    assert_eq!(standing(world, "CY000001").await, never);
+
+    // Taken back after the first start, in a carton: the paper was wrong from the start.
+    let carton = sscc(1);
+    let packed = format!("sscc,child,packed_at\n{carton},CY000002,2026-05-21T09:00:00+08:00\n");
+    world.take(Kind::Packs, &packed).await;
+    ships(world, &sent("S2", &carton)).await;
+    start(world, &in_hubei("CY000002", "a", "2026-06-01")).await;
+    assert_eq!(standing(world, "CY000002").await, Vec::<String>::new());
+    voids(world, "S2", "2026-06-05").await;
+    assert_eq!(settle(&world.house).await, 1);
+    assert_eq!(standing(world, "CY000002").await, never);
+    assert!(alerted(world).await.iter().all(|key| key == "never_shipped life 0"));
+    assert_eq!(alerted(world).await.len(), 3);
+
+    // What came back had left.
+    ships(world, &sent("S3", "CY000003")).await;
+    let caller = world.caller().await;
+    let came = at("2026-05-23T00:00:00Z");
+    let received = ship::receive(&world.house, &caller, "T1-42", "CY000003", came, None).await;
+    received.expect("it was on its way");
+    let desk = world.desk("BRAND", "ship").await;
+    let back = json!({"shipment_no": "R3", "from_code": "T1-42", "to_code": "FAC-SZ",
+        "happened_at": "2026-05-24T08:00:00+08:00", "subject": "CY000003"});
+    let (status, reply) = desk.post("/api/v1/returns", &json!({"rows": [back]})).await;
+    assert_eq!(status, 200, "{reply}");
+    start(world, &in_hubei("CY000003", "a", "2026-06-01")).await;
+    assert_eq!(standing(world, "CY000003").await, Vec::<String>::new());
+    world.agrees().await;
+}
+
+async fn no_guarantee_counts_from_a_voided_shipment(world: &World) {
+    world.make(&sns(4..6)).await;
+    let (caller, desk) = (world.caller().await, world.desk("BRAND", "verify").await);
+    let warranty = async |sn: &str| {
+        let (status, reply) = desk.get(&format!("/api/v1/verify/{sn}")).await;
+        assert_eq!(
+            (status, &reply["warranty"]["basis"]),
+            (200, &json!("ex_factory_plus_90")),
+            "{reply}"
+        );
+        reply["warranty"]["starts_on"].as_str().expect("a day").to_owned()
+    };
+    ships(world, &sent("S4", "CY000004")).await;
+    assert_ne!(warranty("CY000004").await, warranty("CY000005").await);
+    voids(world, "S4", "2026-05-23").await;
+    assert_eq!(warranty("CY000004").await, warranty("CY000005").await);
+    // Nor is it received late, by a day on which the paper had not been taken back yet.
+    let day = at("2026-05-22T12:00:00Z");
+    let late = ship::receive(&world.house, &caller, "T1-42", "CY000004", day, None).await;
+    let Err(dossier::flows::FlowError::Refused(why)) = late else { panic!("{late:?}") };
+    assert_eq!(why.refusal.code(), "not_in_transit");
+    settle(&world.house).await;
     world.agrees().await;
 }
 

@@ -120,7 +120,7 @@ async fn each_sender_has_a_paper_of_the_number(world: &World) {
     assert_eq!(refused(void(world, "P-1", Some(FACTORY), 5).await), "moved_on shipment_no");
     assert_eq!(void(world, "P-1", Some(T1), 5).await.expect("nothing moved on"), 1);
     assert_eq!(void(world, "P-1", Some(T1), 5).await.expect("done before"), 0);
-    assert_eq!(refused(missing(world, T2, ("P-1", None), 6).await), "unknown_subject shipment_no");
+    assert_eq!(refused(missing(world, T2, ("P-1", None), 6).await), "unknown_shipment shipment_no");
     // The first paper stands as it did, and the goods go on.
     assert_eq!(send(world, &[first, second]).await, ["unchanged"; 2]);
     assert_eq!(send(world, &[draft("P-2", (T1, T2), 6, &pallet)]).await, ["taken"]);
@@ -180,7 +180,7 @@ async fn a_receipt_says_whose_paper_it_means(world: &World) {
     let nobody = missing(world, T1, ("P-1", Some("NOBODY")), 4).await;
     assert_eq!(refused(nobody), "unknown_party from");
     let other = missing(world, T1, ("P-1", Some("T1-42")), 4).await;
-    assert_eq!(refused(other), "unknown_subject shipment_no");
+    assert_eq!(refused(other), "unknown_shipment shipment_no");
     // Under one number and to one party, the pallet is on its way by one paper alone.
     let none: [String; 0] = [];
     let factory = missing(world, T1, ("P-1", Some(FACTORY)), 4).await.expect("a paper");

@@ -62,7 +62,7 @@ async fn a_receipt_tells_what_is_missing_and_what_no_paper_names() {
     let mut other = receipt(&["SN0003"], "2026-05-05T08:00:00+08:00");
     other["shipment_no"] = "NOPAPER".into();
     let other = all.post("/api/v1/receipts", &other).await;
-    other.refused(StatusCode::NOT_FOUND, "unknown_subject");
+    other.refused(StatusCode::NOT_FOUND, "unknown_shipment");
 }
 
 #[tokio::test]
@@ -125,7 +125,8 @@ async fn a_paper_taken_back_twice_is_taken_back_once() {
         assert_eq!(done.json["count"], count);
     }
     let never = all.post("/api/v1/shipments/NOPAPER/void", &json!({})).await;
-    never.refused(StatusCode::NOT_FOUND, "unknown_subject");
+    never.refused(StatusCode::NOT_FOUND, "unknown_shipment");
+    assert!(!never.text.contains("commission"), "{}", never.text);
 }
 
 #[tokio::test]

@@ -176,7 +176,7 @@ async fn a_paper_is_its_senders() {
     // Who stands above its sender may name it.
     brand.post(path, &at(Some("NOBODY"))).await.refused(StatusCode::NOT_FOUND, "unknown_party");
     let t1 = world.key("T1", "ship").await;
-    t1.post(path, &at(None)).await.refused(StatusCode::NOT_FOUND, "unknown_subject");
+    t1.post(path, &at(None)).await.refused(StatusCode::NOT_FOUND, "unknown_shipment");
     t1.post(path, &at(Some("T2B"))).await.expect(StatusCode::OK);
     assert_eq!(b.post(path, &at(None)).await.json["count"], 0, "taken back before");
 }

@@ -81,6 +81,17 @@ pub struct Hold {
     pub recorded_at: Timestamp,
 }
 
+/// A hold read with what came after it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hop<'a> {
+    /// The hold.
+    pub hold: &'a Hold,
+    /// The goods are still on their way to its party.
+    pub in_transit: bool,
+    /// Its party never confirmed receipt, and shipped on: it must have had them.
+    pub presumed: bool,
+}
+
 /// One child inside one parent, over a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Containment {
@@ -179,20 +190,68 @@ impl CustodyFacts {
         chain
     }
 
+    /// The chain, each hold read with what came after it.
+    pub fn hops<'a>(&'a self, subject: UnitNumber) -> Vec<Hop<'a>> {
+        let chain = self.chain(subject);
+        let hop = |(i, hold): (usize, &&'a Hold)| {
+            let sent = hold.kind.in_transit();
+            let next = chain.get(i + 1);
+            let onward = next.is_some_and(|h| h.presumed && h.from == Some(hold.party));
+            Hop { hold, in_transit: sent && next.is_none(), presumed: sent && onward }
+        };
+        chain.iter().enumerate().map(hop).collect()
+    }
+
     /// Who holds the subject at `t`.
     pub fn at(&self, subject: UnitNumber, t: Timestamp) -> Option<&Hold> {
         self.chain(subject).into_iter().rev().find(|h| h.at <= t)
     }
 
-    /// When the goods first left the hands of a brand or factory: the first hold by a party that
-    /// `is_origin` says is none. `None` while they have not, by `until`.
+    /// Whether a hand-over was taken back: its sender voided the paper, as recorded by `known_by`.
+    /// When that happened does not matter: a voided paper was wrong from the start, so its goods
+    /// never moved by it. Goods that were returned did move.
+    pub fn is_void(&self, hand_over: &Hold, known_by: Timestamp) -> bool {
+        let same = |h: &Hold| {
+            h.kind == HoldKind::Voided
+                && Some(h.party) == hand_over.from
+                && h.shipment_no == hand_over.shipment_no
+                && h.recorded_at <= known_by
+        };
+        // The pack itself says so, also of what was taken out of it before its paper was voided.
+        hand_over.kind.in_transit() && self.own_holds(hand_over.subject).iter().any(same)
+    }
+
+    /// The chain as it stands by what was recorded by `known_by`: without hand-overs that were
+    /// taken back, and without receipts of them.
+    pub fn standing(&self, subject: UnitNumber, known_by: Timestamp) -> Vec<&Hold> {
+        let mut chain = self.chain(subject);
+        chain.retain(|h| h.recorded_at <= known_by);
+        let mut never_got = None;
+        chain.retain(|h| {
+            let receipt = h.kind == HoldKind::Received && never_got == Some(h.party);
+            let void = self.is_void(h, known_by);
+            if !receipt {
+                never_got = void.then_some(h.party);
+            }
+            !void && !receipt
+        });
+        chain
+    }
+
+    /// In whose hands the subject stood at `t`, hand-overs that were taken back left out.
+    pub fn stood_at(&self, subject: UnitNumber, t: Timestamp) -> Option<&Hold> {
+        self.standing(subject, Timestamp::MAX).into_iter().rev().find(|h| h.at <= t)
+    }
+
+    /// When the goods first left the hands of a brand or factory: the first hold that stands by a
+    /// party that `is_origin` says is none. `None` while they have not, by `until`.
     pub fn left_origin(
         &self,
         subject: UnitNumber,
         until: Timestamp,
         is_origin: impl Fn(PartyId) -> bool,
     ) -> Option<Timestamp> {
-        let chain = self.chain(subject);
+        let chain = self.standing(subject, Timestamp::MAX);
         chain.iter().find(|h| h.at <= until && !is_origin(h.party)).map(|h| h.at)
     }
 
@@ -288,6 +347,73 @@ pub(crate) mod tests {
         let origin = |p: PartyId| p == PartyId(2);
         assert_eq!(facts.left_origin(n(1), t(99), origin), None);
         assert_eq!(facts.left_origin(n(1), t(500), origin), Some(t(100)));
+    }
+
+    /// The sender `party` takes back its paper `S` about `subject`.
+    pub(crate) fn voided(subject: u64, at: i64, party: i64) -> Hold {
+        let shipment_no = Some("S".to_owned());
+        let kind = HoldKind::Voided;
+        Hold { kind, shipment_no, ..hold(subject, at, party, Some(party)) }
+    }
+
+    #[test]
+    fn what_was_taken_back_moved_nothing() {
+        let origin = |p: PartyId| p == PartyId(2);
+        let sent =
+            |at, no: &str| Hold { shipment_no: Some(no.to_owned()), ..hold(10, at, 3, Some(2)) };
+        let received = |at| Hold { kind: HoldKind::Received, ..hold(10, at, 3, None) };
+        let returned = |at| Hold {
+            kind: HoldKind::Returned,
+            shipment_no: Some("R".to_owned()),
+            ..hold(10, at, 2, Some(3))
+        };
+        let left = |holds: Vec<Hold>, until: i64| {
+            let born = [hold(1, 5, 2, None), hold(10, 10, 2, None)];
+            // Unit 1 was taken out of the carton before its paper was voided, unit 2 was not.
+            let inside = [inside(1, 10, 20, Some(150)), inside(2, 10, 20, None)];
+            let facts = CustodyFacts::new(born.into_iter().chain(holds), inside);
+            let left = facts.left_origin(n(1), t(until), origin);
+            assert_eq!(left, facts.left_origin(n(2), t(until), origin));
+            assert_eq!(left.is_none(), facts.stood_at(n(1), t(until)).unwrap().party == PartyId(2));
+            left.map(Timestamp::as_second)
+        };
+        let void = || voided(10, 200, 2);
+        assert_eq!(left(vec![sent(100, "S")], 500), Some(100));
+        // Wrong from the start: before the day it was taken back too.
+        assert_eq!(left(vec![sent(100, "S"), void()], 500), None);
+        assert_eq!(left(vec![sent(100, "S"), void()], 140), None);
+        assert_eq!(left(vec![sent(100, "S"), received(120), void()], 140), None);
+        // Another paper of the same sender is not that one.
+        assert_eq!(left(vec![sent(100, "S1"), void()], 140), Some(100));
+        // A return is no void, nor is one that was taken back.
+        let back = |at| Hold { shipment_no: Some("R".to_owned()), ..voided(10, at, 3) };
+        let went = vec![sent(100, "S"), received(110), returned(120), back(130)];
+        assert_eq!(left(went, 140), Some(100));
+    }
+
+    #[test]
+    fn a_void_counts_from_when_it_was_recorded() {
+        let sent = Hold { shipment_no: Some("S".to_owned()), ..hold(1, 100, 3, Some(2)) };
+        let facts = CustodyFacts::new([hold(1, 5, 2, None), sent, voided(1, 200, 2)], []);
+        let parties = |known_by| facts.standing(n(1), t(known_by)).len();
+        assert_eq!((parties(150), parties(200)), (2, 2));
+        assert_eq!(facts.standing(n(1), t(150))[1].party, PartyId(3));
+        assert_eq!(facts.standing(n(1), t(200))[1].party, PartyId(2));
+    }
+
+    #[test]
+    fn a_receipt_is_presumed_of_who_shipped_on() {
+        let onward = Hold { presumed: true, ..hold(1, 200, 4, Some(3)) };
+        let received = Hold { kind: HoldKind::Received, ..hold(1, 300, 4, None) };
+        let mut holds = vec![hold(1, 10, 2, None), hold(1, 100, 3, Some(2)), onward];
+        let read = |holds: &[Hold]| {
+            let facts = CustodyFacts::new(holds.to_vec(), []);
+            let hops = facts.hops(n(1)).into_iter();
+            hops.map(|hop| (hop.hold.party.0, hop.in_transit, hop.presumed)).collect::<Vec<_>>()
+        };
+        assert_eq!(read(&holds), [(2, false, false), (3, false, true), (4, true, false)]);
+        holds.push(received);
+        assert_eq!(read(&holds)[2..], [(4, false, false), (4, false, false)]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use crate::code::TraceCode;
 use crate::gs1::Sscc;
+use crate::refusal::Refusal;
 
 pub use problem::IdentifierProblem;
 
@@ -80,6 +81,26 @@ impl Scheme {
         match self {
             Scheme::Imei | Scheme::Meid | Scheme::Eid | Scheme::Mac | Scheme::Sscc => true,
             Scheme::Code | Scheme::Sn | Scheme::Part => false,
+        }
+    }
+
+    /// How many of these one unit bears at most; none where nothing bounds them. A phone has an
+    /// IMEI for each of its radios, and two of those.
+    pub const fn count_max(self) -> Option<usize> {
+        match self {
+            Scheme::Imei => Some(2),
+            _ => None,
+        }
+    }
+
+    /// Whether one more may go onto a unit that bears `held` of them.
+    ///
+    /// # Errors
+    /// [`Refusal::IdentifiersFull`].
+    pub fn has_room(self, held: usize) -> Result<(), Refusal> {
+        match self.count_max() {
+            Some(most) if held >= most => Err(Refusal::IdentifiersFull),
+            _ => Ok(()),
         }
     }
 

@@ -101,6 +101,9 @@ refusals! {
     /// No unit, pack or code answers to this.
     UnknownSubject "unknown_subject" NotFound
         "no unit or pack answers to this; commission or pack it first";
+    /// No shipment has this number.
+    UnknownShipment "unknown_shipment" NotFound
+        "no shipment has this number here; check the number and whose paper it is";
     /// The code fails its own arithmetic.
     ForgedCode "forged_code" Invalid "the code is not one of ours; read it again from the label";
     /// The code was never issued.
@@ -154,6 +157,9 @@ refusals! {
     /// Another identifier is taken by a live unit.
     IdentifierTaken "identifier_taken" Conflict
         "this identifier already belongs to a live unit; check for a mixed-up label";
+    /// The unit bears as many identifiers of this kind as one may.
+    IdentifiersFull "identifiers_full" Conflict
+        "the unit bears two IMEIs, which is all a phone has; move the old one away first";
     /// The parent named is not one the tree allows.
     ParentKind "parent_kind" Invalid "a party of this kind cannot stand under that parent";
     /// The parent chain would close on itself.

@@ -171,6 +171,8 @@ pub fn receive(
 ) -> Result<Option<UnitNumber>, Refusal> {
     let chain = custody.chain(subject);
     match chain.iter().rev().find(|h| h.at <= at) {
+        // A late receipt of what was taken back since: it was never on its way.
+        Some(h) if custody.is_void(h, Timestamp::MAX) => Err(Refusal::NotInTransit),
         Some(h) if h.party == party && h.kind.in_transit() => Ok(custody.parent_at(subject, at)),
         Some(h) if h.party == party => Err(Refusal::AlreadyReceived),
         _ => Err(Refusal::NotInTransit),

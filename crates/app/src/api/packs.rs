@@ -177,8 +177,8 @@ impl Telling<'_> {
         let product = |id: &i64| self.reference.product_by_id(ProductId(*id));
         let products = dossier.pack.products.iter().filter_map(product);
         let parents = dossier.parents.iter().filter(|p| self.travelled(dossier, p.number));
-        let chain = dossier.custody.chain(unit_number(self.subject));
-        let hops = chain.into_iter().filter(|hold| self.hand(hold.party));
+        let hops = dossier.custody.hops(unit_number(self.subject));
+        let hops = hops.iter().filter(|hop| self.hand(hop.hold.party));
         let papers = contents::papers(&dossier.events);
         let own = |paper: &&Paper| self.hand(paper.to) || paper.from.is_some_and(|p| self.hand(p));
         PackReply {

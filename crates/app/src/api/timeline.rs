@@ -7,7 +7,7 @@ use crate::flows::House;
 use crate::flows::access::Sight;
 use crate::flows::compliance::trace_clock;
 use crate::flows::custody::instant;
-use crate::flows::dossier::{Shown, aliases};
+use crate::flows::dossier::{Shown, aliases, happened_at};
 use crate::flows::find::unit_number;
 use crate::flows::reference::Reference;
 use crate::flows::verify::Verified;
@@ -36,7 +36,7 @@ pub struct EventReply {
     pub id: String,
     /// What happened.
     pub kind: &'static str,
-    /// When, in the sender's offset.
+    /// When it happened to this unit or pack, in the sender's offset.
     pub happened_at: String,
     /// When it was recorded.
     pub recorded_at: String,
@@ -223,10 +223,11 @@ impl Telling<'_> {
         let tree = &self.reference.tree;
         let site = event.site.and_then(|s: SiteId| self.reference.site_by_id(s));
         let all = self.sight.shows(Fact::AllHops);
+        let happened_at = instant(happened_at(event, self.subject));
         Some(EventReply {
             id: hex(&event.id.0),
             kind: event.body.kind(),
-            happened_at: instant(event.happened_at).display_with_offset(offset).to_string(),
+            happened_at: happened_at.display_with_offset(offset).to_string(),
             recorded_at: self.text(event.recorded_at),
             party: event.party.and_then(|p| tree.get(p)).map(|p| p.code.clone()),
             site: site.filter(|_| all).map(|s| s.code.clone()),

@@ -3,7 +3,7 @@
 
 use super::activations::WarrantyReply;
 use crate::flows::reference::{Recall, Reference};
-use domain::custody::Hold;
+use domain::custody::Hop;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -119,23 +119,24 @@ pub struct HopReply {
     pub since: String,
     /// `produced`, `shipped`, `received`, `returned`, …
     pub kind: &'static str,
-    /// Whether it is on its way to that party.
+    /// Whether it is still on its way to that party.
     pub in_transit: bool,
-    /// Whether receipt is presumed from a later shipment.
+    /// Whether the party's receipt is presumed from its later shipment.
     pub presumed: bool,
 }
 
 impl HopReply {
-    /// A hold as a reply; nothing when its party is unknown.
-    pub fn of(reference: &Reference, brand: i64, hold: &Hold) -> Option<Self> {
+    /// A hop as a reply; nothing when its party is unknown.
+    pub fn of(reference: &Reference, brand: i64, hop: &Hop<'_>) -> Option<Self> {
+        let hold = hop.hold;
         let party = reference.tree.get(hold.party)?;
         Some(Self {
             party: party.code.clone(),
             name: party.name.clone(),
             since: super::instant_text(reference, brand, hold.at),
             kind: hold.kind.as_str(),
-            in_transit: hold.kind.in_transit(),
-            presumed: hold.presumed,
+            in_transit: hop.in_transit,
+            presumed: hop.presumed,
         })
     }
 }

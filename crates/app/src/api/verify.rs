@@ -21,7 +21,7 @@ use axum::response::{IntoResponse, Response};
 use domain::access::Fact;
 use domain::code::TraceCode;
 use domain::id::BrandId;
-use domain::identifier::{Identifier, Scheme};
+use domain::identifier::Scheme;
 use domain::verdict::CodeReading;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -214,14 +214,12 @@ impl Asking<'_> {
                 let reply = self.one(&reference, reading, None, counted).await?;
                 (StatusCode::OK, ResultReply::One(Box::new(reply)))
             }
-            Reading::Ambiguous(code, other) => {
-                let imei = Identifier::parse(Scheme::Imei, raw).is_ok();
-                let second = if imei { "imei" } else { "sn" };
+            Reading::Ambiguous(one, other) => {
                 let mut choices = Vec::with_capacity(2);
-                for (scheme, number) in [("code", code), (second, other)] {
+                for (scheme, number) in [one, other] {
                     let issued = CodeReading::Issued;
                     let reply = self.one(&reference, issued, Some(number), counted).await?;
-                    choices.push(ChoiceReply { scheme, reply });
+                    choices.push(ChoiceReply { scheme: scheme.as_str(), reply });
                 }
                 (StatusCode::MULTIPLE_CHOICES, ResultReply::Two(ChoicesReply { choices }))
             }
@@ -317,9 +315,9 @@ impl Asking<'_> {
     fn custody(&self, reference: &Reference, known: &Known, sight: &Sight<'_>) -> CustodyReply {
         let now = self.house.clock.now();
         let holder = verify::holder(known, now).and_then(|h| reference.tree.get(h.party));
-        let chain = known.custody.chain(unit_number(known.record.number));
-        let shown = chain.into_iter().filter(|hold| sight.shows_hop(hold.party));
-        let hops = shown.filter_map(|hold| HopReply::of(reference, known.record.brand, hold));
+        let hops = known.custody.hops(unit_number(known.record.number));
+        let shown = hops.iter().filter(|hop| sight.shows_hop(hop.hold.party));
+        let hops = shown.filter_map(|hop| HopReply::of(reference, known.record.brand, hop));
         CustodyReply {
             channel: holder.and_then(|party| sight.channel(party)),
             hops: hops.collect(),

@@ -60,9 +60,10 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
             let why = "both a pack's SSCC and a unit's serial number: say --scheme sscc or sn";
             return Err(Fault::failed(format!("{} is {why}", args.what)));
         }
-        (None, Reading::Ambiguous(..)) => {
-            let why = "both a trace code and another unit's identifier: say --scheme code or sn";
-            return Err(Fault::failed(format!("{} is {why}", args.what)));
+        (None, Reading::Ambiguous((one, _), (other, _))) => {
+            let why = format!("one unit's {one} and another's {other}");
+            let why = format!("{} is {why}: say --scheme {one} or {other}", args.what);
+            return Err(Fault::failed(why));
         }
     };
     audit::flush(&house).await?;

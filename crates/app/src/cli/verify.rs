@@ -44,7 +44,7 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
             Reading::Number(number, code) => vec![(Some(number), code)],
             Reading::Nothing(code) => vec![(None, code)],
             // Both are shown: which was meant only the person can say.
-            Reading::Ambiguous(a, b) => {
+            Reading::Ambiguous((_, a), (_, b)) => {
                 let issued = domain::verdict::CodeReading::Issued;
                 all_good = false;
                 vec![(Some(a), issued), (Some(b), issued)]

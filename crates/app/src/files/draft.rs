@@ -134,6 +134,9 @@ pub struct TerritoryDraft {
     pub polygons: Option<String>,
 }
 
+/// An identifier and the column it stood in: what is wrong with it is told there.
+pub type Placed = (&'static str, Identifier);
+
 /// A row of `production`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProductionDraft {
@@ -147,10 +150,10 @@ pub struct ProductionDraft {
     pub site_code: String,
     /// The trace code to bind; none takes one of the open unprinted batch.
     pub code: Option<TraceCode>,
-    /// IMEIs, MEIDs, EIDs and MAC addresses, none twice.
-    pub identifiers: Vec<Identifier>,
+    /// IMEIs, MEIDs, EIDs and MAC addresses, none twice, each with the column it stood in.
+    pub identifiers: Vec<Placed>,
     /// Built-in parts, none twice.
-    pub parts: Vec<Identifier>,
+    pub parts: Vec<Placed>,
     /// Production line, may be empty.
     pub line: String,
     /// Production lot, may be empty.
@@ -391,6 +394,11 @@ impl TerritoryDraft {
 }
 
 impl ProductionDraft {
+    /// Every number of the unit but its serial number, with the column each stood in.
+    pub fn numbers(&self) -> impl Iterator<Item = &Placed> {
+        self.identifiers.iter().chain(&self.parts)
+    }
+
     fn parse(row: &RawRow, zone: &TimeZone) -> Result<Self, Vec<Refused>> {
         let mut f = Fields::new(row, zone);
         let sn = f.must("sn", |cell| Identifier::parse(Scheme::Sn, cell));
@@ -481,15 +489,15 @@ impl ShipmentDraft {
 fn take_new(
     f: &mut Fields<'_>,
     name: &'static str,
-    known: &mut Vec<Identifier>,
+    known: &mut Vec<Placed>,
     found: impl IntoIterator<Item = Identifier>,
 ) {
     for identifier in found {
-        if known.contains(&identifier) {
+        if known.iter().any(|(_, one)| *one == identifier) {
             let more = format!("{} twice in this row", identifier.shown());
             f.refuse(name, more);
         } else {
-            known.push(identifier);
+            known.push((name, identifier));
         }
     }
 }

@@ -29,7 +29,7 @@ mod xlsx;
 mod tests;
 
 pub use draft::{
-    Draft, PackDraft, PartyDraft, ProductDraft, ProductionDraft, ShipmentDraft, SiteDraft,
+    Draft, PackDraft, PartyDraft, Placed, ProductDraft, ProductionDraft, ShipmentDraft, SiteDraft,
     TerritoryDraft, parse_row,
 };
 pub use export::{ErrorFile, csv_line};

@@ -201,8 +201,8 @@ fn territories_are_read() {
 fn production_is_read() {
     let read = drafts(Kind::Production, PRODUCTION.as_bytes());
     let [Draft::Production(first), Draft::Production(held)] = &read[..] else { panic!() };
-    let values: Vec<_> = first.identifiers.iter().map(|i| i.value()).collect();
-    assert_eq!(values, ["86083778353374", "86068124158683"]);
+    let values: Vec<_> = first.identifiers.iter().map(|(at, i)| (*at, i.value())).collect();
+    assert_eq!(values, [("imei1", "86083778353374"), ("imei2", "86068124158683")]);
     assert_eq!(first.produced_at.offset_minutes, 480);
     assert_eq!(first.produced_at.at, held.produced_at.at);
     assert_eq!((first.inspection, held.inspection), (Inspection::Pass, Inspection::Hold));

@@ -360,7 +360,7 @@ fn bound(
     loaded: &Loaded,
     at: Timestamp,
 ) -> (Option<PartyId>, Option<RegionSet>, bool) {
-    let Some(hold) = loaded.custody.at(unit_number(loaded.number), at) else {
+    let Some(hold) = loaded.custody.stood_at(unit_number(loaded.number), at) else {
         return (None, None, false);
     };
     let sells = reference.tree.get(hold.party).is_some_and(|p| p.kind.sells());

@@ -3,7 +3,6 @@
 use super::access::Sight;
 use super::audit;
 use super::caller::{Caller, Scope};
-use super::custody::instant;
 use super::find::unit_number;
 use super::house::House;
 use super::outcome::FlowError;
@@ -14,7 +13,7 @@ use domain::custody::CustodyFacts;
 use domain::refusal::{Refusal, Refused};
 use domain::verdict::CodeReading;
 use std::collections::HashSet;
-use store::event::{Body, Event};
+use store::event::{Body, Event, Row};
 use store::finding::FindingRecord;
 use store::unit::UnitRecord;
 
@@ -136,13 +135,18 @@ pub(super) async fn journey(
         _ => true,
     };
     events.retain(named);
-    events.sort_by_key(|e| (e.happened_at, e.recorded_at, e.id));
+    events.sort_by_key(|e| (happened_at(e, subject), e.recorded_at, e.id));
     Ok(events)
 }
 
-/// When an event happened, as an instant.
-pub fn happened_at(event: &Event) -> jiff::Timestamp {
-    instant(event.happened_at)
+/// When an event happened to a unit or pack, microseconds: one production event tells of many
+/// units, and its rows hold the time of each.
+pub fn happened_at(event: &Event, subject: i64) -> i64 {
+    let own = event.subjects.iter().find(|s| s.number == subject);
+    match own.map(|subject| &subject.row) {
+        Some(Row::Commissioned(row)) => row.produced_at,
+        _ => event.happened_at,
+    }
 }
 
 /// The numbers of the further codes that a unit was given, in order.

@@ -240,15 +240,20 @@ pub async fn move_identifier(
             return Err(Refused::new(Refusal::BeforeProduction, "unit").into());
         }
         if onto {
-            mandate::may_bind(&reference, caller, identifier.scheme(), "identifier")?;
+            mandate::may_bind(&reference, caller, identifier.scheme(), "value")?;
         }
         let found = find::identifier(house, caller.brand, identifier).await?;
         match (onto, found) {
             (true, Some(_)) => {
-                return Err(Refused::new(Refusal::IdentifierTaken, "identifier").into());
+                return Err(Refused::new(Refusal::IdentifierTaken, "value").into());
             }
             (false, other) if other != Some(unit) => {
-                return Err(Refused::new(Refusal::UnknownSubject, "identifier").into());
+                return Err(Refused::new(Refusal::UnknownSubject, "value").into());
+            }
+            (true, None) => {
+                let same = |row: &&IdentifierRow| row.scheme == identifier.scheme().as_str();
+                let held = record.identifiers.iter().filter(same).count();
+                identifier.scheme().has_room(held).map_err(|why| Refused::new(why, "value"))?;
             }
             _ => {}
         }

@@ -12,7 +12,7 @@ use super::outcome::{FlowError, RowOutcome};
 use super::recorded::Recorded;
 use super::reference::Reference;
 use super::ship::look_again;
-use crate::files::ProductionDraft;
+use crate::files::{Placed, ProductionDraft};
 use domain::code::TraceCode;
 use domain::id::ProductId;
 use domain::identifier::Identifier;
@@ -139,13 +139,13 @@ impl<'a> Judging<'a> {
             Some(Err(why)) => refused.push(why),
             None => {}
         }
-        for identifier in draft.identifiers.iter().chain(&draft.parts) {
-            let field = identifier.scheme().as_str();
-            if let Err(why) = may_bind(self.reference, self.caller, identifier.scheme(), field) {
+        for (field, identifier) in draft.numbers() {
+            let scheme = identifier.scheme();
+            if let Err(why) = may_bind(self.reference, self.caller, scheme, field) {
                 refused.push(why);
             } else if self.is_taken(identifier) {
                 let more = identifier.shown();
-                refused.push(Refused::because(Refusal::IdentifierTaken, field, more));
+                refused.push(Refused::because(Refusal::IdentifierTaken, *field, more));
             }
         }
         if let Some(number) = made.number
@@ -158,7 +158,7 @@ impl<'a> Judging<'a> {
         }
         let sn = draft.sn.value().to_owned();
         self.sns.insert(sn, (born_hash(&made.row), made.number));
-        for identifier in draft.identifiers.iter().chain(&draft.parts) {
+        for (_, identifier) in draft.numbers() {
             self.taken.insert((identifier.scheme().as_str(), identifier.value().to_owned()));
         }
         Judged::New(Box::new(made))
@@ -187,7 +187,7 @@ impl<'a> Judging<'a> {
         let (Some(product), Some(site), true) = (product, site, refused.is_empty()) else {
             return Err(refused);
         };
-        let identifier = |i: &Identifier| IdentifierRow {
+        let identifier = |(_, i): &Placed| IdentifierRow {
             scheme: i.scheme().as_str().to_owned(),
             value: i.value().to_owned(),
         };
@@ -195,7 +195,7 @@ impl<'a> Judging<'a> {
         Ok(CommissionedRow {
             batch: 0,
             disposition: draft.disposition.map(|d| d.as_str().to_owned()),
-            identifiers: draft.identifiers.iter().chain(&draft.parts).map(identifier).collect(),
+            identifiers: draft.numbers().map(identifier).collect(),
             inspection: inspection_word(draft.inspection),
             kit: draft.kit.as_ref().map(|main| main.shown().to_owned()),
             line: some(&draft.line),

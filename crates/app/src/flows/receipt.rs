@@ -8,6 +8,7 @@ use super::house::{EventDraft, House};
 use super::mandate::speaks_for;
 use super::outcome::{FlowError, RACES_MAX};
 use super::ship::several_senders;
+use domain::custody::{CustodyFacts, Hold, HoldKind, PACK_DEPTH_MAX};
 use domain::id::PartyId;
 use domain::refusal::{Refusal, Refused};
 use jiff::Timestamp;
@@ -26,7 +27,7 @@ pub struct Paper {
 /// the party under it.
 ///
 /// # Errors
-/// [`Refusal::UnknownSubject`] when nothing was shipped to the party under that number.
+/// [`Refusal::UnknownShipment`] when nothing was shipped to the party under that number.
 pub async fn paper(
     house: &House,
     caller: &Caller,
@@ -57,7 +58,7 @@ pub async fn paper(
         let senders = papers.iter().map(|paper| paper.from.0).collect::<Vec<_>>();
         return Err(several_senders(&reference, &senders).into());
     }
-    let none = || Refused::new(Refusal::UnknownSubject, "shipment_no").into();
+    let none = || Refused::new(Refusal::UnknownShipment, "shipment_no").into();
     papers.pop().ok_or_else(none)
 }
 
@@ -129,7 +130,9 @@ impl Paper {
                         && hold.kind.in_transit()
                         && hold.shipment_no.as_deref() == paper
                 });
-                if !waits {
+                let waits = chain.last().filter(|_| waits).map(|hold| hold.at);
+                let Some(sent_at) = waits else { continue };
+                if self.came_in_pieces(house, *number, sent_at).await? {
                     continue;
                 }
                 missing.push(*number);
@@ -156,6 +159,44 @@ impl Paper {
             }
         }
         Err(FlowError::Busy)
+    }
+
+    /// Whether all that was in a pack when it was sent was received, each by itself: then only the
+    /// empty pack is still on its way, and nobody misses that.
+    async fn came_in_pieces(
+        &self,
+        house: &House,
+        pack: i64,
+        sent_at: Timestamp,
+    ) -> Result<bool, FlowError> {
+        let mut open = vec![(pack, 0)];
+        while let Some((pack, depth)) = open.pop() {
+            let mut inside = house.store.children_fetch(pack).await?;
+            inside.retain(|c| c.covers(sent_at));
+            if inside.is_empty() || depth >= PACK_DEPTH_MAX {
+                return Ok(false);
+            }
+            // What is still inside settles it soonest.
+            inside.sort_by_key(|c| c.to.is_some());
+            for child in inside {
+                let mut facts = CustodyFacts::default();
+                let number = child.child.get() as i64;
+                house.store.custody_fetch(&[number], &mut facts).await?;
+                let received = |hold: &Hold| {
+                    hold.kind == HoldKind::Received
+                        && hold.party == self.party
+                        && hold.at >= sent_at
+                };
+                if facts.own_holds(child.child).iter().any(received) {
+                    continue;
+                }
+                if house.store.pack_fetch(number).await?.is_none() {
+                    return Ok(false);
+                }
+                open.push((number, depth + 1));
+            }
+        }
+        Ok(true)
     }
 
     /// Whether an earlier receipt said the same of the subject.

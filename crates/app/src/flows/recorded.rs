@@ -37,7 +37,8 @@ impl Recorded {
         let mut recorded = Self::default();
         let mut names = BTreeSet::new();
         for draft in drafts {
-            let all = std::iter::once(&draft.sn).chain(&draft.identifiers).chain(&draft.parts);
+            let others = draft.numbers().map(|(_, identifier)| identifier);
+            let all = std::iter::once(&draft.sn).chain(others);
             names.extend(all.map(|i| (i.value(), i.scheme())));
             if let Some(raw) = &draft.code {
                 let found = code_renewing(house, reference, raw.as_str()).await?;

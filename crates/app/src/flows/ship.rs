@@ -302,7 +302,7 @@ async fn sender(
     }
     let senders = house.store.shipment_senders(caller.brand.0, shipment_no).await?;
     match senders[..] {
-        [] => Err(Refused::new(Refusal::UnknownSubject, "shipment_no").into()),
+        [] => Err(Refused::new(Refusal::UnknownShipment, "shipment_no").into()),
         [one] => Ok(PartyId(one)),
         _ => Err(several_senders(reference, &senders).into()),
     }
@@ -343,7 +343,7 @@ pub async fn void(
                 // It was taken back before: nothing is left to do.
                 return Ok(0);
             }
-            return Err(Refused::new(Refusal::UnknownSubject, "shipment_no").into());
+            return Err(Refused::new(Refusal::UnknownShipment, "shipment_no").into());
         }
         let mut commit = Commit::default();
         let mut overlay = Overlay::new(house, &reference, brand);
@@ -363,7 +363,9 @@ pub async fn void(
             let draft = EventDraft::about(caller, *number, at, subject.recorded_at(), body);
             let event = draft.by(house, holder);
             overlay.touch(&subject, at);
-            commit.outbox.push(look_again(&event));
+            // The paper was wrong from the start: what happened since it was written is concerned.
+            let content = since.as_microsecond().to_string();
+            commit.outbox.push(Outbox { content, ..look_again(&event) });
             commit.events.push(event);
         }
         commit.relies_on = overlay.into_guards();

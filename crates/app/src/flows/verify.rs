@@ -74,12 +74,13 @@ pub enum Reading {
     Number(i64, CodeReading),
     /// It names nothing: why.
     Nothing(CodeReading),
-    /// It names two different units: as a code and as an identifier.
-    Ambiguous(i64, i64),
+    /// It names two different units: as what it names each, the more particular first.
+    Ambiguous((Scheme, i64), (Scheme, i64)),
 }
 
-/// Reads a query: a trace code if its check character holds and its number was issued, else an
-/// IMEI, else an SN of the brand. `scheme` forces one reading. The reference rows are renewed when
+/// Reads a query: as a trace code if its check character holds and its number was issued, as an
+/// IMEI and the like, and as an SN of the brand; it may name one unit or two. `scheme` forces one
+/// reading. The reference rows are renewed when
 /// the code lies outside what they know.
 ///
 /// # Errors
@@ -112,25 +113,33 @@ pub async fn read(
         return Ok(code);
     }
     let named = named(house, brand, raw, scheme).await?;
-    Ok(match (code, named) {
-        (Reading::Number(a, reading), Some(b)) if a != b => {
-            // An alias and its unit's serial number name the same thing.
-            let a = find::unit_of_code(house, a).await?;
-            if a == b { Reading::Number(b, reading) } else { Reading::Ambiguous(a, b) }
+    if let Reading::Number(a, reading) = code {
+        if named.iter().all(|(_, b)| *b == a) {
+            return Ok(code);
         }
-        (Reading::Nothing(_), Some(number)) => Reading::Number(number, CodeReading::Issued),
-        (code, _) => code,
+        // An alias and its unit's serial number name the same thing.
+        let a = find::unit_of_code(house, a).await?;
+        return Ok(match named.iter().find(|(_, b)| *b != a) {
+            Some(other) => Reading::Ambiguous((Scheme::Code, a), *other),
+            None => Reading::Number(a, reading),
+        });
+    }
+    Ok(match named[..] {
+        [] => code,
+        [(_, number)] => Reading::Number(number, CodeReading::Issued),
+        [one, other, ..] => Reading::Ambiguous(one, other),
     })
 }
 
-/// The unit an identifier names. Without a brand, only identifiers of the whole deployment are
-/// tried.
+/// The units that a text names as an identifier, none twice, the more particular reading first.
+/// Without a brand, only identifiers of the whole deployment are tried.
 async fn named(
     house: &House,
     brand: Option<BrandId>,
     raw: &str,
     scheme: Option<Scheme>,
-) -> Result<Option<i64>, FlowError> {
+) -> Result<Vec<(Scheme, i64)>, FlowError> {
+    let mut found: Vec<(Scheme, i64)> = Vec::new();
     let candidates = match scheme {
         Some(scheme) => Identifier::parse(scheme, raw).into_iter().collect(),
         None => guess_kinds(raw),
@@ -143,11 +152,11 @@ async fn named(
             continue;
         }
         let Some(brand) = brand.or((!scoped).then_some(BrandId(0))) else { continue };
-        if let Some(number) = find::identifier(house, brand, &identifier).await? {
-            return Ok(Some(number));
-        }
+        let named = find::identifier(house, brand, &identifier).await?;
+        let new = named.filter(|number| found.iter().all(|(_, known)| known != number));
+        found.extend(new.map(|number| (identifier.scheme(), number)));
     }
-    Ok(None)
+    Ok(found)
 }
 
 /// Verifies a number: a unit's, or a code's that is an alias of one.

@@ -95,7 +95,8 @@ fn waiting_value(scheme: &str, value: &str) -> String {
 /// on; nothing here may fail the commissioning.
 pub async fn replay(house: &House, brand: BrandId, drafts: &[ProductionDraft]) {
     for draft in drafts {
-        let identifiers = std::iter::once(&draft.sn).chain(&draft.identifiers);
+        let identifiers = draft.identifiers.iter().map(|(_, identifier)| identifier);
+        let identifiers = std::iter::once(&draft.sn).chain(identifiers);
         for identifier in identifiers {
             let value = format!("{} {}", identifier.scheme().as_str(), identifier.value());
             if let Err(error) = replay_one(house, brand, &value).await {

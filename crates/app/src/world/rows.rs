@@ -50,12 +50,15 @@ pub fn production(
     let model = &MODELS[unit.model];
     let mut identifiers = Vec::new();
     if model.tac.len() == 8 {
-        for slot in 0..2 {
-            identifiers.push(imei(model.tac, place * 2 + slot)?);
+        for (slot, column) in ["imei1", "imei2"].into_iter().enumerate() {
+            identifiers.push((column, imei(model.tac, place * 2 + slot)?));
         }
     }
     let parts = match model.network {
-        true => vec![identifier(Scheme::Part, &format!("BAT{}{:08}", model.letters, place + 1))?],
+        true => {
+            let serial = format!("BAT{}{:08}", model.letters, place + 1);
+            vec![("parts", identifier(Scheme::Part, &serial)?)]
+        }
         false => Vec::new(),
     };
     Ok(ProductionDraft {

@@ -4,6 +4,7 @@ use super::pen::{LABEL_COLUMNS, Pen};
 use crate::cli::term::{Tone, pad, plain};
 use crate::cli::words;
 use crate::flows::custody::instant;
+use crate::flows::dossier::happened_at;
 use crate::pages::event_words::event_word;
 use domain::id::PartyId;
 use store::event::{ActivatedBody, Body, Event, FindingRow, Row};
@@ -15,11 +16,8 @@ impl Pen<'_> {
             return String::new();
         }
         let mut text = self.heading("档案", "Timeline");
-        let mut events: Vec<_> =
-            events.iter().map(|event| (happened_at(event, subject), event)).collect();
-        events.sort_by_key(|(at, event)| (*at, event.recorded_at));
-        for (at, event) in events {
-            let when = words::minute(&self.zone, instant(at));
+        for event in events {
+            let when = words::minute(&self.zone, instant(happened_at(event, subject)));
             let what = pad(event_word(self.lang, event.body.kind()), LABEL_COLUMNS);
             let who = self.paint.tone(Tone::Dim, &self.who(event));
             let told = join([self.told(&event.body), self.kit(event, subject)]);
@@ -140,15 +138,6 @@ impl Pen<'_> {
             crate::pages::i18n::Lang::Zh => format!("授权 {}", self.party(PartyId(id))),
             crate::pages::i18n::Lang::En => format!("bound to {}", self.party(PartyId(id))),
         }
-    }
-}
-
-/// When it happened to this unit: a bulk production event holds the time of each.
-fn happened_at(event: &Event, unit: i64) -> i64 {
-    let own = event.subjects.iter().find(|s| s.number == unit);
-    match own.map(|subject| &subject.row) {
-        Some(Row::Commissioned(row)) => row.produced_at,
-        _ => event.happened_at,
     }
 }
 

@@ -423,8 +423,8 @@ impl Part {
     fn flow_cells(&self, unit: &UnitRecord, custody: &CustodyFacts) -> Vec<Option<String>> {
         let reference = &*self.reference;
         let as_of = self.cursor.as_of;
-        let mut chain = custody.chain(unit_number(unit.number));
-        chain.retain(|hold| hold.at <= as_of && hold.recorded_at <= as_of);
+        let mut chain = custody.standing(unit_number(unit.number), as_of);
+        chain.retain(|hold| hold.at <= as_of);
         let origin = is_origin(reference);
         let left = chain.iter().find(|hold| !origin(hold.party)).map(|h| h.at.to_string());
         let first = |kind: PartyKind| {

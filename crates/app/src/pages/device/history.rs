@@ -12,6 +12,7 @@ use store::event::{Body, Event};
 use store::unit::UnitRecord;
 
 use crate::flows::custody::instant;
+use crate::flows::dossier::happened_at;
 use crate::flows::reference::Reference;
 use crate::pages::i18n::Lang;
 use crate::pages::place::{city_name, full_name};
@@ -51,13 +52,13 @@ impl History<'_> {
         let plain = |kind, when| TimelineEntry { kind, when, place: None, party: None, note: None };
         Some(match &event.body {
             Body::Commissioned { .. } => {
-                let made = self.unit.produced_at.unwrap_or(event.happened_at);
-                let when = When::On(self.day(made));
+                let when = When::On(self.day(happened_at(event, self.unit.number)));
                 TimelineEntry { place: self.origin(), ..plain(TimelineKind::Produced, when) }
             }
             Body::Inspected { inspection, .. } if inspection == "pass" => {
                 plain(TimelineKind::Inspected, on)
             }
+            Body::Shipped { .. } if self.was_voided(event) => return None,
             Body::Shipped { to, .. } => {
                 let party = self.public_party(*to);
                 if !*left && self.is_origin(event.party) && !self.is_origin(Some(PartyId(*to))) {
@@ -79,6 +80,17 @@ impl History<'_> {
             Body::Recalled { .. } => plain(TimelineKind::Recalled, on),
             Body::Decommissioned { .. } => plain(TimelineKind::Decommissioned, on),
             _ => return None,
+        })
+    }
+
+    /// Whether a shipment's paper was taken back: it moved nothing.
+    fn was_voided(&self, shipped: &Event) -> bool {
+        let Body::Shipped { shipment_no: paper, .. } = &shipped.body else { return false };
+        self.events.iter().any(|event| match &event.body {
+            Body::ShipmentVoided { shipment_no, .. } => {
+                (event.home, event.party, shipment_no) == (shipped.home, shipped.party, paper)
+            }
+            _ => false,
         })
     }
 

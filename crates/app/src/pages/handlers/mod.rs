@@ -65,7 +65,7 @@ async fn read_code(
         Reading::Number(number, reading) => (reading, Some(number)),
         Reading::Nothing(reading) => (reading, None),
         // Read as a code alone, a text never has two meanings.
-        Reading::Ambiguous(number, _) => (CodeReading::Issued, Some(number)),
+        Reading::Ambiguous((_, number), _) => (CodeReading::Issued, Some(number)),
     })
 }
 
