@@ -19,7 +19,6 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::access::Fact;
-use domain::code::TraceCode;
 use domain::id::BrandId;
 use domain::identifier::Scheme;
 use domain::verdict::CodeReading;
@@ -184,7 +183,7 @@ impl Asking<'_> {
         let reading = self.try_answer(raw, scheme, counted);
         match self.house.one_snapshot(reading).await {
             Err(Failed::Store) => {
-                let reading = reading_without_store(self.house, raw, scheme);
+                let reading = verify::reading_without_store(self.house, raw, scheme);
                 let verified = verify::unavailable(reading);
                 let reply = bare(&verified);
                 // What arithmetic alone tells stays true while the store is down.
@@ -340,14 +339,6 @@ fn bare(verified: &Verified) -> VerifyReply {
         recall: None,
         warranty: None,
         seller: None,
-    }
-}
-
-fn reading_without_store(house: &House, raw: &str, scheme: Option<Scheme>) -> CodeReading {
-    let as_code = matches!(scheme, None | Some(Scheme::Code));
-    match TraceCode::parse(raw).ok().filter(|_| as_code) {
-        Some(code) if house.ring().decode(&code).is_err() => CodeReading::Forged,
-        _ => CodeReading::NotACode,
     }
 }
 

@@ -234,6 +234,15 @@ fn nothing(reading: CodeReading) -> Verified {
     Verified { decision: decide(&facts), unit: None }
 }
 
+/// What arithmetic alone tells of a text, while the store does not answer.
+pub fn reading_without_store(house: &House, raw: &str, scheme: Option<Scheme>) -> CodeReading {
+    let as_code = matches!(scheme, None | Some(Scheme::Code));
+    match TraceCode::parse(raw).ok().filter(|_| as_code) {
+        Some(code) if house.ring().decode(&code).is_err() => CodeReading::Forged,
+        _ => CodeReading::NotACode,
+    }
+}
+
 /// What is said when the store does not answer.
 pub fn unavailable(reading: CodeReading) -> Verified {
     let facts = VerdictFacts { code: reading, store_available: false, unit: None };

@@ -1,8 +1,9 @@
 //! Every state of the device page, its headers and its language.
 
-use super::world::{PHONE, world};
+use super::world::{PHONE, load, world};
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
+use dossier::files::Kind;
 use dossier::flows::lifecycle::{Change, change};
 use dossier::flows::scans::Audience;
 use tower::ServiceExt;
@@ -131,6 +132,57 @@ async fn nobody_learns_how_near_a_guess_came() {
     for page in &pages[1..] {
         assert_eq!(*page, pages[0]);
     }
+}
+
+/// An address of a picture is for browsers: the server never calls it, wherever it leads.
+#[tokio::test]
+async fn nobody_makes_the_server_call_an_address() {
+    let world = world().await;
+    let inside = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    inside.set_nonblocking(true).expect("a setting");
+    let port = inside.local_addr().expect("an address").port();
+    let (gtin, site) = ("6912345678926", "F1");
+    let head = "gtin,name_zh,category,picture";
+    let product = format!("{head}\n{gtin},x,phone,https://127.0.0.1:{port}/x.png\n");
+    load(&world.house, Kind::Products, product).await;
+    let made = "2026-04-18T08:00:00+08:00";
+    let unit = format!("sn,gtin,produced_at,site_code\nCALL1,{gtin},{made},{site}\n");
+    load(&world.house, Kind::Production, unit).await;
+    let number = world.house.store.identifier_fetch("sn", 1, "CALL1").await.expect("it reads");
+    let code = world.code(number.expect("it was made"));
+    let page = world.get(&format!("/d/{code}")).await;
+    assert!(page.text.contains(&format!("src=\"https://127.0.0.1:{port}/x.png\"")));
+    let called = inside.accept().map(|(_, from)| from);
+    assert_eq!(called.expect_err("nobody calls").kind(), std::io::ErrorKind::WouldBlock);
+}
+
+/// What arithmetic knows stays true while the store is down, on the page as over the API.
+#[tokio::test]
+async fn a_forged_code_is_forged_while_the_store_is_down() {
+    use domain::code::TraceCode;
+    use store::engine::{Plan, Step};
+    let world = world().await;
+    let real = world.phone(0);
+    let letters = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
+    let ring = world.house.ring();
+    let forged = letters.chars().flat_map(|one| letters.chars().map(move |last| (one, last)));
+    let forged = forged
+        .map(|(one, last)| format!("{}{one}{}{last}", &real[..4], &real[5..12]))
+        .find(|text| TraceCode::parse(text).is_ok_and(|code| ring.decode(&code).is_err()));
+    let forged = forged.expect("most texts with a fitting check character are forged");
+    assert_eq!(world.get(&format!("/d/{forged}")).await.h1(), "无法确认为正品");
+    let broken = Plan::new(vec![Step::run("ALTER TABLE batch RENAME TO away", Vec::new())]);
+    let away = Plan::new(vec![Step::run("ALTER TABLE unit RENAME TO gone", Vec::new())]);
+    for plan in [broken, away] {
+        world.house.store.engine().write(plan).await.expect("it is renamed");
+    }
+    let down = world.get(&format!("/d/{real}")).await;
+    assert_eq!(
+        (down.status, down.h1().as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, "暂时无法验证")
+    );
+    let page = world.get(&format!("/d/{forged}")).await;
+    assert_eq!((page.status, page.h1().as_str()), (StatusCode::OK, "无法确认为正品"));
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ impl Page {
     }
 }
 
-async fn load(house: &House, kind: Kind, csv: String) {
+pub async fn load(house: &House, kind: Kind, csv: String) {
     let input = Box::new(std::io::Cursor::new(csv.into_bytes()));
     let mut table = Table::from_reader(kind, Format::Csv, input).expect("a table");
     let mut refused = Vec::new();

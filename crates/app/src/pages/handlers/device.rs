@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use domain::gs1::Gtin;
 use domain::id::ProductId;
+use domain::identifier::Scheme;
 use domain::verdict::CodeReading;
 use std::sync::Arc;
 
@@ -59,8 +60,8 @@ async fn answer(house: &House, visit: &Visit, code: &str, gtin: Option<&str>) ->
         }
         Err(FlowError::Refused(_)) => error(house, visit, ErrorKind::Unreadable).await,
         Err(_) => {
-            let view = unavailable(house, visit, code).await;
-            page(visit, StatusCode::SERVICE_UNAVAILABLE, render_device(&view))
+            let (status, view) = without_store(house, visit, code).await;
+            page(visit, status, render_device(&view))
         }
     }
 }
@@ -106,12 +107,18 @@ fn is_of_product(reference: &Reference, number: i64, gtin: &str) -> bool {
     product.zip(gtin).is_some_and(|(product, gtin)| product.gtin == gtin.as14())
 }
 
-/// The page of a store that does not answer. It says nothing about the code.
-async fn unavailable(house: &House, visit: &Visit, code: &str) -> DeviceView {
+/// The page of a store that does not answer. It says nothing about the code but what arithmetic
+/// knows of it.
+async fn without_store(house: &House, visit: &Visit, code: &str) -> (StatusCode, DeviceView) {
     let reference = house.reference().await.ok().unwrap_or_default();
-    let verified = verify::unavailable(CodeReading::NotACode);
+    let reading = verify::reading_without_store(house, code, Some(Scheme::Code));
+    let verified = verify::unavailable(reading);
     let present = present(house, visit, &reference, &verified);
-    present.bare(PageState::Unavailable, &page_url(&segment(code)))
+    let (status, state) = match reading {
+        CodeReading::Forged => (StatusCode::OK, PageState::Unverifiable),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, PageState::Unavailable),
+    };
+    (status, present.bare(state, &page_url(&segment(code))))
 }
 
 /// A text as one segment of a path: whatever a visitor typed stays inside it.
