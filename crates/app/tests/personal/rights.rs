@@ -20,6 +20,7 @@ on_both! {
     staff_find_read_correct_and_erase,
     nothing_of_the_ledger_moves_when_somebody_is_erased,
     a_person_sees_exports_corrects_and_erases_by_the_page,
+    what_a_person_reads_of_themselves_is_recorded,
     telephones_cannot_be_gone_through,
     a_session_opens_one_unit_alone,
     a_hold_keeps_and_stops,
@@ -412,4 +413,24 @@ async fn an_auditor_looks_and_is_led_to_nobody(world: &World) {
     }
     let shop = scene.staff("T1-53", "persons:read").await;
     assert_eq!(code(&shop.find(MARY).await), (403, "not_allowed"));
+}
+
+async fn what_a_person_reads_of_themselves_is_recorded(world: &World) {
+    let scene = Scene::new(world).await;
+    scene.register(0, MARY).await;
+    let id = scene.staff("BRAND", "persons").await.id(MARY).await;
+    // A try that fails shows nothing, so it tells nothing.
+    assert_eq!(scene.open(0, JOHN, &scene.scratch(0)).await.0, 422);
+    let token = scene.token(0, MARY_TYPED).await;
+    let (status, _) = scene.form(0, &[("token", &token), ("act", "export")]).await;
+    assert_eq!(status, 200);
+    let told = scene.trail(&id).await;
+    let own: Vec<_> = told.iter().filter(|record| record.actor == "person").collect();
+    let verbs: Vec<_> = own.iter().map(|record| &*record.verb).collect();
+    assert_eq!(verbs, ["exported", "opened"], "{told:?}");
+    assert!(own.iter().all(|r| r.count == Some(1) && r.address.is_none() && r.party.is_none()));
+    let text = format!("{own:?}");
+    for raw in ["13987650123", "0123\"", "26312000001234", &scene.scratch(0)] {
+        assert!(!text.contains(raw), "{raw}: {text}");
+    }
 }
