@@ -88,7 +88,7 @@ fn batch_reply(reference: &Reference, batch: &Batch) -> BatchReply {
         (status = 200, description = "A page", body = PageReply<BatchReply>),
         (status = 403, description = "Needs scope codes:read", body = Problem),
     ),
-    security(("key" = ["mint", "codes:read"]))
+    security(("key" = ["mint"]), ("key" = ["codes:read"]))
 )]
 pub(super) async fn list_batches(
     State(house): State<Arc<House>>,
@@ -185,7 +185,7 @@ pub struct CodesQuery {
             content((String = "text/csv"), (String = "application/x-ndjson"))),
         (status = 404, description = "No such batch", body = Problem),
     ),
-    security(("key" = ["mint", "codes:read"]))
+    security(("key" = ["mint"]), ("key" = ["codes:read"]))
 )]
 pub(super) async fn stream_codes(
     State(house): State<Arc<House>>,
@@ -284,7 +284,7 @@ pub struct SymbolQuery {
         (status = 200, description = "The symbol", content((String = "image/svg+xml"))),
         (status = 404, description = "No such batch or code", body = Problem),
     ),
-    security(("key" = ["mint", "codes:read"]))
+    security(("key" = ["mint"]), ("key" = ["codes:read"]))
 )]
 pub(super) async fn draw_code(
     State(house): State<Arc<House>>,

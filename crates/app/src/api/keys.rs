@@ -128,7 +128,7 @@ async fn given_reply(house: &House, given: Given) -> Result<GivenReply, Problem>
         (status = 200, description = "A page", body = PageReply<KeyReply>),
         (status = 400, description = "Cannot be read", body = Problem),
     ),
-    security(("key" = ["keys", "keys:read"]))
+    security(("key" = ["keys"]), ("key" = ["keys:read"]))
 )]
 pub(super) async fn list_keys(
     State(house): State<Arc<House>>,

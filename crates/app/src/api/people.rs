@@ -184,7 +184,7 @@ pub(super) async fn invite_person(
 #[utoipa::path(
     get, path = "/api/v1/invitations", tag = "people", params(PageQuery),
     responses((status = 200, description = "A page", body = PageReply<InvitationReply>)),
-    security(("key" = ["people", "people:read"]))
+    security(("key" = ["people"]), ("key" = ["people:read"]))
 )]
 pub(super) async fn list_invitations(
     State(house): State<Arc<House>>,
@@ -223,7 +223,7 @@ pub(super) async fn withdraw_invitation(
 #[utoipa::path(
     get, path = "/api/v1/people", tag = "people", params(PageQuery),
     responses((status = 200, description = "A page", body = PageReply<PersonReply>)),
-    security(("key" = ["people", "people:read"]))
+    security(("key" = ["people"]), ("key" = ["people:read"]))
 )]
 pub(super) async fn list_people(
     State(house): State<Arc<House>>,

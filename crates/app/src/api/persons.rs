@@ -155,7 +155,7 @@ impl From<Held> for PersonReply {
         (status = 403, description = "For the brand only", body = Problem),
         (status = 404, description = "No such person", body = Problem),
     ),
-    security(("key" = ["persons", "persons:read"]))
+    security(("key" = ["persons"]), ("key" = ["persons:read"]))
 )]
 pub(super) async fn find_person(
     State(house): State<Arc<House>>,
@@ -177,7 +177,7 @@ pub(super) async fn find_person(
         (status = 403, description = "For the brand only", body = Problem),
         (status = 404, description = "No such person", body = Problem),
     ),
-    security(("key" = ["persons", "persons:read"]))
+    security(("key" = ["persons"]), ("key" = ["persons:read"]))
 )]
 pub(super) async fn show_person(
     State(house): State<Arc<House>>,
