@@ -11,6 +11,7 @@ on_both! {
     a_service_centre_sees_the_technical_history_of_what_it_holds,
     an_authority_sees_what_lies_in_its_region,
     serial_numbers_are_for_those_who_see_identifiers,
+    each_kind_of_party_reads_what_is_its_own,
 }
 
 /// A second plant, a service centre, authorities; a unit with an IMEI of each plant on its way.
@@ -168,4 +169,66 @@ async fn serial_numbers_are_for_those_who_see_identifiers(world: &World) {
     );
     world.take(Kind::Shipments, &back).await;
     assert_eq!(told().await, Value::Null);
+}
+
+/// Units, packs, keys, people and batches, read by those who are neither the brand nor a hand of the
+/// channel, each with every scope that reads; and by an auditor of the brand, who reads all of it.
+async fn each_kind_of_party_reads_what_is_its_own(world: &World) {
+    goods(world).await;
+    let pack = sscc(1);
+    world.make(&sns(3..4)).await;
+    let packed = format!("sscc,child,packed_at\n{pack},CY000003,2026-05-21T08:00:00+08:00\n");
+    world.take(Kind::Packs, &packed).await;
+    let brand = world.desk("BRAND", "all,keys,people").await;
+    let order = serde_json::json!({"gtin": PHONE, "count": 3});
+    let (_, batch) = brand.post("/api/v1/batches", &order).await;
+    let reading = "read,keys:read,people:read,codes:read,persons:read,audit";
+    let codes = format!("/api/v1/batches/{}/codes", batch["id"]);
+    let (unit, pack) = ("/api/v1/units/CY000001", format!("/api/v1/packs/{pack}"));
+    let find = serde_json::json!({"phone": "13800138000", "reason": "a letter"});
+    // Whether unit and pack are within sight.
+    for (party, seen) in [
+        ("BRAND", [true, true]),
+        ("REG-44", [true, false]),
+        ("REG-33", [false, false]),
+        ("REG-TV", [false, false]),
+        ("SHOP-MALL", [false, false]),
+        ("SVC", [false, false]),
+    ] {
+        let desk = world.desk(party, reading).await;
+        for (path, seen) in [unit, &pack].into_iter().zip(seen) {
+            let status = desk.get(path).await.0;
+            assert_eq!(status, if seen { 200 } else { 404 }, "{party} {path}");
+        }
+        let whole = party == "BRAND";
+        // Lists hold a party's own: of keys the one it asks with.
+        let keys = desk.get("/api/v1/keys").await.1;
+        let named = keys["items"].as_array().into_iter().flatten();
+        let parties: Vec<_> = named.filter_map(|key| key["party"].as_str()).collect();
+        assert!(parties.contains(&party) && parties.iter().all(|of| *of == party), "{keys}");
+        assert_eq!(desk.get("/api/v1/people").await, (200, page_of_nothing()), "{party}");
+        let batches = desk.get("/api/v1/batches").await.1;
+        assert_eq!(batches["items"].as_array().is_some_and(|b| !b.is_empty()), whole, "{party}");
+        if whole {
+            assert_eq!(desk.text(&codes).await.lines().count(), 4);
+        } else {
+            assert_eq!(desk.get(&codes).await.0, 404, "{party}");
+        }
+        let expected = if whole { (200, 404) } else { (403, 403) };
+        let audit = desk.get("/api/v1/audit").await.0;
+        let person = desk.post("/api/v1/persons/find", &find).await.0;
+        assert_eq!((audit, person), expected, "{party}");
+        // None of these scopes changes anything.
+        for (path, body) in [
+            ("/api/v1/keys", serde_json::json!({"party": party, "scopes": ["read"]})),
+            ("/api/v1/invitations", serde_json::json!({"party": party, "role": "desk"})),
+            ("/api/v1/batches", order.clone()),
+        ] {
+            assert_eq!(desk.post(path, &body).await.0, 403, "{party} {path}");
+        }
+    }
+}
+
+fn page_of_nothing() -> Value {
+    serde_json::json!({"items": [], "next_cursor": null})
 }
