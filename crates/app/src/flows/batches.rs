@@ -302,8 +302,8 @@ pub async fn export(house: &House, caller: &Caller, id: BatchId) -> Result<Batch
     Ok(batch)
 }
 
-/// A batch as far as its codes were handed out: one that is still drawn from holds codes that nobody
-/// knows yet. Scratch codes are for the printer alone.
+/// A batch as far as its codes were handed out: one that is still drawn from holds codes that
+/// nobody knows yet. Scratch codes are for the printer alone.
 async fn handed_out(house: &House, batch: Batch) -> Result<Batch, FlowError> {
     let mut count = batch.count;
     if batch.purpose == Purpose::Unprinted && batch.state == BatchState::Issued {
