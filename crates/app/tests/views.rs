@@ -172,7 +172,7 @@ async fn serial_numbers_are_for_those_who_see_identifiers(world: &World) {
 }
 
 /// Units, packs, keys, people and batches, read by those who are neither the brand nor a hand of
-/// the channel, each with every scope that reads; and by an auditor of the brand, who reads all of it.
+/// the channel, each with every scope that reads; and by an auditor of the brand, who reads all.
 async fn each_kind_of_party_reads_what_is_its_own(world: &World) {
     goods(world).await;
     let pack = sscc(1);
