@@ -20,6 +20,7 @@ on_both! {
     voided_ranges_may_repeat_and_overlap,
     a_void_batch_is_not_delivered,
     nothing_is_drawn_from_what_left_the_house,
+    who_only_reads_codes_changes_no_batch,
 }
 
 async fn mint(world: &World, purpose: Purpose, count: i64) -> Batch {
@@ -173,5 +174,46 @@ async fn nothing_is_drawn_from_what_left_the_house(world: &World) {
     assert!(next >= open.end(), "a new batch is minted: {next}");
     // Codes written out may still be bound by name.
     make(world, "NAMED", Some(code(world, &exported, 4))).await;
+    world.agrees().await;
+}
+
+/// An auditor looks at a batch that is still drawn from: what was handed out, and it stays open.
+async fn who_only_reads_codes_changes_no_batch(world: &World) {
+    let (open, printed) =
+        (mint(world, Purpose::Unprinted, 5).await, mint(world, Purpose::Printed, 3).await);
+    let auditor = world.desk("BRAND", "codes:read").await;
+    let path = |batch: &Batch, tail: &str| format!("/api/v1/batches/{}/codes{tail}", batch.id);
+    let lines = async |batch: &Batch| auditor.text(&path(batch, "")).await.lines().count() - 1;
+    assert_eq!(lines(&open).await, 0, "nothing was handed out");
+    make(world, "DRAWN0", None).await;
+    assert_eq!((lines(&open).await, lines(&printed).await), (1, 3));
+    let drawn = |place| path(&open, &format!("/{}.svg", code(world, &open, place).as_str()));
+    assert!(auditor.text(&drawn(0)).await.contains("<svg"));
+    assert_eq!(auditor.get(&drawn(1)).await.0, 404, "nobody knows it yet");
+    make(world, "DRAWN1", None).await;
+    assert_eq!(world.unit("DRAWN1").await, open.first + 1, "it is drawn from as before");
+    // Scratch codes are for the printer: they prove whose a unit is.
+    let caller = world.caller().await;
+    let order = Mint {
+        product: printed.product.map(domain::id::ProductId),
+        purpose: Purpose::Printed,
+        count: 2,
+        scratch: true,
+    };
+    let scratch = batches::mint(&world.house, &caller, order).await;
+    let scratch = scratch.expect("it is minted");
+    let printer = world.desk("BRAND", "mint").await;
+    assert!(printer.text(&path(&scratch, "")).await.starts_with("code,url,scratch\n"));
+    assert!(auditor.text(&path(&scratch, "")).await.starts_with("code,url\n"));
+    // Who reads is told so in the trail, and how many codes it read.
+    dossier::flows::audit::flush(&world.house).await.expect("it writes");
+    let wanted = dossier::flows::audit::Wanted {
+        object: Some(open.id.to_string()),
+        most: 100,
+        ..Default::default()
+    };
+    let told = dossier::flows::audit::list(&world.house, &caller, &wanted).await.expect("told");
+    let reads = told.0.iter().filter(|record| record.verb == "read").count();
+    assert_eq!(reads, 3, "{:?}", told.0);
     world.agrees().await;
 }

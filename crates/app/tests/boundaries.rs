@@ -16,6 +16,7 @@ use store::reference::Purpose;
 on_both! {
     regions_bound_what_is_read_of_the_whole_brand,
     regions_bound_what_is_said_and_seen_of_goods,
+    regions_bound_what_is_built_and_granted,
     an_invitation_ends_with_whoever_gave_it,
     what_belongs_to_no_brand_is_told_no_brand,
     names_are_not_gone_through_where_one_is_chosen,
@@ -112,6 +113,76 @@ async fn regions_bound_what_is_said_and_seen_of_goods(world: &World) {
     assert_eq!(refused.field(), (403, "not_allowed", "units"), "{}", refused.text);
     assert_eq!(west.post(path, stolen("CY000000")).await.status, 200);
     assert_eq!(owner.post(path, stolen("CY000001")).await.status, 200);
+}
+
+/// What becomes of one row of a file: the first line of the answer, its outcome and its field.
+async fn row(who: &Browser, kind: &str, (head, row): (&str, &str)) -> (String, String) {
+    let said = [("sec-fetch-site", "same-origin")];
+    let path = format!("/api/v1/import/{kind}?update=true");
+    let reply = who.ask(("POST", &path), &said, ("text/csv", format!("{head}\n{row}\n"))).await;
+    let line = reply.text.lines().next().unwrap_or_default();
+    let line: Value = serde_json::from_str(line).expect("a line of JSON");
+    let told = |text: &Value| text.as_str().unwrap_or_default().to_owned();
+    let problem = &line["problems"][0];
+    let code = (told(&problem["code"]) == "not_allowed").then(|| told(&problem["field"]));
+    (told(&line["outcome"]), code.unwrap_or_default())
+}
+
+/// A member bound to regions builds and grants inside them alone, whatever else its role may do.
+async fn regions_bound_what_is_built_and_granted(world: &World) {
+    let owner = owner(world).await;
+    let order = json!({"party": "BRAND", "role": "channel_manager", "regions": ["53"]});
+    let west = owner.invites(world, "west", order).await;
+    let order = json!({"party": "T1-53", "role": "channel_manager", "regions": ["5301"]});
+    let tier = owner.invites(world, "tier", order).await;
+    let ring = "[116.3,39.9],[116.5,39.9],[116.4,40.0],[116.3,39.9]";
+    let fence = format!(r#""{{""type"":""Polygon"",""coordinates"":[[{ring}]]}}""#);
+    let grants = "party_code,gtin,regions,from_on,polygons";
+    let fenced = format!("T1-53,*,5303,2026-02-01,{fence}");
+    let only_fenced = format!("T1-53,*,,2026-02-01,{fence}");
+    let parties = "code,kind,name,parent_code,region";
+    let sites = "code,party_code,kind,name,region";
+    // Built by the owner elsewhere: whoever is bound neither draws it in nor leaves it out.
+    let far = ("W-11", (sites, "W-11,T1-53,warehouse,仓,110101"));
+    assert_eq!(row(&owner, "sites", far.1).await.0, "taken", "{}", far.0);
+    let table = [
+        (&west, "territories", (grants, "T1-53,*,11,2026-02-01,"), Some("regions")),
+        (&west, "territories", (grants, "T1-53,*,5301|11,2026-02-01,"), Some("regions")),
+        (&west, "territories", (grants, "T1-53,*,CN,2026-02-01,"), Some("regions")),
+        (&west, "territories", (grants, "T1-53,*,US,2026-02-01,"), Some("regions")),
+        (&west, "territories", (grants, &fenced), Some("polygons")),
+        (&west, "territories", (grants, &only_fenced), Some("polygons")),
+        (&west, "territories", (grants, "T1-53,*,5301|5303,2026-02-01,"), None),
+        (&tier, "territories", (grants, "T2-53,*,53,2026-02-01,"), Some("regions")),
+        (&tier, "territories", (grants, "T2-53,*,5301,2026-02-01,"), None),
+        (&west, "parties", (parties, "T2-11,tier2,京,T1-53,110101"), Some("region")),
+        (&west, "parties", (parties, "T2-00,tier2,无,T1-53,"), Some("region")),
+        (&west, "parties", (parties, "T2-54,tier2,五华,T1-53,530102"), None),
+        (&west, "parties", (parties, "T2-54,tier2,五华,T1-53,110101"), Some("region")),
+        (&west, "parties", (parties, "T2-54,tier2,盘龙,T1-53,530103"), None),
+        (&tier, "parties", (parties, "T2-55,tier2,曲靖,T1-53,530302"), Some("region")),
+        (&west, "sites", (sites, "W-1,T1-53,warehouse,仓,110101"), Some("region")),
+        (&west, "sites", (sites, "W-1,T1-53,warehouse,仓,"), Some("region")),
+        (&west, "sites", (sites, "W-1,T1-53,warehouse,仓,530102"), None),
+        (&west, "sites", (sites, "W-1,T1-53,warehouse,仓,110101"), Some("region")),
+        (&west, "sites", (sites, "W-11,T1-53,warehouse,仓,530102"), Some("region")),
+    ];
+    for (who, kind, text, refused) in table {
+        let expected = match refused {
+            Some(field) => ("refused".to_owned(), field.to_owned()),
+            None => ("taken".to_owned(), String::new()),
+        };
+        assert_eq!(row(who, kind, text).await, expected, "{kind} {}", text.1);
+    }
+    // Who is bound to nothing goes on building everywhere.
+    for (kind, text) in [
+        ("territories", (grants, "T1-53,*,11,2026-03-01,")),
+        ("territories", (grants, fenced.as_str())),
+        ("parties", (parties, "T2-54,tier2,京,T1-53,110101")),
+        ("sites", (sites, "W-1,T1-53,warehouse,仓,110101")),
+    ] {
+        assert_eq!(row(&owner, kind, text).await.0, "taken", "{kind} {}", text.1);
+    }
 }
 
 async fn an_invitation_ends_with_whoever_gave_it(world: &World) {

@@ -61,6 +61,15 @@ async fn units_that_left_without_a_code_are_counted_and_named(world: &World) {
         }
     }
     assert_eq!(seen, sns(0..7));
+    // Codes were told, page by page, and so the trail says.
+    audit::flush(&world.house).await.expect("it writes");
+    let wanted = audit::Wanted { kind: Some("codes".into()), most: 100, ..Default::default() };
+    let (told, _) = audit::list(&world.house, &world.caller().await, &wanted).await.expect("told");
+    let gtin = format!("0{PHONE}");
+    let reads = told.iter().filter(|record| record.verb == "read" && record.object == gtin);
+    let mut counts: Vec<_> = reads.filter_map(|record| record.count).collect();
+    counts.sort_unstable();
+    assert_eq!(counts, [1, 3, 3], "{told:?}");
     // Written out to be printed, the codes are on the labels.
     let reference = world.house.reference().await.expect("it reads");
     let batch = reference.batch_of(world.unit("CY000000").await).expect("it has one").id;

@@ -8,6 +8,8 @@ use crate::custody::Hold;
 use crate::id::PartyId;
 use crate::identifier::Scheme;
 use crate::party::{PartyKind, PartyTree};
+use crate::region::{RegionCode, RegionSet};
+use crate::role::in_regions;
 
 /// What somebody says about a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -140,6 +142,37 @@ pub fn may_enter(
     }
 }
 
+/// Whether whoever is bound to `regions` may seat a party or a site there, and if not, at which
+/// part of the row and why. A place that is not known lies in none.
+pub fn may_seat(
+    regions: &[String],
+    seat: Option<&str>,
+) -> Result<(), (&'static str, &'static str)> {
+    if in_regions(regions, seat) {
+        return Ok(());
+    }
+    Err(("region", "it is bound to regions, and seats parties and sites only inside them"))
+}
+
+/// Whether whoever is bound to `regions` may grant these, and if not, at which part of the row and
+/// why. Each must lie inside by its prefix: a country does not, and of a fence it is not known.
+pub fn may_grant(
+    regions: &[String],
+    granted: &RegionSet,
+) -> Result<(), (&'static str, &'static str)> {
+    if regions.is_empty() {
+        return Ok(());
+    }
+    if !granted.fences().is_empty() {
+        return Err(("polygons", "it is bound to regions, and grants no fences"));
+    }
+    let inside = |code| in_regions(regions, Some(RegionCode::as_str(&code)));
+    if !granted.is_empty() && granted.include().all(inside) {
+        return Ok(());
+    }
+    Err(("regions", "it is bound to regions, and grants only what lies inside them"))
+}
+
 /// Whether a party is the brand itself: it alone mints, exports, delivers and voids codes.
 pub fn is_brand(tree: &PartyTree, party: PartyId) -> bool {
     tree.get(party).is_some_and(|p| p.kind == PartyKind::Brand)
@@ -157,6 +190,9 @@ mod tests {
     use crate::custody::tests::hold;
     use crate::party::Party;
     use crate::party::tests::{party, tree};
+    use crate::region::fixture::{code, divisions};
+    use crate::region::{Datum, Polygon};
+    use std::sync::Arc;
 
     /// The tree of the party tests with a second factory 9, a service centre 10, a recycler 11.
     fn house() -> PartyTree {
@@ -265,6 +301,42 @@ mod tests {
                 let said = may_enter(&tree, PartyId(caller), entry).is_ok();
                 assert_eq!(said, allowed.contains(&caller), "{entry:?} by {caller}");
             }
+        }
+    }
+
+    #[test]
+    fn who_is_bound_to_regions_builds_only_inside_them() {
+        let bound = ["5301".to_owned(), "42".to_owned()];
+        let ring = [(102.6, 25.2), (102.8, 25.2), (102.8, 24.9), (102.6, 25.2)];
+        let fence = Arc::new(Polygon::new("kunming", &[ring.to_vec()], Datum::Wgs84).unwrap());
+        let granted = |include: &[&str], fences: &[Arc<Polygon>]| {
+            let include: Vec<_> = include.iter().map(|text| code(text)).collect();
+            RegionSet::new(&include, &[], fences.to_vec(), &divisions()).unwrap()
+        };
+        let table: [(&[&str], Option<&str>); 8] = [
+            (&["530102"], None),
+            (&["5301", "422801"], None),
+            (&["5301", "530302"], Some("regions")),
+            (&["53"], Some("regions")),
+            (&["11"], Some("regions")),
+            (&["CN"], Some("regions")),
+            (&["US"], Some("regions")),
+            (&[], Some("regions")),
+        ];
+        for (include, refused) in table {
+            let said = may_grant(&bound, &granted(include, &[])).err().map(|(field, _)| field);
+            assert_eq!(said, refused, "{include:?}");
+            assert!(may_grant(&[], &granted(include, &[])).is_ok(), "{include:?}");
+        }
+        let fenced = granted(&["5301"], &[fence]);
+        assert_eq!(may_grant(&bound, &fenced).err().map(|(field, _)| field), Some("polygons"));
+        assert!(may_grant(&[], &fenced).is_ok());
+        // A code that is no more is judged by the one that took its place.
+        assert!(may_grant(&["3712".to_owned()], &granted(&["371202"], &[])).is_err());
+        assert!(may_grant(&["3701".to_owned()], &granted(&["371202"], &[])).is_ok());
+        for (seat, may) in [(Some("530102"), true), (Some("110101"), false), (None, false)] {
+            assert_eq!(may_seat(&bound, seat).is_ok(), may, "{seat:?}");
+            assert!(may_seat(&[], seat).is_ok(), "{seat:?}");
         }
     }
 

@@ -14,7 +14,7 @@ mod polygon;
 mod set;
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 
 use std::fmt;
 use std::str::FromStr;

@@ -75,14 +75,17 @@ impl Role {
     /// What it may do. `docs/access.md` shows the same table; a test compares them.
     pub fn scopes(self) -> &'static [Scope] {
         use Scope::{
-            All, Audit, Export, Keys, Lifecycle, Master, People, Produce, Read, Ship, Verify,
+            All, Audit, CodesRead, Export, Keys, KeysRead, Lifecycle, Master, People, PeopleRead,
+            PersonsRead, Produce, Read, Ship, Verify,
         };
         match self {
             Self::Owner | Self::Admin => &[All, Keys, People],
             Self::Quality => &[Verify, Produce, Lifecycle, Read],
             Self::ChannelManager => &[Verify, Master, Ship, Read],
             Self::AfterSales => &[Verify, Lifecycle, Read],
-            Self::Auditor => &[Verify, Read, Audit, Export],
+            Self::Auditor => {
+                &[Verify, Read, Audit, Export, KeysRead, PeopleRead, CodesRead, PersonsRead]
+            }
             Self::LineOperator => &[Verify, Produce],
             Self::Warehouse => &[Verify, Ship, Read],
             Self::Finance | Self::Desk => &[Verify, Read],
@@ -136,6 +139,17 @@ mod tests {
     }
 
     #[test]
+    fn docs_hold_the_table() {
+        let docs = include_str!("../../../docs/access.md");
+        for role in Role::ALL {
+            let scopes: Vec<_> =
+                role.scopes().iter().map(|scope| format!("`{}`", scope.as_str())).collect();
+            let row = format!("| `{}` | {} |", role.as_str(), scopes.join(", "));
+            assert!(docs.contains(&row), "docs/access.md lacks the row\n{row}");
+        }
+    }
+
+    #[test]
     fn an_owner_gives_every_role_and_an_admin_every_other() {
         for role in Role::ALL {
             assert!(gives(Role::Owner, role), "{role:?}");
@@ -157,7 +171,16 @@ mod tests {
 
     #[test]
     fn an_auditor_changes_nothing() {
-        let reading = [Scope::Verify, Scope::Read, Scope::Audit, Scope::Export];
+        let reading = [
+            Scope::Verify,
+            Scope::Read,
+            Scope::Audit,
+            Scope::Export,
+            Scope::KeysRead,
+            Scope::PeopleRead,
+            Scope::CodesRead,
+            Scope::PersonsRead,
+        ];
         assert!(Role::Auditor.scopes().iter().all(|scope| reading.contains(scope)));
     }
 

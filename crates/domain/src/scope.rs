@@ -36,11 +36,19 @@ pub enum Scope {
     Keys,
     /// Invite, list, change and remove the people who work here.
     People,
+    /// List keys.
+    KeysRead,
+    /// List the people who work here, and invitations.
+    PeopleRead,
+    /// List batches, and read their codes as far as they were handed out.
+    CodesRead,
+    /// Find and read what is held about persons, as far as it names nobody.
+    PersonsRead,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::All,
         Self::Verify,
         Self::Activate,
@@ -57,6 +65,10 @@ impl Scope {
         Self::Export,
         Self::Keys,
         Self::People,
+        Self::KeysRead,
+        Self::PeopleRead,
+        Self::CodesRead,
+        Self::PersonsRead,
     ];
 
     /// The word in keys and documents.
@@ -78,6 +90,10 @@ impl Scope {
             Self::Export => "export",
             Self::Keys => "keys",
             Self::People => "people",
+            Self::KeysRead => "keys:read",
+            Self::PeopleRead => "people:read",
+            Self::CodesRead => "codes:read",
+            Self::PersonsRead => "persons:read",
         }
     }
 
@@ -87,9 +103,21 @@ impl Scope {
     }
 
     /// Whether holding this scope is enough for another. `all` holds every other but the two that
-    /// let others in: `keys` and `people` are always named.
+    /// let others in: `keys` and `people` are always named. Who may change something may read it.
     pub fn covers(self, other: Self) -> bool {
-        self == other || (self == Self::All && !matches!(other, Self::Keys | Self::People))
+        let read = match self {
+            Self::Keys => Some(Self::KeysRead),
+            Self::People => Some(Self::PeopleRead),
+            Self::Mint => Some(Self::CodesRead),
+            Self::Persons => Some(Self::PersonsRead),
+            _ => None,
+        };
+        self == other || read == Some(other) || (self == Self::All && !other.is_named())
+    }
+
+    /// Whether it is about who else is let in, so that `all` does not hold it.
+    fn is_named(self) -> bool {
+        matches!(self, Self::Keys | Self::People | Self::KeysRead | Self::PeopleRead)
     }
 }
 
@@ -108,9 +136,24 @@ mod tests {
     #[test]
     fn all_lets_nobody_else_in() {
         for scope in Scope::ALL {
-            let lets_in = matches!(scope, Scope::Keys | Scope::People);
+            let lets_in =
+                scope.as_str().starts_with("keys") || scope.as_str().starts_with("people");
             assert_eq!(Scope::All.covers(scope), !lets_in, "{scope:?}");
             assert_eq!(Scope::Read.covers(scope), scope == Scope::Read, "{scope:?}");
+        }
+    }
+
+    #[test]
+    fn who_changes_something_reads_it_and_who_reads_it_changes_nothing() {
+        for (change, read) in [
+            (Scope::Keys, Scope::KeysRead),
+            (Scope::People, Scope::PeopleRead),
+            (Scope::Mint, Scope::CodesRead),
+            (Scope::Persons, Scope::PersonsRead),
+        ] {
+            assert!(change.covers(read), "{change:?}");
+            let covered = Scope::ALL.into_iter().filter(|scope| read.covers(*scope));
+            assert_eq!(covered.collect::<Vec<_>>(), [read]);
         }
     }
 }

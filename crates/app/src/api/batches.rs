@@ -86,9 +86,9 @@ fn batch_reply(reference: &Reference, batch: &Batch) -> BatchReply {
     get, path = "/api/v1/batches", tag = "codes", params(PageQuery),
     responses(
         (status = 200, description = "A page", body = PageReply<BatchReply>),
-        (status = 403, description = "Needs scope mint", body = Problem),
+        (status = 403, description = "Needs scope codes:read", body = Problem),
     ),
-    security(("key" = ["mint"]))
+    security(("key" = ["mint"]), ("key" = ["codes:read"]))
 )]
 pub(super) async fn list_batches(
     State(house): State<Arc<House>>,
@@ -185,7 +185,7 @@ pub struct CodesQuery {
             content((String = "text/csv"), (String = "application/x-ndjson"))),
         (status = 404, description = "No such batch", body = Problem),
     ),
-    security(("key" = ["mint"]))
+    security(("key" = ["mint"]), ("key" = ["codes:read"]))
 )]
 pub(super) async fn stream_codes(
     State(house): State<Arc<House>>,
@@ -193,7 +193,7 @@ pub(super) async fn stream_codes(
     At(id): At<i64>,
     Asked(query): Asked<CodesQuery>,
 ) -> Result<Response, Problem> {
-    let caller = keyholder.with(Scope::Mint)?;
+    let caller = keyholder.with(Scope::CodesRead)?;
     let ndjson = match query.format.as_deref() {
         None | Some("csv") => false,
         Some("ndjson") => true,
@@ -284,7 +284,7 @@ pub struct SymbolQuery {
         (status = 200, description = "The symbol", content((String = "image/svg+xml"))),
         (status = 404, description = "No such batch or code", body = Problem),
     ),
-    security(("key" = ["mint"]))
+    security(("key" = ["mint"]), ("key" = ["codes:read"]))
 )]
 pub(super) async fn draw_code(
     State(house): State<Arc<House>>,
@@ -292,7 +292,7 @@ pub(super) async fn draw_code(
     At((id, file)): At<(i64, String)>,
     Asked(query): Asked<SymbolQuery>,
 ) -> Result<Response, Problem> {
-    let caller = keyholder.with(Scope::Mint)?;
+    let caller = keyholder.with(Scope::CodesRead)?;
     let symbol = Symbol::parse(query.symbol.as_deref().unwrap_or("qr"))
         .ok_or_else(|| Problem::invalid("symbol", "must be qr or datamatrix"))?;
     let style = link_of(query.link.as_deref())?;

@@ -137,6 +137,16 @@ impl Gate {
     }
 }
 
+impl crate::pages::Counter for Gate {
+    fn house(&self) -> &Arc<House> {
+        &self.house
+    }
+
+    fn count(&self, unit: i64) -> Option<Response> {
+        self.look_at(unit).err().map(IntoResponse::into_response)
+    }
+}
+
 /// From where a request came, and how.
 #[derive(Clone, Copy)]
 struct Way<'a> {
@@ -245,6 +255,9 @@ where
             let unchosen = session.is_some() && caller.is_none();
             let extensions = request.extensions_mut();
             extensions.insert(crate::pages::Visitor(client));
+            if caller.is_none() {
+                extensions.insert(crate::pages::Looks(Arc::clone(gate) as _));
+            }
             extensions.insert(Arrival { channel, client, session, made_by });
             extensions.insert(Passed { client, caller, unchosen, gate: Arc::clone(gate) });
             match tokio::time::timeout(gate.options.patience.answer, next(request)).await {

@@ -128,14 +128,14 @@ async fn given_reply(house: &House, given: Given) -> Result<GivenReply, Problem>
         (status = 200, description = "A page", body = PageReply<KeyReply>),
         (status = 400, description = "Cannot be read", body = Problem),
     ),
-    security(("key" = ["keys"]))
+    security(("key" = ["keys"]), ("key" = ["keys:read"]))
 )]
 pub(super) async fn list_keys(
     State(house): State<Arc<House>>,
     keyholder: Keyholder,
     Asked(page): Asked<PageQuery>,
 ) -> Result<Json<PageReply<KeyReply>>, Problem> {
-    let caller = keyholder.with(Scope::Keys)?;
+    let caller = keyholder.with(Scope::KeysRead)?;
     let keys = api_keys::list(&house, &caller).await?;
     let reference = house.reference().await?;
     // An id is 48 bits in digits; it is read back as what orders it.

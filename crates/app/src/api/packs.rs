@@ -57,7 +57,7 @@ pub struct ContentReply {
     pub kind: &'static str,
     /// Trace code of a unit, SSCC of a pack.
     pub id: String,
-    /// Serial number of a unit.
+    /// Serial number of a unit, where the caller may see it.
     pub sn: Option<String>,
     /// GTINs, 14 digits: the unit's one, or all a pack holds or held.
     pub products: Vec<String>,
@@ -148,7 +148,7 @@ impl Telling<'_> {
             None => i64::MIN,
         };
         let hand = |party| self.hand(party);
-        let hands = (!self.sight.shows(Fact::AllHops)).then_some(&hand as _);
+        let hands = (!self.sight.shows(Fact::AllHops)).then_some((caller, &hand as _));
         let page = Page { beyond, most, hands };
         let found = contents::contents(self.house, self.reference, self.subject, page).await?;
         let items: Vec<_> = found.items.iter().map(|inside| self.content(inside)).collect();
@@ -164,7 +164,8 @@ impl Telling<'_> {
             Subject::Unit(unit) => {
                 let code = self.house.ring().encode(unit_number(unit.number));
                 let id = code.as_str().to_owned();
-                ContentReply { kind: "unit", id, sn: unit.sn.clone(), products, since }
+                let sn = unit.sn.clone().filter(|_| inside.named);
+                ContentReply { kind: "unit", id, sn, products, since }
             }
             Subject::Pack(pack) => {
                 let id = pack.sscc.clone();

@@ -184,14 +184,14 @@ pub(super) async fn invite_person(
 #[utoipa::path(
     get, path = "/api/v1/invitations", tag = "people", params(PageQuery),
     responses((status = 200, description = "A page", body = PageReply<InvitationReply>)),
-    security(("key" = ["people"]))
+    security(("key" = ["people"]), ("key" = ["people:read"]))
 )]
 pub(super) async fn list_invitations(
     State(house): State<Arc<House>>,
     keyholder: Keyholder,
     Asked(page): Asked<PageQuery>,
 ) -> Result<Json<PageReply<InvitationReply>>, Problem> {
-    let caller = keyholder.with(Scope::People)?;
+    let caller = keyholder.with(Scope::PeopleRead)?;
     let mut open = people::invitations(&house, &caller).await?;
     open.sort_by_key(|invitation| place(&invitation.row.id));
     let reference = house.reference().await?;
@@ -223,14 +223,14 @@ pub(super) async fn withdraw_invitation(
 #[utoipa::path(
     get, path = "/api/v1/people", tag = "people", params(PageQuery),
     responses((status = 200, description = "A page", body = PageReply<WorkerReply>)),
-    security(("key" = ["people"]))
+    security(("key" = ["people"]), ("key" = ["people:read"]))
 )]
 pub(super) async fn list_people(
     State(house): State<Arc<House>>,
     keyholder: Keyholder,
     Asked(page): Asked<PageQuery>,
 ) -> Result<Json<PageReply<WorkerReply>>, Problem> {
-    let caller = keyholder.with(Scope::People)?;
+    let caller = keyholder.with(Scope::PeopleRead)?;
     let mut found = people::list(&house, &caller).await?;
     found.sort_by_key(|person| place(&person.membership.id));
     let reference = house.reference().await?;

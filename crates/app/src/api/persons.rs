@@ -155,14 +155,14 @@ impl From<Held> for PersonReply {
         (status = 403, description = "For the brand only", body = Problem),
         (status = 404, description = "No such person", body = Problem),
     ),
-    security(("key" = ["persons"]))
+    security(("key" = ["persons"]), ("key" = ["persons:read"]))
 )]
 pub(super) async fn find_person(
     State(house): State<Arc<House>>,
     keyholder: Keyholder,
     Input(body): Input<PersonFindBody>,
 ) -> Result<Json<PersonReply>, Problem> {
-    let caller = keyholder.with(Scope::Persons)?;
+    let caller = keyholder.with(Scope::PersonsRead)?;
     let held = personal::find(&house, &caller, &body.phone, &body.reason).await?;
     Ok(Json(held.into()))
 }
@@ -177,7 +177,7 @@ pub(super) async fn find_person(
         (status = 403, description = "For the brand only", body = Problem),
         (status = 404, description = "No such person", body = Problem),
     ),
-    security(("key" = ["persons"]))
+    security(("key" = ["persons"]), ("key" = ["persons:read"]))
 )]
 pub(super) async fn show_person(
     State(house): State<Arc<House>>,
@@ -185,7 +185,7 @@ pub(super) async fn show_person(
     At(id): At<String>,
     Asked(query): Asked<PersonQuery>,
 ) -> Result<Json<PersonReply>, Problem> {
-    let caller = keyholder.with(Scope::Persons)?;
+    let caller = keyholder.with(Scope::PersonsRead)?;
     let held = personal::show(&house, &caller, &id, (&query.reason, false)).await?;
     Ok(Json(held.into()))
 }

@@ -184,7 +184,7 @@ pub fn dossier_reply(house: &House, reference: &Reference, shown: &Shown<'_>) ->
     DossierReply {
         code: code(unit.number),
         aliases: aliases.into_iter().map(code).collect(),
-        sn: unit.sn.clone(),
+        sn: unit.sn.clone().filter(|_| sight.shows(Fact::Identifiers)),
         identifiers: identifiers.map(identifier).collect(),
         verdict: verified.decision.verdict.as_str(),
         reason: verified.decision.reason.as_str(),

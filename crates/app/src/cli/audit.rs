@@ -178,7 +178,7 @@ fn verb(lang: Lang, word: &str) -> &str {
         "read" => "查阅",
         "dropped" => "漏记",
         "purged" => "清除",
-        "opened" => "发起",
+        "opened" => "开启",
         "closed" => "关闭",
         other => other,
     };

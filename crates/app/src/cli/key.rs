@@ -43,7 +43,8 @@ pub struct NewArgs {
     #[arg(long, value_name = "CODE")]
     party: String,
     /// all, or some of: verify activation activation:app activation:attested master mint
-    /// produce ship lifecycle read persons audit keys people
+    /// produce ship lifecycle read persons audit export keys people keys:read people:read
+    /// codes:read persons:read
     #[arg(long, value_delimiter = ',', required = true, value_parser = scope)]
     scopes: Vec<Scope>,
     /// What it is for

@@ -177,7 +177,7 @@ pub async fn revoke(house: &House, caller: &Caller, id: &str) -> Result<ApiKeyRo
 /// # Errors
 /// The store cannot be read.
 pub async fn list(house: &House, caller: &Caller) -> Result<Vec<Told>, FlowError> {
-    caller.need(Scope::Keys)?;
+    caller.need(Scope::KeysRead)?;
     let reference = house.reference_now().await?;
     let stored = house.store.key_uses(caller.brand.0).await?;
     let stored: HashMap<_, _> = stored.into_iter().map(|u| (u.id, u.used_at)).collect();

@@ -86,6 +86,17 @@ pub fn note(house: &House, author: &Author, read: SensitiveRead, object: &str, c
     house.reads.push(Noted { row, address: author.address }, WAITING_MAX);
 }
 
+/// As [`note`], of what somebody did with their own row: a verb that tells it from a look of staff.
+pub(super) fn note_own(
+    house: &House,
+    author: &Author,
+    object: (SensitiveRead, &str),
+    verb: &'static str,
+) {
+    let row = ReadRow { verb, ..row(house, author, object, 1) };
+    house.reads.push(Noted { row, address: author.address }, WAITING_MAX);
+}
+
 /// Under which label a reason is sealed.
 const REASON_LABEL: &str = "audit reason v1";
 

@@ -271,13 +271,19 @@ impl CodeStream {
 }
 
 /// Notes that the codes of a batch leave the house. An unprinted batch hands out no more from then
-/// on; of other batches nothing changes. Called before the first code is shown.
+/// on; of other batches nothing changes. Called before the first code is shown. Who may only read
+/// codes changes nothing and is given those that were handed out.
 ///
 /// # Errors
 /// [`Refusal::UnknownBatch`], also where it was not handed to the caller.
 pub async fn export(house: &House, caller: &Caller, id: BatchId) -> Result<Batch, FlowError> {
     let reference = house.reference_now().await?;
     let handed = readable(&reference, caller, id)?;
+    if !caller.may(Scope::Mint) {
+        let seen = handed_out(house, handed).await?;
+        note_codes(house, caller, &seen, usize::try_from(seen.count).unwrap_or(usize::MAX));
+        return Ok(seen);
+    }
     if brand_only(&reference, caller).is_err() {
         // It was handed over, so it hands out nothing silently any more.
         note_codes(house, caller, &handed, usize::try_from(handed.count).unwrap_or(usize::MAX));
@@ -296,6 +302,17 @@ pub async fn export(house: &House, caller: &Caller, id: BatchId) -> Result<Batch
     Ok(batch)
 }
 
+/// A batch as far as its codes were handed out: one that is still drawn from holds codes that
+/// nobody knows yet. Scratch codes are for the printer alone.
+async fn handed_out(house: &House, batch: Batch) -> Result<Batch, FlowError> {
+    let mut count = batch.count;
+    if batch.purpose == Purpose::Unprinted && batch.state == BatchState::Issued {
+        let next = house.store.draw_fetch(batch.id).await?;
+        count = next.map_or(0, |next| (next - batch.first).clamp(0, count));
+    }
+    Ok(Batch { count, scratch: false, ..batch })
+}
+
 fn note_codes(house: &House, caller: &Caller, batch: &Batch, count: usize) {
     let object = batch.id.to_string();
     audit::note(house, &caller.into(), SensitiveRead::Codes, &object, count);
@@ -304,7 +321,7 @@ fn note_codes(house: &House, caller: &Caller, batch: &Batch, count: usize) {
 /// Notes that one code of a batch is shown: of a number not yet handed out it is an export.
 ///
 /// # Errors
-/// As [`export`].
+/// As [`export`]; [`Refusal::UnknownSubject`] where the caller may only read what was handed out.
 pub async fn show(
     house: &House,
     caller: &Caller,
@@ -316,8 +333,10 @@ pub async fn show(
         || house.store.draw_fetch(batch.id).await?.is_some_and(|next| number < next);
     if drawn {
         note_codes(house, caller, batch, 1);
-    } else {
+    } else if caller.may(Scope::Mint) || batch.state != BatchState::Issued {
         export(house, caller, batch.id()).await?;
+    } else {
+        return Err(Refused::new(Refusal::UnknownSubject, "code").into());
     }
     Ok(())
 }
@@ -448,7 +467,7 @@ async fn change(
 /// # Errors
 /// [`Refusal::NotAllowed`].
 pub fn list<'a>(reference: &'a Reference, caller: &Caller) -> Result<Vec<&'a Batch>, Refused> {
-    caller.need(Scope::Mint)?;
+    caller.need(Scope::CodesRead)?;
     let own = reference.batches().iter().filter(|batch| may_read(reference, caller, batch));
     let mut own: Vec<_> = own.collect();
     own.sort_by_key(|batch| batch.id);
@@ -466,7 +485,7 @@ fn may_read(reference: &Reference, caller: &Caller, batch: &Batch) -> bool {
 /// # Errors
 /// [`Refusal::NotAllowed`]; [`Refusal::UnknownBatch`], also where it was not handed to the caller.
 pub fn readable(reference: &Reference, caller: &Caller, id: BatchId) -> Result<Batch, Refused> {
-    caller.need(Scope::Mint)?;
+    caller.need(Scope::CodesRead)?;
     let found = reference.batch(id.0);
     let found = found.filter(|b| b.product.is_some() && may_read(reference, caller, b));
     found.cloned().ok_or_else(|| Refused::because(Refusal::UnknownBatch, "batch", id.0))

@@ -13,12 +13,14 @@ pub mod oversight;
 pub mod trace;
 pub mod trace_clock;
 
+use super::audit;
 use super::caller::{Caller, Scope};
 use super::custody::is_origin;
 use super::find::unit_number;
 use super::house::House;
 use super::outcome::FlowError;
 use super::reference::Reference;
+use domain::audit::SensitiveRead;
 use domain::certification::Standing;
 use domain::coding::{
     self, Ask, CodingPolicy, Compliance, ComplianceFacts, ComplianceReason, judge, missing_fields,
@@ -107,11 +109,12 @@ pub async fn report(
     Ok(report_of(house, &reference, &product, Some(coverage)))
 }
 
-async fn seen(
-    house: &House,
-    caller: &Caller,
-    gtin: &str,
-) -> Result<(Arc<Reference>, Remit, Arc<Product>), FlowError> {
+/// A product within a caller's sight.
+type Seen = (Arc<Reference>, Remit, Arc<Product>);
+/// Units without a code, each with when it left, and behind which number to go on.
+type Uncoded = (Vec<(UnitRecord, Timestamp)>, Option<i64>);
+
+async fn seen(house: &House, caller: &Caller, gtin: &str) -> Result<Seen, FlowError> {
     caller.need(Scope::Read)?;
     let reference = house.reference().await?;
     let remit = Remit::of(&reference, caller)?;
@@ -199,7 +202,7 @@ async fn coverage(
 }
 
 /// Units that left the maker without a code on them, behind a number: at most so many, each with
-/// when it left; and behind which number to go on.
+/// when it left; and behind which number to go on. Their codes are told, so it leaves a record.
 ///
 /// # Errors
 /// The product is unknown, or not the caller's to look at.
@@ -209,20 +212,31 @@ pub async fn uncoded(
     gtin: &str,
     beyond: i64,
     most: usize,
-) -> Result<(Vec<(UnitRecord, Timestamp)>, Option<i64>), FlowError> {
-    let (reference, remit, product) = seen(house, caller, gtin).await?;
+) -> Result<Uncoded, FlowError> {
+    let seen = seen(house, caller, gtin).await?;
+    let found = walk_uncoded(house, caller, &seen, (beyond, most)).await?;
+    audit::note(house, &caller.into(), SensitiveRead::Codes, &seen.2.gtin, found.0.len());
+    Ok(found)
+}
+
+async fn walk_uncoded(
+    house: &House,
+    caller: &Caller,
+    (reference, remit, product): &Seen,
+    (beyond, most): (i64, usize),
+) -> Result<Uncoded, FlowError> {
     let _turn = house.walks.take(caller).await;
-    let mut walk = walk_of(&reference, product.id, beyond, |batch| !is_coded(batch));
+    let mut walk = walk_of(reference, product.id, beyond, |batch| !is_coded(batch));
     let now = house.clock.now();
     let (mut found, mut walked) = (Vec::new(), 0);
     loop {
         let page = walk.next_page(house, PAGE).await?;
         let Some(end) = page.last().map(|unit| unit.number) else { return Ok((found, None)) };
-        let custody = trace::custody(house, &reference, &page).await?;
+        let custody = trace::custody(house, reference, &page).await?;
         walked += page.len() as u64;
         for unit in page {
-            let at = left_at(&reference, &unit, &custody, now);
-            let Some(at) = at.filter(|_| remit.has_unit(&reference, &product, &unit)) else {
+            let at = left_at(reference, &unit, &custody, now);
+            let Some(at) = at.filter(|_| remit.has_unit(reference, product, &unit)) else {
                 continue;
             };
             let last = unit.number;

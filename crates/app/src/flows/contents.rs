@@ -75,6 +75,8 @@ pub struct Inside {
     pub subject: Subject,
     /// Since when.
     pub from: Timestamp,
+    /// Whether its serial number may be told.
+    pub named: bool,
 }
 
 /// A page of contents.
@@ -92,8 +94,9 @@ pub struct Page<'a> {
     pub beyond: i64,
     /// At most so many.
     pub most: usize,
-    /// Only children that went through a hand of which this is true; all when absent.
-    pub hands: Option<&'a (dyn Fn(PartyId) -> bool + Sync)>,
+    /// Only children that went through a hand of which this is true, as this caller may see them;
+    /// all, from whom nothing is withheld, when absent.
+    pub hands: Option<(&'a Caller, &'a (dyn Fn(PartyId) -> bool + Sync))>,
 }
 
 /// The pack of a brand that an SSCC names.
@@ -231,12 +234,18 @@ pub async fn contents(
             let number = inside.child.get() as i64;
             beyond = number;
             let subject = custody::subject(house, number, "contents").await?;
-            portion.push(Inside { subject, from: inside.from });
+            portion.push(Inside { subject, from: inside.from, named: true });
         }
-        if let Some(hands) = page.hands {
+        if let Some((caller, hands)) = page.hands {
             let subjects: Vec<_> = portion.iter().map(|inside| &inside.subject).collect();
             let facts = custody::facts(house, reference, &subjects).await?;
             portion.retain(|inside| went_through(&facts, inside.subject.number(), hands));
+            for inside in &mut portion {
+                // What somebody is to a pack says nothing of who made what is in it.
+                let Subject::Unit(unit) = &inside.subject else { continue };
+                let sight = Sight::of_unit(house, reference, Some(caller), unit, &facts);
+                inside.named = sight.shows(Fact::Identifiers);
+            }
         }
         items.extend(portion);
         if items.len() > page.most || last {

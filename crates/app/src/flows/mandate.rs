@@ -12,6 +12,7 @@ use domain::identifier::Scheme;
 use domain::mandate::{self, Deed, Entry, Hands};
 use domain::party::PartyTree;
 use domain::refusal::{Refusal, Refused};
+use domain::region::RegionSet;
 use store::unit::UnitRecord;
 
 /// Refuses what a caller says for a party it does not speak for.
@@ -94,6 +95,18 @@ fn in_regions(reference: &Reference, caller: &Caller, entry: Entry) -> Result<()
         return Ok(());
     }
     Err(Refused::because(Refusal::NotAllowed, field, "it is bound to regions"))
+}
+
+/// Refuses a seat of a party or site outside the regions a caller is bound to.
+pub(super) fn may_seat(caller: &Caller, seat: Option<&str>) -> Result<(), Refused> {
+    mandate::may_seat(&caller.regions, seat)
+        .map_err(|(field, why)| Refused::because(Refusal::NotAllowed, field, why))
+}
+
+/// Refuses a grant that reaches beyond the regions a caller is bound to.
+pub(super) fn may_grant(caller: &Caller, granted: &RegionSet) -> Result<(), Refused> {
+    mandate::may_grant(&caller.regions, granted)
+        .map_err(|(field, why)| Refused::because(Refusal::NotAllowed, field, why))
 }
 
 /// Refuses what a caller may not say of a unit as it stands now.

@@ -6,7 +6,7 @@
 use super::caller::{Caller, Scope};
 use super::changes::{self, Author};
 use super::house::House;
-use super::mandate::may_enter;
+use super::mandate::{may_enter, may_grant, may_seat};
 use super::outcome::{FlowError, RACES_MAX, RowOutcome};
 use super::reference::{Reference, territory};
 use crate::files::{PartyDraft, ProductDraft, TerritoryDraft};
@@ -366,7 +366,9 @@ impl<'a> PartyTaking<'a> {
     fn refuse(&self, draft: &PartyDraft, parent: Option<&Party>) -> Option<Refused> {
         let before = self.known(&draft.code).map(|p| p.id);
         let entry = Entry::Party { kind: draft.kind, before, under: parent.map(|p| p.id) };
-        if let Err(why) = may_enter(self.reference, &self.tree, self.caller, entry) {
+        let may = may_enter(self.reference, &self.tree, self.caller, entry)
+            .and_then(|()| may_seat(self.caller, draft.region.as_deref()));
+        if let Err(why) = may {
             return Some(why);
         }
         if let Some(region) = &draft.region
@@ -444,7 +446,7 @@ pub async fn territories(
         };
         order.sort_by_key(tier);
         for i in order {
-            let row = match territory_row(reference, caller, &drafts[i], last + 1) {
+            let row = match territory_row(house, reference, caller, (&drafts[i], last + 1)) {
                 Ok(row) => row,
                 Err(refused) => {
                     outcomes[i] = RowOutcome::refused(refused);
@@ -476,10 +478,10 @@ pub async fn territories(
 }
 
 fn territory_row(
+    house: &House,
     reference: &Reference,
     caller: &Caller,
-    draft: &TerritoryDraft,
-    id: i64,
+    (draft, id): (&TerritoryDraft, i64),
 ) -> Result<TerritoryRow, Refused> {
     let brand = caller.brand;
     let party = reference
@@ -493,7 +495,7 @@ fn territory_row(
             Some(found.ok_or_else(|| Refused::new(Refusal::UnknownProduct, "gtin"))?.id.0)
         }
     };
-    Ok(TerritoryRow {
+    let row = TerritoryRow {
         id,
         brand: brand.0,
         party: party.id.0,
@@ -504,7 +506,16 @@ fn territory_row(
         from_on: draft.from_on.to_string(),
         to_on: draft.to_on.map(|d| d.to_string()),
         channel: draft.channel.as_str().to_owned(),
-    })
+    };
+    if !caller.regions.is_empty() {
+        may_grant(caller, &grant(house, &row)?.regions)?;
+    }
+    Ok(row)
+}
+
+fn grant(house: &House, row: &TerritoryRow) -> Result<domain::territory::Territory, Refused> {
+    territory(row, house.geo.divisions())
+        .map_err(|why| Refused::because(Refusal::UnknownRegion, "regions", why))
 }
 
 fn admit(
@@ -513,8 +524,7 @@ fn admit(
     granted: &[domain::territory::Territory],
     row: &TerritoryRow,
 ) -> Result<domain::territory::Territory, Refused> {
-    let grant = territory(row, house.geo.divisions())
-        .map_err(|why| Refused::because(Refusal::UnknownRegion, "regions", why))?;
+    let grant = grant(house, row)?;
     if grant.regions.is_empty() {
         return Err(Refused::invalid("regions", "must name at least one region or polygon"));
     }

@@ -129,18 +129,22 @@ pub async fn invite(
     Ok((token, Invitation { row, name }))
 }
 
-/// The open invitations that the caller could have given.
+/// The open invitations that the caller could have given; for whoever gives none, those for its
+/// party and those below it.
 ///
 /// # Errors
 /// The caller may not, or the store does not answer.
 pub async fn invitations(house: &House, caller: &Caller) -> Result<Vec<Invitation>, FlowError> {
-    caller.need(Scope::People)?;
+    caller.need(Scope::PeopleRead)?;
     let reference = house.reference().await?;
     let now = house.clock.now().as_microsecond();
     let rows = house.store.invitations(caller.brand.0, now).await?;
     let within = |row: &InvitationRow| {
-        let bounds = (row.role.as_str(), row.regions.as_slice());
-        reaches(&reference, caller, PartyId(row.party), bounds)
+        let (party, bounds) = (PartyId(row.party), (row.role.as_str(), row.regions.as_slice()));
+        match caller.may(Scope::People) {
+            true => reaches(&reference, caller, party, bounds),
+            false => access::concerns(&reference, caller, party),
+        }
     };
     let told: Vec<_> = rows.into_iter().filter(within).map(|row| told(house, row)).collect();
     audit::note(house, &caller.into(), SensitiveRead::People, "invitations", told.len());
@@ -155,8 +159,9 @@ fn told(house: &House, row: InvitationRow) -> Invitation {
 /// Withdraws an open invitation.
 ///
 /// # Errors
-/// [`Refusal::UnknownInvitation`].
+/// [`Refusal::NotAllowed`], [`Refusal::UnknownInvitation`].
 pub async fn withdraw(house: &House, caller: &Caller, id: &str) -> Result<(), FlowError> {
+    caller.need(Scope::People)?;
     let open = invitations(house, caller).await?;
     let unknown = || Refused::new(Refusal::UnknownInvitation, "id");
     let found = open.into_iter().find(|i| hex(&i.row.id) == id).ok_or_else(unknown)?;
@@ -293,7 +298,7 @@ pub(super) async fn refuse_taken(house: &House, name: &str) -> Result<(), FlowEr
 /// # Errors
 /// The caller may not, or the store does not answer.
 pub async fn list(house: &House, caller: &Caller) -> Result<Vec<Person>, FlowError> {
-    caller.need(Scope::People)?;
+    caller.need(Scope::PeopleRead)?;
     let reference = house.reference().await?;
     let rows = house.store.members(caller.brand.0).await?;
     let seen = |row: &MembershipRow| sees(&reference, caller, row);

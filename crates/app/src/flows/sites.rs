@@ -3,7 +3,7 @@
 
 use super::caller::{Caller, Scope};
 use super::house::House;
-use super::mandate::may_enter;
+use super::mandate::{may_enter, may_seat};
 use super::masterdata::{Taking, decide_and_commit};
 use super::outcome::{FlowError, RowOutcome};
 use super::reference::Reference;
@@ -65,6 +65,11 @@ impl SiteTaking<'_> {
         let before = self.taken.get(&draft.code).or_else(|| reference.site(brand, &draft.code));
         let entry = Entry::Site { party: party.id, before: before.map(|s| s.party) };
         may_enter(reference, &reference.tree, self.caller, entry)?;
+        // One that lies elsewhere is not drawn in either.
+        if let Some(site) = before {
+            may_seat(self.caller, site.region.as_deref())?;
+        }
+        may_seat(self.caller, draft.region.as_deref())?;
         if let Some(region) = &draft.region
             && self.house.geo.divisions().parse(region).is_err()
         {

@@ -21,7 +21,25 @@ pub mod shell;
 
 pub use routes::routes;
 
+use crate::flows::House;
+use axum::response::Response;
+use std::sync::Arc;
+
 /// The visitor's address as the server worked it out, put beside the request as an
 /// `axum::Extension`. Without it the visitor's place is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Visitor(pub std::net::IpAddr);
+
+/// Who counts public looks at units.
+pub trait Counter: Send + Sync {
+    /// The house looked into.
+    fn house(&self) -> &Arc<House>;
+
+    /// Counts a look at a unit; the answer to give instead when there were too many.
+    fn count(&self, unit: i64) -> Option<Response>;
+}
+
+/// The counter of looks, put beside a request of the public as an `axum::Extension`. Without it
+/// nobody counts.
+#[derive(Clone)]
+pub struct Looks(pub Arc<dyn Counter>);

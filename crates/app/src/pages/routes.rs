@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware::map_response;
+use axum::middleware::{from_fn, map_response};
 use axum::response::Response;
 use axum::routing::{get, post};
 use tower_http::compression::CompressionLayer;
@@ -16,7 +16,8 @@ use tower_http::compression::CompressionLayer;
 use crate::flows::House;
 
 use super::handlers::{
-    account, centres, device, history, home, my_data, privacy, proof, register, report, sign_in,
+    account, centres, device, history, home, looks, my_data, privacy, proof, register, report,
+    sign_in,
 };
 use super::inline;
 
@@ -30,6 +31,17 @@ pub fn routes() -> Router<Arc<House>> {
         .route("/", get(home::look_up))
         .route("/privacy", get(privacy::explain))
         .route("/log", get(history::explain))
+        .merge(devices())
+        // Pages of the people who work here hold their secrets and are sent as they are.
+        .layer(CompressionLayer::new())
+        .merge(people())
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .layer(map_response(guard))
+}
+
+/// Those of a device, which nobody needs as often as a program would ask.
+fn devices() -> Router<Arc<House>> {
+    Router::new()
         .route("/d/{code}", get(device::show))
         .route("/D/{code}", get(device::show))
         .route("/01/{gtin}/21/{code}", get(device::show_link))
@@ -38,11 +50,7 @@ pub fn routes() -> Router<Arc<House>> {
         .route("/d/{code}/report", get(report::ask).post(report::take))
         .route("/d/{code}/my-data", get(my_data::ask).post(my_data::take))
         .route("/d/{code}/centres", get(centres::list))
-        // Pages of the people who work here hold their secrets and are sent as they are.
-        .layer(CompressionLayer::new())
-        .merge(people())
-        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
-        .layer(map_response(guard))
+        .route_layer(from_fn(looks::count))
 }
 
 /// Those of the people who work here.

@@ -316,10 +316,10 @@ fn order(stage: &Stage) -> batches::Mint {
 
 fn codes() -> Vec<Flow> {
     vec![
-        flow!("batches::list", "BRAND" Mint, not &[], OwnOnly, |stage, caller| {
+        flow!("batches::list", "BRAND" CodesRead, not &[], OwnOnly, |stage, caller| {
             told(batches::list(&*stage.house.reference().await?, &caller))
         }),
-        flow!("batches::readable", "BRAND" Mint, not ALL_BUT_BRAND, Refused, |stage, caller| {
+        flow!("batches::readable", "BRAND" CodesRead, not ALL_BUT_BRAND, Refused, |stage, caller| {
             let reference = stage.house.reference().await?;
             told(batches::readable(&reference, &caller, stage.printed.id()))
         }),
@@ -334,11 +334,11 @@ fn codes() -> Vec<Flow> {
                 batches::mint_once(&stage.house, &caller, mint, None, &render).await;
             minted.map(|answer| answer.reply)
         }),
-        flow!("batches::show", "BRAND" Mint, not ALL_BUT_BRAND, Refused, |stage, caller| {
+        flow!("batches::show", "BRAND" CodesRead, not ALL_BUT_BRAND, Refused, |stage, caller| {
             let batch = &stage.printed;
             told(batches::show(&stage.house, &caller, batch, batch.first).await)
         }),
-        flow!("batches::export", "BRAND" Mint, not ALL_BUT_BRAND, Refused, |stage, caller| {
+        flow!("batches::export", "BRAND" CodesRead, not ALL_BUT_BRAND, Refused, |stage, caller| {
             told(batches::export(&stage.house, &caller, stage.unprinted.id()).await)
         }),
         flow!("batches::deliver", "BRAND" Mint, not ALL_BUT_BRAND, Refused, |stage, caller| {
@@ -354,7 +354,7 @@ fn codes() -> Vec<Flow> {
 
 fn keys() -> Vec<Flow> {
     vec![
-        flow!("api_keys::list", "BRAND" Keys, not &[], OwnOnly, |stage, caller| {
+        flow!("api_keys::list", "BRAND" KeysRead, not &[], OwnOnly, |stage, caller| {
             told(api_keys::list(&stage.house, &caller).await)
         }),
         flow!("api_keys::give", "T1-53" Keys, not &["T1-42", "SHOP-53"], Refused,
@@ -380,7 +380,7 @@ fn persons() -> Vec<Flow> {
         flow!("personal::admit", "BRAND" Persons, not ALL_BUT_BRAND, OwnOnly, |stage, caller| {
             told(personal::admit(&stage.house, &caller).await)
         }),
-        flow!("personal::find", "BRAND" Persons, not ALL_BUT_BRAND, Refused, |stage, caller| {
+        flow!("personal::find", "BRAND" PersonsRead, not ALL_BUT_BRAND, Refused, |stage, caller| {
             told(personal::find(&stage.house, &caller, TELEPHONE, WHY).await)
         }),
         flow!("personal::show", "BRAND" Persons, not ALL_BUT_BRAND, Refused, |stage, caller| {
@@ -426,12 +426,12 @@ fn as_able_as_a_desk(caller: Caller) -> Caller {
 fn who_works_here() -> Vec<Flow> {
     const OTHERS: &[&str] = &["T1-42", "SHOP-53"];
     vec![
-        flow!("people::list", "T1-53" People, not &[], OwnOnly, |stage, caller| {
+        flow!("people::list", "T1-53" PeopleRead, not &[], OwnOnly, |stage, caller| {
             let list = people::list(&stage.house, &caller).await?;
             let named = list.iter().map(|one| (&one.names.name, one.membership.account));
             told::<_, FlowError>(Ok(named.collect::<Vec<_>>()))
         }),
-        flow!("people::invitations", "T1-53" People, not &[], OwnOnly, |stage, caller| {
+        flow!("people::invitations", "T1-53" PeopleRead, not &[], OwnOnly, |stage, caller| {
             told(people::invitations(&stage.house, &caller).await)
         }),
         flow!("people::invite", "T1-53" People, not OTHERS, Refused, |stage, caller| {

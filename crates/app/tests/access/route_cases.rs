@@ -269,13 +269,13 @@ fn commands(stage: &Stage) -> Vec<Route> {
 
 fn batches(stage: &Stage) -> Vec<Route> {
     let at = |tail: &str| format!("/api/v1/batches/{}{tail}", stage.printed.id);
-    let mint = || of(BRAND, Scope::Mint);
+    let (mint, read) = (|| of(BRAND, Scope::Mint), || of(BRAND, Scope::CodesRead));
     let order = json!({"gtin": OUR_GTIN, "count": 3});
     vec![
-        Route::get("/api/v1/batches", mint()).foreign(Foreign::OwnOnly),
+        Route::get("/api/v1/batches", read()).foreign(Foreign::OwnOnly),
         Route::post("/api/v1/batches", mint(), &order).not_for(ALL_BUT_BRAND).answers(201),
-        Route::get("/api/v1/batches/{id}/codes", mint()).at(at("/codes")).not_for(ALL_BUT_BRAND),
-        Route::get("/api/v1/batches/{id}/codes/{file}", mint())
+        Route::get("/api/v1/batches/{id}/codes", read()).at(at("/codes")).not_for(ALL_BUT_BRAND),
+        Route::get("/api/v1/batches/{id}/codes/{file}", read())
             .at(at(&format!("/codes/{}.svg", stage.codes[0])))
             .not_for(ALL_BUT_BRAND),
         Route::post("/api/v1/batches/{id}/deliver", mint(), &json!({"to": "the printer"}))
@@ -291,7 +291,7 @@ fn keys(stage: &Stage) -> Vec<Route> {
     let at = |tail: &str| format!("/api/v1/keys/{}/{tail}", stage.spare_key);
     let given = json!({"party": "T1-53", "scopes": ["keys"]});
     vec![
-        Route::get("/api/v1/keys", of(BRAND, Scope::Keys)).foreign(Foreign::OwnOnly),
+        Route::get("/api/v1/keys", of(BRAND, Scope::KeysRead)).foreign(Foreign::OwnOnly),
         Route::post("/api/v1/keys", of("T1-53", Scope::Keys), &given)
             .not_for(&["T1-42", "SHOP-53"])
             .answers(201),
@@ -306,7 +306,7 @@ fn keys(stage: &Stage) -> Vec<Route> {
 
 fn persons(stage: &Stage) -> Vec<Route> {
     let at = |tail: &str| format!("/api/v1/persons/{}{tail}", stage.person);
-    let desk = || of(BRAND, Scope::Persons);
+    let (desk, read) = (|| of(BRAND, Scope::Persons), || of(BRAND, Scope::PersonsRead));
     let why = json!({"reason": "the owner asked"});
     let found = json!({"phone": TELEPHONE, "reason": "the owner asked"});
     let agreed = json!({"purpose": "marketing", "given": true});
@@ -314,8 +314,8 @@ fn persons(stage: &Stage) -> Vec<Route> {
     let unhold = Route { method: "DELETE", ..Route::get("/api/v1/persons/{id}/hold", desk()) };
     let correct = Route::post("/api/v1/persons/{id}", desk(), &corrected);
     let all = vec![
-        Route::post("/api/v1/persons/find", desk(), &found),
-        Route::get("/api/v1/persons/{id}", desk()).at(at("?reason=the%20owner%20asked")),
+        Route::post("/api/v1/persons/find", read(), &found),
+        Route::get("/api/v1/persons/{id}", read()).at(at("?reason=the%20owner%20asked")),
         Route::post("/api/v1/persons/{id}/export", desk(), &why).at(at("/export")),
         Route::post("/api/v1/persons/{id}/consents", desk(), &agreed).at(at("/consents")),
         Route { method: "PATCH", ..correct }.at(at("")),
@@ -334,6 +334,7 @@ fn persons(stage: &Stage) -> Vec<Route> {
 
 fn people(stage: &Stage) -> Vec<Route> {
     let owner = || of("T1-53", Scope::People);
+    let read = || of("T1-53", Scope::PeopleRead);
     let member = format!("/api/v1/people/{}", stage.member);
     let invited = json!({"party": "T1-53", "role": "desk", "name": "somebody"});
     let changed = json!({"role": "desk", "regions": ["53"]});
@@ -342,8 +343,8 @@ fn people(stage: &Stage) -> Vec<Route> {
     let delete = |template| Route { method: "DELETE", ..Route::get(template, owner()) };
     let change = Route::post("/api/v1/people/{id}", owner(), &changed);
     let all = vec![
-        Route::get("/api/v1/people", owner()).foreign(Foreign::OwnOnly),
-        Route::get("/api/v1/invitations", owner()).foreign(Foreign::OwnOnly),
+        Route::get("/api/v1/people", read()).foreign(Foreign::OwnOnly),
+        Route::get("/api/v1/invitations", read()).foreign(Foreign::OwnOnly),
         Route::post("/api/v1/invitations", owner(), &invited).not_for(others).answers(201),
         Route { method: "PATCH", ..change }.at(member.clone()).not_for(others),
         delete("/api/v1/people/{id}").at(member).not_for(others).answers(204),

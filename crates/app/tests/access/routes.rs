@@ -4,6 +4,7 @@ use crate::common::World;
 use crate::route_cases::{Foreign, Route, Who, cases};
 use crate::session_cases;
 use crate::stage::{Answer, Stage};
+use domain::role::Role;
 use dossier::flows::Scope;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -18,6 +19,7 @@ pub async fn run(world: &World) {
     for case in &cases {
         denied(&stage, case).await;
         foreign(&stage, case).await;
+        audited(&stage, case).await;
     }
     let mut cursors = 0;
     for case in &cases {
@@ -84,6 +86,19 @@ async fn foreign(stage: &Stage, case: &Route) {
     if !matches!(case.foreign, Foreign::AsAnyone) {
         assert_eq!(stage.recorded().await, before, "{case}: a stranger recorded something");
     }
+}
+
+/// An auditor reads whatever the brand itself may read, and changes nothing.
+async fn audited(stage: &Stage, case: &Route) {
+    let Who::Scope(..) = &case.who else { return };
+    let asks = ["/api/v1/persons/find", "/api/v1/verify"];
+    let reads = case.method == "GET" || asks.contains(&case.template);
+    let token = stage.token(&stage.party("BRAND", Role::Auditor.scopes()).await).await;
+    let before = stage.recorded().await;
+    let answer = stage.send(Some(&token), case.asked(), &case.body).await;
+    let expected = if reads { case.status } else { 403 };
+    assert_eq!(answer.status, expected, "{case} by an auditor: {}", answer.text);
+    assert_eq!(stage.recorded().await, before, "{case}: an auditor recorded something");
 }
 
 async fn allowed(stage: &Stage, case: &Route) {

@@ -141,7 +141,7 @@ impl Stage {
             Scope::Export => &[Scope::Audit],
             _ => &[],
         };
-        let spared = |s: &Scope| *s != scope && *s != Scope::All && !as_well.contains(s);
+        let spared = |s: &Scope| !s.covers(scope) && *s != Scope::All && !as_well.contains(s);
         Scope::ALL.into_iter().filter(spared).collect()
     }
 

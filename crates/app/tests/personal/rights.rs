@@ -20,11 +20,13 @@ on_both! {
     staff_find_read_correct_and_erase,
     nothing_of_the_ledger_moves_when_somebody_is_erased,
     a_person_sees_exports_corrects_and_erases_by_the_page,
+    what_a_person_reads_of_themselves_is_recorded,
     telephones_cannot_be_gone_through,
     a_session_opens_one_unit_alone,
     a_hold_keeps_and_stops,
     looks_need_a_reason_and_are_recorded,
     others_are_refused,
+    an_auditor_looks_and_is_led_to_nobody,
 }
 
 async fn staff_find_read_correct_and_erase(world: &World) {
@@ -384,4 +386,51 @@ async fn others_are_refused(world: &World) {
     assert_eq!(code(&staff.ask("GET", &path, &Value::Null).await), (404, "unknown_person"));
     let answer = staff.ask("POST", &format!("{id}/erase"), &Value::Null).await;
     assert_eq!(code(&answer), (404, "unknown_person"));
+}
+
+async fn an_auditor_looks_and_is_led_to_nobody(world: &World) {
+    let scene = Scene::new(world).await;
+    scene.register(0, MARY).await;
+    let auditor = scene.staff("BRAND", "persons:read").await;
+    let id = auditor.id(MARY).await;
+    let (status, seen) = auditor.ask("GET", &format!("{id}?reason=audit"), &Value::Null).await;
+    assert_eq!((status, &seen["phone"]), (200, &json!("***0123")), "{seen}");
+    let row = &seen["registrations"][0];
+    assert_eq!((&row["purchased_on"], &row["invoice"]), (&json!("2026-06-01"), &json!("")));
+    assert!(!auditor.find(MARY).await.1.to_string().contains("26312000001234"));
+    assert_eq!(scene.trail(&id).await.iter().filter(|r| r.verb == "read").count(), 3);
+    let why = json!({"reason": "curious"});
+    for (method, path, body) in [
+        ("POST", format!("{id}/export"), why.clone()),
+        ("PATCH", id.clone(), json!({"phone": JOHN})),
+        ("POST", format!("{id}/consents"), json!({"purpose": "location", "given": true})),
+        ("POST", format!("{id}/hold"), why),
+        ("DELETE", format!("{id}/hold"), Value::Null),
+        ("POST", format!("{id}/erase"), Value::Null),
+    ] {
+        let answer = auditor.ask(method, &path, &body).await;
+        assert_eq!(code(&answer), (403, "not_allowed"), "{method} {path}");
+    }
+    let shop = scene.staff("T1-53", "persons:read").await;
+    assert_eq!(code(&shop.find(MARY).await), (403, "not_allowed"));
+}
+
+async fn what_a_person_reads_of_themselves_is_recorded(world: &World) {
+    let scene = Scene::new(world).await;
+    scene.register(0, MARY).await;
+    let id = scene.staff("BRAND", "persons").await.id(MARY).await;
+    // A try that fails shows nothing, so it tells nothing.
+    assert_eq!(scene.open(0, JOHN, &scene.scratch(0)).await.0, 422);
+    let token = scene.token(0, MARY_TYPED).await;
+    let (status, _) = scene.form(0, &[("token", &token), ("act", "export")]).await;
+    assert_eq!(status, 200);
+    let told = scene.trail(&id).await;
+    let own: Vec<_> = told.iter().filter(|record| record.actor == "person").collect();
+    let verbs: Vec<_> = own.iter().map(|record| &*record.verb).collect();
+    assert_eq!(verbs, ["exported", "opened"], "{told:?}");
+    assert!(own.iter().all(|r| r.count == Some(1) && r.address.is_none() && r.party.is_none()));
+    let text = format!("{own:?}");
+    for raw in ["13987650123", "0123\"", "26312000001234", &scene.scratch(0)] {
+        assert!(!text.contains(raw), "{raw}: {text}");
+    }
 }

@@ -1,4 +1,4 @@
-//! A small table for the tests of this module.
+//! A small table for the tests of this module and of the rules that ask for regions.
 
 use super::{DivisionRow, Divisions, GeoPoint, RegionCode};
 
@@ -38,7 +38,7 @@ const ROWS: &[(&str, &str, &str, f64, f64, &str)] = &[
     ("US", "美国", "United States", f64::NAN, f64::NAN, ""),
 ];
 
-pub(super) fn divisions() -> Divisions {
+pub(crate) fn divisions() -> Divisions {
     let rows = ROWS.iter().map(|&(code, zh, en, lon, lat, successor)| DivisionRow {
         code,
         zh,
@@ -51,6 +51,6 @@ pub(super) fn divisions() -> Divisions {
     Divisions::from_rows(rows, abroad).expect("the fixture is sound")
 }
 
-pub(super) fn code(text: &str) -> RegionCode {
+pub(crate) fn code(text: &str) -> RegionCode {
     RegionCode::parse(text).expect("a code in a test")
 }

@@ -8,6 +8,7 @@
 //! **Guessing.** A wrong telephone and a wrong code are one answer and one wrong try. Here a right
 //! try does not lift the ceilings, since whoever holds the unit could then go through telephones.
 
+use crate::flows::audit;
 use crate::flows::house::House;
 use crate::flows::idempotency::Keyed;
 use crate::flows::outcome::{FlowError, RACES_MAX};
@@ -17,7 +18,7 @@ use crate::flows::persons::{self, Person, themselves};
 use crate::flows::proof::{Attempt, ProofKind, ProofOutcome, prove_owner};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use domain::audit::differences;
+use domain::audit::{SensitiveRead, differences};
 use domain::person::{CONSENT_TEXT, Purpose};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -61,6 +62,25 @@ pub enum Acted {
     Gone,
     /// A legal hold forbids it.
     Held,
+}
+
+/// What somebody does with what is held about them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// They read it on a page.
+    Opened,
+    /// They take it with them as a file.
+    Exported,
+}
+
+impl Look {
+    /// The word in the trail.
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Exported => "exported",
+        }
+    }
 }
 
 /// Proves who somebody is: `phone` is E.164, the attempt holds the scratch code. A try that was
@@ -135,13 +155,16 @@ async fn theirs(
     Ok(row.map(|row| (person, row)))
 }
 
-/// What is held about the person and this unit, with the telephone they came with.
+/// What is held about the person and this unit, with the telephone they came with. It leaves a
+/// record as every look does: whoever came by both secrets would be seen by nobody otherwise.
 ///
 /// # Errors
 /// The store does not answer.
-pub async fn held(house: &House, session: &Session) -> Result<Option<Held>, FlowError> {
+pub async fn held(house: &House, session: &Session, how: Look) -> Result<Option<Held>, FlowError> {
     let Some((person, _)) = theirs(house, session).await? else { return Ok(None) };
     let held = look(house, &person, Some(session.registration), true).await?;
+    let (author, name) = (themselves(person.row.brand), person.name());
+    audit::note_own(house, &author, (SensitiveRead::Person, &name), how.verb());
     // That there is a legal hold is told; why, by whoever asked for it.
     Ok(Some(Held { hold_reason: None, ..held }))
 }

@@ -96,6 +96,21 @@ pub async fn admit(house: &House, caller: &Caller) -> Result<(), FlowError> {
     Ok(brand_only(&*house.reference().await?, caller)?)
 }
 
+/// Lets those of the brand pass who may look at persons and change nothing.
+async fn admit_reader(house: &House, caller: &Caller) -> Result<(), FlowError> {
+    caller.need(Scope::PersonsRead)?;
+    Ok(brand_only(&*house.reference().await?, caller)?)
+}
+
+/// What is held, as the caller may see it: an invoice leads to whoever paid it, so it is for those
+/// alone who act for the person.
+fn as_seen(caller: &Caller, mut held: Held) -> Held {
+    if !caller.may(Scope::Persons) {
+        held.registrations.iter_mut().for_each(|row| row.invoice.clear());
+    }
+    held
+}
+
 fn sound_reason(raw: &str) -> Result<String, Refused> {
     reason(raw).map_err(|why| Refused::invalid("reason", why))
 }
@@ -130,17 +145,19 @@ pub async fn find(
     phone: &str,
     why: &str,
 ) -> Result<Held, FlowError> {
-    admit(house, caller).await?;
+    admit_reader(house, caller).await?;
     let phone = e164(phone).ok_or_else(|| Refused::invalid("phone", PHONE_FORM))?;
     let why = sound_reason(why)?;
     let person = persons::by_phone(house, caller.brand.0, &phone).await?;
     note(house, caller, person.as_ref(), &why);
-    look(house, &person.ok_or_else(|| unknown("phone"))?, None, false).await
+    let person = person.ok_or_else(|| unknown("phone"))?;
+    Ok(as_seen(caller, look(house, &person, None, false).await?))
 }
 
 const PHONE_FORM: &str = "must be 11 digits of a mainland mobile, or + and the country code";
 
-/// What is held about a person: with the whole telephone when it is given out to them.
+/// What is held about a person: with the whole telephone when it is given out to them, which takes
+/// more than the right to look.
 ///
 /// # Errors
 /// The caller may not; no reason; [`Refusal::UnknownPerson`].
@@ -150,11 +167,14 @@ pub async fn show(
     id: &str,
     (why, whole): (&str, bool),
 ) -> Result<Held, FlowError> {
-    admit(house, caller).await?;
+    match whole {
+        true => admit(house, caller).await?,
+        false => admit_reader(house, caller).await?,
+    }
     let why = sound_reason(why)?;
     let person = staff_person(house, caller, id).await?;
     note(house, caller, Some(&person), &why);
-    look(house, &person, None, whole).await
+    Ok(as_seen(caller, look(house, &person, None, whole).await?))
 }
 
 /// Everything held, or what is held about one unit.

@@ -13,6 +13,7 @@ pub mod centres;
 pub mod device;
 pub mod history;
 pub mod home;
+pub mod looks;
 pub mod my_data;
 pub mod privacy;
 pub mod proof;

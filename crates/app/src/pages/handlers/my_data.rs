@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use std::sync::Arc;
 
-use crate::flows::persons::my_data::{self, Acted, Claimed, Session};
+use crate::flows::persons::my_data::{self, Acted, Claimed, Look, Session};
 use crate::flows::persons::personal::Held;
 use crate::flows::proof::{Attempt, ProofKind, offered};
 use crate::flows::verify::Known;
@@ -158,7 +158,7 @@ impl Asked<'_> {
         let house = self.house;
         let acted = match filled.act.as_str() {
             "export" => {
-                return Ok(match my_data::held(house, session).await? {
+                return Ok(match my_data::held(house, session, Look::Exported).await? {
                     Some(held) => export(&held),
                     None => self.done(Done::Gone),
                 });
@@ -191,7 +191,7 @@ impl Asked<'_> {
         };
         // Under another telephone it is another person's now.
         if noted.is_some()
-            && let Some(held) = my_data::held(house, session).await?
+            && let Some(held) = my_data::held(house, session, Look::Opened).await?
         {
             return Ok(self.held_page(&held, &filled.token, Shown::Afresh(noted)));
         }
@@ -238,7 +238,7 @@ impl Asked<'_> {
         token: &str,
         shown: Shown<'_>,
     ) -> Result<Response, FlowError> {
-        Ok(match my_data::held(self.house, session).await? {
+        Ok(match my_data::held(self.house, session, Look::Opened).await? {
             Some(held) => self.held_page(&held, token, shown),
             None => self.done(Done::Gone),
         })
