@@ -31,9 +31,7 @@ pub enum TextProblem {
     #[error("has a control character (U+{0:04X}) at position {1}")]
     Control(u32, usize),
     /// A telephone or identity number in what is recorded for ever.
-    #[error(
-        "holds what looks like a telephone or identity number; it is recorded for ever: leave it out"
-    )]
+    #[error("holds what looks like a telephone or identity number; it is recorded for ever")]
     Personal,
     /// A character outside the field's alphabet.
     #[error("may hold only letters, digits and . / _ - (found {0:?})")]

@@ -15,7 +15,7 @@ use domain::life::Cause;
 use domain::mandate::Deed;
 use domain::refusal::{Refusal, Refused};
 use domain::retention::Kept;
-use domain::text::{NOTE_CHARS_MAX, lasting};
+use domain::text::{NOTE_CHARS_MAX, lasting, required};
 use jiff::Timestamp;
 use store::commit::{Alert, Commit, Observation, Relied};
 use store::event::{AnswersTo, Body, Event, IdentifierRow, Row, Subject};
@@ -346,7 +346,7 @@ pub async fn report_once(
     words: &str,
     key: Option<&Keyed>,
 ) -> Result<String, FlowError> {
-    let words = reason_text(words)?;
+    let words = required(words, NOTE_CHARS_MAX).map_err(|e| Refused::invalid("reason", e))?;
     let home = about.map_or(NO_HOME, |(unit, _)| unit);
     for _ in 0..RACES_MAX {
         if let Some(key) = key

@@ -94,9 +94,9 @@ impl Visit {
         headers
     }
 
-    /// Brand line and footer. Without a unit the deployment's only brand speaks, else the platform,
-    /// and so it does for a brand that nobody vouches for. Where the operator names no hotline it is
-    /// the brand's own.
+    /// Brand line and footer. Without a unit the deployment's only brand speaks, else the
+    /// platform; it speaks too for a brand that nobody vouches for. Where the operator names no
+    /// hotline it is the brand's own.
     #[must_use]
     pub fn site(
         &self,
