@@ -265,6 +265,7 @@ pub(super) fn services(view: &DeviceView, actions: &Actions) -> Vec<Action> {
 /// What to do next, where the verdict is bad news or no news.
 pub(super) fn advice(view: &DeviceView) -> Vec<&'static str> {
     let keys: &[&'static str] = match view.state {
+        PageState::Check(CheckReason::UnknownBrand) => &["advice.keep_evidence"],
         PageState::Active(_)
         | PageState::NotActivated { .. }
         | PageState::Check(_)
