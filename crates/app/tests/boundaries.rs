@@ -141,6 +141,7 @@ async fn regions_bound_what_is_built_and_granted(world: &World) {
     let fenced = format!("T1-53,*,5303,2026-02-01,{fence}");
     let only_fenced = format!("T1-53,*,,2026-02-01,{fence}");
     let parties = "code,kind,name,parent_code,region";
+    let seatless = "code,kind,name,parent_code";
     let sites = "code,party_code,kind,name,region";
     // Built by the owner elsewhere: whoever is bound neither draws it in nor leaves it out.
     let far = ("W-11", (sites, "W-11,T1-53,warehouse,仓,110101"));
@@ -160,11 +161,15 @@ async fn regions_bound_what_is_built_and_granted(world: &World) {
         (&west, "parties", (parties, "T2-54,tier2,五华,T1-53,530102"), None),
         (&west, "parties", (parties, "T2-54,tier2,五华,T1-53,110101"), Some("region")),
         (&west, "parties", (parties, "T2-54,tier2,盘龙,T1-53,530103"), None),
+        // A file without that column leaves a seat where it is, and gives none.
+        (&west, "parties", (seatless, "T2-54,tier2,西山,T1-53"), None),
+        (&west, "parties", (seatless, "T2-56,tier2,无,T1-53"), Some("region")),
         (&tier, "parties", (parties, "T2-55,tier2,曲靖,T1-53,530302"), Some("region")),
         (&west, "sites", (sites, "W-1,T1-53,warehouse,仓,110101"), Some("region")),
         (&west, "sites", (sites, "W-1,T1-53,warehouse,仓,"), Some("region")),
         (&west, "sites", (sites, "W-1,T1-53,warehouse,仓,530102"), None),
         (&west, "sites", (sites, "W-1,T1-53,warehouse,仓,110101"), Some("region")),
+        (&west, "sites", ("code,party_code,kind,name", "W-1,T1-53,warehouse,新仓"), None),
         (&west, "sites", (sites, "W-11,T1-53,warehouse,仓,530102"), Some("region")),
     ];
     for (who, kind, text, refused) in table {

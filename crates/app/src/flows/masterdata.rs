@@ -294,7 +294,9 @@ impl<'a> PartyTaking<'a> {
     fn take(&mut self, draft: &PartyDraft, last: bool) -> Option<RowOutcome> {
         let parent = match (&draft.parent_code, draft.kind) {
             (_, PartyKind::Brand) => None,
-            (None, _) if draft.lacking.contains(&"parent_code") && self.stands(draft) => {
+            (None, _)
+                if draft.lacking.contains(&"parent_code") && self.known(&draft.code).is_some() =>
+            {
                 let above = self.known(&draft.code).and_then(|party| party.parent);
                 above.and_then(|id| self.tree.get(id)).cloned()
             }
@@ -354,10 +356,6 @@ impl<'a> PartyTaking<'a> {
         Some(RowOutcome::Taken)
     }
 
-    fn stands(&self, draft: &PartyDraft) -> bool {
-        self.known(&draft.code).is_some()
-    }
-
     fn root(&self) -> Option<&Party> {
         let new = self.taken.values().find(|p| p.kind == PartyKind::Brand);
         new.or_else(|| self.reference.root(self.caller.brand))
@@ -366,8 +364,11 @@ impl<'a> PartyTaking<'a> {
     fn refuse(&self, draft: &PartyDraft, parent: Option<&Party>) -> Option<Refused> {
         let before = self.known(&draft.code).map(|p| p.id);
         let entry = Entry::Party { kind: draft.kind, before, under: parent.map(|p| p.id) };
-        let may = may_enter(self.reference, &self.tree, self.caller, entry)
-            .and_then(|()| may_seat(self.caller, draft.region.as_deref()));
+        // Without a word of its seat, one that is known stays where it is.
+        let stays = before.is_some() && draft.lacking.contains(&"region");
+        let may = may_enter(self.reference, &self.tree, self.caller, entry).and_then(|()| {
+            if stays { Ok(()) } else { may_seat(self.caller, draft.region.as_deref()) }
+        });
         if let Err(why) = may {
             return Some(why);
         }

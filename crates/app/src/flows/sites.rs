@@ -69,7 +69,9 @@ impl SiteTaking<'_> {
         if let Some(site) = before {
             may_seat(self.caller, site.region.as_deref())?;
         }
-        may_seat(self.caller, draft.region.as_deref())?;
+        if before.is_none() || !draft.lacking.contains(&"region") {
+            may_seat(self.caller, draft.region.as_deref())?;
+        }
         if let Some(region) = &draft.region
             && self.house.geo.divisions().parse(region).is_err()
         {

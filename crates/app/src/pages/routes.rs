@@ -32,7 +32,8 @@ pub fn routes() -> Router<Arc<House>> {
         .route("/privacy", get(privacy::explain))
         .route("/log", get(history::explain))
         .merge(devices())
-        // Pages of the people who work here hold their secrets and are sent as they are.
+        // Pages behind a cookie are sent as they are: another site can make a browser ask for them
+        // again and again, and their lengths must tell it nothing.
         .layer(CompressionLayer::new())
         .merge(people())
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
