@@ -33,6 +33,7 @@ pub mod region;
 pub mod registration;
 pub mod retention;
 pub mod role;
+pub mod sale;
 pub mod scope;
 pub mod scratch;
 pub mod shipping;

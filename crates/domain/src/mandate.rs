@@ -26,6 +26,8 @@ pub enum Deed {
     Renew,
     /// It answers to another code or identifier.
     Rename,
+    /// It was sold to a consumer.
+    Sell,
 }
 
 /// A row of master data somebody adds or changes.
@@ -92,6 +94,13 @@ pub fn may(
         Deed::Retire => (holds() || is(PartyKind::Recycler), "it does not have the unit"),
         Deed::Renew | Deed::Rename => {
             (holds() || is(PartyKind::ServiceCentre), "it does not have the unit")
+        }
+        // A shop below who has it, whose own receipt was never recorded, sells it all the same.
+        Deed::Sell => {
+            let holder = hands.hold.map(|h| h.party);
+            let below = holder.is_some_and(|holder| tree.is_within(caller, holder));
+            let it_may = holds() || below || is(PartyKind::ServiceCentre);
+            (it_may, "neither it nor who stands above it has the unit")
         }
     };
     if allowed { Ok(()) } else { Err(why) }
@@ -231,13 +240,14 @@ mod tests {
         let tree = house();
         let on_its_way = hold(1, 10, 4, Some(3));
         let hands = Hands { maker: Some(PartyId(2)), hold: Some(&on_its_way) };
-        let table: [(Deed, &[i64]); 6] = [
+        let table: [(Deed, &[i64]); 7] = [
             (Inspect, &[1, 2]),
             (Recall, &[1]),
             (Retire, &[1, 3, 4, 11]),
             (Theft, &[1, 3, 4]),
             (Renew, &[1, 3, 4, 10]),
             (Rename, &[1, 3, 4, 10]),
+            (Sell, &[1, 3, 4, 5, 10]),
         ];
         for (deed, allowed) in table {
             for caller in 1..=11 {

@@ -405,6 +405,15 @@ pub enum Body {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         sold_on: Option<String>,
     },
+    /// Somebody of the house has a paper of its sale.
+    Sold {
+        /// Whether the guarantee runs from that day.
+        counts: bool,
+        /// The day on the paper, civil date.
+        on: String,
+        /// `invoice`, `delivery`.
+        paper: String,
+    },
     /// A physical proof succeeded: for the first time in this life, or since another device was
     /// activated under the unit's name.
     ProofPassed {
@@ -472,6 +481,7 @@ impl Body {
             Self::AliasBound { .. } => "alias_bound",
             Self::IdentifierMoved { .. } => "identifier_moved",
             Self::Registered { .. } => "registered",
+            Self::Sold { .. } => "sold",
             Self::ProofPassed { .. } => "proof_passed",
             Self::SuspicionReported { .. } => "suspicion_reported",
             Self::Changed { .. } => "changed",

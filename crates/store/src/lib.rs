@@ -43,6 +43,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "V8__people",
     "V9__person",
     "V10__recall",
+    "V11__sale",
 ];
 
 /// Everything recorded, on one engine.

@@ -54,8 +54,11 @@ const UNIT_STOLEN: &str = "UPDATE unit SET stolen_at = $2 WHERE number = $1";
 const UNIT_RETIRED: &str = "UPDATE unit SET retired_at = $2 WHERE number = $1";
 const UNIT_PROVED: &str = "UPDATE unit SET proof_at = $2 WHERE number = $1 AND proof_at IS NULL";
 const UNIT_SOLD: &str = "UPDATE unit SET sold_on = $2 WHERE number = $1";
+const UNIT_INVOICED: &str = "UPDATE unit SET invoiced_on = $2 WHERE number = $1";
+const UNIT_DELIVERED: &str = "UPDATE unit SET delivered_on = $2 WHERE number = $1";
 const UNIT_LIFE: &str = "UPDATE unit SET life = $2, activated_at = NULL, region = NULL, \
-    fingerprint = NULL, suspect = 0, proof_at = NULL, sold_on = NULL WHERE number = $1";
+    fingerprint = NULL, suspect = 0, proof_at = NULL, sold_on = NULL, \
+    invoiced_on = NULL, delivered_on = NULL WHERE number = $1";
 const PACK_OPEN: &str = "INSERT INTO pack (number, brand_id, sscc, products, recorded_at, \
     revision, stirred_at) VALUES ($1, $2, $3, $4, $5, 0, $6)";
 const PACK_PRODUCTS: &str = "UPDATE pack SET products = $2 WHERE number = $1";
@@ -99,6 +102,8 @@ pub(crate) const STATEMENTS: &[&str] = &[
     UNIT_RETIRED,
     UNIT_PROVED,
     UNIT_SOLD,
+    UNIT_INVOICED,
+    UNIT_DELIVERED,
     UNIT_LIFE,
     PACK_OPEN,
     PACK_PRODUCTS,
@@ -236,6 +241,12 @@ pub fn project(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
         Body::Registered { sold_on, .. } => {
             if let Some(day) = sold_on {
                 steps.push(run(UNIT_SOLD, [home.into(), day.into()]));
+            }
+        }
+        Body::Sold { counts, on, paper } => {
+            let statement = if paper == "invoice" { UNIT_INVOICED } else { UNIT_DELIVERED };
+            if *counts {
+                steps.push(run(statement, [home.into(), on.into()]));
             }
         }
         Body::ProofPassed { .. } => steps.push(run(UNIT_PROVED, [home.into(), at.into()])),

@@ -52,7 +52,8 @@ projections! {
     "unit", ["number"], ["brand_id", "product_id", "batch_id", "sn", "identifiers", "born_hash",
         "produced_at", "site_id", "line", "lot", "inspection", "disposition", "kit", "life",
         "activated_at", "region", "fingerprint", "suspect", "recalled_at", "stolen_at",
-        "retired_at", "proof_at", "sold_on"];
+        "retired_at", "proof_at", "sold_on", "invoiced_on",
+        "delivered_on"];
     "activation", ["unit", "life"], ["event_id", "activated_at"];
     "finding", ["unit", "event_id", "kind"], ["grade", "nature", "reasons", "activated_at",
         "withdrawn_by"];

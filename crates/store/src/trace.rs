@@ -14,7 +14,8 @@ macro_rules! units {
             "SELECT number, brand_id, product_id, batch_id, sn, identifiers, born_hash, \
              produced_at, site_id, line, lot, inspection, disposition, life, activated_at, \
              region, fingerprint, suspect, recalled_at, stolen_at, retired_at, proof_at, \
-             sold_on, recorded_at, revision, kit FROM unit \
+             sold_on, recorded_at, revision, kit, invoiced_on, delivered_on \
+             FROM unit \
              WHERE brand_id = $1 AND number > $2 AND number < $3",
             $more,
             " ORDER BY number LIMIT $4"

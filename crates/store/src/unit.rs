@@ -56,8 +56,12 @@ pub struct UnitRecord {
     pub retired_at: Option<i64>,
     /// First successful scratch code of this life since the unit became suspect, if it did.
     pub proof_at: Option<i64>,
-    /// Day of sale as proven or stated.
+    /// Day of purchase as the consumer states it, where that counts.
     pub sold_on: Option<String>,
+    /// Day of the invoice, where somebody of the house saw it.
+    pub invoiced_on: Option<String>,
+    /// Day the consumer had it, where somebody of the house saw a paper of that.
+    pub delivered_on: Option<String>,
     /// When its last event was recorded.
     pub recorded_at: i64,
     /// Counts its commits.
@@ -115,17 +119,17 @@ pub struct ShipmentRecord {
 }
 
 /// How many columns [`UNIT`] has.
-const UNIT_COLUMNS: usize = 26;
+const UNIT_COLUMNS: usize = 28;
 const UNIT: &str = "SELECT number, brand_id, product_id, batch_id, sn, identifiers, born_hash, \
     produced_at, site_id, line, lot, inspection, disposition, life, activated_at, region, \
     fingerprint, suspect, recalled_at, stolen_at, retired_at, proof_at, sold_on, recorded_at, \
-    revision, kit FROM unit WHERE number = $1";
+    revision, kit, invoiced_on, delivered_on FROM unit WHERE number = $1";
 /// A unit and the looks at it by one audience: what every answer to the public begins with.
 const UNIT_SEEN: &str = "SELECT u.number, u.brand_id, u.product_id, u.batch_id, u.sn, \
     u.identifiers, u.born_hash, u.produced_at, u.site_id, u.line, u.lot, u.inspection, \
     u.disposition, u.life, u.activated_at, u.region, u.fingerprint, u.suspect, u.recalled_at, \
     u.stolen_at, u.retired_at, u.proof_at, u.sold_on, u.recorded_at, u.revision, u.kit, \
-    s.audience, s.count, s.first_at, s.last_at, s.first_place, s.last_place, s.recent \
+    u.invoiced_on, u.delivered_on, s.audience, s.count, s.first_at, s.last_at, s.first_place, s.last_place, s.recent \
     FROM unit u LEFT JOIN scan s ON s.unit = u.number AND s.audience = $2 WHERE u.number = $1";
 const PACK: &str = "SELECT number, brand_id, sscc, products, recorded_at, revision, stirred_at \
     FROM pack WHERE number = $1";
@@ -481,6 +485,8 @@ pub(crate) fn unit(r: &Row<'_>) -> Result<UnitRecord, DecodeError> {
         recorded_at: r.int(23)?,
         revision: r.int(24)?,
         kit: r.opt_text(25)?,
+        invoiced_on: r.opt_text(26)?,
+        delivered_on: r.opt_text(27)?,
     })
 }
 

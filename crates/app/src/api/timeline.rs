@@ -243,7 +243,7 @@ impl Telling<'_> {
         let to = match &event.body {
             Body::Shipped { to, .. } | Body::Returned { to, .. } => Some(PartyId(*to)),
             Body::ReceiptDiffered { from, .. } => Some(PartyId(*from)),
-            Body::Received { .. } | Body::ShipmentVoided { .. } => None,
+            Body::Received { .. } | Body::ShipmentVoided { .. } | Body::Sold { .. } => None,
             Body::Commissioned { .. } | Body::Activated(_) => return true,
             Body::Packed { .. } | Body::Unpacked {} => return self.sight.shows(Fact::AllHops),
             Body::Inspected { .. }
@@ -315,6 +315,9 @@ impl Telling<'_> {
                     "value": words(scheme, value)})
             }
             Body::Registered { proof, sold_on, .. } => json!({"proof": proof, "sold_on": sold_on}),
+            Body::Sold { counts, on, paper } => {
+                json!({"counts": counts, "paper": paper, "sold_on": on})
+            }
             Body::ProofPassed { proof } => json!({"proof": proof}),
             Body::Minted { .. }
             | Body::BatchExported {}

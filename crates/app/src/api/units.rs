@@ -6,12 +6,14 @@ use super::input::{Asked, At, Input, bounded};
 use super::movements::{CountReply, NAME_CHARS_MAX, instant_of};
 use super::timeline::{DossierReply, dossier_reply};
 use super::verify::unit_of;
+use crate::files::read_date;
 use crate::flows::lifecycle::{self, Change};
 use crate::flows::{Caller, House, Scope, dossier, find};
 use axum::Json;
 use axum::extract::State;
 use domain::identifier::{Identifier, Scheme};
 use domain::life::Cause;
+use domain::sale::Paper;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -69,24 +71,31 @@ pub(super) async fn show_unit(
 #[serde(deny_unknown_fields)]
 pub struct ChangeBody {
     /// `inspect`, `recall`, `lift_recall`, `decommission`, `report_stolen`, `clear_stolen`,
-    /// `open_life`.
+    /// `open_life`, `sell`.
     pub change: String,
     /// Trace codes or serial numbers, 1 to 10,000. All change or none.
     #[schema(min_items = 1, max_items = 10000)]
     pub units: Vec<String>,
-    /// Why; for `inspect` what was seen.
+    /// Why; for `inspect` what was seen. Nothing for `sell`.
     #[schema(max_length = 1000)]
+    #[serde(default)]
     pub reason: String,
     /// For `inspect`: `pass`, `fail` or `hold`.
     pub inspection: Option<String>,
     /// For `open_life`: `return` (a started unit was taken back and accepted), `refurbishment` (by
     /// the brand or for it), `replacement` (under guarantee).
     pub cause: Option<String>,
+    /// For `sell`: the day on the paper, a civil date. It starts the guarantee, unless that runs
+    /// from a later day already.
+    pub sold_on: Option<String>,
+    /// For `sell`: `invoice`, the day it was written, or `delivery`, the day the consumer had the
+    /// unit. Where both are known, the later one counts.
+    pub paper: Option<String>,
     /// When; now unless said.
     pub happened_at: Option<String>,
 }
 
-/// Change units: inspection, recall, theft, decommissioning, a new life.
+/// Change units: inspection, sale, recall, theft, decommissioning, a new life.
 #[utoipa::path(
     post, path = "/api/v1/units/changes", tag = "units", request_body = ChangeBody,
     responses(
@@ -120,6 +129,14 @@ pub(super) async fn change_units(
 }
 
 fn change_of(body: &ChangeBody) -> Result<Change, Problem> {
+    if body.change == "sell" {
+        return sale_of(body);
+    }
+    for (field, told) in [("sold_on", &body.sold_on), ("paper", &body.paper)] {
+        if told.is_some() {
+            return Err(Problem::invalid(field, "belongs to sell only"));
+        }
+    }
     let reason = domain::text::lasting(&body.reason, domain::text::NOTE_CHARS_MAX)
         .map_err(|why| Problem::invalid("reason", why))?;
     let inspection = match body.inspection.as_deref() {
@@ -153,10 +170,27 @@ fn change_of(body: &ChangeBody) -> Result<Change, Problem> {
         },
         _ => Err(Problem::invalid(
             "change",
-            "must be inspect, recall, lift_recall, decommission, report_stolen, clear_stolen or \
-             open_life",
+            "must be inspect, recall, lift_recall, decommission, report_stolen, clear_stolen, \
+             open_life or sell",
         )),
     }
+}
+
+/// A sale. It has no words of its own: the buyer's name is on the paper.
+fn sale_of(body: &ChangeBody) -> Result<Change, Problem> {
+    let others = [
+        ("reason", !body.reason.is_empty()),
+        ("inspection", body.inspection.is_some()),
+        ("cause", body.cause.is_some()),
+    ];
+    if let Some((field, _)) = others.into_iter().find(|(_, told)| *told) {
+        return Err(Problem::invalid(field, "belongs to other changes"));
+    }
+    let day = body.sold_on.as_deref().unwrap_or_default();
+    let day = read_date(day).map_err(|why| Problem::invalid("sold_on", why))?;
+    let paper = body.paper.as_deref().and_then(Paper::parse);
+    let paper = paper.ok_or_else(|| Problem::invalid("paper", "must be invoice or delivery"))?;
+    Ok(Change::Sell(paper, day))
 }
 
 /// A further code of a unit.

@@ -12,8 +12,10 @@ use crate::flows::access::{Sight, audience};
 use crate::flows::custody::instant;
 use crate::flows::find::{self, unit_number};
 use crate::flows::reference::Reference;
+use crate::flows::scans::Spot;
 use crate::flows::verify::{self, Hands, Known, QUERY_CHARS_MAX, Reading, Verified};
 use crate::flows::{Caller, FlowError, House, Scope};
+use crate::geo::VisitorPlace;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -270,8 +272,9 @@ impl Asking<'_> {
     /// Counts the look under the caller's audience, at the city the address is in.
     fn note(&self, reference: &Reference, known: &Known) {
         let now = self.house.clock.now().as_microsecond();
-        let place = place_of(self.house, self.client);
-        self.house.scans.note(known.record.number, audience(reference, self.caller), now, place);
+        let place = VisitorPlace::of(&self.house.geo, Some(self.client));
+        let audience = audience(reference, self.caller);
+        self.house.scans.note(known.record.number, audience, now, Spot::of(&place));
     }
 
     fn fill(
@@ -370,14 +373,6 @@ impl From<domain::refusal::Refused> for Failed {
     fn from(refused: domain::refusal::Refused) -> Self {
         Self::Problem(Box::new(refused.into()))
     }
-}
-
-/// The city an address is in, else its province or country, as a region code.
-pub fn place_of(house: &House, client: IpAddr) -> Option<String> {
-    let reading = house.geo.lookup(client);
-    let china = reading.operator.or(reading.china);
-    let region = china.and_then(|r| r.city.or(r.region));
-    region.or_else(|| reading.world.and_then(|r| r.region)).map(|r| r.to_string())
 }
 
 /// The name of the city a region lies in, else of its province or country.

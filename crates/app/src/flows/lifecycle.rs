@@ -2,21 +2,26 @@
 //! further codes, identifiers that move, reports of suspicion.
 
 use super::caller::{Caller, Scope};
+use super::custody::instant;
 use super::find::{self, CodeFound, scope_of};
 use super::house::{EventDraft, House};
 use super::idempotency::{Answer, Keyed};
 use super::mandate;
 use super::outcome::{FlowError, RACES_MAX};
 use super::reference::Reference;
+use super::verify;
 use crate::rules::kept;
 use domain::id::{BrandId, PartyId};
 use domain::identifier::{Identifier, Scheme};
 use domain::life::Cause;
 use domain::mandate::Deed;
+use domain::party::PartyKind;
 use domain::refusal::{Refusal, Refused};
 use domain::retention::Kept;
+use domain::sale::{self, Filed, Paper};
 use domain::text::{NOTE_CHARS_MAX, lasting, required};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use store::commit::{Alert, Commit, Observation, Relied};
 use store::event::{AnswersTo, Body, Event, IdentifierRow, Row, Subject};
 use store::unit::UnitRecord;
@@ -41,12 +46,17 @@ pub enum Change {
     ClearStolen(String),
     /// The unit starts over, for a cause, with what else is said of it.
     OpenLife(Cause, String),
+    /// Sold to a consumer, as a paper of that day says.
+    Sell(Paper, Date),
 }
 
 impl Change {
-    fn body(&self, unit: &UnitRecord) -> Body {
+    fn body(&self, unit: &UnitRecord, counts: bool) -> Body {
         let reason = |r: &String| r.clone();
         match self {
+            Self::Sell(paper, on) => {
+                Body::Sold { counts, on: on.to_string(), paper: paper.as_str().to_owned() }
+            }
             Self::Inspect(inspection, note) => {
                 Body::Inspected { inspection: (*inspection).to_owned(), note: note.clone() }
             }
@@ -78,18 +88,19 @@ impl Change {
             Self::Decommission(_) => Deed::Retire,
             Self::ReportStolen(_) | Self::ClearStolen(_) => Deed::Theft,
             Self::OpenLife(..) => Deed::Renew,
+            Self::Sell(..) => Deed::Sell,
         }
     }
 
     /// Changes that are one event over all their units rather than one each.
     fn is_bulk(&self) -> bool {
-        !matches!(self, Self::Inspect(..) | Self::OpenLife(..))
+        !matches!(self, Self::Inspect(..) | Self::OpenLife(..) | Self::Sell(..))
     }
 
     /// Why a unit cannot be changed so, the refusal that goes before all others.
     fn refuse(&self, unit: &UnitRecord, at: Timestamp) -> Option<Refusal> {
-        let ends = matches!(self, Self::Decommission(_) | Self::OpenLife(..));
-        if ends && unit.retired_at.is_some() {
+        let lives = matches!(self, Self::Decommission(_) | Self::OpenLife(..) | Self::Sell(..));
+        if lives && unit.retired_at.is_some() {
             return Some(Refusal::Decommissioned);
         }
         let before = unit.produced_at.is_some_and(|made| at.as_microsecond() < made);
@@ -98,6 +109,8 @@ impl Change {
             // comes first.
             Self::Inspect(..) if unit.produced_at.is_none() => Some(Refusal::BeforeProduction),
             Self::Inspect(..) => None,
+            // The day of the paper counts, see `paper_counts`.
+            Self::Sell(..) => None,
             // What was not there yet could not be recalled, stolen or taken out of use. A unit that
             // is known by its first start alone has no date to compare with.
             _ if before => Some(Refusal::BeforeProduction),
@@ -123,6 +136,11 @@ pub async fn change(
 ) -> Result<usize, FlowError> {
     caller.need(change.scope())?;
     house.not_ahead(at, "happened_at")?;
+    if let Change::Sell(_, sold_on) = change
+        && *sold_on > house.reference().await?.day(caller.brand, house.clock.now())
+    {
+        return Err(Refused::invalid("sold_on", "it lies ahead").into());
+    }
     if numbers.is_empty() || numbers.len() > UNITS_MAX {
         return Err(Refused::invalid("units", format!("name 1 to {UNITS_MAX} units")).into());
     }
@@ -141,37 +159,68 @@ pub async fn change(
             if let Some(refusal) = change.refuse(&unit, at) {
                 return Err(Refused::new(refusal, "units").into());
             }
-            units.push(unit);
+            let counts = match change {
+                Change::Sell(_, on) => paper_counts(house, &reference, caller, (&unit, *on))?,
+                _ => false,
+            };
+            let body = change.body(&unit, counts);
+            units.push((unit, body));
         }
-        let commit = commit(house, caller, &units, change, at);
+        let commit = commit(house, caller, units, change.is_bulk(), at);
         match house.store.commit(&commit).await {
             Err(e) if e.is_race() => continue,
             Err(e) => return Err(e.into()),
-            Ok(()) => return Ok(units.len()),
+            Ok(()) => return Ok(numbers.len()),
         }
     }
     Err(FlowError::Busy)
 }
 
+/// Whether a day on a paper starts the guarantee of a unit.
+fn paper_counts(
+    house: &House,
+    reference: &Reference,
+    caller: &Caller,
+    (unit, sold_on): (&UnitRecord, Date),
+) -> Result<bool, Refused> {
+    let day = |at: Option<i64>| at.map(|at| reference.day(caller.brand, instant(at)));
+    let by = reference.tree.get(caller.party).map_or(PartyKind::Shop, |party| party.kind);
+    sale::counts(&Filed {
+        sold_on,
+        produced_on: day(unit.produced_at),
+        activated_on: day(unit.activated_at),
+        starts_on: verify::started_on(house, reference, unit),
+        by,
+    })
+    .map_err(|refusal| match refusal {
+        Refusal::NotAllowed => {
+            let why = "it was started before that day: the brand or a service centre looks at the \
+                       paper";
+            Refused::because(refusal, "sold_on", why)
+        }
+        _ => Refused::new(refusal, "sold_on"),
+    })
+}
+
+/// The event of one change over all its units, or one for each.
 fn commit(
     house: &House,
     caller: &Caller,
-    units: &[UnitRecord],
-    change: &Change,
+    units: Vec<(UnitRecord, Body)>,
+    is_bulk: bool,
     at: Timestamp,
 ) -> Commit {
-    let relied = |u: &UnitRecord| Relied::Unit { number: u.number, revision: u.revision };
+    let relied = |(u, _): &(UnitRecord, _)| Relied::Unit { number: u.number, revision: u.revision };
     let mut commit = Commit { relies_on: units.iter().map(relied).collect(), ..Commit::default() };
-    let after = units.iter().map(|u| u.recorded_at).max().unwrap_or(0);
-    if change.is_bulk() && units.len() > 1 {
-        let mut draft =
-            EventDraft::about(caller, units[0].number, at, after, change.body(&units[0]));
-        let row = |u: &UnitRecord| Subject { number: u.number, row: Row::Member {} };
+    let after = units.iter().map(|(u, _)| u.recorded_at).max().unwrap_or(0);
+    if is_bulk && units.len() > 1 {
+        let (first, body) = &units[0];
+        let mut draft = EventDraft::about(caller, first.number, at, after, body.clone());
+        let row = |(u, _): &(UnitRecord, _)| Subject { number: u.number, row: Row::Member {} };
         draft.subjects = units.iter().map(row).collect();
         commit.events.push(house.event(draft));
     } else {
-        commit.events.extend(units.iter().map(|unit| {
-            let body = change.body(unit);
+        commit.events.extend(units.into_iter().map(|(unit, body)| {
             house.event(EventDraft::about(caller, unit.number, at, unit.recorded_at, body))
         }));
     }

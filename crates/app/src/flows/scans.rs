@@ -4,6 +4,12 @@
 use super::house::House;
 use super::outcome::FlowError;
 use crate::clock::Stopwatch;
+use crate::geo::VisitorPlace;
+use detect::location::Network;
+use detect::travel::{Sighting, impossible_travel};
+use domain::region::{Divisions, Level, RegionCode};
+use domain::verdict::scan::{Journey, ScanSummary};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt::Write;
@@ -63,6 +69,31 @@ impl Audience {
     }
 }
 
+/// Where a look came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spot {
+    /// The city it is counted under.
+    pub city: RegionCode,
+    /// Whether the network ends where its users are: no mobile carrier, no host.
+    pub is_steady: bool,
+}
+
+impl Spot {
+    /// A city behind a fixed line.
+    pub const fn steady(city: RegionCode) -> Self {
+        Self { city, is_steady: true }
+    }
+
+    /// The city of a visitor, where one is known.
+    pub fn of(place: &VisitorPlace) -> Option<Self> {
+        let is_steady = matches!(place.network, Network::Fixed | Network::Unknown);
+        Some(Self { city: place.city()?, is_steady })
+    }
+}
+
+/// Behind the city of a look whose network ends elsewhere than its users are.
+const UNSTEADY: &str = "~";
+
 /// Looks waiting to be written, in the order of their units.
 #[derive(Default)]
 struct Waiting {
@@ -95,7 +126,8 @@ pub struct ScanQueue {
 
 impl ScanQueue {
     /// Notes a look. Never waits and never fails: what does not fit is counted.
-    pub fn note(&self, unit: i64, audience: Audience, at: i64, place: Option<String>) {
+    pub fn note(&self, unit: i64, audience: Audience, at: i64, spot: Option<Spot>) {
+        let place = spot.map(|spot| spot.city.to_string());
         let Ok(mut waiting) = self.waiting.lock() else { return };
         let looks = &mut waiting.looks;
         let is_full = looks.len() >= WAITING_MAX;
@@ -120,7 +152,8 @@ impl ScanQueue {
         delta.last_at = at;
         if delta.recent.len() < store::scan::RECENT_CHARS_MAX as usize {
             // Writing into memory does not fail.
-            let _ = writeln!(delta.recent, "{at} {}", place.as_deref().unwrap_or("-"));
+            let mark = if spot.is_none_or(|spot| spot.is_steady) { "" } else { UNSTEADY };
+            let _ = writeln!(delta.recent, "{at} {}{mark}", place.as_deref().unwrap_or("-"));
         }
         delta.last_place = place;
     }
@@ -213,48 +246,130 @@ pub fn merged(stored: Option<ScanRecord>, waiting: Option<ScanDelta>) -> Option<
     Some(record)
 }
 
-/// The consumer's looks in the day before the last one, after an instant if one is given: how many,
-/// in how many places.
-pub fn day_of(record: &ScanRecord, after: Option<i64>) -> (u32, u32) {
+/// The looks at a code as the scan rule reads them; those after an instant if one is given.
+pub fn summary(divisions: &Divisions, record: &ScanRecord, after: Option<i64>) -> ScanSummary {
     const DAY: i64 = 24 * 3_600 * 1_000_000;
     let since = after.map_or(record.last_at - DAY, |at| at.max(record.last_at - DAY));
-    let (mut count, mut places) = (0, Vec::new());
-    let mut rest = record.recent.as_bytes();
-    while let Some((at, place)) = next_look(&mut rest) {
-        if at > since {
-            count += 1;
-            if place != b"-" && !places.contains(&place) {
-                places.push(place);
-            }
+    let instant = |at| Timestamp::from_microsecond(at).ok();
+    let mut summary = ScanSummary {
+        consumer_count: u64::try_from(record.count).unwrap_or(0),
+        first_at: instant(record.first_at),
+        last_at: instant(record.last_at),
+        ..ScanSummary::default()
+    };
+    let (mut cities, mut apart, mut before) = (Vec::new(), Vec::new(), None);
+    for look in looks(record).filter(|look| look.at > since) {
+        summary.day_count += 1;
+        let Some(city) = look.city else { continue };
+        add(&mut cities, city);
+        if !look.is_steady {
+            continue;
+        }
+        if let Some(before) = before.replace(look)
+            && let Some(journey) = journey(divisions, &before, &look)
+        {
+            before.city.into_iter().for_each(|city| add(&mut apart, city));
+            add(&mut apart, city);
+            let fastest = summary.journey.is_none_or(|known| is_faster(&journey, &known));
+            summary.journey = if fastest { Some(journey) } else { summary.journey };
         }
     }
-    (count, u32::try_from(places.len()).unwrap_or(u32::MAX))
+    summary.day_city_count = u32::try_from(cities.len()).unwrap_or(u32::MAX);
+    summary.apart_city_count = u32::try_from(apart.len()).unwrap_or(u32::MAX);
+    summary
 }
 
-/// Takes a line off [`ScanRecord::recent`]: when, in microseconds, and where. Each answer about a
-/// unit that was looked at often reads them all, byte by byte: the lines are too short for
-/// searching to be worth it.
-fn next_look<'a>(rest: &mut &'a [u8]) -> Option<(i64, &'a [u8])> {
-    let mut at = 0_i64;
-    while let [digit @ b'0'..=b'9', behind @ ..] = *rest {
-        at = at.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'));
-        *rest = behind;
+fn add<'a>(cities: &mut Vec<&'a str>, city: &'a str) {
+    if !cities.contains(&city) {
+        cities.push(city);
     }
-    let end = rest.iter().position(|byte| *byte == b'\n')?;
-    let place = rest[..end].strip_prefix(b" ").unwrap_or_default();
-    *rest = &rest[end + 1..];
-    Some((at, place))
+}
+
+fn is_faster(one: &Journey, other: &Journey) -> bool {
+    let cross = |km: u32, minutes: u32| u64::from(km) * u64::from(minutes);
+    cross(one.km, other.minutes) > cross(other.km, one.minutes)
+}
+
+/// The way between two looks, where nobody can have gone it.
+fn journey(divisions: &Divisions, one: &Look<'_>, other: &Look<'_>) -> Option<Journey> {
+    if one.city == other.city {
+        return None;
+    }
+    let (from, to) = (sighting(divisions, one)?, sighting(divisions, other)?);
+    impossible_travel(&from, &to)?;
+    let seconds = from.at.duration_since(to.at).abs().as_secs();
+    let minutes = u32::try_from(seconds.unsigned_abs().div_ceil(60).max(1)).ok()?;
+    Some(Journey { km: from.point.distance_km(to.point) as u32, minutes })
+}
+
+/// Where a look was, as far as its city tells. Countries have no centre.
+fn sighting(divisions: &Divisions, look: &Look<'_>) -> Option<Sighting> {
+    /// Half the width of most cities, and how far addresses of the next one are taken for its own.
+    const CITY_KM: f64 = 100.0;
+    /// Taiwan is 400 km long; the tables know no finer place there.
+    const ISLAND_KM: f64 = 200.0;
+    let code = RegionCode::parse(look.city?).ok()?;
+    let radius_km = if code.level() == Level::Country { ISLAND_KM } else { CITY_KM };
+    Some(Sighting {
+        at: Timestamp::from_microsecond(look.at).ok()?,
+        point: divisions.centre_of(code)?,
+        radius_km,
+        network: Network::Unknown,
+    })
+}
+
+/// One look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look<'a> {
+    /// When, microseconds.
+    pub at: i64,
+    /// The city it is counted under.
+    pub city: Option<&'a str>,
+    /// Whether the network ends where its users are.
+    pub is_steady: bool,
+}
+
+/// The last looks, newest last, as many as are kept.
+pub fn looks(record: &ScanRecord) -> impl Iterator<Item = Look<'_>> {
+    let mut rest = record.recent.as_str();
+    std::iter::from_fn(move || next_look(&mut rest))
+}
+
+/// Takes a line off [`ScanRecord::recent`]. Each answer about a unit that was looked at often reads
+/// them all, byte by byte: the lines are too short for searching to be worth it.
+fn next_look<'a>(rest: &mut &'a str) -> Option<Look<'a>> {
+    let bytes = rest.as_bytes();
+    let (mut at, mut place) = (0_i64, 0);
+    while let Some(digit @ b'0'..=b'9') = bytes.get(place) {
+        at = at.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'));
+        place += 1;
+    }
+    let end = place + bytes.get(place..)?.iter().position(|byte| *byte == b'\n')?;
+    // Of the oldest line there may be only the end; whatever is cut off, it is older than a day.
+    let city = rest.get(place..end).unwrap_or_default().trim_start_matches(' ');
+    let steady = city.strip_suffix(UNSTEADY);
+    let city = steady.unwrap_or(city);
+    *rest = rest.get(end + 1..).unwrap_or_default();
+    Some(Look {
+        at,
+        city: (!city.is_empty() && city != "-").then_some(city),
+        is_steady: steady.is_none(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn spot(city: &str) -> Option<Spot> {
+        Some(Spot::steady(RegionCode::parse(city).unwrap()))
+    }
+
     #[test]
     fn looks_are_gathered_per_audience() {
         let queue = ScanQueue::default();
-        queue.note(1, Audience::Consumer, 10, Some("31".into()));
-        queue.note(1, Audience::Consumer, 20, Some("44".into()));
+        queue.note(1, Audience::Consumer, 10, spot("31"));
+        queue.note(1, Audience::Consumer, 20, spot("4401"));
         queue.note(1, Audience::Staff, 30, None);
         let consumer = queue.pending(1, Audience::Consumer).unwrap();
         assert_eq!((consumer.count, consumer.first_at, consumer.last_at), (2, 10, 20));
@@ -265,18 +380,54 @@ mod tests {
 
     #[test]
     fn the_last_day_counts_places_once() {
+        let geo = crate::geo::Geo::tables_only().unwrap();
         let hour = 3_600_000_000_i64;
         let record = ScanRecord {
             last_at: 30 * hour,
-            recent: format!("{} 31\n{} 44\n{} 44\n{} -\n", hour, 10 * hour, 20 * hour, 30 * hour),
+            recent: format!("{} 31\n{} 44\n{} 44~\n{} -\n", hour, 10 * hour, 20 * hour, 30 * hour),
             ..ScanRecord::default()
+        };
+        let day_of = |record: &ScanRecord, after| {
+            let it = summary(geo.divisions(), record, after);
+            (it.day_count, it.day_city_count)
         };
         assert_eq!(day_of(&record, None), (3, 1));
         assert_eq!(day_of(&record, Some(10 * hour)), (2, 1));
         // Of the oldest line there may be only the end.
-        for cut in ["\n", "44\n", " 44\n", "4 44\n", "US\n"] {
+        for cut in ["\n", "44\n", " 44\n", "4 44\n", "US\n", "~\n"] {
             let record = ScanRecord { recent: format!("{cut}{}", record.recent), ..record.clone() };
             assert_eq!(day_of(&record, None), (3, 1), "{cut:?}");
+        }
+    }
+
+    #[test]
+    fn cities_are_apart_where_no_journey_leads_from_one_to_the_next() {
+        let geo = crate::geo::Geo::tables_only().unwrap();
+        let minute = 60_000_000_i64;
+        let of = |looks: &[(i64, &str)]| {
+            let recent = looks.iter().map(|(at, city)| format!("{} {city}\n", at * minute));
+            let last_at = looks.iter().map(|(at, _)| at * minute).max().unwrap();
+            let record = ScanRecord { last_at, recent: recent.collect(), ..ScanRecord::default() };
+            let it = summary(geo.divisions(), &record, None);
+            (it.apart_city_count, it.journey)
+        };
+        // Kunming, Shanghai, Harbin.
+        let (two, journey) = of(&[(1, "5301"), (41, "31")]);
+        let journey = journey.unwrap();
+        assert_eq!((two, journey.minutes), (2, 40));
+        assert!((1_900..2_000).contains(&journey.km), "{journey:?}");
+        let (three, journey) = of(&[(1, "5301"), (41, "31"), (42, "2301")]);
+        assert_eq!((three, journey.unwrap().minutes), (3, 1), "the fastest is told");
+        // By air, or next door, or through a mobile carrier, or abroad, where no centre is known.
+        for looks in [
+            &[(1, "5301"), (300, "31")][..],
+            &[(1, "3205"), (2, "31")],
+            &[(1, "5301"), (41, "31~"), (42, "5301")],
+            &[(1, "5301~"), (41, "31")],
+            &[(1, "5301"), (41, "US")],
+            &[(1, "5301"), (41, "-")],
+        ] {
+            assert_eq!(of(looks), (0, None), "{looks:?}");
         }
     }
 

@@ -15,10 +15,10 @@ use domain::id::{BrandId, ProductId};
 use domain::identifier::{Identifier, Scheme, guess_kinds};
 use domain::product::Product;
 use domain::refusal::{Refusal, Refused};
-use domain::verdict::scan::ScanSummary;
 use domain::verdict::{CodeReading, Decision, Inspection, UnitFacts, VerdictFacts, decide};
 use domain::warranty::{self, WarrantyFacts, WarrantyReading};
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use std::sync::Arc;
 use store::unit::{ScanRecord, UnitRecord};
 
@@ -189,7 +189,9 @@ pub async fn verify(
     let policy = &house.rules.scans;
     let many = |scans: &&ScanRecord| policy.is_possible(u64::try_from(scans.count).unwrap_or(0));
     let many = scans.as_ref().filter(many);
-    let odd = |after| many.is_some_and(|scans| policy.anomaly(&summary(scans, after)).is_some());
+    let divisions = house.geo.divisions();
+    let of = |scans, after| policy.anomaly(&scans::summary(divisions, scans, after));
+    let odd = |after| many.and_then(|scans| of(scans, after)).is_some();
     let proof_lifted = record.proof_at.is_some_and(|at| !odd(Some(at)));
     let decision = decide(&VerdictFacts {
         code: if bound { reading.of_bound() } else { reading },
@@ -225,7 +227,7 @@ async fn look(
 }
 
 fn hands_needed(reference: &Reference, unit: &UnitRecord) -> bool {
-    let from_factory = unit.activated_at.is_none() && unit.sold_on.is_none();
+    let from_factory = unit.activated_at.is_none() && !is_dated(unit);
     from_factory || reference.has_public_seller(BrandId(unit.brand))
 }
 
@@ -261,18 +263,6 @@ fn unborn(reference: &Reference, number: i64) -> Option<UnitRecord> {
     })
 }
 
-/// The looks at a code as the scan rule reads them; those after an instant if one is given.
-pub fn summary(record: &ScanRecord, after: Option<i64>) -> ScanSummary {
-    let (day_count, day_city_count) = scans::day_of(record, after);
-    ScanSummary {
-        consumer_count: u64::try_from(record.count).unwrap_or(0),
-        first_at: Some(instant(record.first_at)),
-        last_at: Some(instant(record.last_at)),
-        day_count,
-        day_city_count,
-    }
-}
-
 fn unit_facts(unit: &UnitRecord, scan_anomaly: bool, proof_lifted: bool) -> UnitFacts {
     UnitFacts {
         brand_not_vouched: false,
@@ -294,6 +284,18 @@ fn unit_facts(unit: &UnitRecord, scan_anomaly: bool, proof_lifted: bool) -> Unit
     }
 }
 
+/// Whether the day a unit was sold is known.
+pub fn is_dated(unit: &UnitRecord) -> bool {
+    let days = [&unit.sold_on, &unit.invoiced_on, &unit.delivered_on];
+    days.into_iter().any(Option::is_some)
+}
+
+/// From when the guarantee of a unit runs by a sale or a first start.
+pub(super) fn started_on(house: &House, reference: &Reference, unit: &UnitRecord) -> Option<Date> {
+    let zone = reference.zone(BrandId(unit.brand));
+    warranty::start(&evidence(house, reference, unit, &zone)).map(|(start, _)| start)
+}
+
 /// The warranty of a unit as its evidence stands.
 pub fn warranty(
     house: &House,
@@ -301,27 +303,39 @@ pub fn warranty(
     unit: &UnitRecord,
     custody: &CustodyFacts,
 ) -> WarrantyReading {
-    let product = reference.product_by_id(ProductId(unit.product));
-    let category = product.map_or(domain::policy::Category::Other, |p| p.category);
     let until = jiff::Timestamp::MAX;
     let origin = custody::is_origin(reference);
     // Ex-factory: the first hand-over out of a factory or brand site, else the production.
     let left = custody.left_origin(unit_number(unit.number), until, origin);
     let zone = reference.zone(BrandId(unit.brand));
+    warranty::read(&WarrantyFacts {
+        ex_factory_at: left.or(unit.produced_at.map(instant)),
+        ..evidence(house, reference, unit, &zone)
+    })
+}
+
+/// What the unit itself tells of the start, and the tables; nothing of when it left the factory.
+fn evidence<'a>(
+    house: &'a House,
+    reference: &Reference,
+    unit: &UnitRecord,
+    zone: &'a TimeZone,
+) -> WarrantyFacts<'a> {
+    let product = reference.product_by_id(ProductId(unit.product));
     let activated_on = unit.activated_at.map(|at| zone.to_datetime(instant(at)).date());
     let starts_itself = product.is_none_or(|p| p.network_start);
+    let day = |text: &Option<String>| text.as_deref().and_then(|d| d.parse::<Date>().ok());
     let fits = |day: &Date| domain::registration::fits(*day, activated_on, starts_itself);
-    let sale_on = unit.sold_on.as_deref().and_then(|d| d.parse::<Date>().ok()).filter(fits);
-    warranty::read(&WarrantyFacts {
-        category,
-        invoice_on: None,
-        sale_on,
+    WarrantyFacts {
+        category: product.map_or(domain::policy::Category::Other, |p| p.category),
+        invoice_on: day(&unit.invoiced_on),
+        sale_on: day(&unit.delivered_on).max(day(&unit.sold_on).filter(fits)),
         activated_at: unit.activated_at.map(instant),
-        ex_factory_at: left.or(unit.produced_at.map(instant)),
+        ex_factory_at: None,
         policies: &house.rules.policies,
         holidays: &house.rules.holidays,
-        time_zone: &zone,
-    })
+        time_zone: zone,
+    }
 }
 
 /// Who holds a unit now.

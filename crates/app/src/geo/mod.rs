@@ -10,6 +10,7 @@ mod fence;
 mod manifest;
 mod mmdb;
 mod tables;
+mod visitor;
 mod xdb;
 
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use cidr::{RANGES_MAX, Range, Ranges};
 pub use fence::{FENCES_MAX, read_fences};
 pub use mmdb::{Mmdb, MmdbText};
 pub use tables::Countries;
+pub use visitor::VisitorPlace;
 pub use xdb::{Xdb, XdbText};
 
 use manifest::Entry;

@@ -28,6 +28,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("batch_exported", "导出", "exported"),
     ("alias_bound", "补码", "relabelled"),
     ("identifier_moved", "标识变更", "identifier"),
+    ("sold", "售出", "sold"),
     ("registered", "保修登记", "registered"),
     ("proof_passed", "实物验证", "proved"),
     ("suspicion_reported", "举报", "reported"),

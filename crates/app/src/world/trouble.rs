@@ -12,13 +12,13 @@ use super::{addresses::address, dice::Dice};
 use crate::clock::Stopwatch;
 use crate::flows::activate::Signals;
 use crate::flows::lifecycle::{self, Change};
-use crate::flows::scans::{self, Audience};
+use crate::flows::scans::{self, Audience, Spot};
 use crate::flows::{FlowError, House, batches, find, recalls};
 use domain::code::TraceCode;
 use domain::finding::FindingGrade;
 use domain::identifier::{Identifier, Scheme};
 use domain::refusal::Refused;
-use domain::region::Divisions;
+use domain::region::{Divisions, RegionCode};
 
 /// Units whose code was copied.
 const COPIED_COUNT: usize = 3;
@@ -79,16 +79,16 @@ impl Planting<'_> {
             most -= 1;
             for look in 0..self.dice.between(1, 3) {
                 let at = start.at + look * self.dice.between(40, 50_000);
-                self.look(*number, at.min(self.plan.until), start.city.to_string());
+                self.look(*number, at.min(self.plan.until), Some(start.city));
             }
         }
         scans::flush(self.house).await?;
         Ok(())
     }
 
-    fn look(&self, number: i64, at: i64, city: String) {
+    fn look(&self, number: i64, at: i64, city: Option<RegionCode>) {
         let at = instant(at).as_microsecond();
-        self.house.scans.note(number, Audience::Consumer, at, Some(city));
+        self.house.scans.note(number, Audience::Consumer, at, city.map(Spot::steady));
     }
 
     /// Genuine, not yet started, started outside its territory.
@@ -128,8 +128,8 @@ impl Planting<'_> {
             let first = self.plan.until - DAY;
             for look in 0..COPIED_LOOKS {
                 let at = first + look * (DAY - 3_600) / COPIED_LOOKS;
-                let city = starting.anywhere(&mut self.dice).map(|c| c.to_string());
-                self.look(number, at, city.unwrap_or_default());
+                let city = starting.anywhere(&mut self.dice);
+                self.look(number, at, city);
             }
             if copy == 0 {
                 self.link(State::Copied, number);

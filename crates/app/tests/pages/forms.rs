@@ -2,7 +2,9 @@
 
 use super::world::{PHONE, World, imei, world};
 use axum::http::StatusCode;
+use domain::region::RegionCode;
 use domain::verdict::Verdict;
+use dossier::flows::scans::Spot;
 
 /// A unit that two devices claim.
 async fn doubted() -> World {
@@ -60,7 +62,8 @@ async fn looks_that_are_odd_after_the_proof_count_again() {
     let look = |minute: i64, place: &str| {
         let at = world.house.clock.now().as_microsecond() + minute * 60_000_000;
         let consumer = dossier::flows::scans::Audience::Consumer;
-        world.house.scans.note(world.number(3), consumer, at, Some(place.to_owned()));
+        let spot = Spot::steady(RegionCode::parse(place).unwrap());
+        world.house.scans.note(world.number(3), consumer, at, Some(spot));
     };
     let places = ["310100", "320500", "440300", "110100", "510100", "420100"];
     places.iter().for_each(|place| look(-10, place));

@@ -3,9 +3,10 @@
 use super::world::{PHONE, load, world};
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
+use domain::region::RegionCode;
 use dossier::files::Kind;
 use dossier::flows::lifecycle::{Change, change};
-use dossier::flows::scans::Audience;
+use dossier::flows::scans::{Audience, Spot};
 use tower::ServiceExt;
 
 #[tokio::test]
@@ -225,11 +226,34 @@ async fn many_cities_ask_for_a_look() {
     let now = world.house.clock.now().as_microsecond();
     for (index, city) in ["31", "4401", "5101", "4201", "2101"].into_iter().enumerate() {
         let at = now - 3_600_000_000 + index as i64;
-        world.house.scans.note(world.number(7), Audience::Consumer, at, Some(city.to_owned()));
+        let spot = Spot::steady(RegionCode::parse(city).unwrap());
+        world.house.scans.note(world.number(7), Audience::Consumer, at, Some(spot));
     }
     let page = world.get(&format!("/d/{}", world.phone(7))).await;
     assert_eq!(page.h1(), "请核对");
     assert!(page.text.contains("5 个城市") || page.text.contains("5个城市"), "{}", page.text);
+    assert!(page.text.contains("name=\"kind\" value=\"scratch\""));
+}
+
+#[tokio::test]
+async fn cities_that_no_journey_joins_ask_for_a_look() {
+    let world = world().await;
+    world.activate(7, "device-a").await;
+    let look = |minute: i64, city: &str| {
+        let at = world.house.clock.now().as_microsecond() + minute * 60_000_000;
+        let spot = Spot::steady(RegionCode::parse(city).unwrap());
+        world.house.scans.note(world.number(7), Audience::Consumer, at, Some(spot));
+    };
+    // The buyer in Kunming sent a picture to Shanghai.
+    look(-60, "5301");
+    look(-20, "31");
+    let path = format!("/d/{}", world.phone(7));
+    assert_eq!(world.get(&path).await.h1(), "正品");
+    // A third, in Harbin, holds another thing.
+    look(-19, "2301");
+    let page = world.get(&path).await;
+    assert_eq!(page.h1(), "请核对");
+    assert!(page.text.contains("1 分钟内在相距 1,6"), "{}", page.text);
     assert!(page.text.contains("name=\"kind\" value=\"scratch\""));
 }
 

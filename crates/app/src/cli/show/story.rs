@@ -101,6 +101,10 @@ impl Pen<'_> {
                 let value = super::known_as(scheme, value);
                 join([format!("{sign} {} {value}", scheme.to_uppercase()), plain(reason)])
             }
+            Body::Sold { counts, on, paper } => {
+                let kept = self.pick("（不作起算）", "(starts nothing)");
+                join([plain(paper), on.clone(), if *counts { "" } else { kept }.to_owned()])
+            }
             Body::Registered { proof, sold_on, .. } => {
                 join([plain(proof), sold_on.clone().unwrap_or_default()])
             }

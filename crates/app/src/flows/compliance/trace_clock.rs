@@ -51,7 +51,8 @@ pub fn clock(
     // What somebody uses or bought was delivered, whatever the papers say. A unit that came back
     // and started over keeps the day it first left.
     let used = unit.activated_at.map(|at| day(instant(at)));
-    let sold = unit.sold_on.as_deref().and_then(|text| text.parse::<Date>().ok());
+    let days = [&unit.sold_on, &unit.invoiced_on, &unit.delivered_on];
+    let sold = days.into_iter().flatten().filter_map(|text| text.parse::<Date>().ok());
     let facts = ClockFacts {
         produced_on: unit.produced_at.map(|at| day(instant(at))),
         delivered_on: left.map(day).or(used.into_iter().chain(sold).min()),

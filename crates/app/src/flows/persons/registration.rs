@@ -8,6 +8,7 @@ use crate::flows::idempotency::{Answer, Keyed};
 use crate::flows::lifecycle::visitor;
 use crate::flows::outcome::{FlowError, RACES_MAX};
 use crate::flows::persons;
+use crate::flows::verify;
 use crate::rules::kept;
 use domain::id::{BrandId, ProductId};
 use domain::person::{CONSENT_TEXT, Purpose};
@@ -204,7 +205,7 @@ async fn counted(
         produced_on: unit.produced_at.map(day),
         activated_on: unit.activated_at.map(day),
         network_start: product.is_none_or(|p| p.network_start),
-        dated: unit.sold_on.is_some(),
+        dated: verify::is_dated(unit),
     };
     Ok(counts(&stated).then_some(purchased_on))
 }

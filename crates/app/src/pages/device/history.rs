@@ -74,6 +74,11 @@ impl History<'_> {
                 let at = When::At(instant(body.activated_at));
                 TimelineEntry { place, ..plain(TimelineKind::Activated, at) }
             }
+            Body::Sold { on: day, .. } => {
+                let when = When::On(day.parse().ok()?);
+                let party = event.party.and_then(|party| self.public_party(party.0));
+                TimelineEntry { party, ..plain(TimelineKind::Sold, when) }
+            }
             Body::Registered { .. } => plain(TimelineKind::Registered, on),
             Body::ProofPassed { .. } => plain(TimelineKind::Proved, at),
             Body::LifeOpened { .. } => plain(TimelineKind::Renewed, on),

@@ -9,7 +9,7 @@ use domain::certification::CertificateStatus;
 use domain::id::BrandId;
 use domain::policy::{Category, Promise as Word};
 use domain::product::Product;
-use domain::verdict::scan::ScanSummary;
+use domain::verdict::scan::ScanAnomaly;
 use domain::verdict::{Check as Looked, CheckState, Decision, Reason, Verdict};
 use domain::warranty::{Coverage, StartBasis};
 use jiff::Timestamp;
@@ -21,9 +21,11 @@ use crate::flows::custody::instant;
 use crate::flows::dossier::Dossier;
 use crate::flows::proof;
 use crate::flows::reference::Reference;
+use crate::flows::scans;
 use crate::flows::verify::{self, Known, Verified};
+use crate::geo::VisitorPlace;
 use crate::pages::i18n::Lang;
-use crate::pages::place::{VisitorPlace, city_name};
+use crate::pages::place::city_name;
 use crate::pages::shell::SiteView;
 
 use super::history::History;
@@ -223,7 +225,7 @@ impl Present<'_> {
             (Verdict::NotActivated, Some(known)) => {
                 PageState::NotActivated { by_registration: !known.product.network_start }
             }
-            (Verdict::Check, Some(known)) => PageState::Check(reason(decision.reason, known)),
+            (Verdict::Check, Some(known)) => PageState::Check(self.reason(decision.reason, known)),
             (Verdict::NotReleased, _) => PageState::NotReleased,
             (Verdict::Recalled, _) => PageState::Recalled,
             (Verdict::Stolen, _) => PageState::Stolen { reported_on: None },
@@ -250,6 +252,33 @@ impl Present<'_> {
         }
     }
 
+    /// Why a visitor is asked to look.
+    fn reason(&self, reason: Reason, known: &Known) -> CheckReason {
+        match reason {
+            Reason::ActivatedAgain => CheckReason::ActivatedAgain,
+            Reason::ScanAnomaly => self.odd_scans(known),
+            Reason::BrandNotVouched => CheckReason::UnknownBrand,
+            _ => CheckReason::NotCleared,
+        }
+    }
+
+    fn odd_scans(&self, known: &Known) -> CheckReason {
+        let divisions = self.house.geo.divisions();
+        let summary = known.scans.as_ref().map(|scans| scans::summary(divisions, scans, None));
+        let summary = summary.unwrap_or_default();
+        match (self.house.rules.scans.anomaly(&summary), summary.journey) {
+            (Some(ScanAnomaly::ImpossibleTravel), Some(journey)) => CheckReason::ImpossibleTravel {
+                km: journey.km.into(),
+                minutes: journey.minutes.into(),
+            },
+            _ => CheckReason::ManyScans {
+                scan_count: summary.day_count.into(),
+                city_count: summary.day_city_count.into(),
+                hours: 24,
+            },
+        }
+    }
+
     /// The consumer looks, this one included. `recent` holds a line per look, newest last.
     fn scans(&self, record: &ScanRecord) -> ScansView {
         let view = |at: i64, place: Option<&str>| {
@@ -257,14 +286,9 @@ impl Present<'_> {
             let city = place.and_then(|p| city_name(divisions, self.lang, p));
             ScanView { at: instant(at), city }
         };
-        let lines: Vec<(i64, &str)> = record
-            .recent
-            .lines()
-            .filter_map(|line| line.split_once(' '))
-            .filter_map(|(at, place)| Some((at.parse().ok()?, place)))
-            .collect();
+        let lines: Vec<_> = scans::looks(record).collect();
         let this = match self.counted_at {
-            Some(counted) => lines.iter().rposition(|(at, _)| *at == counted),
+            Some(counted) => lines.iter().rposition(|look| look.at == counted),
             None => lines.len().checked_sub(1),
         };
         let earlier = this.map_or(&lines[..], |this| &lines[..this]);
@@ -273,7 +297,7 @@ impl Present<'_> {
         ScansView {
             count,
             first: again.then(|| view(record.first_at, record.first_place.as_deref())),
-            last: earlier.last().filter(|_| again).map(|(at, place)| view(*at, Some(place))),
+            last: earlier.last().filter(|_| again).map(|look| view(look.at, look.city)),
         }
     }
 
@@ -334,23 +358,6 @@ impl Present<'_> {
     #[must_use]
     pub fn day(&self, known: &Known, at: Timestamp) -> Date {
         self.reference.day(BrandId(known.record.brand), at)
-    }
-}
-
-fn reason(reason: Reason, known: &Known) -> CheckReason {
-    match reason {
-        Reason::ActivatedAgain => CheckReason::ActivatedAgain,
-        Reason::ScanAnomaly => {
-            let summary = known.scans.as_ref().map(|scans| verify::summary(scans, None));
-            let ScanSummary { day_count, day_city_count, .. } = summary.unwrap_or_default();
-            CheckReason::ManyScans {
-                scan_count: day_count.into(),
-                city_count: day_city_count.into(),
-                hours: 24,
-            }
-        }
-        Reason::BrandNotVouched => CheckReason::UnknownBrand,
-        _ => CheckReason::NotCleared,
     }
 }
 

@@ -11,14 +11,14 @@ use domain::verdict::CodeReading;
 use std::sync::Arc;
 
 use crate::flows::reference::Reference;
-use crate::flows::scans::Audience;
+use crate::flows::scans::{Audience, Spot};
 use crate::flows::verify::{self, Hands, Verified};
 use crate::flows::{FlowError, House, dossier};
+use crate::geo::VisitorPlace;
 use crate::pages::device::plain::ErrorKind;
 use crate::pages::device::present::{Present, page_url};
 use crate::pages::device::render_device;
 use crate::pages::device::view::{DeviceView, PageState};
-use crate::pages::place::VisitorPlace;
 use crate::pages::routes::PictureHost;
 
 use super::{Visit, error, form_key, page, present, read_code};
@@ -81,8 +81,8 @@ async fn view(
     }
     let counted_at = number.filter(|_| visit.is_new_look(code)).map(|number| {
         let at = visit.now.as_microsecond();
-        let city = VisitorPlace::of(&house.geo, visit.address).city();
-        house.scans.note(number, Audience::Consumer, at, city.map(|c| c.to_string()));
+        let place = VisitorPlace::of(&house.geo, visit.address);
+        house.scans.note(number, Audience::Consumer, at, Spot::of(&place));
         at
     });
     let verified = verify::verify(house, &reference, (reading, number), Hands::All).await?;

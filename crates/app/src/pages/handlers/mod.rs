@@ -36,11 +36,11 @@ use crate::flows::idempotency::Keyed;
 use crate::flows::reference::Reference;
 use crate::flows::verify::{self, Hands, Reading, Verified};
 use crate::flows::{FlowError, House};
+use crate::geo::VisitorPlace;
 use crate::pages::device::plain::{ErrorKind, ErrorView};
 use crate::pages::device::present::{Present, page_url};
 use crate::pages::device::render_error;
 use crate::pages::device::view::{FieldFault, FieldView};
-use crate::pages::place::VisitorPlace;
 
 /// Longest hidden key of a form; ours have 32 characters.
 const FORM_KEY_CHARS_MAX: usize = 64;

@@ -20,7 +20,7 @@ use crate::flows::activate::{self, Report, Signals};
 use crate::flows::idempotency::Answer;
 use crate::flows::persons::registration::{self, Bound, Registration};
 use crate::flows::proof::{self, Attempt, ProofOutcome, prove_once};
-use crate::flows::verify::Known;
+use crate::flows::verify::{self, Known};
 use crate::flows::{FlowError, House};
 use crate::pages::device::forms::{ConsentView, ProofChoice, ProofKind, RegisterView};
 use crate::pages::device::plain::{Done, DoneView, ErrorKind};
@@ -364,7 +364,7 @@ async fn done(house: &House, visit: &Visit, code: &str, bound: Bound) -> Respons
         Some(WarrantyView::Dated(coverage)) => Some(coverage.ends_on),
         _ => None,
     };
-    let dated = found.verified.unit.as_ref().is_some_and(|known| known.record.sold_on.is_some());
+    let dated = found.verified.unit.as_ref().is_some_and(|known| verify::is_dated(&known.record));
     let url = found.verified.unit.as_ref().map(|known| page_url(known.code().as_str()));
     let view = DoneView {
         lang: visit.lang,
