@@ -79,6 +79,22 @@ impl Channel {
         headers
     }
 
+    /// The header that gives a browser something to bring along to pages below a path, for so many
+    /// seconds. Nothing in the clear over a network.
+    pub fn lend(self, name: &str, value: &str, path: &str, seconds: u32) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let secure = if self == Self::Tls { "; Secure" } else { "" };
+        let text = format!(
+            "{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"
+        );
+        if self.is_private()
+            && let Ok(text) = HeaderValue::try_from(text)
+        {
+            headers.insert(header::SET_COOKIE, text);
+        }
+        headers
+    }
+
     /// The secret a request brings, where it has the form of one.
     pub fn token(self, headers: &HeaderMap) -> Option<&str> {
         let name = self.cookie()?;

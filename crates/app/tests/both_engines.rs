@@ -15,7 +15,7 @@ use dossier::flows::doctor::{Extent, examine};
 use dossier::flows::find::unit_number;
 use dossier::flows::lifecycle::{Change, bind_alias, change, move_identifier, report_suspicion};
 use dossier::flows::persons::registration::{Registration, register};
-use dossier::flows::proof::{ProofKind, ProofOutcome, prove};
+use dossier::flows::proof::{Attempt, ProofKind, ProofOutcome, prove_once};
 use dossier::flows::recalls::{self, Chosen, Words};
 use dossier::flows::{pack, redecide, ship};
 use dossier::secrets::MasterKey;
@@ -93,6 +93,11 @@ async fn names(world: &World) {
 }
 
 /// Recall, theft, the end, a second life, the consumer.
+/// Somebody shows the digits under the coating of a label.
+fn shows(number: i64, value: &str) -> Attempt<'_> {
+    Attempt { number, kind: ProofKind::Scratch, value, visitor: "somebody", pass: None }
+}
+
 async fn fates(world: &World) {
     let (house, caller) = (&world.house, world.caller().await);
     let now = house.clock.now();
@@ -135,7 +140,7 @@ async fn fates(world: &World) {
     for (fingerprint, outcome) in
         [("another", ProofOutcome::First), ("a third", ProofOutcome::Again(now))]
     {
-        let shown = prove(house, late, ProofKind::Scratch, &digits, "somebody").await;
+        let shown = prove_once(house, &shows(late, &digits), None).await;
         assert_eq!(shown.expect("it is taken"), outcome);
         assert!(!start(house, "sn", "LATE1", fingerprint).await);
         let unit = house.store.unit_fetch(late).await.expect("it reads").expect("a unit");
@@ -144,7 +149,7 @@ async fn fates(world: &World) {
     change(house, &caller, &[late], &Change::OpenLife(domain::life::Cause::Return, why()), opened)
         .await
         .expect("a new life");
-    let shown = prove(house, late, ProofKind::Scratch, &digits, "somebody").await;
+    let shown = prove_once(house, &shows(late, &digits), None).await;
     assert_eq!(shown.expect("it is taken"), ProofOutcome::First, "first of its second life");
     assert!(start(house, "sn", "LATE1", "a fourth").await);
     change(house, &caller, &[late], &Change::OpenLife(domain::life::Cause::Return, why()), opened)

@@ -12,7 +12,7 @@ use dossier::flows::batches::{Mint, mint};
 use dossier::flows::expiry::{SLICES, forget};
 use dossier::flows::find::unit_number;
 use dossier::flows::idempotency::{Answer, Keyed};
-use dossier::flows::proof::{ProofKind, ProofOutcome, TRIES_PER_VISITOR, prove};
+use dossier::flows::proof::{Attempt, ProofKind, ProofOutcome, TRIES_PER_VISITOR, prove_once};
 use dossier::flows::{FlowError, redecide, ship};
 use dossier::rules::kept;
 use jiff::SignedDuration;
@@ -188,8 +188,9 @@ async fn tries_of_a_proof_are_forgotten(world: &World) {
     let right = world.house.secrets.scratch_key().code(unit_number(batch.first));
     let wrong = if right.to_string() == "000000" { "000001" } else { "000000" };
     let tried = async || {
-        let tried = prove(&world.house, unit, ProofKind::Scratch, wrong, "192.0.2.1").await;
-        tried.expect("it is judged")
+        let (number, kind, value) = (unit, ProofKind::Scratch, wrong);
+        let attempt = Attempt { number, kind, value, visitor: "192.0.2.1", pass: None };
+        prove_once(&world.house, &attempt, None).await.expect("it is judged")
     };
     for _ in 0..TRIES_PER_VISITOR {
         assert!(matches!(tried().await, ProofOutcome::Wrong { .. }));

@@ -90,11 +90,14 @@ async fn wrong_tries_at_once_are_no_more_than_one_after_another() {
     let all = world.client("all").await;
     let body = json!({"scheme": "imei", "value": IMEI, "onto": true, "reason": "mainboard"});
     all.post("/api/v1/units/SN0002/identifiers", &body).await.expect(StatusCode::OK);
-    use dossier::flows::proof::{ProofKind, ProofOutcome, TRIES_PER_VISITOR, prove};
+    use dossier::flows::proof::{Attempt, ProofKind, ProofOutcome, TRIES_PER_VISITOR, prove_once};
     let mut tries = tokio::task::JoinSet::new();
     for _ in 0..20 {
         let house = world.house.clone();
-        tries.spawn(async move { prove(&house, number, ProofKind::Imei4, "0000", "one").await });
+        tries.spawn(async move {
+            let (kind, value, visitor) = (ProofKind::Imei4, "0000", "one");
+            prove_once(&house, &Attempt { number, kind, value, visitor, pass: None }, None).await
+        });
     }
     let outcomes = tries.join_all().await;
     let wrong = |o: &Result<ProofOutcome, _>| matches!(o, Ok(ProofOutcome::Wrong { .. }));

@@ -24,6 +24,9 @@ pub struct ProofBody {
     /// Six digits under the scratch layer, or the last four of an IMEI.
     #[schema(max_length = 16)]
     pub value: String,
+    /// What an earlier proof gave as `session`: then others' wrong tries are no reason to wait.
+    #[schema(max_length = 64)]
+    pub session: Option<String>,
 }
 
 /// How a proof came out.
@@ -37,6 +40,8 @@ pub struct ProofReply {
     pub tries_left: Option<usize>,
     /// With `wait`: until when.
     pub wait_until: Option<String>,
+    /// With `first` and `again`: to be kept for further proofs of this unit.
+    pub session: Option<String>,
 }
 
 /// Prove that the unit is at hand.
@@ -64,12 +69,18 @@ pub(super) async fn prove_unit(
         _ => return Err(Problem::invalid("kind", "must be scratch or imei4")),
     };
     bounded("value", &body.value, 16)?;
+    bounded("session", body.session.as_deref().unwrap_or_default(), 64)?;
     let number = unit_of(&house, caller.as_ref(), &code, None).await?;
     let visitor = household(client).to_string();
-    let outcome = proof::prove(&house, number, kind, &body.value, &visitor).await?;
+    let (value, pass) = (body.value.as_str(), body.session.as_deref());
+    let attempt = proof::Attempt { number, kind, value, visitor: &visitor, pass };
+    let outcome = proof::prove_once(&house, &attempt, None).await?;
     let reference = house.reference().await?;
     let brand = reference.batch_of(number).map_or(0, |batch| batch.brand);
-    let (status, reply) = proof_reply(&outcome, |at| instant_text(&reference, brand, at));
+    let (status, mut reply) = proof_reply(&outcome, |at| instant_text(&reference, brand, at));
+    if matches!(outcome, proof::ProofOutcome::First | proof::ProofOutcome::Again(_)) {
+        reply.session = proof::pass_of(&house, number).await?;
+    }
     let mut response = (status, Json(reply)).into_response();
     if let Some(seconds) = outcome.wait_seconds(house.clock.now()) {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
@@ -82,8 +93,13 @@ fn proof_reply(
     told: impl Fn(jiff::Timestamp) -> String,
 ) -> (StatusCode, ProofReply) {
     use proof::ProofOutcome as Out;
-    let reply =
-        |outcome| ProofReply { outcome, first_at: None, tries_left: None, wait_until: None };
+    let reply = |outcome| ProofReply {
+        outcome,
+        first_at: None,
+        tries_left: None,
+        wait_until: None,
+        session: None,
+    };
     match outcome {
         Out::First => (StatusCode::OK, reply("first")),
         Out::Again(at) => {

@@ -1,13 +1,17 @@
 //! Physical proofs: what only the person who holds the unit can read. The scratch code lifts
 //! *please check* once and for all; the IMEI's last digits never do: they only tell the visitor to
 //! compare with what the phone shows. Wrong tries are limited per visitor and unit and, far above
-//! what honest people do, per batch; a wait never blocks the session that already proved it.
+//! what honest people do, per batch; what others guess never makes the owner's own session wait:
+//! whoever proved the unit by its scratch code is given a *pass*, with which only their own wrong
+//! tries count, those of all passes of the unit together.
 
 use super::caller::Caller;
 use super::house::{EventDraft, House};
 use super::idempotency::{Answer, Keyed};
 use super::outcome::{FlowError, RACES_MAX};
 use super::reference::Reference;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use domain::id::{BrandId, PartyId};
 use domain::refusal::Refused;
 use domain::scratch::ScratchCode;
@@ -95,6 +99,27 @@ pub struct Attempt<'a> {
     pub value: &'a str,
     /// The address it comes from.
     pub visitor: &'a str,
+    /// What an earlier proof gave, see [`pass`].
+    pub pass: Option<&'a str>,
+}
+
+/// What whoever proved a unit by its scratch code is given to bring along: a keyed function of the
+/// unit and its life, so nothing is stored, and a new owner's life knows none of the one before.
+pub fn pass(house: &House, unit: &UnitRecord) -> String {
+    BASE64.encode(house.secrets.hash("owner", &format!("{} {}", unit.number, unit.life)))
+}
+
+/// The pass of a unit by its number.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn pass_of(house: &House, number: i64) -> Result<Option<String>, FlowError> {
+    Ok(house.store.unit_fetch(number).await?.map(|unit| pass(house, &unit)))
+}
+
+/// Whether a pass is the unit's: both are hashed first, so that the time tells nothing.
+fn is_pass(house: &House, unit: &UnitRecord, brought: &str) -> bool {
+    Sha256::digest(brought) == Sha256::digest(pass(house, unit))
 }
 
 /// Which proofs a unit offers to whoever has the label of this number before them: the scratch
@@ -105,25 +130,11 @@ pub fn offered(reference: &Reference, unit: &UnitRecord, worn: i64) -> (bool, bo
     (scratch, imei)
 }
 
-/// Tries a proof. `visitor` is the address it comes from.
-///
-/// # Errors
-/// The value is malformed, or the store does not answer.
-pub async fn prove(
-    house: &House,
-    number: i64,
-    kind: ProofKind,
-    value: &str,
-    visitor: &str,
-) -> Result<ProofOutcome, FlowError> {
-    prove_once(house, &Attempt { number, kind, value, visitor }, None).await
-}
-
-/// As [`prove`]; a try that was recorded under the same key is answered as it was then and counts
+/// Tries a proof; a try that was recorded under the same key is answered as it was then and counts
 /// once.
 ///
 /// # Errors
-/// As [`prove`].
+/// The value is malformed, or the store does not answer.
 pub async fn prove_once(
     house: &House,
     attempt: &Attempt<'_>,
@@ -132,12 +143,12 @@ pub async fn prove_once(
     judge(house, attempt, key, None).await
 }
 
-/// As [`prove`] for a telephone and a scratch code together: the try is right only when the code is
+/// As [`prove_once`] for a telephone and a scratch code together: the try is right only when the code is
 /// right and the telephone is that of the unit's owner. A right try before does not lift the
 /// ceilings, else whoever holds the unit could go through telephones.
 ///
 /// # Errors
-/// As [`prove`].
+/// As [`prove_once`].
 pub(super) async fn prove_owner(
     house: &House,
     attempt: &Attempt<'_>,
@@ -153,8 +164,7 @@ async fn judge(
     key: Option<&Keyed>,
     is_owner: Option<bool>,
 ) -> Result<ProofOutcome, FlowError> {
-    let Attempt { number, kind, value, visitor } = *attempt;
-    let visitor = house.secrets.hash("visitor", visitor);
+    let Attempt { number, kind, value, .. } = *attempt;
     for _ in 0..RACES_MAX {
         if let Some(key) = key
             && let Some(answer) = key.replay(house).await?
@@ -181,10 +191,20 @@ async fn judge(
             _ => return Ok(ProofOutcome::NotOffered),
         };
         let right = right && is_owner.unwrap_or(true);
+        let owner = attempt.pass.is_some_and(|brought| is_pass(house, &unit, brought));
+        let tries = match (is_owner, owner) {
+            (Some(_), _) => Tries::Strict,
+            (None, true) => Tries::Owner,
+            (None, false) => Tries::Visitor,
+        };
+        let visitor = match tries {
+            Tries::Owner => house.secrets.hash("visitor", "owner"),
+            _ => house.secrets.hash("visitor", attempt.visitor),
+        };
         // Read before the tries are counted: whoever counted the same ones loses the race.
         let last = house.store.proof_last(number).await?;
         let now = house.clock.now();
-        if let Some(wait) = waiting(house, &unit, (&visitor, is_owner.is_some()), now).await? {
+        if let Some(wait) = waiting(house, &unit, (&visitor, tries), now).await? {
             return Ok(ProofOutcome::Wait(wait));
         }
         let (outcome, mut commit) = settle(house, &unit, kind, right, &visitor, now).await?;
@@ -211,17 +231,29 @@ fn imei_ends(unit: &UnitRecord, value: &str) -> Result<bool, Refused> {
     Ok(unit.identifiers.iter().filter_map(full).any(|imei| imei.ends_with(digits)))
 }
 
+/// Whose wrong tries count.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tries {
+    /// Everybody's, until this address was right.
+    Visitor,
+    /// Those of the passes of the unit alone.
+    Owner,
+    /// Everybody's, whoever was right.
+    Strict,
+}
+
 /// Until when a visitor must wait, if so.
 async fn waiting(
     house: &House,
     unit: &UnitRecord,
-    (visitor, strict): (&[u8], bool),
+    (visitor, whose): (&[u8], Tries),
     now: Timestamp,
 ) -> Result<Option<Timestamp>, FlowError> {
     let since = (now - WAIT).as_microsecond();
     let tries = house.store.proof_tries(unit.number, since).await?;
     // Who proved it already is not held up by others' guessing.
-    if !strict && tries.iter().any(|(who, _, right)| who == visitor && *right) {
+    let was_right = || tries.iter().any(|(who, _, right)| who == visitor && *right);
+    if whose == Tries::Visitor && was_right() {
         return Ok(None);
     }
     let mut wrong: Vec<_> = tries.iter().filter(|(_, _, right)| !right).collect();
@@ -230,6 +262,9 @@ async fn waiting(
     let until = |at: i64| super::custody::instant(at) + WAIT;
     if own.len() >= TRIES_PER_VISITOR {
         return Ok(own.first().map(|(_, at, _)| until(*at)));
+    }
+    if whose == Tries::Owner {
+        return Ok(None);
     }
     if wrong.len() >= TRIES_PER_UNIT {
         return Ok(wrong.first().map(|(_, at, _)| until(*at)));

@@ -1,10 +1,13 @@
 //! Proof, registration and report: first, again, wrong, too often, sent twice.
 
-use super::world::{PHONE, World, imei, world};
-use axum::http::StatusCode;
+use super::world::{PHONE, Page, World, imei, world};
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
 use domain::region::RegionCode;
 use domain::verdict::Verdict;
 use dossier::flows::scans::Spot;
+use dossier::guest::{Arrival, Channel, MadeBy};
+use dossier::pages::Visitor;
 
 /// A unit that two devices claim.
 async fn doubted() -> World {
@@ -98,6 +101,68 @@ async fn wrong_codes_run_into_a_wait() {
     let seconds: u32 = seconds.and_then(|v| v.parse().ok()).expect("it says after how long");
     assert!((1..=3600).contains(&seconds), "{seconds}");
     assert_eq!(world.verdict(3).await, Verdict::Check);
+}
+
+/// Posts a scratch code under TLS from an address, with the cookies a browser keeps.
+async fn shown(
+    world: &World,
+    index: i64,
+    from: &str,
+    (key, value, cookie): (&str, &str, &str),
+) -> Page {
+    let address = from.parse().expect("an address");
+    let arrival =
+        Arrival { channel: Channel::Tls, client: address, session: None, made_by: MadeBy::Us };
+    let request = Request::post(format!("/d/{}/proof", world.phone(index)))
+        .header(header::HOST, "d.example")
+        .header(header::COOKIE, cookie)
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .extension(Visitor(address))
+        .extension(arrival);
+    let form = format!("idempotency_key={key}&kind=scratch&value={value}");
+    world.send(request.body(Body::from(form)).expect("a request")).await
+}
+
+#[tokio::test]
+async fn who_proved_it_does_not_wait_for_what_others_guess() {
+    let world = doubted().await;
+    let right = world.scratch(3);
+    let wrong = other_than(&right);
+    let first = shown(&world, 3, "203.0.113.7", ("a", &right, "lang=zh-CN")).await;
+    assert_eq!(first.h1(), "验证成功", "{}", first.text);
+    let cookie = first.headers[header::SET_COOKIE].to_str().expect("text").to_owned();
+    let rest = format!(
+        "; Path=/d/{}; Max-Age=31536000; HttpOnly; SameSite=Strict; Secure",
+        world.phone(3)
+    );
+    let pass = cookie.strip_suffix(&rest).expect("bound to the code's pages").to_owned();
+    // Two strangers try all they may.
+    for (address, name) in [("198.51.100.1", "b"), ("192.0.2.9", "c")] {
+        for press in 0..5 {
+            let tried = shown(&world, 3, address, (&format!("{name}{press}"), &wrong, "")).await;
+            assert_eq!(tried.status, StatusCode::OK);
+            assert!(!tried.headers.contains_key(header::SET_COOKIE));
+        }
+    }
+    world.activate(3, "device-c").await;
+    let home = "198.18.0.1";
+    let of_another = pass.replace("proved=", "proved=A");
+    let none = ["", "proved=", "proved=x; lang=en", of_another.as_str()];
+    for (press, cookie) in none.into_iter().enumerate() {
+        let waits = shown(&world, 3, home, (&format!("d{press}"), &right, cookie)).await;
+        assert_eq!(waits.status, StatusCode::TOO_MANY_REQUESTS, "{cookie}");
+    }
+    assert_eq!(world.verdict(3).await, Verdict::Check);
+    let lifted = shown(&world, 3, home, ("e", &right, &format!("lang=en; {pass}"))).await;
+    assert_eq!(lifted.status, StatusCode::OK);
+    assert_eq!(world.verdict(3).await, Verdict::Genuine);
+    // Its own wrong tries count all the same.
+    for press in 0..5 {
+        shown(&world, 3, home, (&format!("f{press}"), &wrong, &pass)).await;
+    }
+    let waits = shown(&world, 3, home, ("g", &right, &pass)).await;
+    assert_eq!(waits.status, StatusCode::TOO_MANY_REQUESTS);
+    world.agrees().await;
 }
 
 #[tokio::test]

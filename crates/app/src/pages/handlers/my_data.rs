@@ -136,8 +136,8 @@ impl Asked<'_> {
         // Pressed twice it is one try.
         let both = format!("{phone} {digits}");
         let key = keyed("my data", number, &filled.idempotency_key, &both)?;
-        let attempt =
-            Attempt { number, kind: ProofKind::Scratch, value: digits, visitor: &visitor };
+        let kind = ProofKind::Scratch;
+        let attempt = Attempt { number, kind, value: digits, visitor: &visitor, pass: None };
         Ok(match my_data::claim(self.house, &attempt, &phone, key.as_ref()).await? {
             Claimed::Yours(token, session) => {
                 self.show(&session, &token, Shown::Afresh(None)).await?

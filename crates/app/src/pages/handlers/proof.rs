@@ -1,12 +1,12 @@
 //! The physical proof: digits under the coating, or the last four of the IMEI.
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 use std::sync::Arc;
 
-use crate::flows::proof::{Attempt, ProofKind, ProofOutcome as Outcome, prove_once};
+use crate::flows::proof::{self, Attempt, ProofKind, ProofOutcome as Outcome, prove_once};
 use crate::flows::verify::Known;
 use crate::flows::{FlowError, House};
 use crate::pages::device::forms::{ProofOutcome, ProofResultView};
@@ -52,7 +52,17 @@ pub async fn prove(
         return to_device(&segment(&code));
     };
     match attempt(&house, &visit, known.record.number, kind, &tried).await {
-        Ok(outcome) => answer(&house, &visit, &found, known, (kind, &tried), outcome),
+        Ok(outcome) => {
+            let held = match (&outcome, kind) {
+                (Tries::Settled(Outcome::First | Outcome::Again(_)), ProofKind::Scratch) => {
+                    visit.hold(&proof::pass(&house, &known.record), &code)
+                }
+                _ => HeaderMap::new(),
+            };
+            let mut answer = answer(&house, &visit, &found, known, (kind, &tried), outcome);
+            answer.headers_mut().extend(held);
+            answer
+        }
         Err(why) => failed(&house, &visit, &why).await,
     }
 }
@@ -83,7 +93,7 @@ async fn attempt(
     let typed = format!("{} {value}", tried.kind);
     let key = keyed("proof", number, &tried.idempotency_key, &typed)?;
     let visitor = visit.counted_as();
-    let attempt = Attempt { number, kind, value, visitor: &visitor };
+    let attempt = Attempt { number, kind, value, visitor: &visitor, pass: visit.pass.as_deref() };
     match prove_once(house, &attempt, key.as_ref()).await {
         Ok(outcome) => Ok(Tries::Settled(outcome)),
         Err(FlowError::Refused(_)) => Ok(Tries::Malformed),

@@ -130,7 +130,14 @@ pub async fn take(
             page(&visit, StatusCode::UNPROCESSABLE_ENTITY, render_register(&view))
         }
         Ok(Settled::Wait(seconds)) => error(&house, &visit, ErrorKind::TooMany { seconds }).await,
-        Ok(Settled::Done(bound)) => done(&house, &visit, &code, bound).await,
+        Ok(Settled::Done(bound)) => {
+            let mut done = done(&house, &visit, &code, bound).await;
+            if filled.kind() == Some(ProofKind::Scratch) {
+                let pass = proof::pass(&house, &known.record);
+                done.headers_mut().extend(visit.hold(&pass, &code));
+            }
+            done
+        }
         Err(why) => failed(&house, &visit, &why).await,
     }
 }
@@ -248,7 +255,7 @@ async fn prove(
     let typed = format!("{} {value}", filled.proof);
     let key = keyed("register proof", number, &filled.idempotency_key, &typed)?;
     let visitor = visit.counted_as();
-    let attempt = Attempt { number, kind, value, visitor: &visitor };
+    let attempt = Attempt { number, kind, value, visitor: &visitor, pass: visit.pass.as_deref() };
     Ok(match prove_once(house, &attempt, key.as_ref()).await {
         Ok(ProofOutcome::First | ProofOutcome::Again(_) | ProofOutcome::Compare) => Proved::Yes,
         Ok(ProofOutcome::Wrong { .. } | ProofOutcome::NotOffered) => {

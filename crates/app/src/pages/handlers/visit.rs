@@ -13,12 +13,20 @@ use jiff::Timestamp;
 
 use crate::flows::House;
 use crate::flows::reference::Reference;
+use crate::guest::{Arrival, Channel};
 use crate::pages::Visitor;
+use crate::pages::device::present::page_url;
 use crate::pages::i18n::Lang;
 use crate::pages::shell::SiteView;
 
+use super::device::segment;
+
 /// The cookie that keeps a chosen language, for a year.
 const LANG_COOKIE: &str = "lang";
+/// The cookie that keeps what a proof by scratch code gave, for the pages of that code.
+const PASS_COOKIE: &str = "proved";
+/// How long, in seconds: as long as most guarantees run.
+const PASS_SECONDS: u32 = 365 * 24 * 3_600;
 /// Languages looked at in `Accept-Language`; real browsers send a handful.
 const ACCEPTED_MAX: usize = 16;
 
@@ -37,6 +45,10 @@ pub struct Visit {
     pub from_path: Option<String>,
     /// Sent by a page of another host.
     pub cross_site: bool,
+    /// How it came.
+    pub channel: Channel,
+    /// What an earlier proof of this unit gave.
+    pub pass: Option<String>,
 }
 
 impl FromRequestParts<Arc<House>> for Visit {
@@ -57,6 +69,8 @@ impl FromRequestParts<Arc<House>> for Visit {
             now: house.clock.now(),
             from_path: own_referer(&parts.headers),
             cross_site: site.is_some_and(|site| site == "cross-site"),
+            channel: parts.extensions.get::<Arrival>().map_or(Channel::Clear, |it| it.channel),
+            pass: text(&parts.headers, header::COOKIE).and_then(pass_of_cookie),
         })
     }
 }
@@ -92,6 +106,12 @@ impl Visit {
             }
         }
         headers
+    }
+
+    /// The cookie that keeps a pass for the pages of the code that it was given at.
+    #[must_use]
+    pub fn hold(&self, pass: &str, code: &str) -> HeaderMap {
+        self.channel.lend(PASS_COOKIE, pass, &page_url(&segment(code)), PASS_SECONDS)
     }
 
     /// Brand line and footer. Without a unit the deployment's only brand speaks, else the
@@ -142,6 +162,11 @@ impl Visit {
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
+}
+
+fn pass_of_cookie(cookie: &str) -> Option<String> {
+    let pass = cookie.split(';').find_map(|pair| pair.trim().strip_prefix(PASS_COOKIE));
+    pass.and_then(|pass| pass.strip_prefix('=')).map(str::to_owned)
 }
 
 fn lang_of_query(query: &str) -> Option<Lang> {
