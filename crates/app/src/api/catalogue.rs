@@ -11,17 +11,42 @@ use crate::files::read_instant;
 use crate::flows::custody::instant;
 use crate::flows::find::unit_number;
 use crate::flows::{Caller, House, alerts, catalogue};
+use crate::geo::write_fences;
 use axum::Json;
 use axum::extract::State;
 use domain::code::TraceCode;
 use domain::finding::FindingKind;
 use domain::party::{Party, Site};
+use domain::product::Product;
 use domain::territory::Territory;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use store::canonical::{hex, unhex};
 use store::finding::AlertRecord;
 use utoipa::ToSchema;
+
+/// A product, as the brand entered it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ListedProductReply {
+    /// What anybody may know of it.
+    #[serde(flatten)]
+    pub product: ProductReply,
+    /// List price in yuan with two decimals, as a file takes it; null when not stated.
+    pub list_price_yuan: Option<String>,
+    /// Whether the device reports its own first start; without it, registering is the activation.
+    pub network_start: bool,
+}
+
+impl From<&Product> for ListedProductReply {
+    fn from(p: &Product) -> Self {
+        let yuan = |fen: i64| format!("{}.{:02}", fen / 100, fen % 100);
+        Self {
+            product: p.into(),
+            list_price_yuan: p.list_price_fen.map(yuan),
+            network_start: p.network_start,
+        }
+    }
+}
 
 /// A party.
 #[derive(Debug, Serialize, ToSchema)]
@@ -36,6 +61,14 @@ pub struct PartyReply {
     pub parent_code: Option<String>,
     /// Region of its seat.
     pub region: Option<String>,
+    /// Street address, may be empty.
+    pub address: String,
+    /// Telephone as written, may be empty.
+    pub phone: String,
+    /// Longitude of its seat, WGS-84 degrees.
+    pub lon: Option<f64>,
+    /// Latitude of its seat, WGS-84 degrees.
+    pub lat: Option<f64>,
     /// Whether consumers may see its name.
     pub public: bool,
     /// Unified social credit code of the legal body it is.
@@ -81,6 +114,8 @@ pub struct TerritoryReply {
     pub excluded: Vec<String>,
     /// Whether fences (polygons) belong to it.
     pub fenced: bool,
+    /// The fences as a GeoJSON feature collection in WGS-84, as a file takes them; null without.
+    pub polygons: Option<serde_json::Value>,
     /// First day.
     pub from_on: String,
     /// Last day; null while open.
@@ -108,7 +143,7 @@ pub struct AlertReply {
 #[utoipa::path(
     get, path = "/api/v1/products", tag = "master data", params(PageQuery),
     responses(
-        (status = 200, description = "A page", body = PageReply<ProductReply>),
+        (status = 200, description = "A page", body = PageReply<ListedProductReply>),
         (status = 401, description = "Needs a key", body = Problem),
     ),
     security(("key" = ["read"]))
@@ -117,7 +152,7 @@ pub(super) async fn list_products(
     State(house): State<Arc<House>>,
     Keyholder(caller): Keyholder,
     Asked(page): Asked<PageQuery>,
-) -> Result<Json<PageReply<ProductReply>>, Problem> {
+) -> Result<Json<PageReply<ListedProductReply>>, Problem> {
     let reference = house.reference().await?;
     let products = catalogue::products(&reference, &caller)?;
     Ok(Json(page.cut(products.into_iter(), |p| p.id.0, |p| p.as_ref().into())?))
@@ -145,6 +180,10 @@ pub(super) async fn list_parties(
         name: p.name.clone(),
         parent_code: p.parent.and_then(|id| reference.tree.get(id)).map(|p| p.code.clone()),
         region: p.region.clone(),
+        address: p.address.clone(),
+        phone: p.phone.clone(),
+        lon: p.point.map(|(lon, _)| lon),
+        lat: p.point.map(|(_, lat)| lat),
         public: p.public,
         organisation: p.organisation.map(|code| code.to_string()),
         categories: p.categories.iter().map(|category| category.as_str()).collect(),
@@ -205,6 +244,7 @@ pub(super) async fn list_territories(
         regions: t.regions.include().map(|r| r.to_string()).collect(),
         excluded: t.regions.exclude().map(|r| r.to_string()).collect(),
         fenced: !t.regions.fences().is_empty(),
+        polygons: Some(t.regions.fences()).filter(|f| !f.is_empty()).map(write_fences),
         from_on: t.from_on.to_string(),
         to_on: t.to_on.map(|d| d.to_string()),
         channel: t.channel.as_str(),

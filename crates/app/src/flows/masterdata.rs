@@ -10,6 +10,7 @@ use super::mandate::{may_enter, may_grant, may_seat};
 use super::outcome::{FlowError, RACES_MAX, RowOutcome};
 use super::reference::{Reference, territory};
 use crate::files::{PartyDraft, ProductDraft, TerritoryDraft};
+use crate::geo::read_fences;
 use domain::id::{BrandId, PartyId, ProductId, SiteId};
 use domain::mandate::Entry;
 use domain::party::{Party, PartyKind, PartyTree, Site};
@@ -457,9 +458,7 @@ pub async fn territories(
             let key = row.natural_key();
             let before = keys.get(&key).or_else(|| reference.territory_row(caller.brand, &key));
             outcomes[i] = match before {
-                Some(before) if TerritoryRow { id: row.id, ..before.clone() } == row => {
-                    RowOutcome::Unchanged
-                }
+                Some(before) if says_the_same(before, &row) => RowOutcome::Unchanged,
                 Some(_) => RowOutcome::refused(Refused::new(Refusal::ContentDiffers, "regions")),
                 None => match admit(house, &reference.tree, &granted, &row) {
                     Err(refused) => RowOutcome::refused(refused),
@@ -476,6 +475,15 @@ pub async fn territories(
         (outcomes, changes)
     })
     .await
+}
+
+/// Whether two rows grant the same: fences are compared by what they say, not by how it is written.
+fn says_the_same(before: &TerritoryRow, row: &TerritoryRow) -> bool {
+    let beside =
+        TerritoryRow { id: row.id, polygons: row.polygons.clone(), ..before.clone() } == *row;
+    let fences =
+        |row: &TerritoryRow| row.polygons.as_deref().and_then(|text| read_fences(text).ok());
+    beside && (before.polygons == row.polygons || fences(before) == fences(row))
 }
 
 fn territory_row(

@@ -5,6 +5,8 @@
 
 use domain::region::{Datum, POLYGON_VERTICES_MAX, Polygon};
 use geojson::{Feature, GeoJson, Geometry, GeometryValue};
+use serde_json::{Value, json};
+use std::sync::Arc;
 
 use super::GeoError;
 
@@ -32,6 +34,19 @@ pub fn read_fences(text: &str) -> Result<Vec<Polygon>, GeoError> {
         return Err(GeoError::Format(format!("GeoJSON: 1 to {FENCES_MAX} polygons are wanted")));
     }
     Ok(fences)
+}
+
+/// The document that [`read_fences`] reads as these fences.
+pub fn write_fences(fences: &[Arc<Polygon>]) -> Value {
+    let feature = |fence: &Arc<Polygon>| {
+        json!({
+            "type": "Feature",
+            "properties": {"name": fence.name()},
+            "geometry": {"type": "Polygon", "coordinates": fence.rings()},
+        })
+    };
+    let features: Vec<_> = fences.iter().map(feature).collect();
+    json!({"type": "FeatureCollection", "features": features})
 }
 
 fn take_feature(feature: &Feature, at: usize, out: &mut Vec<Polygon>) -> Result<(), GeoError> {
@@ -92,6 +107,7 @@ fn take(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const RING: &str = "[[[102.6,24.9],[102.8,24.9],[102.8,25.2],[102.6,24.9]]]";
 
@@ -108,6 +124,23 @@ mod tests {
         let moved = read_fences(&feature(r#""datum":"GCJ02""#)).expect("sound");
         assert_ne!(moved[0].vertices().next(), plain[0].vertices().next());
         assert!(read_fences(&feature(r#""datum":"bd09""#)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn fences_written_are_read_back(
+            corner in (-170.0..170.0_f64, -80.0..80.0_f64), size in (0.001..5.0_f64, 0.001..5.0_f64),
+            name in "[a-z\"<&\u{4e00}-\u{4e20} ]{1,12}", gcj in any::<bool>(),
+        ) {
+            let ((x, y), (w, h)) = (corner, size);
+            let ring = vec![(x, y), (x + w, y), (x + w, y + h), (x, y + h), (x, y)];
+            let (x, y, w, h) = (x + w / 4.0, y + h / 4.0, w / 4.0, h / 4.0);
+            let hole = vec![(x, y), (x + w, y), (x, y + h), (x, y)];
+            let datum = if gcj { Datum::Gcj02 } else { Datum::Wgs84 };
+            let fence = Polygon::new(&name, &[ring, hole], datum).expect("sound");
+            let text = write_fences(&[Arc::new(fence.clone())]).to_string();
+            prop_assert_eq!(read_fences(&text).expect("it is read"), vec![fence]);
+        }
     }
 
     #[test]

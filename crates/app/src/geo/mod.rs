@@ -28,7 +28,7 @@ use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
 pub use cidr::{RANGES_MAX, Range, Ranges};
-pub use fence::{FENCES_MAX, read_fences};
+pub use fence::{FENCES_MAX, read_fences, write_fences};
 pub use mmdb::{Mmdb, MmdbText};
 pub use tables::Countries;
 pub use visitor::VisitorPlace;

@@ -168,7 +168,7 @@ impl Desk {
 
     /// What is no single JSON value.
     pub async fn text(&self, path: &str) -> String {
-        let (status, bytes) = self.bytes("GET", path, "").await;
+        let (status, bytes) = self.bytes("GET", path, ("application/json", "")).await;
         assert_eq!(status, 200, "{path}");
         String::from_utf8(bytes).expect("text")
     }
@@ -181,17 +181,25 @@ impl Desk {
         self.ask("POST", path, &body.to_string()).await
     }
 
+    /// Sends JSON lines to an import and gives the lines of its answer.
+    pub async fn take_lines(&self, kind: &str, lines: &str) -> String {
+        let path = format!("/api/v1/import/{kind}");
+        let (status, bytes) = self.bytes("POST", &path, ("application/x-ndjson", lines)).await;
+        assert_eq!(status, 200, "{kind}");
+        String::from_utf8(bytes).expect("text")
+    }
+
     async fn ask(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
-        let (status, bytes) = self.bytes(method, path, body).await;
+        let (status, bytes) = self.bytes(method, path, ("application/json", body)).await;
         (status, serde_json::from_slice(&bytes).expect("JSON"))
     }
 
-    async fn bytes(&self, method: &str, path: &str, body: &str) -> (u16, Vec<u8>) {
+    async fn bytes(&self, method: &str, path: &str, (kind, body): (&str, &str)) -> (u16, Vec<u8>) {
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header("authorization", format!("Bearer {}", self.token))
-            .header("content-type", "application/json")
+            .header("content-type", kind)
             .body(axum::body::Body::from(body.to_owned()))
             .expect("a request");
         let response = self.app.clone().oneshot(request).await.expect("an answer");

@@ -83,6 +83,11 @@ impl Polygon {
         &self.name
     }
 
+    /// Its rings of longitude and latitude in WGS-84, the outer one first, each closed.
+    pub fn rings(&self) -> &[Vec<[f64; 2]>] {
+        &self.rings
+    }
+
     /// Whether the point is in the outer ring and in no hole.
     pub fn contains(&self, point: GeoPoint) -> bool {
         let at = [point.lon(), point.lat()];
