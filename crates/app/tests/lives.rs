@@ -6,13 +6,14 @@ use common::{World, report, sns};
 use domain::life::Cause;
 use dossier::flows::activate::{Activated, activate};
 use dossier::flows::idempotency::Answer;
-use dossier::flows::lifecycle::{Change, change};
+use dossier::flows::lifecycle::{Change, change, change_once};
 use serde_json::json;
 
 on_both! {
     an_old_start_opens_no_new_life,
     a_life_opens_for_a_cause,
     nothing_befalls_a_unit_before_it_is_made,
+    a_change_sent_again_is_one_change,
 }
 
 /// Life, whether first of it, and since when it counts.
@@ -121,5 +122,46 @@ async fn nothing_befalls_a_unit_before_it_is_made(world: &World) {
     let again = change("decommission", "2026-05-20T07:00:00+08:00");
     let (_, refused) = desk.post("/api/v1/units/changes", &again).await;
     assert_eq!(refused["code"], "decommissioned");
+    world.agrees().await;
+}
+
+async fn a_change_sent_again_is_one_change(world: &World) {
+    world.make(&sns(0..2)).await;
+    let desk = world.desk("BRAND", "all").await;
+    let changes = "/api/v1/units/changes";
+    let theft = |units: &[&str]| json!({"change": "report_stolen", "units": units, "reason": "the lorry was emptied"});
+    let both = theft(&["CY000000", "CY000001"]);
+    let told = async |sn: &str| {
+        let (_, unit) = desk.get(&format!("/api/v1/units/{sn}")).await;
+        let timeline = unit["timeline"].as_array().expect("events").clone();
+        timeline.iter().filter(|event| event["kind"] == "stolen_reported").count()
+    };
+    let first = desk.post_once(changes, &both, "theft-1").await;
+    assert_eq!(first, (200, false, json!({"count": 2})));
+    assert_eq!(desk.post_once(changes, &both, "theft-1").await, (200, true, json!({"count": 2})));
+    assert_eq!((told("CY000000").await, told("CY000001").await), (1, 1));
+    let (status, _, other) = desk.post_once(changes, &theft(&["CY000000"]), "theft-1").await;
+    assert_eq!((status, &other["code"]), (409, &json!("idempotency_mismatch")));
+    // Another's key is another command, and what was refused is decided afresh.
+    let unknown = desk.post_once(changes, &theft(&["CY999999"]), "theft-2").await;
+    assert_eq!(unknown.0, 404, "{}", unknown.2);
+    assert!(!desk.post_once(changes, &both, "theft-2").await.1);
+    let another = world.desk("BRAND", "all").await;
+    assert!(!another.post_once(changes, &both, "theft-1").await.1);
+    assert_eq!(told("CY000000").await, 3);
+    // At once, from two processes.
+    let twin = world.another().await;
+    let sold = Change::ReportStolen("again".to_owned());
+    let (caller, number) = (world.caller().await, world.unit("CY000000").await);
+    let key = dossier::flows::idempotency::Keyed::new("k", "r", "same", "{}").expect("a key");
+    let render = |count| Answer { status: 200, reply: format!("{count}") };
+    let at = world.house.clock.now();
+    let send = |house| {
+        let (caller, sold, key, render) = (&caller, &sold, &key, &render);
+        async move { change_once(house, caller, (&[number], sold, at), Some(key), render).await }
+    };
+    let (one, other) = tokio::join!(send(&world.house), send(&twin));
+    assert_eq!(one.expect("it is taken"), other.expect("it is taken"));
+    assert_eq!(told("CY000000").await, 4);
     world.agrees().await;
 }

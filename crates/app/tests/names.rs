@@ -66,6 +66,13 @@ async fn a_new_label_proves_by_its_own_scratch_code_and_is_listed() {
     let (_, codes) = stream.next_codes().expect("codes");
     let alias = codes[1].as_str().to_owned();
     all.post("/api/v1/units/SN0001/aliases", &json!({"code": alias})).await.expect(StatusCode::OK);
+    // Sent again, or about the unit itself, it stays so; another unit's it does not become.
+    for _ in 0..2 {
+        let body = json!({"code": alias});
+        all.post("/api/v1/units/SN0001/aliases", &body).await.expect(StatusCode::OK);
+    }
+    let taken = all.post("/api/v1/units/SN0002/aliases", &json!({"code": alias})).await;
+    taken.refused(StatusCode::CONFLICT, "code_bound");
     assert_eq!(dossier(&world, "SN0001").await["aliases"], json!([alias]));
     assert_eq!(dossier(&world, &alias).await["sn"], "SN0001");
     let digits = world.house.secrets.scratch_key().code(unit_number(batch.first + 1)).to_string();

@@ -19,7 +19,8 @@ on_both! {
 }
 
 const IMEI: &str = "860837783533742";
-const OTHERS: [&str; 3] = ["490154203237518", "860571624154356", "867631145659565"];
+const OTHERS: [&str; 4] =
+    ["490154203237518", "860571624154356", "867631145659565", "352099001761481"];
 
 fn row(sn: &str, more: Value) -> Value {
     let mut row = json!({"sn": sn, "gtin": PHONE, "site_code": FACTORY,
@@ -101,14 +102,17 @@ async fn a_unit_bears_two_imeis(world: &World) {
     assert_eq!(moved(OTHERS[0], true).await.0, 200);
     let full = (409, "identifiers_full".to_owned(), json!("value"));
     assert_eq!(moved(OTHERS[1], true).await, full);
+    // What it bears already is done; another unit's is not, and is told first.
+    assert_eq!(moved(IMEI, true).await.0, 200);
+    make(&desk, &[row("CY2", json!({"imei1": OTHERS[2]}))]).await;
     let taken = (409, "identifier_taken".to_owned(), json!("value"));
-    assert_eq!(moved(IMEI, true).await, taken);
+    assert_eq!(moved(OTHERS[2], true).await, taken);
     // Of a part there may be any number, and the old IMEI makes room for the new.
     let part = json!({"scheme": "part", "value": "P2", "onto": true, "reason": "battery"});
     assert_eq!(desk.post("/api/v1/units/CY1/identifiers", &part).await.0, 200);
     assert_eq!(moved(IMEI, false).await.0, 200);
     assert_eq!(moved(OTHERS[1], true).await.0, 200);
-    assert_eq!(moved(OTHERS[2], true).await, full);
+    assert_eq!(moved(OTHERS[3], true).await, full);
     world.agrees().await;
 }
 

@@ -2,14 +2,15 @@
 
 use super::error::Problem;
 use super::gate::{Asker, ClientAddress};
+use super::idempotent::{keyed, respond};
 use super::input::{Input, bounded, bounded_if};
 use crate::files::read_instant;
 use crate::flows::activate::{self, Activated, Report, Signals};
-use crate::flows::idempotency::{Answer, Keyed};
+use crate::flows::idempotency::Answer;
 use crate::flows::{Caller, House};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use domain::activation::Assurance;
 use domain::warranty::WarrantyReading;
 use serde::{Deserialize, Serialize};
@@ -223,7 +224,8 @@ pub(super) async fn create_activation(
 ) -> Result<Response, Problem> {
     activate::may_report(caller.as_ref())?;
     let report = report(&house, caller.as_ref(), client, &body).await?;
-    let key = keyed(&headers, caller.as_ref(), &body)?.map(|key| key.personal(&house));
+    let key = keyed(&headers, &owner(caller.as_ref(), &body), ROUTE, &body)?;
+    let key = key.map(|key| key.personal(&house));
     if let Some(key) = &key
         && let Some(answer) = key.replay(&house).await?
     {
@@ -241,37 +243,14 @@ pub(super) async fn create_activation(
     Ok(respond(&answer, false))
 }
 
-pub(super) fn respond(answer: &Answer, replayed: bool) -> Response {
-    let status = StatusCode::from_u16(answer.status).unwrap_or_default();
-    let mut response = (status, answer.reply.clone()).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if replayed {
-        headers.insert("idempotency-replayed", HeaderValue::from_static("true"));
-    }
-    response
-}
-
-/// The idempotency key, in the scope of the API key, else of identifier and fingerprint.
-fn keyed(
-    headers: &HeaderMap,
-    caller: Option<&Caller>,
-    body: &ActivationBody,
-) -> Result<Option<Keyed>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    let key = value
-        .to_str()
-        .map_err(|_| Problem::invalid("Idempotency-Key", "must be visible ASCII characters"))?;
-    let canonical = serde_json_canonicalizer::to_string(body).map_err(Problem::internal)?;
-    let owner = caller.map_or_else(
-        || {
-            let fingerprint = body.device_fingerprint.as_deref().unwrap_or("");
-            let IdentifierBody { scheme, value } = &body.identifier;
-            format!("{scheme}\n{value}\n{fingerprint}")
-        },
-        |caller| caller.actor.clone(),
-    );
-    Ok(Some(Keyed::new(&owner, ROUTE, key, &canonical)?))
+/// In whose scope a key is: the API key's, else that of identifier and fingerprint.
+fn owner(caller: Option<&Caller>, body: &ActivationBody) -> String {
+    let of_device = || {
+        let fingerprint = body.device_fingerprint.as_deref().unwrap_or("");
+        let IdentifierBody { scheme, value } = &body.identifier;
+        format!("{scheme}\n{value}\n{fingerprint}")
+    };
+    caller.map_or_else(of_device, |caller| caller.actor.clone())
 }
 
 /// Reads a body into a report, every field within its bounds.

@@ -2,13 +2,14 @@
 
 use super::error::Problem;
 use super::gate::Keyholder;
+use super::idempotent::{keyed, respond};
 use super::input::{Asked, At, Input};
 use super::instant_text;
 use super::paging::{PageQuery, PageReply};
 use crate::flows::batches::{self, CodeStream, LinkStyle, Mint};
 use crate::flows::custody::instant;
 use crate::flows::find::{self, CodeFound};
-use crate::flows::idempotency::{Answer, Keyed};
+use crate::flows::idempotency::Answer;
 use crate::flows::reference::Reference;
 use crate::flows::{Caller, House, Scope};
 use crate::symbol::Symbol;
@@ -124,7 +125,7 @@ pub(super) async fn mint_batch(
     let caller = keyholder.with(Scope::Mint)?;
     let reference = house.reference().await?;
     let mint = mint_of(&reference, &caller, &body)?;
-    let key = keyed(&headers, &caller, &body)?;
+    let key = keyed(&headers, &caller.actor, ROUTE, &body)?;
     let rendered = std::sync::atomic::AtomicBool::new(false);
     let render = |batch: &Batch| {
         rendered.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -133,7 +134,7 @@ pub(super) async fn mint_batch(
     };
     let answer = batches::mint_once(&house, &caller, mint, key.as_ref(), &render).await?;
     let replayed = !rendered.load(std::sync::atomic::Ordering::Relaxed);
-    Ok(super::activations::respond(&answer, replayed))
+    Ok(respond(&answer, replayed))
 }
 
 fn mint_of(reference: &Reference, caller: &Caller, body: &MintBody) -> Result<Mint, Problem> {
@@ -147,15 +148,6 @@ fn mint_of(reference: &Reference, caller: &Caller, body: &MintBody) -> Result<Mi
         Some(_) => return Err(Problem::invalid("purpose", "must be printed or unprinted")),
     };
     Ok(Mint { product: Some(product.id), purpose, count: body.count, scratch: body.scratch })
-}
-
-fn keyed(headers: &HeaderMap, caller: &Caller, body: &MintBody) -> Result<Option<Keyed>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    let key = value
-        .to_str()
-        .map_err(|_| Problem::invalid("Idempotency-Key", "must be visible ASCII characters"))?;
-    let canonical = serde_json_canonicalizer::to_string(body).map_err(Problem::internal)?;
-    Ok(Some(Keyed::new(&caller.actor, ROUTE, key, &canonical)?))
 }
 
 /// How codes are written.

@@ -22,6 +22,7 @@ mod error;
 mod export;
 pub mod gate;
 mod headers;
+mod idempotent;
 mod input;
 mod keys;
 mod limits;

@@ -2,24 +2,32 @@
 
 use super::error::Problem;
 use super::gate::Keyholder;
+use super::idempotent::{keyed, respond};
 use super::input::{Asked, At, Input, bounded};
 use super::movements::{CountReply, NAME_CHARS_MAX, instant_of};
 use super::timeline::{DossierReply, dossier_reply};
 use super::verify::unit_of;
 use crate::files::read_date;
+use crate::flows::idempotency::Answer;
 use crate::flows::lifecycle::{self, Change};
 use crate::flows::{Caller, House, Scope, dossier, find};
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use domain::identifier::{Identifier, Scheme};
 use domain::life::Cause;
 use domain::sale::Paper;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use utoipa::ToSchema;
 
 /// Units one change may name here.
 const UNITS_MAX: usize = 10_000;
+
+/// The route of changes, in whose scope their keys are.
+const CHANGES: &str = "POST /api/v1/units/changes";
 
 /// What a cause may be.
 const CAUSES: &str = "must be return, refurbishment or replacement";
@@ -67,7 +75,7 @@ pub(super) async fn show_unit(
 }
 
 /// A change in the life of units.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeBody {
     /// `inspect`, `recall`, `lift_recall`, `decommission`, `report_stolen`, `clear_stolen`,
@@ -109,8 +117,9 @@ pub struct ChangeBody {
 pub(super) async fn change_units(
     State(house): State<Arc<House>>,
     Keyholder(caller): Keyholder,
+    headers: HeaderMap,
     Input(body): Input<ChangeBody>,
-) -> Result<Json<CountReply>, Problem> {
+) -> Result<Response, Problem> {
     let change = change_of(&body)?;
     caller.need(change.scope())?;
     if body.units.is_empty() || body.units.len() > UNITS_MAX {
@@ -124,8 +133,16 @@ pub(super) async fn change_units(
     }
     numbers.sort_unstable();
     numbers.dedup();
-    let count = lifecycle::change(&house, &caller, &numbers, &change, at).await?;
-    Ok(Json(CountReply { count }))
+    let key = keyed(&headers, &caller.actor, CHANGES, &body)?;
+    let rendered = AtomicBool::new(false);
+    let render = |count| {
+        rendered.store(true, Ordering::Relaxed);
+        let reply = serde_json::to_string(&CountReply { count }).unwrap_or_default();
+        Answer { status: 200, reply }
+    };
+    let asked = (numbers.as_slice(), &change, at);
+    let answer = lifecycle::change_once(&house, &caller, asked, key.as_ref(), &render).await?;
+    Ok(respond(&answer, !rendered.load(Ordering::Relaxed)))
 }
 
 fn change_of(body: &ChangeBody) -> Result<Change, Problem> {

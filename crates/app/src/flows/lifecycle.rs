@@ -134,6 +134,26 @@ pub async fn change(
     change: &Change,
     at: Timestamp,
 ) -> Result<usize, FlowError> {
+    let render = |count| Answer { status: 200, reply: format!("{count}") };
+    let answer = change_once(house, caller, (numbers, change, at), None, &render).await?;
+    Ok(answer.reply.parse().unwrap_or(numbers.len()))
+}
+
+/// How a change of so many units is answered, so that the answer can be stored with the very
+/// commit.
+pub type Render<'a> = &'a (dyn Fn(usize) -> Answer + Send + Sync);
+
+/// As [`change`], once for each key: a repeated command gets the answer of the first.
+///
+/// # Errors
+/// As [`change`]; [`Refusal::IdempotencyMismatch`].
+pub async fn change_once(
+    house: &House,
+    caller: &Caller,
+    (numbers, change, at): (&[i64], &Change, Timestamp),
+    key: Option<&Keyed>,
+    render: Render<'_>,
+) -> Result<Answer, FlowError> {
     caller.need(change.scope())?;
     house.not_ahead(at, "happened_at")?;
     if let Change::Sell(_, sold_on) = change
@@ -147,6 +167,13 @@ pub async fn change(
     // A unit named twice is meant once.
     let numbers: std::collections::BTreeSet<_> = numbers.iter().collect();
     for _ in 0..RACES_MAX {
+        // Every change moves the revision of its units, so two with one key cannot both pass here
+        // and be committed.
+        if let Some(key) = key
+            && let Some(answer) = key.replay(house).await?
+        {
+            return Ok(answer);
+        }
         let reference = house.reference().await?;
         let mut units = Vec::with_capacity(numbers.len());
         for number in &numbers {
@@ -166,11 +193,14 @@ pub async fn change(
             let body = change.body(&unit, counts);
             units.push((unit, body));
         }
-        let commit = commit(house, caller, units, change.is_bulk(), at);
+        let (answer, home) = (render(units.len()), units[0].0.number);
+        let mut commit = commit(house, caller, units, change.is_bulk(), at);
+        let now = house.clock.now().as_microsecond();
+        commit.idempotency = key.map(|key| key.keep(home, &answer, now));
         match house.store.commit(&commit).await {
             Err(e) if e.is_race() => continue,
             Err(e) => return Err(e.into()),
-            Ok(()) => return Ok(numbers.len()),
+            Ok(()) => return Ok(answer),
         }
     }
     Err(FlowError::Busy)
@@ -227,7 +257,8 @@ fn commit(
     commit
 }
 
-/// Makes another code a further name of a unit: a label was replaced.
+/// Makes another code a further name of a unit: a label was replaced. One that is its name already
+/// stays so.
 ///
 /// # Errors
 /// The code is not ours, void, bound, or of another product.
@@ -250,9 +281,11 @@ pub async fn bind_alias(
         let reference = house.reference().await?;
         let record = owned(house, caller, unit).await?;
         mandate::may(house, &reference, caller, (Deed::Rename, "unit"), &record).await?;
-        let taken = house.store.unit_fetch(alias).await?.is_some()
-            || house.store.identifier_fetch("code", 0, &alias.to_string()).await?.is_some();
-        if taken {
+        let worn_by = house.store.identifier_fetch("code", 0, &alias.to_string()).await?;
+        if alias == unit || worn_by == Some(unit) {
+            return Ok(());
+        }
+        if worn_by.is_some() || house.store.unit_fetch(alias).await?.is_some() {
             return Err(Refused::new(Refusal::CodeBound, "code").into());
         }
         if reference.batch_of(alias).is_none_or(|b| b.product != Some(record.product)) {
@@ -266,7 +299,8 @@ pub async fn bind_alias(
     Err(FlowError::Busy)
 }
 
-/// Moves an identifier onto or away from a unit: a mainboard swap. History stays.
+/// Moves an identifier onto or away from a unit: a mainboard swap. History stays, and what is on it
+/// already stays so.
 ///
 /// # Errors
 /// The identifier is on another live unit, or not on this one.
@@ -293,6 +327,7 @@ pub async fn move_identifier(
         }
         let found = find::identifier(house, caller.brand, identifier).await?;
         match (onto, found) {
+            (true, Some(other)) if other == unit => return Ok(()),
             (true, Some(_)) => {
                 return Err(Refused::new(Refusal::IdentifierTaken, "value").into());
             }

@@ -181,6 +181,21 @@ impl Desk {
         self.ask("POST", path, &body.to_string()).await
     }
 
+    /// Posts under an idempotency key: status, whether the answer is one given before, and the body.
+    pub async fn post_once(&self, path: &str, body: &Value, key: &str) -> (u16, bool, Value) {
+        let request = Request::post(path)
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("content-type", "application/json")
+            .header("idempotency-key", key)
+            .body(axum::body::Body::from(body.to_string()))
+            .expect("a request");
+        let response = self.app.clone().oneshot(request).await.expect("an answer");
+        let status = response.status().as_u16();
+        let replayed = response.headers().contains_key("idempotency-replayed");
+        let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.expect("a body");
+        (status, replayed, serde_json::from_slice(&bytes).expect("JSON"))
+    }
+
     /// Sends JSON lines to an import and gives the lines of its answer.
     pub async fn take_lines(&self, kind: &str, lines: &str) -> String {
         let path = format!("/api/v1/import/{kind}");
