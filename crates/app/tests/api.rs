@@ -487,41 +487,6 @@ async fn a_late_fact_stands_in_the_timeline() {
 }
 
 #[tokio::test]
-async fn a_scratch_code_lifts_and_an_imei_only_compares() {
-    let world = house().await;
-    let anyone = world.anyone();
-    let wrong = json!({"kind": "imei4", "value": "0000"});
-    let none = anyone.post("/api/v1/verify/SN0001/proof", &wrong).await;
-    none.expect(StatusCode::OK);
-    assert_eq!(none.json["outcome"], "not_offered");
-    let all = world.client("all").await;
-    let body = json!({"gtin": support::GTIN, "count": 1, "scratch": true});
-    let id = all.post("/api/v1/batches", &body).await.json["id"].clone();
-    let csv = all.get(&format!("/api/v1/batches/{id}/codes")).await.text;
-    let mut cells = csv.lines().nth(1).unwrap().split(',');
-    let (code, scratch) = (cells.next().unwrap(), cells.nth(1).unwrap());
-    let row = json!({"sn": "SCRATCH1", "gtin": support::GTIN, "site_code": "FAC", "code": code,
-        "imei1": "490154203237518", "produced_at": "2026-05-01T08:00:00+08:00"});
-    let made = all.post("/api/v1/units/commission", &json!({"rows": [row]})).await;
-    assert_eq!(made.json["results"][0]["outcome"], "taken", "{}", made.json);
-    let path = format!("/api/v1/verify/{code}/proof");
-    let imei = json!({"kind": "imei4", "value": "7518"});
-    let compare = anyone.post(&path, &imei).await.json;
-    assert_eq!((&compare["outcome"], &compare["session"]), (&json!("compare"), &json!(null)));
-    let right = json!({"kind": "scratch", "value": scratch});
-    let first = anyone.post(&path, &right).await.json;
-    assert_eq!(first["outcome"], "first");
-    assert_eq!(first["session"].as_str().map(str::len), Some(43), "{first}");
-    let again = json!({"kind": "scratch", "value": scratch, "session": first["session"]});
-    assert_eq!(anyone.post(&path, &again).await.json["outcome"], "again");
-    let long = json!({"kind": "scratch", "value": scratch, "session": "x".repeat(65)});
-    anyone.post(&path, &long).await.refused(StatusCode::BAD_REQUEST, "invalid_field");
-    let odd = json!({"kind": "oath", "value": "1"});
-    let refused = anyone.post("/api/v1/verify/SN0001/proof", &odd).await;
-    refused.refused(StatusCode::BAD_REQUEST, "invalid_field");
-}
-
-#[tokio::test]
 async fn limits_answer_429_and_say_how_long() {
     let world = house().await;
     let anyone: Client = world.limited();

@@ -24,7 +24,11 @@ const PARTIES: &str = "code,kind,name,parent_code,region,address,phone,lon,lat,p
 const SITES: &str = "code,party_code,kind,name,region,address,phone,lon,lat\n\
     SHOP-9-W,SHOP-9,warehouse,翠湖仓,530102,翠湖路 2 号,0871-2,102.7,25.06\n";
 
-const FENCE: &str = r#"{""type"":""Feature"",""properties"":{""name"":""仓""},""geometry"":{""type"":""Polygon"",""coordinates"":[[[102.6,24.9],[102.8,24.9],[102.8,25.2],[102.6,24.9]]]}}"#;
+/// As a spreadsheet writes it: quotes doubled.
+const FENCE: &str = concat!(
+    r#"{""type"":""Feature"",""properties"":{""name"":""仓""},""geometry"":{""type"":""#,
+    r#""Polygon"",""coordinates"":[[[102.6,24.9],[102.8,24.9],[102.8,25.2],[102.6,24.9]]]}}"#
+);
 
 /// The row of a list as the line of a file: its columns alone, in the form a file takes.
 fn line(kind: Kind, item: &Map<String, Value>) -> String {

@@ -129,7 +129,10 @@ async fn a_change_sent_again_is_one_change(world: &World) {
     world.make(&sns(0..2)).await;
     let desk = world.desk("BRAND", "all").await;
     let changes = "/api/v1/units/changes";
-    let theft = |units: &[&str]| json!({"change": "report_stolen", "units": units, "reason": "the lorry was emptied"});
+    let theft = |units: &[&str]| {
+        let change = "report_stolen";
+        json!({"change": change, "units": units, "reason": "the lorry was emptied"})
+    };
     let both = theft(&["CY000000", "CY000001"]);
     let told = async |sn: &str| {
         let (_, unit) = desk.get(&format!("/api/v1/units/{sn}")).await;

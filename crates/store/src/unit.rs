@@ -129,7 +129,8 @@ const UNIT_SEEN: &str = "SELECT u.number, u.brand_id, u.product_id, u.batch_id, 
     u.identifiers, u.born_hash, u.produced_at, u.site_id, u.line, u.lot, u.inspection, \
     u.disposition, u.life, u.activated_at, u.region, u.fingerprint, u.suspect, u.recalled_at, \
     u.stolen_at, u.retired_at, u.proof_at, u.sold_on, u.recorded_at, u.revision, u.kit, \
-    u.invoiced_on, u.delivered_on, s.audience, s.count, s.first_at, s.last_at, s.first_place, s.last_place, s.recent \
+    u.invoiced_on, u.delivered_on, s.audience, s.count, s.first_at, s.last_at, s.first_place, \
+    s.last_place, s.recent \
     FROM unit u LEFT JOIN scan s ON s.unit = u.number AND s.audience = $2 WHERE u.number = $1";
 const PACK: &str = "SELECT number, brand_id, sscc, products, recorded_at, revision, stirred_at \
     FROM pack WHERE number = $1";

@@ -143,9 +143,9 @@ pub async fn prove_once(
     judge(house, attempt, key, None).await
 }
 
-/// As [`prove_once`] for a telephone and a scratch code together: the try is right only when the code is
-/// right and the telephone is that of the unit's owner. A right try before does not lift the
-/// ceilings, else whoever holds the unit could go through telephones.
+/// As [`prove_once`] for a telephone and a scratch code together: the try is right only when the
+/// code is right and the telephone is that of the unit's owner. A right try before does not lift
+/// the ceilings, else whoever holds the unit could go through telephones.
 ///
 /// # Errors
 /// As [`prove_once`].

@@ -129,7 +129,8 @@ mod tests {
     proptest! {
         #[test]
         fn fences_written_are_read_back(
-            corner in (-170.0..170.0_f64, -80.0..80.0_f64), size in (0.001..5.0_f64, 0.001..5.0_f64),
+            corner in (-170.0..170.0_f64, -80.0..80.0_f64),
+            size in (0.001..5.0_f64, 0.001..5.0_f64),
             name in "[a-z\"<&\u{4e00}-\u{4e20} ]{1,12}", gcj in any::<bool>(),
         ) {
             let ((x, y), (w, h)) = (corner, size);

@@ -181,7 +181,7 @@ impl Desk {
         self.ask("POST", path, &body.to_string()).await
     }
 
-    /// Posts under an idempotency key: status, whether the answer is one given before, and the body.
+    /// Posts under an idempotency key: status, whether it was answered so before, and the body.
     pub async fn post_once(&self, path: &str, body: &Value, key: &str) -> (u16, bool, Value) {
         let request = Request::post(path)
             .header("authorization", format!("Bearer {}", self.token))

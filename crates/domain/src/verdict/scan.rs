@@ -57,9 +57,9 @@ pub struct ScanPolicy {
 impl ScanPolicy {
     /// The thresholds shipped; our own choice, no rule asks for them. Buyer, family, a friend asked
     /// by message and a mobile carrier that exits elsewhere make four cities in a day, so five are
-    /// one too many. Looks through mobile carriers are not asked whether a journey leads from one to
-    /// the other; without them a friend who was sent a picture makes two cities at once, so three
-    /// are one too many. Thirty is more than one household scans in a day, and shelf samples, scanned
+    /// one too many. Looks through carriers are not asked whether a journey leads from one to the
+    /// other; without them a friend who was sent a picture makes two cities at once, so three are
+    /// one too many. Thirty is more than one household scans in a day, and shelf samples, scanned
     /// up to some sixty times, stay in one city.
     pub const SHIPPED: Self = Self {
         version: "scan-2",
