@@ -186,6 +186,11 @@ impl CustodyFacts {
     pub fn chain(&self, subject: UnitNumber) -> Vec<&Hold> {
         let mut chain = Vec::new();
         self.weave(subject, Timestamp::MIN, Timestamp::MAX, PACK_DEPTH_MAX, &mut chain);
+        // What was taken out of a pack on its way came back with it when its paper was voided.
+        let voids: Vec<_> = chain.iter().filter_map(|hold| self.voiding(hold)).collect();
+        let new = |v: &&Hold| !chain.iter().any(|known| std::ptr::eq(*known, *v));
+        let voids: Vec<_> = voids.into_iter().filter(new).collect();
+        chain.extend(voids);
         chain.sort_by_key(|h| (h.at, h.recorded_at));
         chain
     }
@@ -211,14 +216,19 @@ impl CustodyFacts {
     /// When that happened does not matter: a voided paper was wrong from the start, so its goods
     /// never moved by it. Goods that were returned did move.
     pub fn is_void(&self, hand_over: &Hold, known_by: Timestamp) -> bool {
-        let same = |h: &Hold| {
+        self.voiding(hand_over).is_some_and(|void| void.recorded_at <= known_by)
+    }
+
+    /// By which hold of the sender a hand-over was taken back. The pack itself says so, also of
+    /// what was taken out of it before its paper was voided.
+    fn voiding(&self, hand_over: &Hold) -> Option<&Hold> {
+        let same = |h: &&Hold| {
             h.kind == HoldKind::Voided
                 && Some(h.party) == hand_over.from
                 && h.shipment_no == hand_over.shipment_no
-                && h.recorded_at <= known_by
         };
-        // The pack itself says so, also of what was taken out of it before its paper was voided.
-        hand_over.kind.in_transit() && self.own_holds(hand_over.subject).iter().any(same)
+        let own = || self.own_holds(hand_over.subject).iter().find(same);
+        hand_over.kind.in_transit().then(own).flatten()
     }
 
     /// The chain as it stands by what was recorded by `known_by`: without hand-overs that were
@@ -322,6 +332,31 @@ pub(crate) mod tests {
             ],
             [inside(1, 10, 20, Some(300)), inside(10, 20, 30, Some(200))],
         )
+    }
+
+    /// Unit 1 leaves pallet 20 on its way from 2 to 3; then the paper is voided.
+    #[test]
+    fn what_left_a_pack_on_its_way_comes_back_with_the_paper() {
+        let void = Hold { kind: HoldKind::Voided, ..hold(20, 300, 2, None) };
+        let facts = CustodyFacts::new(
+            [hold(1, 10, 2, None), hold(20, 30, 2, None), hold(20, 100, 3, Some(2)), void],
+            [inside(1, 20, 40, Some(200))],
+        );
+        let holder = |at| facts.at(n(1), t(at)).map(|h| h.party.0);
+        assert_eq!((holder(150), holder(250), holder(300)), (Some(3), Some(3), Some(2)));
+        assert_eq!(
+            facts.hops(n(1)).iter().map(|hop| hop.in_transit).collect::<Vec<_>>(),
+            [false; 3]
+        );
+        assert_eq!(facts.stood_at(n(1), t(250)).map(|h| h.party.0), Some(2));
+        // The pallet knows it once.
+        assert_eq!(facts.chain(n(20)).len(), 3);
+        // Packed after it came back, a unit knows nothing of it.
+        let later = CustodyFacts::new(
+            facts.own_holds(n(20)).iter().cloned().chain([hold(5, 10, 2, None)]),
+            [inside(5, 20, 310, None)],
+        );
+        assert_eq!(later.chain(n(5)).len(), 1);
     }
 
     #[test]
