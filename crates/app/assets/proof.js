@@ -84,17 +84,20 @@ need(bytes.length===32,'head');
 return{origin:lines[0],size:whole(Number(lines[1])),root:bytes};
 }
 async function checkEvent(event,head,about,n){
-var form=JSON.parse(event.text),number=form.home,row,blind;
+var form=JSON.parse(event.text),number=form.home,at=form.happened_at,row,blind,made;
 await included(await leaf([utf8(event.text)]),whole(event.index),head.size,event.path,head.root,n);
 need((form.subjects_root===undefined)===(event.row===undefined),'event',n);
 if(event.row){
 blind=unhex(event.row.blind,16);
 row=await leaf([utf8(event.row.text),blind]);
 await included(row,whole(event.row.index),whole(form.subjects_count),event.row.path,unhex(form.subjects_root,32),n);
-number=JSON.parse(event.row.text).number;
+row=JSON.parse(event.row.text);
+number=row.number;
+made=row.row.commissioned;
+if(made)at=made.produced_at;
 }
 need(about.has(number),'event',n);
-return{kind:form.body.kind,at:form.happened_at};
+return{kind:form.body.kind,at:at};
 }
 async function check(text,given){
 var bundle=JSON.parse(text),i,told=[],about,more=true,own,head;

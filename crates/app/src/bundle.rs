@@ -175,9 +175,9 @@ impl BundleEvent {
         proven.map_err(|why: Broken| why.to_string())?;
         let form: serde_json::Value =
             serde_json::from_str(&self.text).map_err(|e| e.to_string())?;
-        let number = match (&self.row, form["subjects_root"].as_str()) {
+        let (number, own_at) = match (&self.row, form["subjects_root"].as_str()) {
             (Some(row), Some(root)) => row.check(root, form["subjects_count"].as_u64())?,
-            (None, None) => form["home"].as_i64().ok_or("it is about nothing")?,
+            (None, None) => (form["home"].as_i64().ok_or("it is about nothing")?, None),
             (None, Some(_)) => return Err("its row about the unit is missing".to_owned()),
             (Some(_), None) => return Err("it has no rows".to_owned()),
         };
@@ -185,13 +185,14 @@ impl BundleEvent {
             return Err("it is about another unit".to_owned());
         }
         let kind = form["body"]["kind"].as_str().unwrap_or_default().to_owned();
-        Ok((kind, form["happened_at"].as_i64().ok_or("it has no time")?))
+        Ok((kind, own_at.or(form["happened_at"].as_i64()).ok_or("it has no time")?))
     }
 }
 
 impl BundleRow {
-    /// The number the row is about.
-    fn check(&self, root: &str, count: Option<u64>) -> Result<i64, String> {
+    /// The number the row is about, and when it was made where the row says so: one production
+    /// event tells of many units.
+    fn check(&self, root: &str, count: Option<u64>) -> Result<(i64, Option<i64>), String> {
         let root = unhex(root).and_then(|bytes| Hash::try_from(bytes).ok());
         let (root, count) = root.zip(count).ok_or("its rows have no root")?;
         let blind = unhex(&self.blind).filter(|b| b.len() == 16 && hex(b) == self.blind);
@@ -201,7 +202,8 @@ impl BundleRow {
         let proven = verify_inclusion(&leaf, self.index, count, &path, &root);
         proven.map_err(|why| format!("its row: {why}"))?;
         let row: serde_json::Value = serde_json::from_str(&self.text).map_err(|e| e.to_string())?;
-        row["number"].as_i64().ok_or_else(|| "its row names no unit".to_owned())
+        let number = row["number"].as_i64().ok_or("its row names no unit")?;
+        Ok((number, row["row"]["commissioned"]["produced_at"].as_i64()))
     }
 }
 

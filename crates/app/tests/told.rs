@@ -5,6 +5,7 @@ mod common;
 
 use common::{Desk, FACTORY, PHONE, World, sns, sscc};
 use domain::identifier::Scheme;
+use dossier::bundle::Bundle;
 use dossier::files::Kind;
 use dossier::flows::verify::{self, Reading};
 use serde_json::{Value, json};
@@ -51,6 +52,16 @@ async fn a_unit_made_in_bulk_tells_its_own_time(world: &World) {
         assert_eq!((status, &dossier["produced_at"]), (200, &json!(at)), "{dossier}");
         let told = &dossier["timeline"][0];
         assert_eq!((&told["kind"], &told["happened_at"]), (&json!("commissioned"), &json!(at)));
+    }
+    // So does its proof.
+    dossier::flows::log::seal(&world.house).await.expect("it seals");
+    for (sn, at) in [("CY1", "2026-05-18T00:00:00Z"), ("CY2", "2026-05-20T00:00:00Z")] {
+        let (status, bundle) = desk.get(&format!("/api/v1/units/{sn}/proof")).await;
+        assert_eq!(status, 200, "{bundle}");
+        let bundle = Bundle::read(bundle.to_string().as_bytes()).expect("a bundle");
+        let at: jiff::Timestamp = at.parse().expect("an instant");
+        let told = bundle.check(None).expect("it holds").events[0].clone();
+        assert_eq!(told, ("commissioned".to_owned(), at.as_microsecond()));
     }
     world.agrees().await;
 }
