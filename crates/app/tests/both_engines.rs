@@ -309,7 +309,8 @@ const STEPS: [(&str, &str); 10] = steps![
     "V7__api_key_use",
     "V8__people",
     "V9__person",
-    "V10__recall"
+    "V10__recall",
+    "V11__case"
 ];
 const CITUS: &str = include_str!("../../../deploy/citus.sql");
 const PARTITIONS: u32 = 4;

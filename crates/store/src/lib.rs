@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod canonical;
+pub mod case;
 pub mod commit;
 mod custody;
 pub mod engine;
@@ -43,6 +44,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "V8__people",
     "V9__person",
     "V10__recall",
+    "V11__case",
 ];
 
 /// Everything recorded, on one engine.
@@ -117,6 +119,7 @@ impl Store {
     pub fn statements() -> Vec<&'static str> {
         [
             audit::STATEMENTS,
+            case::STATEMENTS,
             commit::STATEMENTS,
             custody::STATEMENTS,
             expiry::STATEMENTS,
