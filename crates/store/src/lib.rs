@@ -25,6 +25,7 @@ pub mod rebuild;
 pub mod recall;
 pub mod reference;
 pub mod scan;
+pub mod search;
 pub mod trace;
 pub mod unit;
 
@@ -136,6 +137,7 @@ impl Store {
             recall::STATEMENTS,
             reference::STATEMENTS,
             scan::STATEMENTS,
+            search::STATEMENTS,
             trace::STATEMENTS,
             unit::STATEMENTS,
         ]
