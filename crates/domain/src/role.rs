@@ -75,8 +75,8 @@ impl Role {
     /// What it may do. `docs/access.md` shows the same table; a test compares them.
     pub fn scopes(self) -> &'static [Scope] {
         use Scope::{
-            All, Audit, Cases, CodesRead, Export, Keys, KeysRead, Lifecycle, Master, People, PeopleRead,
-            PersonsRead, Produce, Read, Ship, Verify,
+            All, Audit, Cases, CodesRead, Export, Keys, KeysRead, Lifecycle, Master, People,
+            PeopleRead, PersonsRead, Produce, Read, Ship, Verify,
         };
         match self {
             Self::Owner | Self::Admin => &[All, Keys, People],

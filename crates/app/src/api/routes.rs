@@ -3,8 +3,7 @@
 use super::error::Problem;
 use super::gate::{self, Gate};
 use super::{
-    ServeOptions, account, activations, audit, batches, bulk, cases, catalogue, compliance,
-    export,
+    ServeOptions, account, activations, audit, batches, bulk, cases, catalogue, compliance, export,
     headers, keys, log, metrics, movements, openapi, packs, people, persons, proofs, recalls,
     reports, retention, rows, search, session, units, verify,
 };

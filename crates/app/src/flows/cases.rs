@@ -275,12 +275,7 @@ pub async fn act(
 }
 
 /// The row as it stands after a step.
-fn moved(
-    house: &House,
-    row: &CaseRow,
-    doing: &Doing,
-    fresh: &[i64],
-) -> Result<CaseRow, Refused> {
+fn moved(house: &House, row: &CaseRow, doing: &Doing, fresh: &[i64]) -> Result<CaseRow, Refused> {
     // A word nobody knows lets nothing follow but taking the case up again.
     let state = CaseState::parse(&row.state).unwrap_or(CaseState::Closed);
     let state = case::after(state, doing.step).map_err(|why| Refused::new(why, "id"))?;
@@ -484,7 +479,9 @@ fn concerned(reference: &Reference, caller: &Caller, code: &str) -> Result<Party
     mandate::speaks_for(reference, caller, party.id, "party")?;
     match case::may_concern(party.kind) {
         true => Ok(party.id),
-        false => Err(Refused::invalid("party", "a case is about neither the brand nor a regulator")),
+        false => {
+            Err(Refused::invalid("party", "a case is about neither the brand nor a regulator"))
+        }
     }
 }
 

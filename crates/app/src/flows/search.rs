@@ -140,8 +140,7 @@ pub async fn search(
     kind: Option<HitKind>,
 ) -> Result<Found, FlowError> {
     caller.need(Scope::Read)?;
-    let text =
-        text::required(raw, QUERY_CHARS_MAX).map_err(|why| Refused::invalid("q", why))?;
+    let text = text::required(raw, QUERY_CHARS_MAX).map_err(|why| Refused::invalid("q", why))?;
     let mut reference = house.reference().await?;
     let wants = |one: HitKind| kind.is_none_or(|kind| kind == one);
     let mut found = Found::default();
@@ -261,9 +260,7 @@ async fn shown(
     let whole = access::is_brand(reference, caller) && caller.regions.is_empty();
     let facts = match whole {
         true => CustodyFacts::default(),
-        false => {
-            custody::facts(house, reference, &subjects.iter().collect::<Vec<_>>()).await?
-        }
+        false => custody::facts(house, reference, &subjects.iter().collect::<Vec<_>>()).await?,
     };
     let hit = |unit: &UnitRecord| {
         let sight = Sight::of_unit(house, reference, Some(caller), unit, &facts);
