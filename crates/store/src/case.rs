@@ -100,8 +100,9 @@ pub enum CaseChange {
     Freed(CaseId),
     /// Something is said.
     Said(EntryRow),
-    /// Until when the words of a case are kept; none while it is open.
-    Kept(CaseId, Option<i64>),
+    /// Until when the words of a case are kept, none while it is open; said at an instant, by which
+    /// words whose time was over stay so.
+    Kept(CaseId, Option<i64>, i64),
 }
 
 impl CaseChange {
@@ -109,7 +110,7 @@ impl CaseChange {
     pub(crate) fn recorded_as(&self) -> (&'static str, String) {
         let id = match self {
             Self::Opened(row) | Self::Moved(row, _) | Self::Claimed(row, _) => &row.id,
-            Self::Units(id, ..) | Self::Freed(id) | Self::Kept(id, _) => id,
+            Self::Units(id, ..) | Self::Freed(id) | Self::Kept(id, ..) => id,
             Self::Said(entry) => &entry.case,
         };
         ("case", crate::canonical::hex(id))
@@ -148,8 +149,9 @@ impl CaseChange {
             }
             Self::Freed(id) => steps.push(Step::run(OPEN_FREE, vec![blob(id)])),
             Self::Said(entry) => steps.push(said(entry)),
-            Self::Kept(id, until) => {
-                steps.push(Step::run(ENTRIES_KEEP, vec![blob(id), (*until).into()]));
+            Self::Kept(id, until, now) => {
+                let params = vec![blob(id), (*until).into(), (*now).into()];
+                steps.push(Step::run(ENTRIES_KEEP, params));
             }
         }
     }
@@ -205,8 +207,8 @@ const CASE_MOVE: &str = "UPDATE case_file SET state = $3, outcome = $4, closed_a
 const OPEN_FREE: &str = "DELETE FROM case_open WHERE case_id = $1";
 const ENTRY_ADD: &str = "INSERT INTO case_entry (case_id, number, brand_id, kind, party_id, actor, \
     said_at, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-const ENTRIES_KEEP: &str =
-    "UPDATE case_entry SET expires_at = $2 WHERE case_id = $1 AND sealed IS NOT NULL";
+const ENTRIES_KEEP: &str = "UPDATE case_entry SET expires_at = $2 WHERE case_id = $1 AND \
+    sealed IS NOT NULL AND (expires_at IS NULL OR expires_at > $3)";
 
 macro_rules! case_columns {
     () => {
@@ -232,7 +234,8 @@ const CASE: &str = concat!("SELECT ", case_columns!(), " FROM case_file WHERE id
 const CASES: &str = cases!("");
 const CASES_OF: &str = cases!(" AND party_id = $7");
 const UNITS: &str = "SELECT unit FROM case_unit WHERE case_id = $1 ORDER BY unit";
-const ENTRIES: &str = "SELECT case_id, number, brand_id, kind, party_id, actor, said_at, sealed \
+const ENTRIES: &str = "SELECT case_id, number, brand_id, kind, party_id, actor, said_at, \
+    CASE WHEN expires_at <= $2 THEN NULL ELSE sealed END \
     FROM case_entry WHERE case_id = $1 ORDER BY number";
 const OPEN_OF: &str = "SELECT case_id, party_id FROM case_open WHERE unit = $1";
 
@@ -316,9 +319,9 @@ impl Store {
         Ok(self.engine.query(UNITS, &[blob(id)], |r| r.int(0)).await?)
     }
 
-    /// What was said in a case, the first first.
-    pub async fn case_entries(&self, id: &CaseId) -> Result<Vec<EntryRow>, StoreError> {
-        Ok(self.engine.query(ENTRIES, &[blob(id)], entry).await?)
+    /// What was said in a case, the first first, without words whose time is over at `now`.
+    pub async fn case_entries(&self, id: &CaseId, now: i64) -> Result<Vec<EntryRow>, StoreError> {
+        Ok(self.engine.query(ENTRIES, &[blob(id), now.into()], entry).await?)
     }
 
     /// The open case a unit stands in.

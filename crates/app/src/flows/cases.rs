@@ -309,17 +309,18 @@ fn steps(
     (row, next): (&CaseRow, &CaseRow),
     (step, words): (Step, &str),
 ) -> Result<Vec<CaseChange>, FlowError> {
+    let now = house.clock.now();
     let mut changes = vec![CaseChange::Moved(next.clone(), row.revision)];
     if let Some(kind) = step.entry() {
         changes.push(CaseChange::Said(entry(house, caller, next, (kind, words))?));
     }
     match step {
         Step::Close => {
-            let until = house.clock.now() + kept(Kept::CaseWords);
+            let until = (now + kept(Kept::CaseWords)).as_microsecond();
             changes.push(CaseChange::Freed(row.id));
-            changes.push(CaseChange::Kept(row.id, Some(until.as_microsecond())));
+            changes.push(CaseChange::Kept(row.id, Some(until), now.as_microsecond()));
         }
-        Step::Reopen => changes.push(CaseChange::Kept(row.id, None)),
+        Step::Reopen => changes.push(CaseChange::Kept(row.id, None, now.as_microsecond())),
         _ => {}
     }
     Ok(changes)
@@ -422,7 +423,8 @@ pub async fn show(house: &House, caller: &Caller, id: &str) -> Result<Shown, Flo
     let units = seen(house, &reference, caller, units).await?;
     let brand = acting(&reference, caller) == Acting::Brand;
     let mut entries = Vec::new();
-    for entry in house.store.case_entries(&row.id).await? {
+    let now = house.clock.now().as_microsecond();
+    for entry in house.store.case_entries(&row.id, now).await? {
         let Some(kind) = EntryKind::parse(&entry.kind) else { continue };
         if !(brand || kind.is_shared()) {
             continue;
