@@ -249,6 +249,7 @@ pub(super) async fn list_cases(
 ) -> Result<Json<PageReply<CaseReply>>, Problem> {
     let caller = keyholder.with(Scope::Read)?;
     let wanted = wanted(&house, &caller, query).await?;
+    let _turn = house.walks.take(&caller).await;
     let (found, more) = cases::list(&house, &caller, wanted).await?;
     let reference = house.reference().await?;
     let last = found.last().filter(|_| more);

@@ -147,7 +147,7 @@ pub async fn open(house: &House, caller: &Caller, order: &Order) -> Result<CaseR
     let words = words_of("summary", &order.summary)?;
     let reference = house.reference().await?;
     due(house, &reference, caller, order.answer_by)?;
-    case::may(acting(&reference, caller), Step::Close)?;
+    may(&reference, caller, Step::Open)?;
     let party = concerned(&reference, caller, &order.party)?;
     let units = named(house, &reference, caller, &order.units).await?;
     for _ in 0..RACES_MAX {
@@ -167,7 +167,7 @@ pub async fn open(house: &House, caller: &Caller, order: &Order) -> Result<CaseR
         };
         let mut commit = Commit::default();
         let fields = differences(&Fields::new(), &fields(house, &reference, &row, &units));
-        let object = ("case", &*hex(&row.id), "opened");
+        let object = ("case", &*hex(&row.id), Step::Open.verb());
         changes::tell(house, &Author::from(caller), object, fields, &mut commit)?;
         commit.cases.push(CaseChange::Opened(row.clone()));
         commit.cases.push(CaseChange::Units(row.id, row.brand, units.clone(), row.opened_at));
@@ -233,7 +233,7 @@ pub async fn act(
     }
     let reference = house.reference().await?;
     due(house, &reference, caller, doing.answer_by)?;
-    case::may(acting(&reference, caller), doing.step)?;
+    may(&reference, caller, doing.step)?;
     for _ in 0..RACES_MAX {
         let row = own(house, &reference, caller, id).await?;
         let fresh = match doing.step {
@@ -472,6 +472,16 @@ pub fn is_overdue(row: &CaseRow, today: Date) -> bool {
 
 fn acting(reference: &Reference, caller: &Caller) -> Acting {
     if access::is_brand(reference, caller) { Acting::Brand } else { Acting::Party }
+}
+
+/// Refuses a step of the other side.
+fn may(reference: &Reference, caller: &Caller, step: Step) -> Result<(), Refused> {
+    let acting = acting(reference, caller);
+    let why = match acting {
+        Acting::Brand => "only the party it is about, or one above that, does that",
+        Acting::Party => "only the brand does that",
+    };
+    case::may(acting, step).map_err(|refusal| Refused::because(refusal, "", why))
 }
 
 /// The party a case is to be about.

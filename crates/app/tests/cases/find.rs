@@ -2,8 +2,9 @@
 
 use crate::common::{Desk, PHONE, World, sns, sscc};
 use crate::on_both;
-use crate::scene::{WORKS, code, goods, opened, problem, stranger};
+use crate::scene::{WORKS, code, goods, opened, problem, stranger, take};
 use dossier::files::Kind;
+use dossier::flows::import::Importer;
 use serde_json::{Value, json};
 
 on_both! {
@@ -11,6 +12,7 @@ on_both! {
     each_finds_what_it_may_see,
     nothing_crosses_brands,
     what_is_hostile_or_long_is_refused_or_finds_nothing,
+    a_crowd_of_other_numbers_hides_none_of_ours,
 }
 
 async fn found(desk: &Desk, q: &str) -> Vec<(String, String)> {
@@ -226,4 +228,23 @@ async fn what_is_hostile_or_long_is_refused_or_finds_nothing(world: &World) {
         let refused = brand.get(&format!("/api/v1/search{query}")).await;
         assert_eq!(problem(&refused).1, "invalid_field", "{query}");
     }
+}
+
+async fn a_crowd_of_other_numbers_hides_none_of_ours(world: &World) {
+    goods(world).await;
+    world.make(&["CZAA9999".to_owned()]).await;
+    let brand = world.desk("BRAND", WORKS).await;
+    let ours = [hit("unit", &code(world, "CZAA9999").await)];
+    let (caller, theirs) = stranger(world).await;
+    let mut rows = "sn,gtin,produced_at,site_code\n".to_owned();
+    for n in 0..2_100 {
+        rows += &format!("CZAA{n:04},6901234567892,2026-05-20T08:00:00+08:00,FAC-X\n");
+    }
+    take(world, Importer::Caller(&caller), Kind::Production, &rows).await;
+    // Theirs come before ours in the directory, and are more than one look at it holds.
+    assert_eq!(found(&brand, "CZAA").await, ours);
+    let (_, reply) = theirs.get("/api/v1/search?q=CZAA").await;
+    let items = reply["items"].as_array().expect("items");
+    assert_eq!((items.len(), &reply["more"]), (20, &json!(true)));
+    assert!(items.iter().all(|item| item["id"] != ours[0].1), "{reply}");
 }

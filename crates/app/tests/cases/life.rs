@@ -1,6 +1,7 @@
 //! What becomes of cases, and who sees which of it.
 
 use crate::common::World;
+use crate::common::browser::owner;
 use crate::on_both;
 use crate::scene::{
     WORKS, code, goods, member, opened, party, problem, says, shown, stranger, told,
@@ -23,6 +24,7 @@ on_both! {
     of_two_at_once_one_wins,
     lists_come_in_pages_and_are_told_apart,
     bad_input_is_named,
+    people_answer_for_their_party,
 }
 
 async fn a_case_is_opened_answered_closed_and_opened_again(world: &World) {
@@ -429,4 +431,33 @@ async fn bad_input_is_named(world: &World) {
         let refused = brand.get(&format!("/api/v1/cases?{query}")).await;
         assert_eq!(problem(&refused).1, "invalid_field", "{query}");
     }
+}
+
+async fn people_answer_for_their_party(world: &World) {
+    goods(world).await;
+    let brand = world.desk("BRAND", WORKS).await;
+    let id = opened(&brand, "T2-53", &["CY000000"]).await;
+    let owner = owner(world).await;
+    let invited = |party: &str, role: &str| json!({"party": party, "role": role});
+    let manager = owner.invites(world, "li", invited("T1-53", "channel_manager")).await;
+    let desk = owner.invites(world, "wang", invited("T2-53", "desk")).await;
+    let sibling = owner.invites(world, "zhao", invited("T1-42", "owner")).await;
+    let (at, words) = (format!("/api/v1/cases/{id}"), json!({"text": "we have asked them"}));
+    let entries = format!("{at}/entries");
+    assert_eq!(manager.post(&entries, words.clone()).await.member("state"), "answered");
+    assert_eq!(desk.get(&at).await.member("state"), "answered");
+    assert_eq!(desk.post(&entries, words.clone()).await.code(), (403, "not_allowed"));
+    assert_eq!(sibling.get(&at).await.code(), (404, "unknown_case"));
+    assert_eq!(sibling.post(&entries, words).await.code(), (404, "unknown_case"));
+    let end = json!({"outcome": "settled", "text": "we are good"});
+    let closed = manager.post(&format!("{at}/close"), end).await;
+    assert_eq!(closed.code(), (403, "not_allowed"));
+    let own = manager.get("/api/v1/search?q=CY000000").await;
+    assert_eq!(own.json["items"].as_array().map(Vec::len), Some(1), "{}", own.text);
+    let none = sibling.get("/api/v1/search?q=CY000000").await;
+    assert_eq!(none.json["items"], json!([]));
+    // Who wrote is told to the brand, by an account's opaque id and no name.
+    let case = shown(&brand, &id).await;
+    let actor = case["entries"][1]["actor"].as_str().expect("somebody");
+    assert!(actor.starts_with("account:"), "{actor}");
 }

@@ -83,25 +83,27 @@ pub async fn party(world: &World, code: &str) -> Caller {
     Caller { party, scopes: Scope::ALL.to_vec(), role: None, ..brand }
 }
 
+/// Takes a file of which no row may be refused.
+pub async fn take(world: &World, who: Importer<'_>, kind: Kind, text: &str) {
+    let input = Box::new(Cursor::new(text.as_bytes().to_vec()));
+    let mut table = Table::from_reader(kind, Format::Csv, input).expect("a sound file");
+    let done = import(&world.house, who, &mut table, Taking::default(), &mut |_, _| {}).await;
+    assert_eq!(done.expect("taken").refused, 0, "{text}");
+}
+
 /// Another brand with a unit, a party and a product of its own, and its key. From then on nobody
 /// who does not say so means the first brand.
 pub async fn stranger(world: &World) -> (Caller, Desk) {
-    let take = async |who: Importer<'_>, kind: Kind, text: &str| {
-        let input = Box::new(Cursor::new(text.as_bytes().to_vec()));
-        let mut table = Table::from_reader(kind, Format::Csv, input).expect("a sound file");
-        let done = import(&world.house, who, &mut table, Taking::default(), &mut |_, _| {}).await;
-        assert_eq!(done.expect("taken").refused, 0, "{text}");
-    };
     let parties = "code,kind,name\nOTHER,brand,别家电子\nFAC-X,factory,别家工厂\n\
         T1-53,tier1,别家云南总代\n";
-    take(Importer::Operator(Some("OTHER")), Kind::Parties, parties).await;
+    take(world, Importer::Operator(Some("OTHER")), Kind::Parties, parties).await;
     let caller = operator(&world.house, Some("OTHER")).await.expect("there it is");
     let product = "gtin,name_zh,category\n6901234567892,别家手机,phone\n";
-    take(Importer::Caller(&caller), Kind::Products, product).await;
+    take(world, Importer::Caller(&caller), Kind::Products, product).await;
     let unit = "sn,gtin,produced_at,site_code\n\
         CY000000,6901234567892,2026-05-20T08:00:00+08:00,FAC-X\n\
         CY000777,6901234567892,2026-05-20T08:00:00+08:00,FAC-X\n";
-    take(Importer::Caller(&caller), Kind::Production, unit).await;
+    take(world, Importer::Caller(&caller), Kind::Production, unit).await;
     let scopes = [Scope::All];
     let token = keys::new_key(&world.house, caller.brand, "OTHER", &scopes, "test").await;
     (caller, Desk::with_token(world, token.expect("a key")))
