@@ -30,6 +30,7 @@ SELECT create_distributed_table('proof_try', 'unit', colocate_with => 'unit');
 SELECT create_distributed_table('audit_change', 'home', colocate_with => 'unit');
 SELECT create_distributed_table('audit_read', 'home', colocate_with => 'unit');
 SELECT create_distributed_table('recall_remedy', 'unit', colocate_with => 'unit');
+SELECT create_distributed_table('case_open', 'unit', colocate_with => 'unit');
 
 -- (b) pack home: numbers of packs come from the same line as those of units
 SELECT create_distributed_table('pack', 'number', colocate_with => 'unit');
@@ -45,6 +46,10 @@ SELECT create_distributed_table('waiting', 'value', colocate_with => 'identifier
 SELECT create_distributed_table('person', 'id', colocate_with => 'none');
 SELECT create_distributed_table('consent', 'person', colocate_with => 'person');
 SELECT create_distributed_table('person_phone', 'phone_hash', colocate_with => 'none');
+-- cases, by random identity
+SELECT create_distributed_table('case_file', 'id', colocate_with => 'none');
+SELECT create_distributed_table('case_entry', 'case_id', colocate_with => 'case_file');
+SELECT create_distributed_table('case_unit', 'case_id', colocate_with => 'case_file');
 -- sessions of people and waits after wrong tries, by digest
 SELECT create_distributed_table('account_session', 'digest', colocate_with => 'none');
 SELECT create_distributed_table('sign_in_wait', 'key', colocate_with => 'account_session');

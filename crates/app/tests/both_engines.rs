@@ -17,7 +17,7 @@ use dossier::flows::lifecycle::{Change, bind_alias, change, move_identifier, rep
 use dossier::flows::persons::registration::{Registration, register};
 use dossier::flows::proof::{Attempt, ProofKind, ProofOutcome, prove_once};
 use dossier::flows::recalls::{self, Chosen, Words};
-use dossier::flows::{pack, redecide, ship};
+use dossier::flows::{cases, pack, redecide, ship};
 use dossier::secrets::MasterKey;
 use sha2::{Digest, Sha256};
 use store::engine::{Plan, SqliteOptions, Step, Target};
@@ -191,6 +191,29 @@ async fn journey(world: &World) {
     names(world).await;
     fates(world).await;
     remedies(world).await;
+    quarrels(world).await;
+}
+
+/// A case that ended and was taken up again, and one that ended.
+async fn quarrels(world: &World) {
+    let caller = world.caller().await;
+    for (unit, again) in [("CY000030", true), ("CY000031", false)] {
+        let (party, units) = ("T1-42".to_owned(), vec![unit.to_owned()]);
+        let order = cases::Order { party, units, ..cases::Order::default() };
+        let opened = cases::open(&world.house, &caller, &order).await.expect("opened");
+        let id = store::canonical::hex(&opened.id);
+        let close = cases::Doing::close(domain::case::Outcome::Confirmed, "it is so");
+        cases::act(&world.house, &caller, &id, &close).await.expect("closed");
+        if again {
+            let reopen = cases::Doing::reopen("it is not", None);
+            cases::act(&world.house, &caller, &id, &reopen).await.expect("open again");
+        }
+        let shown = cases::show(&world.house, &caller, &id).await.expect("shown");
+        assert_eq!((shown.units.len(), shown.entries.len()), (1, 1 + usize::from(again)));
+    }
+    let wanted = cases::Wanted { most: 10, ..cases::Wanted::default() };
+    let (listed, _) = cases::list(&world.house, &caller, wanted).await.expect("listed");
+    assert_eq!(listed.len(), 2);
 }
 
 async fn the_ledger_gives_back_every_projection(world: &World) {
@@ -304,7 +327,7 @@ macro_rules! steps {
     };
 }
 
-const STEPS: [(&str, &str); 10] = steps![
+const STEPS: [(&str, &str); 12] = steps![
     "V1__spine",
     "V2__kit",
     "V3__code_like_sn",
@@ -314,7 +337,9 @@ const STEPS: [(&str, &str); 10] = steps![
     "V7__api_key_use",
     "V8__people",
     "V9__person",
-    "V10__recall"
+    "V10__recall",
+    "V11__sale",
+    "V12__case"
 ];
 const CITUS: &str = include_str!("../../../deploy/citus.sql");
 const PARTITIONS: u32 = 4;

@@ -195,6 +195,7 @@ impl Doors {
         self.json("PATCH", &path, &json!({"phone": TELEPHONE}));
         let agree = json!({"purpose": "location", "given": true});
         self.json("POST", &format!("{path}/consents"), &agree);
+        self.case(&why);
         let nobody = json!({"phone": "13099990000", "reason": &why});
         let (status, _) =
             self.send("POST", "/api/v1/persons/find", "application/json", &nobody.to_string());
@@ -209,6 +210,27 @@ impl Doors {
         });
         assert!(told, "it was there to be told");
         self.send("GET", "/api/v1/reports", "text/plain", "");
+    }
+}
+
+impl Doors {
+    /// What the brand writes of people in a case, and looks for in the one box.
+    fn case(&self, words: &str) {
+        let open = json!({"party": "T1-53", "units": [SN], "summary": words});
+        let path = self.json("POST", "/api/v1/cases", &open)["id"]
+            .as_str()
+            .map(|id| format!("/api/v1/cases/{id}"));
+        let path = path.expect("an id");
+        let note = json!({"text": words, "internal": true});
+        self.json("POST", &format!("{path}/entries"), &note);
+        let end = json!({"outcome": "settled", "text": words});
+        self.json("POST", &format!("{path}/close"), &end);
+        let told = self.json("GET", &path, &Value::Null).to_string();
+        assert_eq!(told.matches(NAME).count(), 3, "it was there to be told");
+        for text in [NAME, STREET, MAIL, TELEPHONE, INVOICE] {
+            let query: String = text.bytes().map(|b| format!("%{b:02X}")).collect();
+            self.json("GET", &format!("/api/v1/search?q={query}"), &Value::Null);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use domain::party::SiteKind;
 use domain::refusal::Refusal;
 use dossier::clock::Clock;
-use dossier::flows::{FlowError, House, verify};
+use dossier::flows::{Caller, FlowError, House, cases, verify};
 use dossier::geo::{Geo, GeoPaths};
 use dossier::secrets::MasterKey;
 use dossier::world::{State, World, WorldOptions, build, demo_links_text};
@@ -51,6 +51,7 @@ async fn a_small_world_shows_every_state() {
     warehouses_stand_beside_the_seats(&house).await;
     every_link_gives_its_verdict(&house, &world).await;
     diverters_stand_out(&house, &world).await;
+    diverters_are_asked(&house, &world).await;
     assert_eq!(demo_links_text(&world, "http://localhost").lines().count(), State::ALL.len());
 
     // The same folder again is refused, and nothing changed.
@@ -63,6 +64,22 @@ async fn a_small_world_shows_every_state() {
     drop(house);
     let reopened = open(dir.path(), Clock::System).await;
     every_link_gives_its_verdict(&reopened, &world).await;
+}
+
+async fn diverters_are_asked(house: &House, world: &World) {
+    let reference = house.reference().await.unwrap();
+    let brand = reference.sole_brand().unwrap();
+    let caller = Caller::operator(brand, reference.root(brand).unwrap().id);
+    let wanted = cases::Wanted { most: 10, ..cases::Wanted::default() };
+    let (found, _) = cases::list(house, &caller, wanted).await.unwrap();
+    let mut states: Vec<_> = found.iter().map(|row| row.state.as_str()).collect();
+    states.sort_unstable();
+    assert_eq!(states, ["answered", "open"]);
+    for row in &found {
+        let code = &reference.tree.get(domain::id::PartyId(row.party)).unwrap().code;
+        assert!(world.diverters.iter().any(|diverter| diverter.code == *code), "{code}");
+        assert!(row.unit_count > 0);
+    }
 }
 
 async fn warehouses_stand_beside_the_seats(house: &House) {

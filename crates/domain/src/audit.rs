@@ -83,6 +83,8 @@ pub enum SensitiveRead {
     Codes,
     /// The list of alerts.
     Alerts,
+    /// Cases: what brand and parties said to each other, and over which units.
+    Cases,
     /// What visitors reported, in their words.
     Reports,
     /// What is held about a person.
@@ -99,11 +101,12 @@ pub enum SensitiveRead {
 
 impl SensitiveRead {
     /// Every sensitive read.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Dossier,
         Self::Proof,
         Self::Codes,
         Self::Alerts,
+        Self::Cases,
         Self::Reports,
         Self::Person,
         Self::Audit,
@@ -119,6 +122,7 @@ impl SensitiveRead {
             Self::Proof => "proof",
             Self::Codes => "codes",
             Self::Alerts => "alerts",
+            Self::Cases => "cases",
             Self::Reports => "reports",
             Self::Person => "person",
             Self::Audit => "audit",

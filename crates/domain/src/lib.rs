@@ -6,6 +6,7 @@ pub mod activation;
 pub mod address;
 pub mod audit;
 pub mod calendar;
+pub mod case;
 pub mod certification;
 pub mod code;
 pub mod coding;

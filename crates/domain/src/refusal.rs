@@ -98,6 +98,8 @@ refusals! {
         "the code is not good, or was taken already; wait for the next one";
     /// No such recall.
     UnknownRecall "unknown_recall" NotFound "no recall has this number; list the recalls";
+    /// No such case, or none the caller may see.
+    UnknownCase "unknown_case" NotFound "no case has this id; list the cases";
     /// No unit, pack or code answers to this.
     UnknownSubject "unknown_subject" NotFound
         "no unit or pack answers to this; commission or pack it first";
@@ -146,6 +148,15 @@ refusals! {
     /// The recall does not select the unit.
     OutsideRecall "outside_recall" Conflict
         "the recall does not select this unit; see which it selects";
+    /// The case does not stand where that step follows.
+    CaseState "case_state" Conflict
+        "the case does not stand where that follows: a closed one is reopened first, and only that";
+    /// The unit stands in an open case.
+    InOpenCase "in_open_case" Conflict
+        "a unit stands in one open case at a time; go on there, or close that one first";
+    /// The case holds as much as one may.
+    CaseFull "case_full" Conflict
+        "the case holds as many units or entries as one may; close it and open another";
     /// The unit's retention clock still runs.
     RetentionRuns "retention_runs" Conflict
         "trace data of this unit must still be kept; its dossier says until when";

@@ -19,11 +19,13 @@ pub enum Kept {
     Consent,
     /// A record of a sensitive read.
     AuditRead,
+    /// What was said in a case, after it was closed.
+    CaseWords,
 }
 
 impl Kept {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Answer,
         Self::Observation,
         Self::Waiting,
@@ -31,6 +33,7 @@ impl Kept {
         Self::Registration,
         Self::Consent,
         Self::AuditRead,
+        Self::CaseWords,
     ];
 
     /// The word in the table of terms and in records.
@@ -43,6 +46,7 @@ impl Kept {
             Self::Registration => "registration",
             Self::Consent => "consent",
             Self::AuditRead => "audit_read",
+            Self::CaseWords => "case_words",
         }
     }
 

@@ -75,13 +75,13 @@ impl Role {
     /// What it may do. `docs/access.md` shows the same table; a test compares them.
     pub fn scopes(self) -> &'static [Scope] {
         use Scope::{
-            All, Audit, CodesRead, Export, Keys, KeysRead, Lifecycle, Master, People, PeopleRead,
-            PersonsRead, Produce, Read, Ship, Verify,
+            All, Audit, Cases, CodesRead, Export, Keys, KeysRead, Lifecycle, Master, People,
+            PeopleRead, PersonsRead, Produce, Read, Ship, Verify,
         };
         match self {
             Self::Owner | Self::Admin => &[All, Keys, People],
             Self::Quality => &[Verify, Produce, Lifecycle, Read],
-            Self::ChannelManager => &[Verify, Master, Ship, Read],
+            Self::ChannelManager => &[Verify, Master, Ship, Read, Cases],
             Self::AfterSales => &[Verify, Lifecycle, Read],
             Self::Auditor => {
                 &[Verify, Read, Audit, Export, KeysRead, PeopleRead, CodesRead, PersonsRead]

@@ -44,11 +44,13 @@ pub enum Scope {
     CodesRead,
     /// Find and read what is held about persons, as far as it names nobody.
     PersonsRead,
+    /// Open, work on and close cases; of a party, answer those about it.
+    Cases,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::All,
         Self::Verify,
         Self::Activate,
@@ -69,6 +71,7 @@ impl Scope {
         Self::PeopleRead,
         Self::CodesRead,
         Self::PersonsRead,
+        Self::Cases,
     ];
 
     /// The word in keys and documents.
@@ -94,6 +97,7 @@ impl Scope {
             Self::PeopleRead => "people:read",
             Self::CodesRead => "codes:read",
             Self::PersonsRead => "persons:read",
+            Self::Cases => "cases",
         }
     }
 

@@ -65,6 +65,20 @@ pub fn required(raw: &str, max: usize) -> Result<String, TextProblem> {
     if text.is_empty() { Err(TextProblem::Empty) } else { Ok(text) }
 }
 
+/// A text of several lines: each as [`optional`] takes it, at most `max` characters in all, empty
+/// lines at both ends left out. Line ends become `\n`.
+///
+/// # Errors
+/// [`TextProblem::TooLong`], [`TextProblem::Control`].
+pub fn lines(raw: &str, max: usize) -> Result<String, TextProblem> {
+    let found = raw.trim().chars().count();
+    if found > max {
+        return Err(TextProblem::TooLong { found, max });
+    }
+    let lines: Result<Vec<_>, _> = raw.trim().lines().map(|line| optional(line, max)).collect();
+    Ok(lines?.join("\n"))
+}
+
 /// A required text that the ledger keeps for ever, such as a reason: nothing in it can be erased
 /// for a person, so what points to one is refused (see [`points_to_a_person`]).
 pub fn lasting(raw: &str, max: usize) -> Result<String, TextProblem> {
@@ -157,6 +171,16 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(numbers_masked(text), masked);
+        }
+    }
+
+    #[test]
+    fn several_lines_are_one_text() {
+        assert_eq!(lines(" 一\r\n  二 \n", 9), Ok("一\n二".to_owned()));
+        assert_eq!(lines(" \n ", 9), Ok(String::new()));
+        assert_eq!(lines("abc", 2), Err(TextProblem::TooLong { found: 3, max: 2 }));
+        for bad in ["a\n\0b", "a\rb", "a\u{202e}b", "a\tb"] {
+            assert!(matches!(lines(bad, 9), Err(TextProblem::Control(..))), "{bad:?}");
         }
     }
 

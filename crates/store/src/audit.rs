@@ -5,6 +5,7 @@
 //!
 //! Where a request came from is in neither: it is a sealed side row with a term.
 
+use crate::case::CaseChange;
 use crate::commit::{Commit, OBSERVATION_ADD, Observation};
 use crate::engine::{DecodeError, Plan, Row, Step, Value};
 use crate::event::{Body, Event};
@@ -175,9 +176,9 @@ fn code(change: &ReferenceChange) -> Option<String> {
     }
 }
 
-/// A change of reference data, or of who works here, that no event of the same commit tells of.
+/// A change of reference data, of who works here or of a case that no event of the same commit tells of.
 pub(crate) fn unrecorded(commit: &Commit) -> Option<String> {
-    if commit.reference.is_empty() && commit.people.is_empty() {
+    if commit.reference.is_empty() && commit.people.is_empty() && commit.cases.is_empty() {
         return None;
     }
     let told = commit.events.iter().filter_map(|event| match &event.body {
@@ -192,7 +193,8 @@ pub(crate) fn unrecorded(commit: &Commit) -> Option<String> {
     let reference =
         commit.reference.iter().filter_map(|change| Some((named(change)?, code(change))));
     let people = commit.people.iter().filter_map(PeopleChange::recorded_as);
-    let mut changed = reference.chain(people.map(|(kind, code)| (kind, Some(code))));
+    let cases = commit.cases.iter().map(CaseChange::recorded_as);
+    let mut changed = reference.chain(people.chain(cases).map(|(kind, code)| (kind, Some(code))));
     let missing = changed.find(|(kind, code)| !is_told(kind, code.as_deref()));
     missing.map(|(kind, code)| format!("{kind} {}", code.unwrap_or_default()))
 }
@@ -361,5 +363,17 @@ mod tests {
         };
         assert_eq!(unrecorded(&of(&[("membership", &code)])), None);
         assert_eq!(unrecorded(&of(&[("account", &code)])), Some(format!("membership {code}")));
+    }
+
+    #[test]
+    fn no_case_changes_without_a_record() {
+        let code = "ab".repeat(8);
+        let of = |told: &[(&str, &str)]| Commit {
+            reference: Vec::new(),
+            cases: vec![CaseChange::Freed([0xab; 8])],
+            ..commit(told)
+        };
+        assert_eq!(unrecorded(&of(&[("case", &code)])), None);
+        assert_eq!(unrecorded(&of(&[("recall", &code)])), Some(format!("case {code}")));
     }
 }

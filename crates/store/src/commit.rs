@@ -3,6 +3,7 @@
 //! [`StoreError::Conflict`], and the flow loads afresh and decides again.
 
 use crate::canonical::{BlindKey, Sealed, seal};
+use crate::case::CaseChange;
 use crate::engine::{Plan, Step, Value, WriteError};
 use crate::event::{Body, Event};
 use crate::expiry::RetentionRun;
@@ -49,6 +50,8 @@ pub struct Commit {
     /// Changes of who works here and of their sessions. Those of accounts, memberships and
     /// invitations each need their [`Body::Changed`] among the events.
     pub people: Vec<PeopleChange>,
+    /// Changes of cases. Each needs its [`Body::Changed`] among the events.
+    pub cases: Vec<CaseChange>,
 }
 
 /// What a decision relied on.
@@ -396,6 +399,7 @@ fn beside(commit: &Commit, steps: &mut Vec<Step>) {
     steps.extend(commit.retention.iter().map(RetentionRun::step));
     steps.extend(commit.looks_dropped.iter().map(|unit| crate::trace::looks_drop(*unit)));
     crate::people::steps(commit, steps);
+    crate::case::steps(commit, steps);
 }
 
 fn side(side: &Side) -> Step {

@@ -61,6 +61,11 @@ pub enum Due {
         /// The latest that are forgotten.
         at: i64,
     },
+    /// What was said in closed cases. Who said something, and when, stays.
+    CaseWords {
+        /// What expires by then.
+        now: i64,
+    },
 }
 
 impl Due {
@@ -73,6 +78,7 @@ impl Due {
             Self::ProofTries { tried_at } => (Kept::ProofTry, *tried_at),
             Self::Consents { withdrawn_at } => (Kept::Consent, *withdrawn_at),
             Self::AuditReads { at, .. } => (Kept::AuditRead, *at),
+            Self::CaseWords { now } => (Kept::CaseWords, *now),
         }
     }
 }
@@ -166,6 +172,9 @@ const AUDIT_READS: &str = "SELECT home, at, id FROM audit_read WHERE home = $1 A
     ORDER BY at, id LIMIT $3";
 const AUDIT_READ_FORGET: &str =
     "DELETE FROM audit_read WHERE home = $1 AND at = $2 AND id = $3 AND at <= $4";
+const CASE_WORDS: &str = "SELECT case_id, number FROM case_entry WHERE expires_at <= $1 LIMIT $2";
+const CASE_WORDS_FORGET: &str = "UPDATE case_entry SET sealed = NULL, expires_at = NULL \
+    WHERE case_id = $1 AND number = $2 AND expires_at <= $3";
 const RUN_ADD: &str = "INSERT INTO retention_run (policy, day_on, at, row_count, upto) \
     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (policy, day_on) DO UPDATE SET \
     row_count = retention_run.row_count + excluded.row_count, \
@@ -192,6 +201,8 @@ pub(crate) const STATEMENTS: &[&str] = &[
     CONSENT_FORGET,
     AUDIT_READS,
     AUDIT_READ_FORGET,
+    CASE_WORDS,
+    CASE_WORDS_FORGET,
     RUN_ADD,
     RUNS,
 ];
@@ -213,6 +224,10 @@ fn agreed(r: &Row<'_>) -> Result<Key, DecodeError> {
 
 fn filed(r: &Row<'_>) -> Result<Key, DecodeError> {
     Ok(vec![r.int(0)?.into(), r.int(1)?.into(), r.bytes(2)?.into()])
+}
+
+fn said(r: &Row<'_>) -> Result<Key, DecodeError> {
+    Ok(vec![r.bytes(0)?.into(), r.int(1)?.into()])
 }
 
 impl Store {
@@ -282,6 +297,9 @@ impl Store {
             Due::AuditReads { home, at } => {
                 let params = vec![(*home).into(), (*at).into(), most];
                 (AUDIT_READS, params, filed, AUDIT_READ_FORGET)
+            }
+            Due::CaseWords { now } => {
+                (CASE_WORDS, vec![(*now).into(), most], said, CASE_WORDS_FORGET)
             }
         };
         let keys = self.keys(find, params, key).await?;

@@ -1,5 +1,6 @@
 //! Reading what does not fit: the findings of a unit, and the alerts that someone must see.
 
+use crate::case::{OpenCase, id_at};
 use crate::engine::{DecodeError, Row};
 use crate::unit::event_id;
 use crate::{Store, StoreError};
@@ -39,6 +40,8 @@ pub struct AlertRecord {
     pub grade: String,
     /// Since when it is shown.
     pub due_at: i64,
+    /// The open case its unit stands in.
+    pub case: Option<OpenCase>,
 }
 
 /// Which alerts.
@@ -60,11 +63,14 @@ pub struct AlertsAsked {
 
 const FINDINGS: &str = "SELECT unit, event_id, kind, grade, nature, reasons, activated_at, \
     withdrawn_by FROM finding WHERE unit = $1 ORDER BY activated_at, kind, event_id";
-const ALERTS: &str = "SELECT home, dedup_key, kind, grade, due_at FROM alert WHERE \
+/// The open case is looked up for the rows of the page alone.
+const ALERTS: &str = "SELECT a.home, a.dedup_key, a.kind, a.grade, a.due_at, o.case_id, \
+    o.party_id FROM (SELECT home, dedup_key, kind, grade, due_at FROM alert WHERE \
     brand_id = $1 AND withdrawn_at IS NULL AND due_at >= $2 AND due_at <= $3 AND \
     (kind = $4 OR ($4 = '' AND kind <> 'suspicion_reported')) AND \
     (due_at < $5 OR (due_at = $5 AND (home > $6 OR \
-    (home = $6 AND dedup_key > $7)))) ORDER BY due_at DESC, home, dedup_key LIMIT $8";
+    (home = $6 AND dedup_key > $7)))) ORDER BY due_at DESC, home, dedup_key LIMIT $8) a \
+    LEFT JOIN case_open o ON o.unit = a.home ORDER BY a.due_at DESC, a.home, a.dedup_key";
 
 /// The statements of this file, for the test that prepares every one on both engines.
 pub(crate) const STATEMENTS: &[&str] = &[FINDINGS, ALERTS];
@@ -114,5 +120,9 @@ fn alert(r: &Row<'_>) -> Result<AlertRecord, DecodeError> {
         kind: r.text(2)?,
         grade: r.text(3)?,
         due_at: r.int(4)?,
+        case: match r.opt_int(6)? {
+            Some(party) => Some(OpenCase { case: id_at(r, 5)?, party }),
+            None => None,
+        },
     })
 }

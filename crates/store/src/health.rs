@@ -30,6 +30,11 @@ const ENTRIES: &str = "SELECT COUNT(*) FROM sealed n WHERE \
 const CHANGES: &str = "SELECT COUNT(*) FROM audit_change c WHERE \
     NOT EXISTS (SELECT 1 FROM event e WHERE e.home = c.home AND e.id = c.event_id)";
 
+const CASE_ENTRIES: &str = "SELECT COUNT(*) FROM case_entry n WHERE \
+    NOT EXISTS (SELECT 1 FROM case_file f WHERE f.id = n.case_id)";
+const CASE_OPEN: &str = "SELECT COUNT(*) FROM case_open o WHERE \
+    NOT EXISTS (SELECT 1 FROM case_file f WHERE f.id = o.case_id AND f.state <> 'closed')";
+
 /// What leans on what, and the count of rows that find nothing to lean on.
 const LEANS: &[(&str, &str)] = &[
     ("identifiers without their unit", IDENTIFIERS),
@@ -42,6 +47,8 @@ const LEANS: &[(&str, &str)] = &[
     ("unsealed leaves without their event", LEAVES),
     ("entries of the log without their event", ENTRIES),
     ("audit records without their event", CHANGES),
+    ("entries without their case", CASE_ENTRIES),
+    ("units held by a case that is not open", CASE_OPEN),
 ];
 
 /// The statements of this file, for the test that prepares every one on both engines.
@@ -59,6 +66,8 @@ pub(crate) const STATEMENTS: &[&str] = &[
     LEAVES,
     ENTRIES,
     CHANGES,
+    CASE_ENTRIES,
+    CASE_OPEN,
 ];
 
 impl Store {

@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod canonical;
+pub mod case;
 pub mod commit;
 mod custody;
 pub mod engine;
@@ -24,6 +25,7 @@ pub mod rebuild;
 pub mod recall;
 pub mod reference;
 pub mod scan;
+pub mod search;
 pub mod trace;
 pub mod unit;
 
@@ -44,6 +46,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "V9__person",
     "V10__recall",
     "V11__sale",
+    "V12__case",
 ];
 
 /// Everything recorded, on one engine.
@@ -118,6 +121,7 @@ impl Store {
     pub fn statements() -> Vec<&'static str> {
         [
             audit::STATEMENTS,
+            case::STATEMENTS,
             commit::STATEMENTS,
             custody::STATEMENTS,
             expiry::STATEMENTS,
@@ -134,6 +138,7 @@ impl Store {
             recall::STATEMENTS,
             reference::STATEMENTS,
             scan::STATEMENTS,
+            search::STATEMENTS,
             trace::STATEMENTS,
             unit::STATEMENTS,
         ]

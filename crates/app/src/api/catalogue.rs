@@ -137,6 +137,8 @@ pub struct AlertReply {
     pub due_at: String,
     /// Same key, same alert.
     pub dedup_key: String,
+    /// The open case its unit stands in, where there is one.
+    pub case: Option<String>,
 }
 
 /// List products.
@@ -294,6 +296,7 @@ pub(super) async fn list_alerts(
         kind: a.kind,
         grade: a.grade,
         dedup_key: a.dedup_key,
+        case: a.case.map(|open| hex(&open.case)),
     };
     Ok(Json(PageReply { items: found.into_iter().map(reply).collect(), next_cursor }))
 }

@@ -3,9 +3,9 @@
 use super::error::Problem;
 use super::gate::{self, Gate};
 use super::{
-    ServeOptions, account, activations, audit, batches, bulk, catalogue, compliance, export,
+    ServeOptions, account, activations, audit, batches, bulk, cases, catalogue, compliance, export,
     headers, keys, log, metrics, movements, openapi, packs, people, persons, proofs, recalls,
-    reports, retention, rows, session, units, verify,
+    reports, retention, rows, search, session, units, verify,
 };
 use crate::flows::House;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -54,6 +54,8 @@ fn version_1() -> OpenApiRouter<Arc<House>> {
         .routes(routes!(catalogue::list_territories))
         .routes(routes!(catalogue::list_alerts))
         .routes(routes!(reports::list_reports))
+        .merge(cases_1())
+        .routes(routes!(search::find_anything))
         .routes(routes!(audit::list_audit))
         .routes(routes!(audit::export_audit))
         .routes(routes!(retention::show_retention))
@@ -81,6 +83,17 @@ fn version_1() -> OpenApiRouter<Arc<House>> {
         .routes(routes!(log::show_log_key))
         .routes(routes!(log::show_tile))
         .routes(routes!(log::prove_consistency))
+}
+
+/// Those of cases.
+fn cases_1() -> OpenApiRouter<Arc<House>> {
+    OpenApiRouter::new()
+        .routes(routes!(cases::list_cases, cases::open_case))
+        .routes(routes!(cases::show_case))
+        .routes(routes!(cases::extend_case))
+        .routes(routes!(cases::say_in_case))
+        .routes(routes!(cases::close_case))
+        .routes(routes!(cases::reopen_case))
 }
 
 /// Those of the people who work here.

@@ -35,8 +35,8 @@ pub struct Args {
     #[arg(long)]
     object: Option<String>,
     /// About this kind of object alone: product, party, site, territory, batch, api_key, code_key,
-    /// phone_key, recall, account, membership, invitation, dossier, proof, codes, alerts, reports,
-    /// person, people, audit, export, backup
+    /// phone_key, recall, case, account, membership, invitation, dossier, proof, codes, alerts,
+    /// cases, reports, person, people, audit, export, backup
     #[arg(long)]
     kind: Option<String>,
     /// Records shown, the newest first
@@ -180,6 +180,11 @@ fn verb(lang: Lang, word: &str) -> &str {
         "purged" => "清除",
         "opened" => "开启",
         "closed" => "关闭",
+        "extended" => "增加设备",
+        "noted" => "备注",
+        "messaged" => "致函",
+        "answered" => "答复",
+        "reopened" => "重新开启",
         other => other,
     };
     if lang == Lang::Zh { zh } else { word }
@@ -205,6 +210,7 @@ fn kind(lang: Lang, word: &str) -> &str {
         "proof" => "历史证明",
         "codes" => "追溯码",
         "alerts" => "预警",
+        "case" | "cases" => "案件",
         "reports" => "举报",
         "audit" => "审计记录",
         "backup" => "备份",

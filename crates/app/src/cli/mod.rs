@@ -9,6 +9,7 @@ mod backup;
 mod batch;
 mod bench;
 mod brand;
+mod case;
 mod codes;
 mod compliance;
 mod demo;
@@ -28,6 +29,7 @@ mod prove;
 mod rebuild;
 mod recall;
 mod retention;
+mod search;
 mod serve;
 mod show;
 mod term;
@@ -100,6 +102,11 @@ enum Command {
     /// Recalls
     #[command(subcommand)]
     Recall(recall::Command),
+    /// Cases: the work on alerts, with one party each
+    #[command(subcommand)]
+    Case(case::Command),
+    /// Find whatever a text names (exit 4 when nothing does)
+    Search(search::Args),
     /// How products stand with mandatory coding (exit 4 in breach)
     Compliance(compliance::Args),
     /// Write trace data of all units for an authority, or check such files
@@ -187,6 +194,8 @@ async fn dispatch(cli: Cli) -> Result<Exit, Fault> {
         Command::Batch(command) => batch::run(global, command).await,
         Command::Brand(command) => brand::run(global, command).await,
         Command::Recall(command) => recall::run(global, command).await,
+        Command::Case(command) => case::run(global, command).await,
+        Command::Search(args) => search::run(global, args).await,
         Command::Compliance(args) => compliance::run(global, args).await,
         Command::Export(args) => export::run(global, args).await,
         Command::Purge(args) => export::purge(global, args).await,

@@ -10,9 +10,11 @@ use super::outcome::FlowError;
 use super::reference::Reference;
 use domain::audit::SensitiveRead;
 use domain::finding::FindingKind;
+use domain::id::PartyId;
 use domain::party::PartyKind;
 use domain::refusal::{Refusal, Refused};
 use jiff::Timestamp;
+use store::case::OpenCase;
 use store::finding::{AlertRecord, AlertsAsked};
 
 /// Alerts listed at a time.
@@ -85,6 +87,11 @@ pub(super) async fn listed(
     }
     let more = found.len() > shown;
     found.truncate(shown);
+    // Of a case that does not concern the reader nothing is told, not even that it is there.
+    let told = |open: &OpenCase| access::concerns(&reference, caller, PartyId(open.party));
+    for alert in &mut found {
+        alert.case = alert.case.filter(told);
+    }
     Ok((found, more))
 }
 

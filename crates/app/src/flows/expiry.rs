@@ -50,6 +50,7 @@ pub async fn forget(house: &House, slices: Range<u16>) -> Result<usize, FlowErro
         dues.push(Due::Waiting { now });
         let before = |term| (at - kept(term)).as_microsecond();
         dues.push(Due::ProofTries { tried_at: before(Kept::ProofTry) });
+        dues.push(Due::CaseWords { now });
         dues.push(Due::Consents { withdrawn_at: before(Kept::Consent) });
         let brands: Vec<_> = house.reference().await?.brands.keys().copied().collect();
         for brand in brands.into_iter().chain([BrandId(0)]) {

@@ -6,6 +6,7 @@
 //! then [`trouble`] plants what a visitor should see. Deliberately absent: any SQL, and repairs.
 
 mod addresses;
+mod cases;
 mod catalogue;
 mod channel;
 mod dice;

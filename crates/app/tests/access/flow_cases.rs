@@ -19,8 +19,8 @@ use dossier::flows::persons::personal;
 use dossier::flows::persons::retention;
 use dossier::flows::verify::{Hands, verify};
 use dossier::flows::{
-    Caller, FlowError, Scope, alerts, audit, batches, catalogue, compliance, contents,
-    dossier as dossiers, history, pack, people, recalls, receipt, reports, ship,
+    Caller, FlowError, Scope, alerts, audit, batches, cases as files, catalogue, compliance,
+    contents, dossier as dossiers, history, pack, people, recalls, receipt, reports, search, ship,
     verify as verdicts,
 };
 use std::fmt::Debug;
@@ -128,6 +128,7 @@ pub fn cases() -> Vec<Flow> {
     cases.extend(persons());
     cases.extend(who_works_here());
     cases.extend(compliance_and_recalls());
+    cases.extend(work_on_alerts());
     cases
 }
 
@@ -522,6 +523,36 @@ fn compliance_and_recalls() -> Vec<Flow> {
         flow!("recalls::close", "BRAND" Lifecycle, not ALL_BUT_BRAND, Refused, |stage, caller| {
             let closed = recalls::close(&stage.house, &caller, stage.recall, false, "done").await;
             closed.map(|recall| format!("{:?}", recall.row))
+        }),
+    ]
+}
+
+fn work_on_alerts() -> Vec<Flow> {
+    const OTHERS: &[&str] = &["T1-42", "FAC-SZ", "SHOP-53"];
+    vec![
+        flow!("cases::list", "T1-53" Read, not &[], OwnOnly, |stage, caller| {
+            let wanted = files::Wanted { most: 100, ..files::Wanted::default() };
+            told(files::list(&stage.house, &caller, wanted).await)
+        }),
+        flow!("cases::show", "T1-53" Read, not OTHERS, Refused, |stage, caller| {
+            told(files::show(&stage.house, &caller, &stage.case).await)
+        }),
+        flow!("cases::open", "BRAND" Cases, not ALL_BUT_BRAND, Refused, |stage, caller| {
+            let units = vec!["CY000002".to_owned()];
+            let order = files::Order { party: "T1-53".into(), units, ..files::Order::default() };
+            told(files::open(&stage.house, &caller, &order).await)
+        }),
+        flow!("cases::say", "T1-53" Cases, not OTHERS, Refused, |stage, caller| {
+            let text = "sold at the counter".to_owned();
+            let saying = files::Saying { text, ..files::Saying::default() };
+            told(files::say(&stage.house, &caller, &stage.case, &saying).await)
+        }),
+        flow!("cases::act", "BRAND" Cases, not ALL_BUT_BRAND, Refused, |stage, caller| {
+            let doing = files::Doing::close(domain::case::Outcome::Settled, "they paid");
+            told(files::act(&stage.house, &caller, &stage.case, &doing).await)
+        }),
+        flow!("search::search", "T1-53" Read, not &[], OwnOnly, |stage, caller| {
+            told(search::search(&stage.house, &caller, "CY000000", None).await)
         }),
     ]
 }

@@ -110,6 +110,7 @@ pub fn cases(stage: &Stage) -> Vec<Route> {
     cases.extend(people(stage));
     cases.extend(compliance());
     cases.extend(recalls(stage));
+    cases.extend(work_on_alerts(stage));
     cases
 }
 
@@ -385,4 +386,36 @@ fn recalls(stage: &Stage) -> Vec<Route> {
         Route::post("/api/v1/recalls/{id}/close", act(), &closed).at(at("/close")),
     ];
     all.into_iter().map(|case| case.not_for(ALL_BUT_BRAND)).collect()
+}
+
+fn work_on_alerts(stage: &Stage) -> Vec<Route> {
+    let act = || of(BRAND, Scope::Cases);
+    let at = |tail: &str| format!("/api/v1/cases/{}{tail}", stage.case);
+    let opened = json!({"party": "T1-53", "units": ["CY000002"], "summary": "where to?"});
+    let more = json!({"units": ["CY000003"]});
+    let said = json!({"text": "sold at the counter"});
+    let closed = json!({"outcome": "unfounded", "text": "it was a present"});
+    let again = json!({"text": "another one turned up"});
+    vec![
+        Route::get("/api/v1/cases", of("T1-53", Scope::Read)).foreign(Foreign::OwnOnly),
+        Route::post("/api/v1/cases", act(), &opened).not_for(ALL_BUT_BRAND).answers(201),
+        Route::get("/api/v1/cases/{id}", of("T1-53", Scope::Read))
+            .at(at(""))
+            .not_for(&["T1-42", "FAC-SZ", "SHOP-53"]),
+        Route::post("/api/v1/cases/{id}/units", act(), &more)
+            .at(at("/units"))
+            .not_for(ALL_BUT_BRAND),
+        Route::post("/api/v1/cases/{id}/entries", of("T1-53", Scope::Cases), &said)
+            .at(at("/entries"))
+            .not_for(&["T1-42", "FAC-SZ", "SHOP-53"]),
+        Route::post("/api/v1/cases/{id}/close", act(), &closed)
+            .at(at("/close"))
+            .not_for(ALL_BUT_BRAND),
+        Route::post("/api/v1/cases/{id}/reopen", act(), &again)
+            .at(at("/reopen"))
+            .not_for(ALL_BUT_BRAND),
+        Route::get("/api/v1/search", of("T1-53", Scope::Read))
+            .at(format!("/api/v1/search?q={}", stage.worn[0]))
+            .foreign(Foreign::OwnOnly),
+    ]
 }

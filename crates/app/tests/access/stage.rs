@@ -20,7 +20,7 @@ use dossier::flows::people::sessions::Origin;
 use dossier::flows::persons::personal;
 use dossier::flows::persons::registration::{Registration, register};
 use dossier::flows::reference::Reference;
-use dossier::flows::{Caller, House, Scope, people, recalls};
+use dossier::flows::{Caller, House, Scope, cases, people, recalls};
 use serde_json::json;
 use std::io::Cursor;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use store::reference::{Batch, Purpose};
 use tower::ServiceExt;
 
 /// What a stranger must never read: names, papers, lots and notes of ours that no request names.
-pub const SECRETS: [&str; 10] = [
+pub const SECRETS: [&str; 12] = [
     "王芳",
     "赵磊",
     "云南总代",
@@ -40,6 +40,8 @@ pub const SECRETS: [&str; 10] = [
     "深圳工厂",
     "INVOICE-7",
     "8613800138000",
+    "仓管员说漏了嘴",
+    "请说明去向",
 ];
 const STRANGERS: &str = "code,kind,name\nOTHER,brand,别家电子\nFAC-X,factory,别家工厂\n\
     T1-X,tier1,别家总代\n";
@@ -67,6 +69,8 @@ pub struct Stage {
     pub invitation: String,
     /// A recall of the unit CY000010.
     pub recall: i64,
+    /// An open case about T1-53 over the unit CY000000.
+    pub case: String,
 }
 
 /// What was answered.
@@ -110,7 +114,9 @@ impl Stage {
             member: String::new(),
             invitation: String::new(),
             recall: 0,
+            case: String::new(),
         };
+        stage.case = stage.case_opened().await;
         stage.recall = stage.recalled().await;
         (stage.member, stage.invitation) = stage.people().await;
         stage.codes = stage.codes_of(&stage.printed).await;
@@ -285,6 +291,21 @@ impl Stage {
         let accepted = browser.post("/api/v1/invitations/accept", body).await;
         assert_eq!(accepted.status, 201, "{}", accepted.text);
         browser
+    }
+
+    async fn case_opened(&self) -> String {
+        let order = cases::Order {
+            party: "T1-53".to_owned(),
+            units: vec!["CY000000".to_owned()],
+            summary: "请说明去向".to_owned(),
+            answer_by: None,
+        };
+        let opened = cases::open(&self.house, &self.brand, &order).await.expect("opened");
+        let id = hex(&opened.id);
+        let text = "仓管员说漏了嘴".to_owned();
+        let note = cases::Saying { text, internal: true, answer_by: None };
+        cases::say(&self.house, &self.brand, &id, &note).await.expect("noted");
+        id
     }
 
     async fn recalled(&self) -> i64 {
