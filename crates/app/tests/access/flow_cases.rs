@@ -289,6 +289,16 @@ fn lives() -> Vec<Flow> {
             let change = Change::Inspect("hold", "a scratch".to_owned());
             told(lifecycle::change(&stage.house, &caller, &units, &change, when).await)
         }),
+        flow!("lifecycle::change_once", "FAC-SZ" Produce, not &["T1-53"], Refused,
+        |stage, caller| {
+            let render = |count| Answer { status: 200, reply: format!("changed {count}") };
+            let (units, when) = ([stage.number(7).await], at("2026-06-01T00:00:00Z"));
+            let change = Change::Inspect("hold", "a scratch".to_owned());
+            let asked = (&units[..], &change, when);
+            let changed =
+                lifecycle::change_once(&stage.house, &caller, asked, None, &render).await;
+            changed.map(|answer| answer.reply)
+        }),
         flow!("lifecycle::bind_alias", "FAC-SZ" Lifecycle, not &["T1-53"], Refused,
         |stage, caller| {
             let (unit, code) = (stage.number(8).await, &stage.codes[5]);
