@@ -365,7 +365,7 @@ pub async fn list(
                 let asked = CasesAsked { party: Some(party.0), ..asked.clone() };
                 found.extend(house.store.cases_fetch(&asked).await?);
             }
-            found.sort_by_key(|row| (std::cmp::Reverse(row.opened_at), row.id));
+            found.sort_by_key(|row| std::cmp::Reverse((row.opened_at, row.id)));
             found
         }
         None => looked_through(house, &reference, caller, (asked, most)).await?,
