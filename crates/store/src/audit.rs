@@ -176,7 +176,8 @@ fn code(change: &ReferenceChange) -> Option<String> {
     }
 }
 
-/// A change of reference data, of who works here or of a case that no event of the same commit tells of.
+/// A change of reference data, of who works here or of a case that no event of the same commit
+/// tells of.
 pub(crate) fn unrecorded(commit: &Commit) -> Option<String> {
     if commit.reference.is_empty() && commit.people.is_empty() && commit.cases.is_empty() {
         return None;

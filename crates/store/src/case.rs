@@ -224,9 +224,9 @@ macro_rules! cases {
             "SELECT ",
             case_columns!(),
             " FROM case_file WHERE brand_id = $1 AND ($2 = '' OR state = $2) AND opened_at >= $3 \
-             AND opened_at <= $4 AND (opened_at < $4 OR id > $5)",
+             AND opened_at <= $4 AND (opened_at < $4 OR id < $5)",
             $party,
-            " ORDER BY opened_at DESC, id LIMIT $6"
+            " ORDER BY opened_at DESC, id DESC LIMIT $6"
         )
     };
 }
@@ -297,7 +297,8 @@ impl Store {
         Ok(self.engine.query_first(CASE, &[blob(id)], case).await?)
     }
 
-    /// Cases, those opened last first; those of one instant by their identity.
+    /// Cases, those opened last first; those of one instant by their identity, backwards: so it is
+    /// a walk along an index.
     pub async fn cases_fetch(&self, asked: &CasesAsked) -> Result<Vec<CaseRow>, StoreError> {
         // Before the first page nothing was seen: every row comes after the end of time.
         let (at, id) = asked.after.map_or((i64::MAX, Vec::new()), |(at, id)| (at, id.to_vec()));

@@ -1,4 +1,5 @@
-//! What a search looks up that no command does: what begins with a text, and the papers of a number.
+//! What a search looks up that no command does: what begins with a text, and the papers of a
+//! number.
 
 use crate::engine::Row;
 use crate::{Store, StoreError};

@@ -18,7 +18,9 @@ use utoipa::ToSchema;
 pub struct SearchQuery {
     /// A trace code or identifier in any written form, the beginning of a serial number (4
     /// characters and more), an SSCC, the number of a shipment, a case's id, or a part of a code,
-    /// name, model or GTIN. At most 128 characters.
+    /// name, model or GTIN. 1 to 128 characters.
+    #[serde(default)]
+    #[param(required = true)]
     pub q: String,
     /// Of this kind alone: `unit`, `pack`, `shipment`, `case`, `party`, `site`, `product`, `batch`.
     pub kind: Option<String>,

@@ -8,12 +8,13 @@
 //! What was said may name persons: it lies sealed in the case and is forgotten after its term. The
 //! ledger tells who did which step, and no word.
 
-use super::access::{self, Sight};
+mod units;
+mod words;
+
+use super::access;
 use super::audit;
 use super::caller::{Caller, Scope};
 use super::changes::{self, Author};
-use super::custody::{self, Subject};
-use super::find::{self, unit_number};
 use super::house::House;
 use super::mandate;
 use super::outcome::{FlowError, RACES_MAX};
@@ -21,19 +22,18 @@ use super::reference::Reference;
 use crate::rules::kept;
 use crate::secrets;
 use domain::audit::{Fields, SensitiveRead, differences};
-use domain::case::{
-    self, Acting, CaseState, ENTRIES_MAX, EntryKind, Outcome, Step, UNITS_MAX, WORDS_CHARS_MAX,
-};
+use domain::case::{self, Acting, CaseState, ENTRIES_MAX, EntryKind, Outcome, Step, UNITS_MAX};
 use domain::id::PartyId;
 use domain::refusal::{Refusal, Refused};
 use domain::retention::Kept;
 use domain::text;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use std::collections::BTreeSet;
 use store::canonical::{hex, unhex};
-use store::case::{CaseChange, CaseId, CaseRow, CasesAsked, EntryRow};
+use store::case::{CaseChange, CaseId, CaseRow, CasesAsked};
 use store::commit::Commit;
+use units::{code_text, count, named, refuse_taken, seen};
+use words::{entry, opened, words_of};
 
 /// Cases listed at a time.
 pub const CASES_MAX: usize = 1_000;
@@ -218,8 +218,9 @@ pub async fn say(
 ///
 /// # Errors
 /// [`Refusal::InvalidField`]; [`Refusal::NotAllowed`] for a step of the other side;
-/// [`Refusal::UnknownCase`] when there is none that concerns the caller; [`Refusal::UnknownSubject`],
-/// [`Refusal::CaseState`], [`Refusal::InOpenCase`], [`Refusal::CaseFull`].
+/// [`Refusal::UnknownCase`] when there is none that concerns the caller;
+/// [`Refusal::UnknownSubject`], [`Refusal::CaseState`], [`Refusal::InOpenCase`],
+/// [`Refusal::CaseFull`].
 pub async fn act(
     house: &House,
     caller: &Caller,
@@ -364,7 +365,7 @@ pub async fn list(
                 let asked = CasesAsked { party: Some(party.0), ..asked.clone() };
                 found.extend(house.store.cases_fetch(&asked).await?);
             }
-            found.sort_by_key(|row| (std::cmp::Reverse(row.opened_at), row.id));
+            found.sort_by_key(|row| std::cmp::Reverse((row.opened_at, row.id)));
             found
         }
         None => looked_through(house, &reference, caller, (asked, most)).await?,
@@ -510,84 +511,6 @@ fn due(
     }
 }
 
-/// The units of the brand that texts name, each once, by number. Of what the caller may not see it
-/// is told that there is none.
-async fn named(
-    house: &House,
-    reference: &Reference,
-    caller: &Caller,
-    names: &[String],
-) -> Result<Vec<i64>, FlowError> {
-    if !(1..=UNITS_MAX).contains(&names.len()) {
-        return Err(Refused::invalid("units", format!("name 1 to {UNITS_MAX}")).into());
-    }
-    let mut numbers = BTreeSet::new();
-    for name in names {
-        numbers.insert(find::subject(house, caller.brand, name, "units").await?);
-    }
-    let numbers: Vec<_> = numbers.into_iter().collect();
-    if seen(house, reference, caller, numbers.clone()).await? != numbers {
-        return Err(Refused::new(Refusal::UnknownSubject, "units").into());
-    }
-    Ok(numbers)
-}
-
-/// The units among these that the caller may know of.
-async fn seen(
-    house: &House,
-    reference: &Reference,
-    caller: &Caller,
-    numbers: Vec<i64>,
-) -> Result<Vec<i64>, FlowError> {
-    let mut subjects = Vec::with_capacity(numbers.len());
-    for number in numbers {
-        let unit = house.store.unit_fetch(number).await?.filter(|u| u.brand == caller.brand.0);
-        subjects.extend(unit.map(|unit| Subject::Unit(Box::new(unit))));
-    }
-    let all: Vec<_> = subjects.iter().collect();
-    let facts = custody::facts(house, reference, &all).await?;
-    let reached = |unit: &&store::unit::UnitRecord| {
-        let sight = Sight::of_unit(house, reference, Some(caller), unit, &facts);
-        sight.reaches(unit.number, &facts)
-    };
-    let units = subjects.iter().filter_map(Subject::unit).filter(reached);
-    Ok(units.map(|unit| unit.number).collect())
-}
-
-/// Refuses units that stand in another open case. Which, is told to whom it concerns.
-async fn refuse_taken(
-    house: &House,
-    reference: &Reference,
-    caller: &Caller,
-    (units, but): (&[i64], Option<CaseId>),
-) -> Result<(), FlowError> {
-    for unit in units {
-        let Some(open) = house.store.case_open_of(*unit).await? else { continue };
-        if Some(open.case) == but {
-            continue;
-        }
-        let code = code_text(house, *unit);
-        let why = match access::concerns(reference, caller, PartyId(open.party)) {
-            true => format!("{code} stands in case {}", hex(&open.case)),
-            false => code,
-        };
-        return Err(Refused::because(Refusal::InOpenCase, "units", why).into());
-    }
-    Ok(())
-}
-
-fn code_text(house: &House, unit: i64) -> String {
-    house.ring().encode(unit_number(unit)).as_str().to_owned()
-}
-
-fn count(units: &[i64]) -> i64 {
-    i64::try_from(units.len()).unwrap_or(i64::MAX)
-}
-
-fn words_of(field: &'static str, raw: &str) -> Result<String, Refused> {
-    text::lines(raw, WORDS_CHARS_MAX).map_err(|why| Refused::invalid(field, why))
-}
-
 /// What the ledger tells of a case: no word that was said in it.
 fn fields(house: &House, reference: &Reference, row: &CaseRow, units: &[i64]) -> Fields {
     let party = reference.tree.get(PartyId(row.party)).map(|party| party.code.clone());
@@ -600,35 +523,4 @@ fn fields(house: &House, reference: &Reference, row: &CaseRow, units: &[i64]) ->
         ("unit_count", row.unit_count.to_string()),
         ("units", codes.join(" ")),
     ]
-}
-
-/// Under which label the words of an entry are sealed: they open in its place and no other.
-fn label(case: &CaseId, number: i64) -> String {
-    format!("dossier case words v1 {} {number}", hex(case))
-}
-
-/// The last entry of a case, sealed.
-fn entry(
-    house: &House,
-    caller: &Caller,
-    row: &CaseRow,
-    (kind, words): (EntryKind, &str),
-) -> Result<EntryRow, FlowError> {
-    let number = row.entry_count;
-    Ok(EntryRow {
-        case: row.id,
-        number,
-        brand: row.brand,
-        kind: kind.as_str().to_owned(),
-        party: caller.party.0,
-        actor: caller.actor.clone(),
-        said_at: house.clock.now().as_microsecond(),
-        sealed: Some(house.secrets.seal(&label(&row.id, number), words.as_bytes())?),
-    })
-}
-
-fn opened(house: &House, entry: &EntryRow) -> Result<Option<String>, FlowError> {
-    let Some(sealed) = &entry.sealed else { return Ok(None) };
-    let words = house.secrets.open(&label(&entry.case, entry.number), sealed)?;
-    Ok(Some(String::from_utf8_lossy(&words).into_owned()))
 }

@@ -2,14 +2,17 @@
 
 use crate::common::{Desk, PHONE, World, sns, sscc};
 use crate::on_both;
-use crate::scene::{WORKS, code, goods, opened, problem, stranger, take};
+use crate::scene::{WORKS, code, goods, member, opened, problem, stranger, take};
+use domain::role::Role;
 use dossier::files::Kind;
 use dossier::flows::import::Importer;
+use dossier::flows::search::search;
 use serde_json::{Value, json};
 
 on_both! {
     everything_that_names_something_finds_it,
     each_finds_what_it_may_see,
+    regions_bind_what_is_found,
     nothing_crosses_brands,
     what_is_hostile_or_long_is_refused_or_finds_nothing,
     a_crowd_of_other_numbers_hides_none_of_ours,
@@ -179,6 +182,25 @@ async fn each_finds_what_it_may_see(world: &World) {
     assert_eq!(reply["items"][0]["label"], "… → T1-53  2026-05-22  1");
     let unread = world.desk("T1-53", "verify").await;
     assert_eq!(problem(&unread.get("/api/v1/search?q=CY000000").await), (403, "not_allowed", ""));
+}
+
+async fn regions_bind_what_is_found(world: &World) {
+    more(world).await;
+    let bound = member(world, Role::ChannelManager, &["53"]).await;
+    let find = async |q: &str| {
+        let found = search(&world.house, &bound, q, None).await.expect("found");
+        found.hits.into_iter().map(|hit| (hit.kind.as_str().to_owned(), hit.id)).collect::<Vec<_>>()
+    };
+    let mut inside = Vec::new();
+    for sn in sns(0..3).iter().chain(&["CY000006".to_owned()]) {
+        inside.push(hit("unit", &code(world, sn).await));
+    }
+    assert_eq!(find("CY0000").await, inside, "in hands whose seat lies inside");
+    assert_eq!(find("CY000003").await, []);
+    assert_eq!(find("P-42").await, []);
+    assert_eq!(find("P-54").await, [hit("shipment", "P-54")]);
+    assert_eq!(find("湖北").await, []);
+    assert_eq!(find("T1-53").await, [hit("party", "T1-53"), hit("site", "T1-53")]);
 }
 
 async fn nothing_crosses_brands(world: &World) {

@@ -200,16 +200,22 @@ async fn regions_bind_and_an_auditor_changes_nothing(world: &World) {
     for (party, unit, expected) in [
         ("T1-42", "CY000001", Refusal::NotAllowed),
         ("T2-53", "CY000004", Refusal::UnknownSubject),
-        // It may not know that one: another case is told of without its name.
         ("T2-53", "CY000000", Refusal::InOpenCase),
     ] {
         let out = cases::open(house, &bound, &order(party, unit)).await.map(|_| ());
         assert_eq!(refusal(out), expected, "{party} {unit}");
     }
     cases::open(house, &bound, &order("T2-53", "CY000001")).await.expect("inside");
+    // Where a case of others stands in the way, the unit is told and not the case.
+    let hidden = cases::open(house, &brand, &order("T1-42", "CY000002")).await.expect("opened");
+    let out = cases::open(house, &bound, &order("T2-53", "CY000002")).await.map(|_| ());
+    let Err(FlowError::Refused(refused)) = out else { panic!("{out:?}") };
+    assert_eq!(refused.refusal, Refusal::InOpenCase);
+    assert!(refused.reason.contains(&code(world, "CY000002").await), "{refused}");
+    assert!(!refused.reason.contains(&hex(&hidden.id)), "{refused}");
 
     let auditor = member(world, Role::Auditor, &[]).await;
-    assert_eq!(cases::list(house, &auditor, every()).await.expect("listed").0.len(), 3);
+    assert_eq!(cases::list(house, &auditor, every()).await.expect("listed").0.len(), 4);
     let seen = cases::show(house, &auditor, &hex(&west.id)).await.expect("shown");
     assert!(seen.entries.iter().any(|entry| entry.words.as_deref() == Some("a note")));
     let before = house.store.events_count().await.expect("counted");
@@ -218,7 +224,7 @@ async fn regions_bind_and_an_auditor_changes_nothing(world: &World) {
     let done = [
         cases::say(house, &auditor, &id, &note("no")).await.map(|_| ()),
         cases::act(house, &auditor, &id, &close).await.map(|_| ()),
-        cases::open(house, &auditor, &order("T2-53", "CY000002")).await.map(|_| ()),
+        cases::open(house, &auditor, &order("T2-53", "CY000005")).await.map(|_| ()),
     ];
     for out in done {
         assert_eq!(refusal(out), Refusal::NotAllowed);
