@@ -1,12 +1,14 @@
 //! What a serving process does beside answering: writes down scans, uses of keys and sensitive
 //! reads, looks again at activations that late facts concern, notices what other processes changed
 //! in the reference rows, seals what was recorded into the log, forgets what may only be kept for a
-//! while, and rewrites telephone hashes under a new key.
+//! while, rewrites telephone hashes under a new key, and brings what was sealed to webhooks.
 //!
 //! Every job may be lost at any moment and run anywhere: nothing here holds state of its own.
 
 use crate::flows::people::sessions;
-use crate::flows::{House, api_keys, audit, expiry, later, log, persons, scans};
+use crate::flows::webhooks::courier;
+use crate::flows::{FlowError, House, api_keys, audit, expiry, later, log, persons, scans};
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +34,11 @@ const SESSIONS_EVERY: Duration = Duration::from_secs(600);
 
 /// How often what was recorded is sealed: a signed head is at most a second behind.
 const SEAL_EVERY: Duration = Duration::from_millis(500);
+
+/// How often webhooks are looked after.
+const WEBHOOKS_EVERY: Duration = Duration::from_millis(500);
+/// A message on its way may take so long after the signal; what is cut off is sent again.
+const WEBHOOKS_WITHIN: Duration = Duration::from_secs(2);
 
 /// Jobs at work.
 pub struct Jobs {
@@ -81,6 +88,9 @@ pub fn start(house: &Arc<House>) -> Jobs {
     tasks.spawn(repeat(SESSIONS_EVERY, stop_8, "sessions", house_8, |house| async move {
         sessions::forget(&house).await
     }));
+    if house.settings.webhooks {
+        tasks.spawn(couriers(stopped.clone(), Arc::clone(house)));
+    }
     Jobs { stop, tasks, house: Arc::clone(house) }
 }
 
@@ -110,7 +120,7 @@ async fn repeat<F, D>(
     job: F,
 ) where
     F: Fn(Arc<House>) -> D,
-    D: Future<Output = Result<(), crate::flows::FlowError>>,
+    D: Future<Output = Result<(), FlowError>>,
 {
     let mut failing = false;
     loop {
@@ -126,5 +136,61 @@ async fn repeat<F, D>(
             }
             Err(_) => {}
         }
+    }
+}
+
+/// Brings to webhooks, several at a time: one that is slow holds up no other.
+async fn couriers(mut stop: watch::Receiver<bool>, house: Arc<House>) {
+    let mut running: JoinSet<(String, Result<usize, FlowError>)> = JoinSet::new();
+    let mut busy: HashMap<String, i64> = HashMap::new();
+    let mut failing = false;
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => break,
+            () = tokio::time::sleep(WEBHOOKS_EVERY) => {}
+        }
+        let mut failed = None;
+        while let Some(ended) = running.try_join_next() {
+            match ended {
+                Ok((webhook, result)) => {
+                    busy.remove(&webhook);
+                    failed = result.err().or(failed);
+                }
+                // It ended without a word: nobody is busy any more once nothing runs.
+                Err(error) => tracing::error!(%error, "a courier was lost"),
+            }
+        }
+        if running.is_empty() {
+            busy.clear();
+        }
+        match courier::turns(&house).await {
+            Ok(turns) => turns.into_iter().for_each(|turn| {
+                let of_brand = busy.values().filter(|brand| **brand == turn.row.brand).count();
+                let full = busy.len() >= courier::AT_ONCE_MAX
+                    || of_brand >= courier::AT_ONCE_OF_BRAND_MAX;
+                if full || busy.contains_key(&turn.row.id) {
+                    return;
+                }
+                busy.insert(turn.row.id.clone(), turn.row.brand);
+                let house = Arc::clone(&house);
+                running.spawn(async move {
+                    let webhook = turn.row.id.clone();
+                    (webhook, courier::bring(&house, turn).await)
+                });
+            }),
+            Err(error) => failed = Some(error),
+        }
+        match failed {
+            None => failing = false,
+            Some(error) if !failing => {
+                failing = true;
+                tracing::warn!(job = "webhooks", %error, "a job failed and will be tried again");
+            }
+            Some(_) => {}
+        }
+    }
+    let last = async { while running.join_next().await.is_some() {} };
+    if tokio::time::timeout(WEBHOOKS_WITHIN, last).await.is_err() {
+        tracing::info!("messages to webhooks were cut off; they are sent again");
     }
 }

@@ -76,16 +76,24 @@ impl Role {
     pub fn scopes(self) -> &'static [Scope] {
         use Scope::{
             All, Audit, CodesRead, Export, Keys, KeysRead, Lifecycle, Master, People, PeopleRead,
-            PersonsRead, Produce, Read, Ship, Verify,
+            PersonsRead, Produce, Read, Ship, Verify, WebhooksRead,
         };
         match self {
             Self::Owner | Self::Admin => &[All, Keys, People],
             Self::Quality => &[Verify, Produce, Lifecycle, Read],
             Self::ChannelManager => &[Verify, Master, Ship, Read],
             Self::AfterSales => &[Verify, Lifecycle, Read],
-            Self::Auditor => {
-                &[Verify, Read, Audit, Export, KeysRead, PeopleRead, CodesRead, PersonsRead]
-            }
+            Self::Auditor => &[
+                Verify,
+                Read,
+                Audit,
+                Export,
+                KeysRead,
+                PeopleRead,
+                CodesRead,
+                PersonsRead,
+                WebhooksRead,
+            ],
             Self::LineOperator => &[Verify, Produce],
             Self::Warehouse => &[Verify, Ship, Read],
             Self::Finance | Self::Desk => &[Verify, Read],

@@ -44,11 +44,15 @@ pub enum Scope {
     CodesRead,
     /// Find and read what is held about persons, as far as it names nobody.
     PersonsRead,
+    /// Make, change and remove webhooks, and have them tried.
+    Webhooks,
+    /// List webhooks and what was delivered to them.
+    WebhooksRead,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::All,
         Self::Verify,
         Self::Activate,
@@ -69,6 +73,8 @@ impl Scope {
         Self::PeopleRead,
         Self::CodesRead,
         Self::PersonsRead,
+        Self::Webhooks,
+        Self::WebhooksRead,
     ];
 
     /// The word in keys and documents.
@@ -94,6 +100,8 @@ impl Scope {
             Self::PeopleRead => "people:read",
             Self::CodesRead => "codes:read",
             Self::PersonsRead => "persons:read",
+            Self::Webhooks => "webhooks",
+            Self::WebhooksRead => "webhooks:read",
         }
     }
 
@@ -110,6 +118,7 @@ impl Scope {
             Self::People => Some(Self::PeopleRead),
             Self::Mint => Some(Self::CodesRead),
             Self::Persons => Some(Self::PersonsRead),
+            Self::Webhooks => Some(Self::WebhooksRead),
             _ => None,
         };
         self == other || read == Some(other) || (self == Self::All && !other.is_named())
@@ -150,6 +159,7 @@ mod tests {
             (Scope::People, Scope::PeopleRead),
             (Scope::Mint, Scope::CodesRead),
             (Scope::Persons, Scope::PersonsRead),
+            (Scope::Webhooks, Scope::WebhooksRead),
         ] {
             assert!(change.covers(read), "{change:?}");
             let covered = Scope::ALL.into_iter().filter(|scope| read.covers(*scope));

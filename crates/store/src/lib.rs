@@ -26,6 +26,7 @@ pub mod reference;
 pub mod scan;
 pub mod trace;
 pub mod unit;
+pub mod webhook;
 
 use canonical::BlindKey;
 use engine::{Engine, EngineError, Migration, Target, WriteError};
@@ -43,6 +44,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "V8__people",
     "V9__person",
     "V10__recall",
+    "V11__webhook",
 ];
 
 /// Everything recorded, on one engine.
@@ -135,6 +137,7 @@ impl Store {
             scan::STATEMENTS,
             trace::STATEMENTS,
             unit::STATEMENTS,
+            webhook::STATEMENTS,
         ]
         .concat()
     }
