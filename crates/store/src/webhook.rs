@@ -143,7 +143,6 @@ const EVENTS: &str = "SELECT s.position, e.kind, e.canonical FROM sealed s \
 const ROWS_COUNT: &str = "SELECT COUNT(*) FROM event_subject WHERE event_id = $1";
 const ROWS_FIRST: &str =
     "SELECT subject FROM event_subject WHERE event_id = $1 ORDER BY subject LIMIT $2";
-const SENDER: &str = "SELECT from_party FROM hold WHERE subject = $1 AND at = $2 AND event_id = $3";
 const DELIVERY_ADD: &str = "INSERT INTO webhook_delivery (webhook_id, at, id, event_id, kind, \
     position, attempt, outcome, status, error, duration_ms) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
@@ -174,7 +173,6 @@ pub(crate) const STATEMENTS: &[&str] = &[
     EVENTS,
     ROWS_COUNT,
     ROWS_FIRST,
-    SENDER,
     DELIVERY_ADD,
     DELIVERIES,
     DELIVERY_OF,
@@ -391,17 +389,6 @@ impl Store {
         let count = self.engine.query_first(ROWS_COUNT, &[id()], |r| r.int(0)).await?;
         let first = self.engine.query(ROWS_FIRST, &[id(), most.into()], |r| r.int(0)).await?;
         Ok((count.unwrap_or(0), first))
-    }
-
-    /// Who handed a subject on, by the event that says who holds it since.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub async fn sender_fetch(&self, event: &Event) -> Result<Option<i64>, StoreError> {
-        let id = event.id.0.as_slice();
-        let params: [Value; 3] = [event.home.into(), event.happened_at.into(), id.into()];
-        let from = self.engine.query_first(SENDER, &params, |r| r.opt_int(0)).await?;
-        Ok(from.flatten())
     }
 }
 

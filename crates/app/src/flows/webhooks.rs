@@ -14,6 +14,7 @@ use super::caller::{Caller, Scope};
 use super::changes::Author;
 use super::house::House;
 use super::keys::put;
+use super::log;
 use super::mandate;
 use super::outcome::{FlowError, RACES_MAX};
 use super::reference::Reference;
@@ -118,6 +119,8 @@ pub async fn make(house: &House, caller: &Caller, order: &Order) -> Result<Made,
     caller.need(Scope::Webhooks)?;
     let name = named(&order.name)?;
     let url = sound_url(house, &order.url)?;
+    // What was recorded before is not told, so it gets its place first.
+    log::seal(house).await?;
     for _ in 0..RACES_MAX {
         let reference = house.reference_now().await?;
         let party = reference

@@ -138,7 +138,8 @@ pub async fn run_due(house: &House) -> Result<usize, FlowError> {
 /// The store does not answer.
 pub async fn bring(house: &House, turn: Turn) -> Result<usize, FlowError> {
     let Turn { row, cursor, end } = turn;
-    let reference = house.reference().await?;
+    // Read after the log's end was: batches of every event up to there are known.
+    let reference = house.reference_now().await?;
     let (mut from, stop) = (house.couriers.looked(&cursor), end);
     let mut found = Vec::new();
     let until = stop.min(from + LOOK_MAX);
@@ -199,8 +200,7 @@ impl Errand<'_> {
             if from >= stop || self.sent >= IN_A_ROW_MAX {
                 break;
             }
-            let Some(row) = self.row().await? else { break };
-            let reference = self.house.reference().await?;
+            let Some((reference, row)) = self.row().await? else { break };
             let upto = stop.min(from + WINDOW);
             found = feed::between(self.house, &reference, &row, (from, upto)).await?;
             from = upto;
@@ -211,19 +211,19 @@ impl Errand<'_> {
     }
 
     /// The webhook as it is now; none when it is switched off or removed.
-    async fn row(&self) -> Result<Option<Arc<WebhookRow>>, FlowError> {
-        let reference = self.house.reference().await?;
-        Ok(reference.webhook(&self.cursor.webhook).filter(|row| row.is_active).cloned())
+    async fn row(&self) -> Result<Option<(Arc<Reference>, Arc<WebhookRow>)>, FlowError> {
+        let reference = self.house.reference_now().await?;
+        let row = reference.webhook(&self.cursor.webhook).filter(|row| row.is_active).cloned();
+        Ok(row.map(|row| (reference, row)))
     }
 
     async fn one(&mut self, found: &LogEvent) -> Result<Going, FlowError> {
         let (house, store) = (self.house, &self.house.store);
-        let Some(row) = self.row().await? else {
+        let Some((reference, row)) = self.row().await? else {
             self.cursor.leased_until = 0;
             store.webhook_move(&self.cursor, &self.lease, None).await?;
             return Ok(Going::Over);
         };
-        let reference = house.reference().await?;
         let message = feed::message(house, &reference, found).await?;
         let attempt = send(house, &row, &message).await?;
         self.sent += 1;

@@ -3,15 +3,16 @@
 //! SSCC, a paper's number) and never by a number of ours; who wants to know more asks the API with a
 //! key, and is shown what that key may see.
 
+use super::super::custody::instant;
 use super::super::find::unit_number;
 use super::super::house::House;
 use super::super::outcome::FlowError;
 use super::super::reference::Reference;
 use super::send::{Message, event_name};
 use crate::secrets;
+use domain::custody::{CustodyFacts, Hold};
 use domain::id::{BrandId, PartyId};
 use domain::webhook::{Audience, Between, SUBJECTS_MAX, audience, may_know, wants};
-use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use store::canonical::hex;
@@ -93,7 +94,7 @@ async fn hands(house: &House, event: &Event) -> Result<Between, FlowError> {
         }
         Body::ReceiptDiffered { from, .. } => Between { from: id(*from), to: event.party },
         Body::Received { .. } => {
-            let from = house.store.sender_fetch(event).await?.and_then(id);
+            let from = sender(house, event).await?;
             Between { from, to: event.party }
         }
         Body::ShipmentVoided { holder, shipment_no } => {
@@ -103,6 +104,18 @@ async fn hands(house: &House, event: &Event) -> Result<Between, FlowError> {
         }
         _ => Between::default(),
     })
+}
+
+/// Who had handed on what an event accepts: alone, or in the pack it was in then.
+async fn sender(house: &House, event: &Event) -> Result<Option<PartyId>, FlowError> {
+    let mut facts = CustodyFacts::default();
+    house.store.custody_fetch(&[event.home], &mut facts).await?;
+    let (subject, at) = (unit_number(event.home), instant(event.happened_at));
+    let chain = facts.chain(subject);
+    let is_it = |hold: &&&Hold| {
+        hold.at <= at && hold.kind.in_transit() && Some(hold.party) == event.party
+    };
+    Ok(chain.iter().rev().find(is_it).and_then(|hold| hold.from))
 }
 
 /// The message of an event.
@@ -125,8 +138,8 @@ pub(super) async fn message(
     let telling = Telling {
         kind: event.body.kind(),
         id: &event_name(&event.id.0),
-        happened_at: super::super::custody::instant(event.happened_at).to_string(),
-        recorded_at: super::super::custody::instant(event.recorded_at).to_string(),
+        happened_at: instant(event.happened_at).to_string(),
+        recorded_at: instant(event.recorded_at).to_string(),
         brand: brand_code(reference, event.brand),
         subjects,
         subjects_count,
@@ -151,13 +164,12 @@ pub(super) fn ping(
     row: &WebhookRow,
 ) -> Result<Message, FlowError> {
     let now = house.clock.now();
-    let instant = |at: Timestamp| at.to_string();
     let event = format!("ping{}", hex(&secrets::random::<8>()?));
     let telling = Telling {
         kind: "ping",
         id: &event,
-        happened_at: instant(now),
-        recorded_at: instant(now),
+        happened_at: now.to_string(),
+        recorded_at: now.to_string(),
         brand: brand_code(reference, BrandId(row.brand)),
         subjects: Vec::new(),
         subjects_count: 0,
@@ -227,11 +239,12 @@ async fn name(
     number: i64,
 ) -> Result<Option<Subject>, FlowError> {
     let of = |kind: &str, id: &str| Subject { kind: kind.to_owned(), id: id.to_owned() };
-    if reference.batch_of(number).is_some_and(|batch| batch.purpose == Purpose::Pack) {
+    let Some(batch) = reference.batch_of(number) else { return Ok(None) };
+    if batch.purpose == Purpose::Pack {
         let pack = house.store.pack_fetch(number).await?;
         return Ok(pack.map(|pack| of("pack", &pack.sscc)));
     }
-    Ok((number > 0).then(|| of("unit", house.ring().encode(unit_number(number)).as_str())))
+    Ok(Some(of("unit", house.ring().encode(unit_number(number)).as_str())))
 }
 
 /// The paper an event names.
