@@ -77,11 +77,11 @@ pub struct GeoArgs {
 pub struct ReachArgs {
     /// A host of your own network that webhooks may be sent to, in the clear too; may be given
     /// several times [env: DOSSIER_WEBHOOK_ALLOW, separated by commas]
-    #[arg(long, value_name = "HOST[:PORT]", value_parser = allowed)]
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = allowed, global = true)]
     pub webhook_allow: Vec<Allowed>,
     /// Certificates in PEM form that vouch for receivers besides those the system trusts
     /// [env: DOSSIER_WEBHOOK_CA]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     pub webhook_ca: Option<PathBuf>,
 }
 

@@ -6,14 +6,14 @@
 //! Every job may be lost at any moment and run anywhere: nothing here holds state of its own.
 
 use crate::flows::people::sessions;
-use crate::flows::webhooks::courier;
+use crate::flows::webhooks::courier::{self, Turn};
 use crate::flows::{FlowError, House, api_keys, audit, expiry, later, log, persons, scans};
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 
 /// How often gathered scans are written, a few at a time: 2,000 units each second, far more than a
 /// brand's customers look at.
@@ -141,56 +141,82 @@ async fn repeat<F, D>(
 
 /// Brings to webhooks, several at a time: one that is slow holds up no other.
 async fn couriers(mut stop: watch::Receiver<bool>, house: Arc<House>) {
-    let mut running: JoinSet<(String, Result<usize, FlowError>)> = JoinSet::new();
-    let mut busy: HashMap<String, i64> = HashMap::new();
+    let mut errands = Errands { house, running: JoinSet::new(), busy: HashMap::new() };
+    let mut waiting: Vec<Turn> = Vec::new();
     let mut failing = false;
     loop {
-        tokio::select! {
+        let ended = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break,
-            () = tokio::time::sleep(WEBHOOKS_EVERY) => {}
-        }
-        let mut failed = None;
-        while let Some(ended) = running.try_join_next() {
-            match ended {
-                Ok((webhook, result)) => {
-                    busy.remove(&webhook);
-                    failed = result.err().or(failed);
+            Some(ended) = errands.running.join_next_with_id() => Some(ended),
+            () = tokio::time::sleep(WEBHOOKS_EVERY), if waiting.is_empty() => None,
+        };
+        let failed = match ended {
+            Some(ended) => errands.ended(ended),
+            None => match courier::turns(&errands.house).await {
+                Ok(turns) => {
+                    waiting = turns;
+                    None
                 }
-                // It ended without a word: nobody is busy any more once nothing runs.
-                Err(error) => tracing::error!(%error, "a courier was lost"),
-            }
-        }
-        if running.is_empty() {
-            busy.clear();
-        }
-        match courier::turns(&house).await {
-            Ok(turns) => turns.into_iter().for_each(|turn| {
-                let of_brand = busy.values().filter(|brand| **brand == turn.row.brand).count();
-                let full = busy.len() >= courier::AT_ONCE_MAX
-                    || of_brand >= courier::AT_ONCE_OF_BRAND_MAX;
-                if full || busy.contains_key(&turn.row.id) {
-                    return;
-                }
-                busy.insert(turn.row.id.clone(), turn.row.brand);
-                let house = Arc::clone(&house);
-                running.spawn(async move {
-                    let webhook = turn.row.id.clone();
-                    (webhook, courier::bring(&house, turn).await)
-                });
-            }),
-            Err(error) => failed = Some(error),
-        }
+                Err(error) => Some(error),
+            },
+        };
+        waiting.retain(|turn| !errands.begin(turn));
         match failed {
-            None => failing = false,
             Some(error) if !failing => {
                 failing = true;
                 tracing::warn!(job = "webhooks", %error, "a job failed and will be tried again");
             }
             Some(_) => {}
+            None => failing = false,
         }
     }
-    let last = async { while running.join_next().await.is_some() {} };
+    let last = async { while errands.running.join_next().await.is_some() {} };
     if tokio::time::timeout(WEBHOOKS_WITHIN, last).await.is_err() {
         tracing::info!("messages to webhooks were cut off; they are sent again");
+    }
+}
+
+/// Couriers on their way, and to which webhook of which brand.
+struct Errands {
+    house: Arc<House>,
+    running: JoinSet<Result<usize, FlowError>>,
+    busy: HashMap<Id, (String, i64)>,
+}
+
+impl Errands {
+    /// Sends a courier, or says that another must come back first.
+    fn begin(&mut self, turn: &Turn) -> bool {
+        let (webhook, brand) = (&turn.row.id, turn.row.brand);
+        if self.busy.values().any(|(id, _)| id == webhook) {
+            // It has its turn already.
+            return true;
+        }
+        let of_brand = self.busy.values().filter(|(_, of)| *of == brand).count();
+        if self.busy.len() >= courier::AT_ONCE_MAX || of_brand >= courier::AT_ONCE_OF_BRAND_MAX {
+            return false;
+        }
+        let (house, turn) = (Arc::clone(&self.house), turn.clone());
+        let (webhook, brand) = (webhook.clone(), brand);
+        let sent = self.running.spawn(async move { courier::bring(&house, turn).await });
+        self.busy.insert(sent.id(), (webhook, brand));
+        true
+    }
+
+    /// One came back, or was lost on the way: the lease of its webhook ends by itself.
+    fn ended(
+        &mut self,
+        ended: Result<(Id, Result<usize, FlowError>), JoinError>,
+    ) -> Option<FlowError> {
+        match ended {
+            Ok((id, result)) => {
+                self.busy.remove(&id);
+                result.err()
+            }
+            Err(error) => {
+                self.busy.remove(&error.id());
+                tracing::error!(%error, "a courier was lost");
+                None
+            }
+        }
     }
 }

@@ -2,7 +2,8 @@
 //! choose the address, so it must lead to nobody who could not be reached from the internet as well.
 //!
 //! A name is resolved here, once; **every** address it has must be public, and the connection is made
-//! to one of exactly those, so a name that is answered differently the next time gains nothing. No
+//! to one of exactly those, so a name that is answered differently the next time gains nothing. An
+//! address of this very machine is as closed as a private one. No
 //! redirect is followed and no proxy asked. Of the answer only the status is used: the rest is read
 //! to a small limit and thrown away, so nobody reads through this server what they cannot read
 //! themselves. What the operator allows by name ([`Reach::allowed`]) may be anywhere.
@@ -14,7 +15,7 @@ use domain::webhook::target::{Allowed, Host, Target};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,6 +39,8 @@ const REST_WITHIN: Duration = Duration::from_secs(1);
 const REST_BYTES_MAX: usize = 4 * 1024;
 /// The head of an answer is read so far.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// A route is asked for with some port.
+const ANY_PORT: u16 = 443;
 /// Addresses of a name that are tried.
 const ADDRESSES_TRIED_MAX: usize = 3;
 
@@ -151,9 +154,7 @@ impl Outbound {
             let tls = self.tls().await?;
             let name = match &target.host {
                 Host::Address(address) => ServerName::from(*address),
-                Host::Name(name) => {
-                    ServerName::try_from(name.clone()).map_err(|_| Failure::Tls)?
-                }
+                Host::Name(name) => ServerName::try_from(name.clone()).map_err(|_| Failure::Tls)?,
             };
             let handshake = tokio::time::timeout(CONNECT_WITHIN, tls.connect(name, stream)).await;
             let secured = handshake.map_err(|_| Failure::Timeout)?.map_err(|_| Failure::Tls)?;
@@ -174,7 +175,8 @@ impl Outbound {
             return Err(Failure::Name);
         }
         let anywhere = target.is_allowed(&self.reach.allowed);
-        if !anywhere && !addresses.iter().all(|address| is_public(*address)) {
+        let is_free = |address: &IpAddr| is_public(*address) && !is_own(*address);
+        if !anywhere && !addresses.iter().all(is_free) {
             return Err(Failure::Address);
         }
         for address in addresses.into_iter().take(ADDRESSES_TRIED_MAX) {
@@ -194,6 +196,21 @@ impl Outbound {
             })
             .await
     }
+}
+
+/// Whether an address is one of this machine's own, public as it may be: what comes from the machine
+/// itself passes no firewall. A route to oneself begins where it ends, and asking for it sends
+/// nothing.
+fn is_own(address: IpAddr) -> bool {
+    let from: IpAddr = match address {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let route = UdpSocket::bind((from, 0)).and_then(|socket| {
+        socket.connect((address, ANY_PORT))?;
+        socket.local_addr()
+    });
+    route.is_ok_and(|begins| begins.ip() == address)
 }
 
 /// Whom to believe: the system's certificates, which its updates keep, and the operator's.
@@ -260,5 +277,17 @@ where
     tokio::select! {
         done = &mut exchange => done,
         _ = connection => exchange.await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_this_machine_is_known() {
+        assert!(is_own(Ipv4Addr::LOCALHOST.into()));
+        // Nobody has it (RFC 5737): there is another way to it, or none.
+        assert!(!is_own("192.0.2.1".parse().unwrap()));
     }
 }

@@ -14,6 +14,8 @@ use jiff::{SignedDuration, Timestamp};
 
 /// Webhooks one party may have.
 pub const WEBHOOKS_MAX: usize = 10;
+/// Webhooks that the parties of one brand may have together: each reads the log by itself.
+pub const WEBHOOKS_OF_BRAND_MAX: usize = 100;
 /// Subjects one message lists; of more it says the count.
 pub const SUBJECTS_MAX: usize = 100;
 /// The wait after the first failure; each further one waits four times as long.

@@ -196,7 +196,10 @@ impl WebhookRow {
         let id = || Value::from(&self.id);
         let start = vec![id(), self.starts.into(), self.from_index.into()];
         [
-            Step::run(WEBHOOK_PUT, vec![id(), self.brand.into(), self.sealed.clone().into(), record]),
+            Step::run(
+                WEBHOOK_PUT,
+                vec![id(), self.brand.into(), self.sealed.clone().into(), record],
+            ),
             Step::run(CURSOR_START, start),
         ]
     }

@@ -35,7 +35,7 @@ pub struct Args {
     #[arg(long)]
     object: Option<String>,
     /// About this kind of object alone: product, party, site, territory, batch, api_key, code_key,
-    /// phone_key, recall, account, membership, invitation, dossier, proof, codes, alerts, reports,
+    /// phone_key, recall, webhook, account, membership, invitation, dossier, proof, codes, alerts, reports,
     /// person, people, audit, export, backup
     #[arg(long)]
     kind: Option<String>,
@@ -180,6 +180,9 @@ fn verb(lang: Lang, word: &str) -> &str {
         "purged" => "清除",
         "opened" => "开启",
         "closed" => "关闭",
+        "rotated" => "更换",
+        "removed" => "移除",
+        "switched_off" => "停用",
         other => other,
     };
     if lang == Lang::Zh { zh } else { word }
@@ -210,6 +213,7 @@ fn kind(lang: Lang, word: &str) -> &str {
         "backup" => "备份",
         "export" => "监管导出",
         "recall" => "召回",
+        "webhook" => "事件推送",
         "looks" => "查看记录",
         other => other,
     };

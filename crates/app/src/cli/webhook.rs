@@ -233,7 +233,6 @@ async fn deliveries(
             ]
         })
         .collect();
-    let header =
-        ["at", "outcome", "kind", "index", "attempt", "status", "error", "ms", "event"];
+    let header = ["at", "outcome", "kind", "index", "attempt", "status", "error", "ms", "event"];
     Ok(term::table(&header, &rows, term::Paint::for_stdout()))
 }

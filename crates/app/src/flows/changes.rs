@@ -28,6 +28,9 @@ use store::webhook::WebhookRow;
 /// Under which label the address of a request is sealed.
 pub(super) const ADDRESS_LABEL: &str = "dossier audit address v1";
 
+/// Why a webhook of a restored store is off.
+const RESTORED: &str = "restored";
+
 /// Who changes or reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Author {
@@ -191,12 +194,14 @@ pub(super) fn add_webhooks_off(
     commit: &mut Commit,
 ) {
     for row in rows {
-        let told = |active: bool| vec![("active", yes(active))];
-        let fields = differences(&told(true), &told(false));
+        let told = |active: bool, why: &str| {
+            vec![("active", yes(active)), ("off_because", why.to_owned())]
+        };
+        let fields = differences(&told(true, ""), &told(false, RESTORED));
         let body = body(("webhook", &row.id, "switched_off"), fields, None);
         let (id, at) = stamp();
         commit.events.push(event(&Author::operator(BrandId(row.brand)), id, at, body));
-        let off_because = Some("restored".to_owned());
+        let off_because = Some(RESTORED.to_owned());
         commit.reference.push(ReferenceChange::Webhook(WebhookRow {
             is_active: false,
             off_because,

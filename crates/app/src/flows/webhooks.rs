@@ -22,10 +22,12 @@ use crate::secrets;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use domain::id::PartyId;
+use domain::party::Party;
 use domain::refusal::{Refusal, Refused};
 use domain::webhook::target::Target;
 use domain::webhook::{
-    Audience, DELIVERIES_KEPT, KINDS, OVERLAP_MAX, WEBHOOKS_MAX, audience, may_ask,
+    Audience, DELIVERIES_KEPT, KINDS, OVERLAP_MAX, WEBHOOKS_MAX, WEBHOOKS_OF_BRAND_MAX, audience,
+    may_ask,
 };
 use jiff::SignedDuration;
 use std::collections::HashMap;
@@ -129,9 +131,7 @@ pub async fn make(house: &House, caller: &Caller, order: &Order) -> Result<Made,
         mandate::speaks_for(&reference, caller, party.id, "party")?;
         knows_no_regions(caller, "party")?;
         let kinds = sound_kinds(&reference, caller, party.id, &order.kinds)?;
-        if reference.webhooks().filter(|w| w.party == party.id.0).count() >= WEBHOOKS_MAX {
-            return Err(Refused::new(Refusal::WebhooksFull, "party").into());
-        }
+        not_full(&reference, party)?;
         let id = hex(&secrets::random::<6>()?);
         let (secret, sealed) = fresh_secret(house, &id)?;
         let row = WebhookRow {
@@ -383,6 +383,17 @@ fn sound_url(house: &House, url: &str) -> Result<String, Refused> {
     let target: Result<Target, _> = url.trim().parse();
     let target = target.and_then(|t| t.admit(house.outbound.allowed()).map(|()| t));
     target.map(|t| t.to_string()).map_err(|why| Refused::invalid("url", why))
+}
+
+fn not_full(reference: &Reference, party: &Party) -> Result<(), Refused> {
+    let count =
+        |ours: &dyn Fn(&WebhookRow) -> bool| reference.webhooks().filter(|w| ours(w)).count();
+    let of_party = count(&|w| w.party == party.id.0);
+    let of_brand = count(&|w| w.brand == party.brand.0);
+    if of_party >= WEBHOOKS_MAX || of_brand >= WEBHOOKS_OF_BRAND_MAX {
+        return Err(Refused::new(Refusal::WebhooksFull, "party"));
+    }
+    Ok(())
 }
 
 /// The kinds in the order of the table, each once.

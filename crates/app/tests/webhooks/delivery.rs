@@ -169,9 +169,11 @@ pub async fn switched_off(world: &World) {
     assert_eq!(place.round().await, 0);
     place.receiver.always(None);
     let on = json!({"is_active": true});
-    let (status, told) =
-        place.ask(&place.key, ("PATCH", &format!("{WEBHOOKS}/{id}")), on).await;
-    assert_eq!((status, &told["state"], &told["off_because"]), (200, &json!("active"), &json!(null)));
+    let (status, told) = place.ask(&place.key, ("PATCH", &format!("{WEBHOOKS}/{id}")), on).await;
+    assert_eq!(
+        (status, &told["state"], &told["off_because"]),
+        (200, &json!("active"), &json!(null))
+    );
     assert_eq!(place.round().await, 8 - lost, "what was not given up comes");
     place.world.agrees().await;
 }
@@ -280,7 +282,10 @@ pub async fn rotation(world: &World) {
     assert_ne!(first, second);
     let ping = async || {
         let (status, told) = place.post(&format!("{path}/ping"), json!(null)).await;
-        assert_eq!((status, &told["is_delivered"], &told["status"]), (200, &json!(true), &json!(200)));
+        assert_eq!(
+            (status, &told["is_delivered"], &told["status"]),
+            (200, &json!(true), &json!(200))
+        );
         place.receiver.came().pop().expect("a message")
     };
     let came = ping().await;
@@ -299,7 +304,8 @@ pub async fn rotation(world: &World) {
         assert!(!listed.contains(secret.as_str()) && !trail.contains(secret.as_str()));
     }
     assert!(!trail.contains("path-secret"), "what may be a secret of the receiver is not told");
-    let (status, problem) = place.post(&format!("{path}/rotate"), json!({"overlap_hours": 169})).await;
+    let (status, problem) =
+        place.post(&format!("{path}/rotate"), json!({"overlap_hours": 169})).await;
     assert_eq!((status, problem["field"].as_str()), (400, Some("overlap_hours")));
     assert!(place.deliveries(&id).await.is_empty(), "a test message is no delivery");
 }
@@ -339,8 +345,15 @@ pub async fn thin(world: &World) {
     assert_eq!(pair(1), (&json!("shipment"), &json!("PAPER-1")));
     let members: BTreeSet<_> = shipped.as_object().expect("an object").keys().cloned().collect();
     let known = [
-        "brand", "happened_at", "id", "links", "log_index", "recorded_at", "subjects",
-        "subjects_count", "type",
+        "brand",
+        "happened_at",
+        "id",
+        "links",
+        "log_index",
+        "recorded_at",
+        "subjects",
+        "subjects_count",
+        "type",
     ];
     assert_eq!(members, known.map(str::to_owned).into());
     for one in &came {
@@ -372,8 +385,12 @@ pub async fn restored(world: &World) {
     let options = store::engine::SqliteOptions::default();
     let target = store::engine::Target::Sqlite { dir, options };
     let scratch = tempfile::TempDir::new().expect("a folder");
-    let back = World { house: crate::common::open(&target, world.clock.clone()).await, target,
-        clock: world.clock.clone(), scratch };
+    let back = World {
+        house: crate::common::open(&target, world.clock.clone()).await,
+        target,
+        clock: world.clock.clone(),
+        scratch,
+    };
     let there = Place::within(&back, place.receiver.clone(), reach(&[&host])).await;
     assert_eq!(there.round().await, 0, "the old store may be sending still");
     assert_eq!(there.stands(&id).await["off_because"], "restored");

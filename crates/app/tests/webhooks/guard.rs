@@ -2,10 +2,10 @@
 
 use crate::common::{World, sns, start};
 use crate::place::{Place, Receiver, Says, WEBHOOKS, house, reach};
+use domain::webhook::target::Target;
 use dossier::api::tls::Tls;
 use dossier::api::{self, ServeOptions};
 use dossier::outbound::{Failure, Names, Outbound, Reach};
-use domain::webhook::target::Target;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::json;
 use std::net::IpAddr;
@@ -152,7 +152,8 @@ pub async fn certificates(world: &World) {
     let loopback: &[IpAddr] = &ips(&["127.0.0.1"]);
     let rows = [("hooks.corp", loopback), ("other.corp", loopback)];
     let allowed = ["hooks.corp", "other.corp"].map(|host| host.parse().expect("a host"));
-    let within = |ca| Outbound::new(Reach { allowed: allowed.to_vec(), ca, names: Names::table(&rows) });
+    let within =
+        |ca| Outbound::new(Reach { allowed: allowed.to_vec(), ca, names: Names::table(&rows) });
     let target = |host: &str, scheme: &str| -> Target {
         format!("{scheme}://{host}:{port}/healthz").parse().expect("a target")
     };

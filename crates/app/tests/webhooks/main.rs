@@ -115,7 +115,8 @@ fn every_kind_of_the_ledger_is_in_the_table() {
     let text = include_str!("../../../store/src/event.rs");
     let of_kind = text.split("pub fn kind(&self)").nth(1).expect("the words");
     let of_kind = of_kind.split("\n    }\n").next().expect("its end");
-    let words: Vec<_> = of_kind.split("=> \"").skip(1).filter_map(|w| w.split('"').next()).collect();
+    let words: Vec<_> =
+        of_kind.split("=> \"").skip(1).filter_map(|w| w.split('"').next()).collect();
     assert!(words.len() > 20, "{words:?}");
     for word in &words {
         assert!(domain::webhook::audience(word).is_some(), "{word} is told nobody");

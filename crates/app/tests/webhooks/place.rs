@@ -166,12 +166,7 @@ impl<'a> Place<'a> {
         keys::new_key(&self.house, brand, party, &scopes, "").await.expect("a key")
     }
 
-    pub async fn ask(
-        &self,
-        key: &str,
-        (method, path): (&str, &str),
-        body: Value,
-    ) -> (u16, Value) {
+    pub async fn ask(&self, key: &str, (method, path): (&str, &str), body: Value) -> (u16, Value) {
         let request = Request::builder()
             .method(method)
             .uri(path)

@@ -73,7 +73,11 @@ pub async fn own_goods(world: &World) {
     };
     // The clock stands, so the log has them in the order of their names, which are drawn.
     let own = [
-        "received -", "received -", "received -", "shipped PAPER-1", "shipped PAPER-3",
+        "received -",
+        "received -",
+        "received -",
+        "shipped PAPER-1",
+        "shipped PAPER-3",
         "shipped PAPER-4",
     ];
     let below_too = "its own and what goes to those below it";
@@ -125,7 +129,8 @@ pub async fn not_there(world: &World) {
     let (_, list) = place.ask(&reader, ("GET", WEBHOOKS), Value::Null).await;
     assert_eq!(list["items"][0]["id"], id.as_str());
     assert!(!list.to_string().contains("path-secret"), "who only lists sees no path: {list}");
-    let (status, _) = place.ask(&reader, ("DELETE", &format!("{WEBHOOKS}/{id}")), Value::Null).await;
+    let (status, _) =
+        place.ask(&reader, ("DELETE", &format!("{WEBHOOKS}/{id}")), Value::Null).await;
     assert_eq!(status, 403);
 }
 
@@ -176,7 +181,8 @@ pub async fn bounds(world: &World) {
     let order = json!({"party": "BRAND", "url": place.receiver.url()});
     let (status, problem) = place.post(WEBHOOKS, order.clone()).await;
     assert_eq!((status, problem["code"].as_str()), (409, Some("webhooks_full")));
-    let (status, _) = place.ask(&place.key, ("DELETE", &format!("{WEBHOOKS}/{id}")), Value::Null).await;
+    let (status, _) =
+        place.ask(&place.key, ("DELETE", &format!("{WEBHOOKS}/{id}")), Value::Null).await;
     assert_eq!(status, 204);
     assert_eq!(place.post(WEBHOOKS, order).await.0, 201);
     let unknown = json!({"party": "NOBODY", "url": place.receiver.url()});

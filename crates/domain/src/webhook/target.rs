@@ -53,13 +53,17 @@ pub struct Allowed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetProblem {
     /// It is no `https://host/path`.
-    #[error("must be an address such as https://hooks.example.com/dossier, at most 2000 characters")]
+    #[error(
+        "must be an address such as https://hooks.example.com/dossier, at most 2000 characters"
+    )]
     Form,
     /// A name or password stands in it.
     #[error("must hold no user name or password: whoever receives checks the signature")]
     User,
     /// The host is no name or address in its usual spelling.
-    #[error("its host must be a name such as hooks.example.com, or an address in its usual spelling")]
+    #[error(
+        "its host must be a name such as hooks.example.com, or an address in its usual spelling"
+    )]
     Host,
     /// It is sent in the clear.
     #[error("must begin with https://")]

@@ -25,11 +25,11 @@ pub const AT_ONCE_OF_BRAND_MAX: usize = 4;
 /// Events brought in a row, before others have their turn.
 const IN_A_ROW_MAX: usize = 100;
 /// Entries of the log looked at by one question.
-const WINDOW: i64 = 1_000;
+const WINDOW: i64 = 500;
 /// Entries looked at in one turn, where none of them concerns the webhook.
-const LOOK_MAX: i64 = 100 * WINDOW;
+const LOOK_MAX: i64 = 200 * WINDOW;
 /// A webhook that was told nothing of so many entries is noted to be so far.
-const SKIP_MIN: i64 = 4 * WINDOW;
+const SKIP_MIN: i64 = 8 * WINDOW;
 /// A lease outlasts the longest exchange by far: half a minute.
 const LEASE_MICROS: i64 = 30 * 1_000_000;
 
@@ -192,6 +192,9 @@ impl Errand<'_> {
         let stop = stop.min(from + LOOK_MAX);
         loop {
             for one in &found {
+                if self.sent >= IN_A_ROW_MAX {
+                    return self.release().await;
+                }
                 if self.one(one).await? == Going::Over {
                     return self.tidy().await;
                 }
@@ -205,6 +208,11 @@ impl Errand<'_> {
             found = feed::between(self.house, &reference, &row, (from, upto)).await?;
             from = upto;
         }
+        self.release().await
+    }
+
+    /// Notes how far it got, and lets others at it.
+    async fn release(&mut self) -> Result<(), FlowError> {
         self.cursor.leased_until = 0;
         self.house.store.webhook_move(&self.cursor, &self.lease, None).await?;
         self.tidy().await
@@ -220,8 +228,7 @@ impl Errand<'_> {
     async fn one(&mut self, found: &LogEvent) -> Result<Going, FlowError> {
         let (house, store) = (self.house, &self.house.store);
         let Some((reference, row)) = self.row().await? else {
-            self.cursor.leased_until = 0;
-            store.webhook_move(&self.cursor, &self.lease, None).await?;
+            self.release().await?;
             return Ok(Going::Over);
         };
         let message = feed::message(house, &reference, found).await?;

@@ -112,9 +112,8 @@ async fn sender(house: &House, event: &Event) -> Result<Option<PartyId>, FlowErr
     house.store.custody_fetch(&[event.home], &mut facts).await?;
     let (subject, at) = (unit_number(event.home), instant(event.happened_at));
     let chain = facts.chain(subject);
-    let is_it = |hold: &&&Hold| {
-        hold.at <= at && hold.kind.in_transit() && Some(hold.party) == event.party
-    };
+    let is_it =
+        |hold: &&&Hold| hold.at <= at && hold.kind.in_transit() && Some(hold.party) == event.party;
     Ok(chain.iter().rev().find(is_it).and_then(|hold| hold.from))
 }
 
