@@ -1,12 +1,12 @@
 //! The one file that calls others: a message is posted to where a party asked for it. Strangers
-//! choose the address, so it must lead to nobody who could not be reached from the internet as well.
+//! choose the address, so it leads to nobody who could not be reached from the internet as well.
 //!
-//! A name is resolved here, once; **every** address it has must be public, and the connection is made
-//! to one of exactly those, so a name that is answered differently the next time gains nothing. An
-//! address of this very machine is as closed as a private one. No
-//! redirect is followed and no proxy asked. Of the answer only the status is used: the rest is read
-//! to a small limit and thrown away, so nobody reads through this server what they cannot read
-//! themselves. What the operator allows by name ([`Reach::allowed`]) may be anywhere.
+//! A name is resolved here, once; **every** address it has must be public, and the connection is
+//! made to one of exactly those, so a name that is answered differently the next time gains
+//! nothing. An address of this very machine is as closed as a private one. No redirect is followed
+//! and no proxy asked. Of the answer only the status is used: the rest is read to a small limit
+//! and thrown away, so nobody reads through this server what they cannot read themselves. What the
+//! operator allows by name ([`Reach::allowed`]) may be anywhere.
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HOST, USER_AGENT};
@@ -198,9 +198,9 @@ impl Outbound {
     }
 }
 
-/// Whether an address is one of this machine's own, public as it may be: what comes from the machine
-/// itself passes no firewall. A route to oneself begins where it ends, and asking for it sends
-/// nothing.
+/// Whether an address is one of this machine's own, public as it may be: what comes from the
+/// machine itself passes no firewall. A route to oneself begins where it ends, and asking for it
+/// sends nothing.
 fn is_own(address: IpAddr) -> bool {
     let from: IpAddr = match address {
         IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),

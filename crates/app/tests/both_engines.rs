@@ -299,7 +299,7 @@ macro_rules! steps {
     };
 }
 
-const STEPS: [(&str, &str); 10] = steps![
+const STEPS: [(&str, &str); 11] = steps![
     "V1__spine",
     "V2__kit",
     "V3__code_like_sn",
@@ -309,7 +309,8 @@ const STEPS: [(&str, &str); 10] = steps![
     "V7__api_key_use",
     "V8__people",
     "V9__person",
-    "V10__recall"
+    "V10__recall",
+    "V11__webhook"
 ];
 const CITUS: &str = include_str!("../../../deploy/citus.sql");
 const PARTITIONS: u32 = 4;

@@ -48,9 +48,9 @@ const NOT_PUBLIC_V4: [(u32, u8); 15] = [
     (v4([224, 0, 0, 0]), 4),
     (v4([240, 0, 0, 0]), 4),
 ];
-/// Of the global unicast addresses of IPv6 (2000::/3) those that are none: protocol assignments with
-/// Teredo (2001::/23), documentation (2001:db8::/32, 3fff::/20), 6to4 (2002::/16), which leads to
-/// whatever IPv4 address it embeds.
+/// Of the global unicast addresses of IPv6 (2000::/3) those that are none: protocol assignments
+/// with Teredo (2001::/23), documentation (2001:db8::/32, 3fff::/20), 6to4 (2002::/16), which
+/// leads to whatever IPv4 address it embeds.
 const NOT_PUBLIC_V6: [(u128, u8); 4] =
     [(0x2001 << 112, 23), (0x2001_0db8 << 96, 32), (0x2002 << 112, 16), (0x3fff << 112, 20)];
 /// Global unicast, RFC 4291, 2.4.

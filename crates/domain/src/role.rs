@@ -188,6 +188,7 @@ mod tests {
             Scope::PeopleRead,
             Scope::CodesRead,
             Scope::PersonsRead,
+            Scope::WebhooksRead,
         ];
         assert!(Role::Auditor.scopes().iter().all(|scope| reading.contains(scope)));
     }

@@ -1,9 +1,9 @@
-//! Webhooks: which events a party may be told of unasked, when a failed delivery is tried again, and
-//! when it is over. Where one may be sent is in [`target`].
+//! Webhooks: which events a party may be told of unasked, when a failed delivery is tried again,
+//! and when it is over. Where one may be sent is in [`target`].
 //!
 //! **Who is told what.** The brand: every event of its own; records of its trail only where the
-//! webhook names them. Any other party: what goods were handed on, accepted or handed back where it,
-//! or a party below it, sent or receives them; and nothing else.
+//! webhook names them. Any other party: what goods were handed on, accepted or handed back where
+//! it, or a party below it, sent or receives them; and nothing else.
 
 pub mod target;
 
@@ -92,7 +92,8 @@ pub fn wants(kinds: &[String], kind: &str) -> bool {
     }
 }
 
-/// Whether a party may be told events of a kind at all: what it cannot be told it need not ask for.
+/// Whether a party may be told events of a kind at all: what it cannot be told it need not ask
+/// for.
 pub fn may_ask(tree: &PartyTree, party: PartyId, kind: &str) -> bool {
     let hands = Some(Audience::Hands);
     audience(kind).is_some() && (mandate::is_brand(tree, party) || audience(kind) == hands)

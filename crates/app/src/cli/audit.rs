@@ -35,8 +35,8 @@ pub struct Args {
     #[arg(long)]
     object: Option<String>,
     /// About this kind of object alone: product, party, site, territory, batch, api_key, code_key,
-    /// phone_key, recall, webhook, account, membership, invitation, dossier, proof, codes, alerts, reports,
-    /// person, people, audit, export, backup
+    /// phone_key, recall, webhook, account, membership, invitation, dossier, proof, codes, alerts,
+    /// reports, person, people, audit, export, backup
     #[arg(long)]
     kind: Option<String>,
     /// Records shown, the newest first

@@ -8,7 +8,7 @@ use super::log::Sealing;
 use super::outcome::FlowError;
 use super::reference::{Reference, code_key_label, key_ring};
 use super::scans::ScanQueue;
-use super::turns::{IMPORTS_MAX, Turns, WALKS_MAX};
+use super::turns::{ERRANDS_MAX, IMPORTS_MAX, Turns, WALKS_MAX};
 use super::webhooks::courier::Couriers;
 use crate::clock::Clock;
 use crate::geo::Geo;
@@ -82,6 +82,8 @@ pub struct House {
     pub walks: Turns,
     /// Files being taken over the network.
     pub imports: Turns,
+    /// Messages to webhooks sent by hand.
+    pub errands: Turns,
     /// What posts messages to others.
     pub outbound: Outbound,
     /// What this process delivered to webhooks.
@@ -156,6 +158,7 @@ impl House {
             key_uses: KeyUses::default(),
             walks: Turns::new(WALKS_MAX),
             imports: Turns::new(IMPORTS_MAX),
+            errands: Turns::new(ERRANDS_MAX),
             ring: ArcSwap::from_pointee(ring),
             master,
             reference: ArcSwap::from_pointee(reference),

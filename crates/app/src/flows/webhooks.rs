@@ -2,8 +2,8 @@
 //! decided in `domain::webhook`, read out of the log by [`feed`], brought by [`courier`].
 //!
 //! **Whose it is.** A webhook belongs to a party, the maker's own or one below it, and goes on when
-//! the key it was made with is withdrawn. It is told no more than that party may know. Its secret is
-//! told once and kept sealed; nothing it is told names a person.
+//! the key it was made with is withdrawn. It is told no more than that party may know. Its secret
+//! is told once and kept sealed; nothing it is told names a person.
 
 pub mod courier;
 mod feed;
@@ -303,6 +303,7 @@ pub async fn ping(house: &House, caller: &Caller, id: &str) -> Result<send::Atte
     caller.need(Scope::Webhooks)?;
     let reference = house.reference_now().await?;
     let row = within_reach(&reference, caller, id)?;
+    let _turn = house.errands.take(caller).await;
     send::send(house, &row, &feed::ping(house, &reference, &row)?).await
 }
 
@@ -326,6 +327,7 @@ pub async fn resend(
     let place = (before.position, before.position + 1);
     let found = feed::between(house, &reference, &row, place).await?.pop().ok_or_else(unknown)?;
     let message = feed::message(house, &reference, &found).await?;
+    let _turn = house.errands.take(caller).await;
     let attempt = send::send(house, &row, &message).await?;
     house.store.delivery_add(&attempt.row(&row.id, &message, 0)).await?;
     Ok(attempt)

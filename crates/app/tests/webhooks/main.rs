@@ -8,6 +8,7 @@ mod common;
 mod delivery;
 mod guard;
 mod place;
+mod serving;
 mod strangers;
 
 use common::World;
@@ -22,6 +23,8 @@ on_both! {
     a_lease_of_the_dead_ends,
     told_again_from_an_earlier_index,
     two_secrets_sign_while_they_overlap,
+    a_serving_process_brings_and_one_that_hangs_holds_up_no_other,
+    deliveries_are_kept_so_many_and_so_long,
     many_subjects_are_counted_and_numbers_of_ours_stay_here,
     a_redirect_is_not_followed_and_a_long_answer_not_read,
     a_target_that_is_not_on_the_internet_is_refused,
@@ -67,6 +70,14 @@ async fn told_again_from_an_earlier_index(world: &World) {
 
 async fn two_secrets_sign_while_they_overlap(world: &World) {
     delivery::rotation(world).await;
+}
+
+async fn a_serving_process_brings_and_one_that_hangs_holds_up_no_other(world: &World) {
+    serving::brings(world).await;
+}
+
+async fn deliveries_are_kept_so_many_and_so_long(world: &World) {
+    serving::bounded(world).await;
 }
 
 async fn many_subjects_are_counted_and_numbers_of_ours_stay_here(world: &World) {

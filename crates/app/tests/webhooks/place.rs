@@ -18,6 +18,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tower::ServiceExt;
 
 pub const WEBHOOKS: &str = "/api/v1/webhooks";
@@ -56,6 +57,8 @@ pub enum Says {
     Redirect,
     /// 200 and a body without end.
     Endless,
+    /// Nothing, until it is released.
+    Hang,
 }
 
 #[derive(Clone, Default)]
@@ -63,6 +66,8 @@ pub struct Receiver {
     came: Arc<Mutex<Vec<Came>>>,
     says: Arc<Mutex<VecDeque<Says>>>,
     always: Arc<Mutex<Option<u16>>>,
+    released: Arc<Notify>,
+    arrived: Arc<Notify>,
     pub address: Option<SocketAddr>,
 }
 
@@ -90,6 +95,18 @@ impl Receiver {
         *self.always.lock().expect("a lock") = status;
     }
 
+    /// Lets one that hangs be answered.
+    pub fn release(&self) {
+        self.released.notify_one();
+    }
+
+    /// Waits until so many came since the last time.
+    pub async fn until(&self, count: usize) {
+        while self.came.lock().expect("a lock").len() < count {
+            self.arrived.notified().await;
+        }
+    }
+
     /// What came since the last time.
     pub fn came(&self) -> Vec<Came> {
         std::mem::take(&mut *self.came.lock().expect("a lock"))
@@ -105,10 +122,15 @@ async fn take(
     let body = String::from_utf8(body.to_vec()).expect("text");
     let came = Came { path: uri.to_string(), headers, body };
     receiver.came.lock().expect("a lock").push(came);
+    receiver.arrived.notify_one();
     let always = *receiver.always.lock().expect("a lock");
     let next = receiver.says.lock().expect("a lock").pop_front();
     match next.unwrap_or(Says::Status(always.unwrap_or(200))) {
         Says::Status(status) => StatusCode::from_u16(status).expect("a status").into_response(),
+        Says::Hang => {
+            receiver.released.notified().await;
+            StatusCode::OK.into_response()
+        }
         Says::Redirect => (StatusCode::FOUND, [("location", "/elsewhere")]).into_response(),
         Says::Endless => {
             let more = || futures_util::future::ready(Some(Ok::<_, std::io::Error>(FILL)));

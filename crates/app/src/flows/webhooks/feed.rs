@@ -1,7 +1,7 @@
 //! What a webhook is told: events of the log that it wants and its party may know, each as a thin
-//! message. A message says what happened to what and when, by names that stand outside (trace code,
-//! SSCC, a paper's number) and never by a number of ours; who wants to know more asks the API with a
-//! key, and is shown what that key may see.
+//! message. A message says what happened to what and when, by names that stand outside (trace
+//! code, SSCC, a paper's number) and never by a number of ours; who wants to know more asks the
+//! API with a key, and is shown what that key may see.
 
 use super::super::custody::instant;
 use super::super::find::unit_number;
