@@ -121,6 +121,11 @@ async fn a_restored_store_sends_nothing_until_it_is_told_to() {
     delivery::restored(&World::sqlite().await).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_line_makes_tries_and_removes_one() {
+    serving::by_hand(&World::sqlite().await).await;
+}
+
 #[test]
 fn every_kind_of_the_ledger_is_in_the_table() {
     let text = include_str!("../../../store/src/event.rs");

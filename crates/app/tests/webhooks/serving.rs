@@ -1,7 +1,8 @@
 //! The jobs of a serving process, and what they leave behind.
 
+use crate::common::server::Place as Records;
 use crate::common::{World, sns, start};
-use crate::place::{Place, Says, WEBHOOKS, house, reach};
+use crate::place::{Place, Receiver, Says, WEBHOOKS, house, reach};
 use dossier::jobs;
 use serde_json::json;
 use store::webhook::DeliveryRow;
@@ -73,4 +74,42 @@ pub async fn bounded(world: &World) {
     assert_eq!(place.round().await, 1);
     assert!(gone(&format!("{:032}", 1_004)).await.is_ok_and(|row| row.is_none()));
     assert_eq!(place.deliveries(&id).await.len(), 1);
+}
+
+pub async fn by_hand(world: &World) {
+    let receiver = Receiver::start().await;
+    let host = receiver.address.expect("it listens").to_string();
+    let records = Records::new(&world.target, world.scratch.path());
+    let run = |args: &[&str]| records.command(args).output().expect("it runs");
+    let said = |args: &[&str]| records.run(args);
+    let url = receiver.url();
+    let refused = run(&["webhook", "add", &url, "--party", "BRAND"]);
+    let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!((refused.status.code(), why.contains("https://")), (Some(1), true), "{why}");
+    let allow = ["--webhook-allow", &host];
+    let add = ["webhook", "add", &url, "--party", "BRAND", "--kinds", "shipped,received"];
+    let made = said(&[&add[..], &allow].concat());
+    let words: Vec<_> = made.split_whitespace().collect();
+    let (id, secret) = (words[1].trim_end_matches('.'), words[words.len() - 1]);
+    assert!(secret.starts_with("whsec_"), "{made}");
+    let pinged = said(&[&["webhook", "ping", id][..], &allow].concat());
+    assert!(pinged.starts_with("taken: 200"), "{pinged}");
+    assert_eq!(receiver.came()[0].kind(), "ping");
+    let closed = run(&["webhook", "ping", id]);
+    assert_eq!(closed.status.code(), Some(4), "not without the operator's word");
+    assert!(String::from_utf8_lossy(&closed.stdout).starts_with("not taken: address"));
+    let listed = said(&["webhook", "list"]);
+    assert!(listed.contains(id) && listed.contains("shipped,received"), "{listed}");
+    assert!(!listed.contains(secret));
+    let changed = said(&["webhook", "change", id, "--kinds", "all", "--off"]);
+    assert!(changed.ends_with("is off\n"), "{changed}");
+    assert!(said(&["webhook", "list"]).contains(" all "));
+    assert!(said(&["webhook", "deliveries", id]).starts_with("at"));
+    let rotated = said(&["webhook", "rotate", id, "--overlap-hours", "0"]);
+    assert!(rotated.contains("whsec_") && !rotated.contains(secret), "{rotated}");
+    let unknown = run(&["webhook", "resend", id, "0"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    said(&["webhook", "remove", id]);
+    assert!(!said(&["webhook", "list"]).contains(id));
+    assert!(receiver.came().is_empty());
 }

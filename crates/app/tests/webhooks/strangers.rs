@@ -3,12 +3,14 @@
 use crate::common::{FACTORY, World, sns, sscc};
 use crate::place::{Place, WEBHOOKS};
 use dossier::files::{Format, Kind, Table};
+use dossier::flows::batches::{Mint, mint};
 use dossier::flows::import::{Importer, import, operator};
 use dossier::flows::masterdata::Taking;
 use dossier::flows::webhooks::{self, Order};
 use dossier::flows::{Scope, keys, ship};
 use serde_json::{Value, json};
 use std::io::Cursor;
+use store::reference::Purpose;
 
 pub async fn own_goods(world: &World) {
     world.make(&sns(0..4)).await;
@@ -100,6 +102,7 @@ pub async fn not_there(world: &World) {
     let other = operator(&place.house, Some("OTHER")).await.expect("there is the other brand");
     let other = keys::new_key(&place.house, other.brand, "OTHER", &[Scope::All], "").await;
     let strange = other.expect("a key");
+    hear_nothing(&place, &strange).await;
     let event = "0".repeat(32);
     let routes = [
         ("PATCH", format!("{WEBHOOKS}/{id}"), json!({"url": "https://evil.example.com/"})),
@@ -132,6 +135,26 @@ pub async fn not_there(world: &World) {
     let (status, _) =
         place.ask(&reader, ("DELETE", &format!("{WEBHOOKS}/{id}")), Value::Null).await;
     assert_eq!(status, 403);
+}
+
+/// Another brand's webhook for everything is told nothing of what happens here.
+async fn hear_nothing(place: &Place<'_>, strange: &str) {
+    let order = json!({"party": "OTHER", "url": place.receiver.url()});
+    let (status, made) = place.ask(strange, ("POST", WEBHOOKS), order).await;
+    assert_eq!(status, 201, "{made}");
+    let ours = operator(&place.house, Some("BRAND")).await.expect("our brand");
+    let range = Mint {
+        product: Some(place.house.reference_now().await.expect("rows").products(ours.brand)[0].id),
+        purpose: Purpose::Printed,
+        count: 5,
+        scratch: false,
+    };
+    mint(&place.house, &ours, range).await.expect("minted");
+    assert_eq!(place.round().await, 0);
+    assert!(place.receiver.came().is_empty());
+    let path = format!("{WEBHOOKS}/{}", made["id"].as_str().expect("an id"));
+    let (status, _) = place.ask(strange, ("DELETE", &path), Value::Null).await;
+    assert_eq!(status, 204);
 }
 
 pub async fn trail(world: &World) {
