@@ -54,6 +54,10 @@ SELECT create_distributed_table('case_unit', 'case_id', colocate_with => 'case_f
 SELECT create_distributed_table('account_session', 'digest', colocate_with => 'none');
 SELECT create_distributed_table('sign_in_wait', 'key', colocate_with => 'account_session');
 
+-- how far webhooks got and what became of deliveries, by the webhook
+SELECT create_distributed_table('webhook_cursor', 'webhook_id', colocate_with => 'none');
+SELECT create_distributed_table('webhook_delivery', 'webhook_id', colocate_with => 'webhook_cursor');
+
 -- (d) reference tables: small, on every worker
 SELECT create_reference_table('version');
 SELECT create_reference_table('retention_run');
@@ -70,6 +74,7 @@ SELECT create_reference_table('draw');
 SELECT create_reference_table('code_void');
 SELECT create_reference_table('code_key');
 SELECT create_reference_table('api_key');
+SELECT create_reference_table('webhook');
 SELECT create_reference_table('api_key_use');
 SELECT create_reference_table('account');
 SELECT create_reference_table('membership');

@@ -5,7 +5,9 @@
 
 use crate::flows::house::Settings;
 use crate::geo::GeoPaths;
+use crate::outbound::{Names, Reach};
 use clap::Args;
+use domain::webhook::target::Allowed;
 use std::path::{Path, PathBuf};
 use store::engine::{FILE_NAME, SqliteOptions, Target};
 
@@ -21,6 +23,8 @@ const BRAND: &str = "DOSSIER_BRAND";
 const HOST: &str = "DOSSIER_HOST";
 const HOTLINE: &str = "DOSSIER_HOTLINE";
 const LOG: &str = "DOSSIER_LOG";
+const WEBHOOK_ALLOW: &str = "DOSSIER_WEBHOOK_ALLOW";
+const WEBHOOK_CA: &str = "DOSSIER_WEBHOOK_CA";
 const GEO_XDB: &str = "DOSSIER_GEO_XDB";
 const GEO_XDB_LAYOUT: &str = "DOSSIER_GEO_XDB_LAYOUT";
 const GEO_MMDB: &str = "DOSSIER_GEO_MMDB";
@@ -65,6 +69,44 @@ pub struct GeoArgs {
     /// Your own address ranges: CSV cidr,region,network,note [env: DOSSIER_GEO_RANGES]
     #[arg(long, value_name = "FILE")]
     pub geo_ranges: Option<PathBuf>,
+}
+
+/// Where webhooks may be sent besides the internet.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Webhooks")]
+pub struct ReachArgs {
+    /// A host of your own network that webhooks may be sent to, in the clear too; may be given
+    /// several times [env: DOSSIER_WEBHOOK_ALLOW, separated by commas]
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = allowed, global = true)]
+    pub webhook_allow: Vec<Allowed>,
+    /// Certificates in PEM form that vouch for receivers besides those the system trusts
+    /// [env: DOSSIER_WEBHOOK_CA]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub webhook_ca: Option<PathBuf>,
+}
+
+fn allowed(text: &str) -> Result<Allowed, String> {
+    let form = "a host and a port such as hooks.corp.example:8443, without https://";
+    text.trim().parse().map_err(|_| form.to_owned())
+}
+
+impl ReachArgs {
+    /// Where webhooks may be sent.
+    ///
+    /// # Errors
+    /// A variable holds no host.
+    pub fn reach(&self) -> Result<Reach, ConfigError> {
+        let words = variable(WEBHOOK_ALLOW).filter(|_| self.webhook_allow.is_empty());
+        let words = words.unwrap_or_default();
+        let of = |word: &str| {
+            allowed(word).map_err(|form| ConfigError(format!("{WEBHOOK_ALLOW} takes {form}")))
+        };
+        let named = words.split(',').filter(|word| !word.trim().is_empty()).map(of);
+        let mut all = named.collect::<Result<Vec<_>, _>>()?;
+        all.extend(self.webhook_allow.iter().cloned());
+        let ca = self.webhook_ca.clone().or_else(|| variable(WEBHOOK_CA).map(PathBuf::from));
+        Ok(Reach { allowed: all, ca, names: Names::System })
+    }
 }
 
 /// Why a setting cannot be used: one sentence that says what to do.

@@ -1,17 +1,19 @@
 //! What a serving process does beside answering: writes down scans, uses of keys and sensitive
 //! reads, looks again at activations that late facts concern, notices what other processes changed
 //! in the reference rows, seals what was recorded into the log, forgets what may only be kept for a
-//! while, and rewrites telephone hashes under a new key.
+//! while, rewrites telephone hashes under a new key, and brings what was sealed to webhooks.
 //!
 //! Every job may be lost at any moment and run anywhere: nothing here holds state of its own.
 
 use crate::flows::people::sessions;
-use crate::flows::{House, api_keys, audit, expiry, later, log, persons, scans};
+use crate::flows::webhooks::courier::{self, Turn};
+use crate::flows::{FlowError, House, api_keys, audit, expiry, later, log, persons, scans};
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 
 /// How often gathered scans are written, a few at a time: 2,000 units each second, far more than a
 /// brand's customers look at.
@@ -32,6 +34,11 @@ const SESSIONS_EVERY: Duration = Duration::from_secs(600);
 
 /// How often what was recorded is sealed: a signed head is at most a second behind.
 const SEAL_EVERY: Duration = Duration::from_millis(500);
+
+/// How often webhooks are looked after.
+const WEBHOOKS_EVERY: Duration = Duration::from_millis(500);
+/// A message on its way may take so long after the signal; what is cut off is sent again.
+const WEBHOOKS_WITHIN: Duration = Duration::from_secs(2);
 
 /// Jobs at work.
 pub struct Jobs {
@@ -81,6 +88,9 @@ pub fn start(house: &Arc<House>) -> Jobs {
     tasks.spawn(repeat(SESSIONS_EVERY, stop_8, "sessions", house_8, |house| async move {
         sessions::forget(&house).await
     }));
+    if house.settings.webhooks {
+        tasks.spawn(couriers(stopped.clone(), Arc::clone(house)));
+    }
     Jobs { stop, tasks, house: Arc::clone(house) }
 }
 
@@ -110,7 +120,7 @@ async fn repeat<F, D>(
     job: F,
 ) where
     F: Fn(Arc<House>) -> D,
-    D: Future<Output = Result<(), crate::flows::FlowError>>,
+    D: Future<Output = Result<(), FlowError>>,
 {
     let mut failing = false;
     loop {
@@ -125,6 +135,88 @@ async fn repeat<F, D>(
                 tracing::warn!(job = name, %error, "a job failed and will be tried again");
             }
             Err(_) => {}
+        }
+    }
+}
+
+/// Brings to webhooks, several at a time: one that is slow holds up no other.
+async fn couriers(mut stop: watch::Receiver<bool>, house: Arc<House>) {
+    let mut errands = Errands { house, running: JoinSet::new(), busy: HashMap::new() };
+    let mut waiting: Vec<Turn> = Vec::new();
+    let mut failing = false;
+    loop {
+        let ended = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => break,
+            Some(ended) = errands.running.join_next_with_id() => Some(ended),
+            () = tokio::time::sleep(WEBHOOKS_EVERY), if waiting.is_empty() => None,
+        };
+        let failed = match ended {
+            Some(ended) => errands.ended(ended),
+            None => match courier::turns(&errands.house).await {
+                Ok(turns) => {
+                    waiting = turns;
+                    None
+                }
+                Err(error) => Some(error),
+            },
+        };
+        waiting.retain(|turn| !errands.begin(turn));
+        match failed {
+            Some(error) if !failing => {
+                failing = true;
+                tracing::warn!(job = "webhooks", %error, "a job failed and will be tried again");
+            }
+            Some(_) => {}
+            None => failing = false,
+        }
+    }
+    let last = async { while errands.running.join_next().await.is_some() {} };
+    if tokio::time::timeout(WEBHOOKS_WITHIN, last).await.is_err() {
+        tracing::info!("messages to webhooks were cut off; they are sent again");
+    }
+}
+
+/// Couriers on their way, and to which webhook of which brand.
+struct Errands {
+    house: Arc<House>,
+    running: JoinSet<Result<usize, FlowError>>,
+    busy: HashMap<Id, (String, i64)>,
+}
+
+impl Errands {
+    /// Sends a courier, or says that another must come back first.
+    fn begin(&mut self, turn: &Turn) -> bool {
+        let (webhook, brand) = (&turn.row.id, turn.row.brand);
+        if self.busy.values().any(|(id, _)| id == webhook) {
+            // It has its turn already.
+            return true;
+        }
+        let of_brand = self.busy.values().filter(|(_, of)| *of == brand).count();
+        if self.busy.len() >= courier::AT_ONCE_MAX || of_brand >= courier::AT_ONCE_OF_BRAND_MAX {
+            return false;
+        }
+        let (house, turn) = (Arc::clone(&self.house), turn.clone());
+        let (webhook, brand) = (webhook.clone(), brand);
+        let sent = self.running.spawn(async move { courier::bring(&house, turn).await });
+        self.busy.insert(sent.id(), (webhook, brand));
+        true
+    }
+
+    /// One came back, or was lost on the way: the lease of its webhook ends by itself.
+    fn ended(
+        &mut self,
+        ended: Result<(Id, Result<usize, FlowError>), JoinError>,
+    ) -> Option<FlowError> {
+        match ended {
+            Ok((id, result)) => {
+                self.busy.remove(&id);
+                result.err()
+            }
+            Err(error) => {
+                self.busy.remove(&error.id());
+                tracing::error!(%error, "a courier was lost");
+                None
+            }
         }
     }
 }

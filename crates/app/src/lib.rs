@@ -15,6 +15,7 @@ pub mod geo;
 pub mod guest;
 pub mod jobs;
 pub mod machine;
+pub mod outbound;
 pub mod pages;
 pub mod passwords;
 pub mod rules;

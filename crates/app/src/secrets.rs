@@ -218,6 +218,24 @@ impl Secrets {
         Ok(PersonKey(Zeroizing::new(key)))
     }
 
+    /// Seals what a webhook signs with, for that webhook alone.
+    pub fn seal_webhook(&self, id: &str, secret: &[u8]) -> Result<Vec<u8>, SecretsError> {
+        seal(&self.webhooks(), id, secret)
+    }
+
+    /// Opens what [`Secrets::seal_webhook`] sealed.
+    pub fn open_webhook(
+        &self,
+        id: &str,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, SecretsError> {
+        open(&self.webhooks(), id, sealed)
+    }
+
+    fn webhooks(&self) -> Zeroizing<[u8; KEY_BYTES]> {
+        derive(&self.root, "dossier webhooks v1")
+    }
+
     /// Encrypts a side row that is erasable.
     pub fn seal(&self, label: &str, text: &[u8]) -> Result<Vec<u8>, SecretsError> {
         seal(&self.observations, label, text)

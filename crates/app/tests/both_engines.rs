@@ -327,7 +327,7 @@ macro_rules! steps {
     };
 }
 
-const STEPS: [(&str, &str); 12] = steps![
+const STEPS: [(&str, &str); 13] = steps![
     "V1__spine",
     "V2__kit",
     "V3__code_like_sn",
@@ -339,7 +339,8 @@ const STEPS: [(&str, &str); 12] = steps![
     "V9__person",
     "V10__recall",
     "V11__sale",
-    "V12__case"
+    "V12__case",
+    "V13__webhook"
 ];
 const CITUS: &str = include_str!("../../../deploy/citus.sql");
 const PARTITIONS: u32 = 4;

@@ -16,7 +16,7 @@ async fn operations(anyone: &Client) -> Vec<(String, String, Map<String, Value>)
         let filled = filled.replace("{sscc}", "106901234500000010").replace("{file}", "x.svg");
         let filled = filled.replace("{old}", "1").replace("{new}", "1").replace("{*tile}", "0/000");
         let filled = filled.replace("{code}", "SN0001").replace("{shipment_no}", "S1");
-        let filled = filled.replace("{gtin}", "6929141700010");
+        let filled = filled.replace("{gtin}", "6929141700010").replace("{event}", "0");
         assert!(!filled.contains('{'), "{path}: a parameter this test does not fill in");
         for (method, operation) in item.as_object().expect("operations") {
             let operation = operation.as_object().expect("an operation").clone();

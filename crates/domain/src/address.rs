@@ -1,4 +1,5 @@
-//! Ranges of network addresses: which proxies are believed, from where a key may be used.
+//! Ranges of network addresses: which proxies are believed, from where a key may be used; and which
+//! addresses are anybody's on the internet, so that a server may be sent there by strangers.
 //!
 //! An address here is a value out of `core`; nothing is opened or asked.
 
@@ -25,6 +26,62 @@ pub fn household(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => lowest(v6.into(), 64),
         v4 => v4,
+    }
+}
+
+/// IPv4 that is not forwarded on the internet (IANA special-purpose registry, RFC 6890), multicast
+/// and what is reserved.
+const NOT_PUBLIC_V4: [(u32, u8); 15] = [
+    (v4([0, 0, 0, 0]), 8),
+    (v4([10, 0, 0, 0]), 8),
+    (v4([100, 64, 0, 0]), 10),
+    (v4([127, 0, 0, 0]), 8),
+    (v4([169, 254, 0, 0]), 16),
+    (v4([172, 16, 0, 0]), 12),
+    (v4([192, 0, 0, 0]), 24),
+    (v4([192, 0, 2, 0]), 24),
+    (v4([192, 88, 99, 0]), 24),
+    (v4([192, 168, 0, 0]), 16),
+    (v4([198, 18, 0, 0]), 15),
+    (v4([198, 51, 100, 0]), 24),
+    (v4([203, 0, 113, 0]), 24),
+    (v4([224, 0, 0, 0]), 4),
+    (v4([240, 0, 0, 0]), 4),
+];
+/// Of the global unicast addresses of IPv6 (2000::/3) those that are none: protocol assignments
+/// with Teredo (2001::/23), documentation (2001:db8::/32, 3fff::/20), 6to4 (2002::/16), which
+/// leads to whatever IPv4 address it embeds.
+const NOT_PUBLIC_V6: [(u128, u8); 4] =
+    [(0x2001 << 112, 23), (0x2001_0db8 << 96, 32), (0x2002 << 112, 16), (0x3fff << 112, 20)];
+/// Global unicast, RFC 4291, 2.4.
+const GLOBAL_V6: (u128, u8) = (0x2000 << 112, 3);
+/// IPv4 behind a translator, `64:ff9b::/96` (RFC 6052, 2.1): as public as what it embeds.
+const TRANSLATED_V4: (u128, u8) = (0x0064_ff9b << 96, 96);
+
+const fn v4(parts: [u8; 4]) -> u32 {
+    u32::from_be_bytes(parts)
+}
+
+/// Whether an address is a machine's on the internet, and not one of a private network, this
+/// machine, the link, a group, a document or a protocol. What embeds an IPv4 address is judged by
+/// that, or is not public at all.
+#[must_use]
+pub fn is_public(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            let bits = v4.to_bits();
+            let lies_in = |(low, width): &(u32, u8)| (bits ^ low) >> (32 - u32::from(*width)) == 0;
+            !NOT_PUBLIC_V4.iter().any(lies_in)
+        }
+        IpAddr::V6(v6) => {
+            let bits = v6.to_bits();
+            let lies_in =
+                |(low, width): &(u128, u8)| (bits ^ low) >> (128 - u32::from(*width)) == 0;
+            if lies_in(&TRANSLATED_V4) {
+                return is_public(Ipv4Addr::from_bits(bits as u32).into());
+            }
+            lies_in(&GLOBAL_V6) && !NOT_PUBLIC_V6.iter().any(lies_in)
+        }
     }
 }
 
@@ -136,6 +193,85 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_on_the_internet_is_not_public() {
+        let not = [
+            "0.0.0.0",
+            "0.1.2.3",
+            "10.0.0.1",
+            "10.255.255.255",
+            "100.64.0.1",
+            "100.127.255.255",
+            "127.0.0.1",
+            "127.255.255.254",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.8",
+            "192.0.2.1",
+            "192.88.99.1",
+            "192.168.1.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.7",
+            "203.0.113.9",
+            "224.0.0.1",
+            "239.255.255.255",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::127.0.0.1",
+            "::ffff:127.0.0.1",
+            "::ffff:169.254.169.254",
+            "64:ff9b::7f00:1",
+            "64:ff9b::a00:1",
+            "64:ff9b:1::1",
+            "100::1",
+            "2001::1",
+            "2001:10::1",
+            "2001:db8::1",
+            "2002:7f00:1::1",
+            "2002:808:808::1",
+            "3fff::1",
+            "5f00::1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
+        ];
+        for text in not {
+            assert!(!is_public(ip(text)), "{text}");
+        }
+        let public = [
+            "1.1.1.1",
+            "8.8.8.8",
+            "9.255.255.255",
+            "11.0.0.0",
+            "100.63.255.255",
+            "100.128.0.0",
+            "126.255.255.255",
+            "128.0.0.1",
+            "169.253.255.255",
+            "172.15.255.255",
+            "172.32.0.0",
+            "192.167.255.255",
+            "192.169.0.0",
+            "198.17.255.255",
+            "198.20.0.0",
+            "223.255.255.255",
+            "::ffff:8.8.8.8",
+            "64:ff9b::808:808",
+            "2001:200::1",
+            "2400:3200::1",
+            "2606:4700::1111",
+        ];
+        for text in public {
+            assert!(is_public(ip(text)), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_range_is_refused() {
         let wrong = [
             "",
@@ -169,6 +305,28 @@ mod tests {
             prop_assert_eq!(range.contains(other.into()), agree);
             prop_assert!(range.contains(from.into()));
             prop_assert_eq!(range.to_string().parse::<Prefix>(), Ok(range));
+        }
+
+        #[test]
+        fn an_address_is_as_public_however_it_is_written(bits in any::<u32>()) {
+            let v4 = Ipv4Addr::from_bits(bits);
+            let translated = Ipv6Addr::from_bits(0x0064_ff9b << 96 | u128::from(bits));
+            prop_assert_eq!(is_public(v4.into()), is_public(v4.to_ipv6_mapped().into()));
+            prop_assert_eq!(is_public(v4.into()), is_public(translated.into()));
+            // What the standard library knows of is never public.
+            let known = v4.is_private() || v4.is_loopback() || v4.is_link_local()
+                || v4.is_multicast() || v4.is_broadcast() || v4.is_documentation();
+            prop_assert!(!(known && is_public(v4.into())), "{}", v4);
+        }
+
+        #[test]
+        fn of_ipv6_only_global_unicast_is_public(bits in any::<u128>(), forced in any::<bool>()) {
+            let bits = if forced { (bits >> 3) | 1 << 125 } else { bits };
+            let v6 = Ipv6Addr::from_bits(bits);
+            prop_assume!(v6.to_ipv4_mapped().is_none() && bits >> 32 != 0x0064_ff9b << 64);
+            let known = v6.is_loopback() || v6.is_multicast() || v6.is_unique_local()
+                || v6.is_unicast_link_local() || v6.is_unspecified();
+            prop_assert!(!is_public(v6.into()) || (bits >> 125 == 1 && !known), "{}", v6);
         }
 
         #[test]

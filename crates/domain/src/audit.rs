@@ -7,7 +7,7 @@
 use crate::id::BrandId;
 
 /// Fields in which a person could be found, or which are secrets: their values are in no record.
-pub const PERSONAL: [&str; 9] = [
+pub const PERSONAL: [&str; 10] = [
     "address",
     "phone",
     "point",
@@ -17,6 +17,7 @@ pub const PERSONAL: [&str; 9] = [
     "password",
     "second_factor",
     "recovery_codes",
+    "url",
 ];
 
 /// Characters of a value that a record holds; of a longer one it holds the beginning.

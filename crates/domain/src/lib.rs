@@ -45,3 +45,4 @@ pub mod totp;
 pub mod trace_clock;
 pub mod verdict;
 pub mod warranty;
+pub mod webhook;

@@ -74,6 +74,11 @@ refusals! {
     UnknownBatch "unknown_batch" NotFound "no batch has this number; list them with the batch page";
     /// No such API key, or none the caller may see.
     UnknownKey "unknown_key" NotFound "no key has this id; list the keys";
+    /// No such webhook, or none the caller may see.
+    UnknownWebhook "unknown_webhook" NotFound "no webhook has this id; list the webhooks";
+    /// The webhook's log of deliveries does not hold the event.
+    UnknownDelivery "unknown_delivery" NotFound
+        "nothing of this event is in the webhook's deliveries; have it go on from an earlier index";
     /// No such person, or none of the caller's brand.
     UnknownPerson "unknown_person" NotFound "no person has this id or telephone here";
     /// No such account, or none the caller may see.
@@ -121,6 +126,9 @@ refusals! {
         "this code is a site of another party, and a site stays with its party; take another code";
     /// The API key is good no more.
     KeyOver "key_over" Conflict "the key is withdrawn or expired; make a new one";
+    /// The party has as many webhooks as one may.
+    WebhooksFull "webhooks_full" Conflict
+        "the party has as many webhooks as one may; remove one, or give one more kinds of events";
     /// A legal hold keeps a person's data.
     PersonHeld "person_held" Conflict
         "a legal hold keeps this person's data from use and from being erased; release it first";

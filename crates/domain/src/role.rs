@@ -76,16 +76,24 @@ impl Role {
     pub fn scopes(self) -> &'static [Scope] {
         use Scope::{
             All, Audit, Cases, CodesRead, Export, Keys, KeysRead, Lifecycle, Master, People,
-            PeopleRead, PersonsRead, Produce, Read, Ship, Verify,
+            PeopleRead, PersonsRead, Produce, Read, Ship, Verify, WebhooksRead,
         };
         match self {
             Self::Owner | Self::Admin => &[All, Keys, People],
             Self::Quality => &[Verify, Produce, Lifecycle, Read],
             Self::ChannelManager => &[Verify, Master, Ship, Read, Cases],
             Self::AfterSales => &[Verify, Lifecycle, Read],
-            Self::Auditor => {
-                &[Verify, Read, Audit, Export, KeysRead, PeopleRead, CodesRead, PersonsRead]
-            }
+            Self::Auditor => &[
+                Verify,
+                Read,
+                Audit,
+                Export,
+                KeysRead,
+                PeopleRead,
+                CodesRead,
+                PersonsRead,
+                WebhooksRead,
+            ],
             Self::LineOperator => &[Verify, Produce],
             Self::Warehouse => &[Verify, Ship, Read],
             Self::Finance | Self::Desk => &[Verify, Read],
@@ -180,6 +188,7 @@ mod tests {
             Scope::PeopleRead,
             Scope::CodesRead,
             Scope::PersonsRead,
+            Scope::WebhooksRead,
         ];
         assert!(Role::Auditor.scopes().iter().all(|scope| reading.contains(scope)));
     }

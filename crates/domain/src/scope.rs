@@ -46,11 +46,15 @@ pub enum Scope {
     PersonsRead,
     /// Open, work on and close cases; of a party, answer those about it.
     Cases,
+    /// Make, change and remove webhooks, and have them tried.
+    Webhooks,
+    /// List webhooks and what was delivered to them.
+    WebhooksRead,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::All,
         Self::Verify,
         Self::Activate,
@@ -72,6 +76,8 @@ impl Scope {
         Self::CodesRead,
         Self::PersonsRead,
         Self::Cases,
+        Self::Webhooks,
+        Self::WebhooksRead,
     ];
 
     /// The word in keys and documents.
@@ -98,6 +104,8 @@ impl Scope {
             Self::CodesRead => "codes:read",
             Self::PersonsRead => "persons:read",
             Self::Cases => "cases",
+            Self::Webhooks => "webhooks",
+            Self::WebhooksRead => "webhooks:read",
         }
     }
 
@@ -114,6 +122,7 @@ impl Scope {
             Self::People => Some(Self::PeopleRead),
             Self::Mint => Some(Self::CodesRead),
             Self::Persons => Some(Self::PersonsRead),
+            Self::Webhooks => Some(Self::WebhooksRead),
             _ => None,
         };
         self == other || read == Some(other) || (self == Self::All && !other.is_named())
@@ -154,6 +163,7 @@ mod tests {
             (Scope::People, Scope::PeopleRead),
             (Scope::Mint, Scope::CodesRead),
             (Scope::Persons, Scope::PersonsRead),
+            (Scope::Webhooks, Scope::WebhooksRead),
         ] {
             assert!(change.covers(read), "{change:?}");
             let covered = Scope::ALL.into_iter().filter(|scope| read.covers(*scope));

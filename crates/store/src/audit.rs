@@ -154,6 +154,7 @@ pub fn named(change: &ReferenceChange) -> Option<&'static str> {
         ReferenceChange::Batch(_) | ReferenceChange::Void(_) => Some("batch"),
         ReferenceChange::ApiKey(_) => Some("api_key"),
         ReferenceChange::Recall(_) => Some("recall"),
+        ReferenceChange::Webhook(_) | ReferenceChange::WebhookRemoved(_) => Some("webhook"),
         ReferenceChange::CodeKey(_) | ReferenceChange::CodeKeyRewrapped(_) => Some("code_key"),
         ReferenceChange::DrawStart(..) | ReferenceChange::CodeLikeSn => None,
     }
@@ -169,6 +170,7 @@ fn code(change: &ReferenceChange) -> Option<String> {
         ReferenceChange::Batch(b) => Some(b.id.to_string()),
         ReferenceChange::ApiKey(k) => Some(k.id.clone()),
         ReferenceChange::Recall(r) => Some(r.id.to_string()),
+        ReferenceChange::Webhook(w) | ReferenceChange::WebhookRemoved(w) => Some(w.id.clone()),
         ReferenceChange::CodeKey(k) | ReferenceChange::CodeKeyRewrapped(k) => {
             Some(k.epoch.to_string())
         }

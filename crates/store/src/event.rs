@@ -431,13 +431,14 @@ pub enum Body {
         code: String,
         /// What differs; nothing where the change is all that is to be said.
         fields: Vec<FieldRow>,
-        /// `product`, `party`, `site`, `territory`, `batch`, `api_key`, `code_key`, `brand`.
+        /// `product`, `party`, `site`, `territory`, `batch`, `api_key`, `code_key`, `brand`,
+        /// `webhook`.
         object: String,
         /// The observation that holds the address it came from, hex.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         observation: Option<String>,
         /// `created`, `changed`, `minted`, `exported`, `delivered`, `voided`, `rotated`, `revoked`,
-        /// `rewrapped`, `opened`, `closed`.
+        /// `rewrapped`, `opened`, `closed`, `removed`, `switched_off`.
         verb: String,
     },
     /// The unit starts over: a return, a refurbishment, a replacement.

@@ -28,6 +28,7 @@ pub mod scan;
 pub mod search;
 pub mod trace;
 pub mod unit;
+pub mod webhook;
 
 use canonical::BlindKey;
 use engine::{Engine, EngineError, Migration, Target, WriteError};
@@ -47,6 +48,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "V10__recall",
     "V11__sale",
     "V12__case",
+    "V13__webhook",
 ];
 
 /// Everything recorded, on one engine.
@@ -141,6 +143,7 @@ impl Store {
             search::STATEMENTS,
             trace::STATEMENTS,
             unit::STATEMENTS,
+            webhook::STATEMENTS,
         ]
         .concat()
     }

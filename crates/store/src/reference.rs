@@ -4,6 +4,7 @@
 
 use crate::engine::{DecodeError, Row, Step, Value};
 use crate::recall::{self, RecallRow};
+use crate::webhook::WebhookRow;
 use crate::{Store, StoreError, product};
 use domain::id::{BatchId, BrandId, PartyId, SiteId, TerritoryId};
 use domain::organisation::Uscc;
@@ -252,6 +253,10 @@ pub enum ReferenceChange {
     CodeKeyRewrapped(CodeKeyRow),
     /// A new or changed recall.
     Recall(RecallRow),
+    /// A new or changed webhook.
+    Webhook(WebhookRow),
+    /// A webhook that is no more.
+    WebhookRemoved(WebhookRow),
     /// From now on a serial number may have the form of a trace code.
     CodeLikeSn,
 }
@@ -281,6 +286,8 @@ pub struct ReferenceRows {
     pub code_keys: Vec<CodeKeyRow>,
     /// Recalls, by number.
     pub recalls: Vec<RecallRow>,
+    /// Webhooks.
+    pub webhooks: Vec<WebhookRow>,
     /// Whether any serial number has the form of a trace code.
     pub code_like_sn: bool,
 }
@@ -481,6 +488,8 @@ impl ReferenceChange {
     /// The statements that write the row.
     pub(crate) fn steps(&self, steps: &mut Vec<Step>) {
         let (sql, params): (_, Vec<Value>) = match self {
+            Self::Webhook(w) => return steps.extend(w.put()),
+            Self::WebhookRemoved(w) => return steps.extend(w.removal()),
             Self::Brand(b) => (BRAND_PUT, vec![b.id.into(), (&b.code).into(), text(b)]),
             Self::Party(p) => (
                 PARTY_PUT,

@@ -84,8 +84,9 @@ pub struct AuditReply {
     pub actor: String,
     /// Code of the party it acted for.
     pub party_code: Option<String>,
-    /// `created`, `changed`, `minted`, `exported`, `delivered`, `voided`, `revoked`, `rewrapped`,
-    /// `corrected`, `agreed`, `unbound`, `erased`, `held`, `released`, `read`, `dropped`.
+    /// `created`, `changed`, `minted`, `exported`, `delivered`, `voided`, `rotated`, `revoked`,
+    /// `rewrapped`, `opened`, `closed`, `removed`, `switched_off`, `corrected`, `agreed`,
+    /// `unbound`, `erased`, `held`, `released`, `read`, `dropped`.
     pub verb: String,
     /// What kind of object.
     pub kind: String,

@@ -73,6 +73,15 @@ fn own(own: &gauges::Own, text: &mut String) {
     let age = "Since this process last saw everything sealed and the head signed";
     let seconds = format!("{:.3}", own.sealed_ago.as_secs_f64());
     one(text, ("dossier_log_head_age_seconds", "gauge"), age, seconds);
+    let name = "dossier_webhook_messages_total";
+    head(text, name, "counter", "Messages to webhooks this process sent, by what became of them");
+    line(text, format_args!("{name}{{outcome=\"delivered\"}}"), own.webhooks.delivered);
+    line(text, format_args!("{name}{{outcome=\"failed\"}}"), own.webhooks.failed);
+    let given_up = "Events that were given up for a webhook";
+    one(text, ("dossier_webhook_given_up_total", "counter"), given_up, own.webhooks.given_up);
+    let off = "Webhooks that this process switched off because of failures";
+    let name = "dossier_webhook_switched_off_total";
+    one(text, (name, "counter"), off, own.webhooks.switched_off);
     match own.load {
         Load::Lite { log_pages } => {
             let about = "Pages of 4 KiB in SQLite's write-ahead log";
@@ -100,6 +109,13 @@ fn store(waiting: Option<gauges::Waiting>, text: &mut String) {
     let about = "How long the first job of the outbox is overdue";
     let late = format!("{:.3}", waiting.outbox_late.as_secs_f64());
     one(text, ("dossier_outbox_late_seconds", "gauge"), about, late);
+    let (name, standing) = ("dossier_webhooks", waiting.webhooks);
+    head(text, name, "gauge", "Webhooks, by how they stand");
+    line(text, format_args!("{name}{{state=\"active\"}}"), standing.active);
+    line(text, format_args!("{name}{{state=\"retrying\"}}"), standing.retrying);
+    line(text, format_args!("{name}{{state=\"off\"}}"), standing.off);
+    let about = "Entries of the log that the webhook furthest behind has not looked at";
+    one(text, ("dossier_webhook_behind_entries", "gauge"), about, standing.behind);
 }
 
 fn process(process: &Process, text: &mut String) {

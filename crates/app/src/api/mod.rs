@@ -50,6 +50,7 @@ pub mod tls;
 mod units;
 mod verdicts;
 mod verify;
+mod webhooks;
 
 pub use error::Problem;
 pub use gate::{Asker, ClientAddress, Gate, Peer, client_of};

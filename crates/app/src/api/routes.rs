@@ -5,7 +5,7 @@ use super::gate::{self, Gate};
 use super::{
     ServeOptions, account, activations, audit, batches, bulk, cases, catalogue, compliance, export,
     headers, keys, log, metrics, movements, openapi, packs, people, persons, proofs, recalls,
-    reports, retention, rows, search, session, units, verify,
+    reports, retention, rows, search, session, units, verify, webhooks,
 };
 use crate::flows::House;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -78,6 +78,7 @@ fn version_1() -> OpenApiRouter<Arc<House>> {
         .routes(routes!(keys::rotate_key))
         .routes(routes!(keys::revoke_key))
         .merge(people_1())
+        .merge(webhooks_1())
         .routes(routes!(log::prove_history))
         .routes(routes!(log::show_checkpoint))
         .routes(routes!(log::show_log_key))
@@ -115,6 +116,17 @@ fn people_1() -> OpenApiRouter<Arc<House>> {
         .routes(routes!(account::confirm_totp))
         .routes(routes!(account::remove_totp))
         .routes(routes!(account::renew_recovery_codes))
+}
+
+/// Those of webhooks.
+fn webhooks_1() -> OpenApiRouter<Arc<House>> {
+    OpenApiRouter::new()
+        .routes(routes!(webhooks::list_webhooks, webhooks::make_webhook))
+        .routes(routes!(webhooks::change_webhook, webhooks::remove_webhook))
+        .routes(routes!(webhooks::rotate_webhook))
+        .routes(routes!(webhooks::ping_webhook))
+        .routes(routes!(webhooks::list_deliveries))
+        .routes(routes!(webhooks::resend_delivery))
 }
 
 /// Bulk routes: their bodies are read as they come, so no limit holds for the whole of them; each

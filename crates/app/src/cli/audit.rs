@@ -35,8 +35,8 @@ pub struct Args {
     #[arg(long)]
     object: Option<String>,
     /// About this kind of object alone: product, party, site, territory, batch, api_key, code_key,
-    /// phone_key, recall, case, account, membership, invitation, dossier, proof, codes, alerts,
-    /// cases, reports, person, people, audit, export, backup
+    /// phone_key, recall, case, webhook, account, membership, invitation, dossier, proof, codes,
+    /// alerts, cases, reports, person, people, audit, export, backup
     #[arg(long)]
     kind: Option<String>,
     /// Records shown, the newest first
@@ -185,6 +185,9 @@ fn verb(lang: Lang, word: &str) -> &str {
         "messaged" => "致函",
         "answered" => "答复",
         "reopened" => "重新开启",
+        "rotated" => "更换",
+        "removed" => "移除",
+        "switched_off" => "停用",
         other => other,
     };
     if lang == Lang::Zh { zh } else { word }
@@ -216,6 +219,7 @@ fn kind(lang: Lang, word: &str) -> &str {
         "backup" => "备份",
         "export" => "监管导出",
         "recall" => "召回",
+        "webhook" => "事件推送",
         "looks" => "查看记录",
         other => other,
     };

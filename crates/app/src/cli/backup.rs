@@ -95,6 +95,13 @@ pub async fn restore(global: &Global, args: RestoreArgs) -> Result<Exit, Fault> 
         restored.keys,
         restored.rebuild.events
     ))?;
+    if restored.webhooks_off > 0 {
+        term::print(&format!(
+            "{} webhooks are switched off: when the old store sends no more, switch each on with \
+             dossier webhook change ID --on\n",
+            restored.webhooks_off
+        ))?;
+    }
     Ok(if agrees { Exit::Done } else { Exit::No })
 }
 

@@ -44,7 +44,7 @@ pub struct NewArgs {
     party: String,
     /// all, or some of: verify activation activation:app activation:attested master mint
     /// produce ship lifecycle read persons audit export keys people keys:read people:read
-    /// codes:read persons:read cases
+    /// codes:read persons:read cases webhooks webhooks:read
     #[arg(long, value_delimiter = ',', required = true, value_parser = scope)]
     scopes: Vec<Scope>,
     /// What it is for

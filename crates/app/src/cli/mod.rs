@@ -34,6 +34,7 @@ mod serve;
 mod show;
 mod term;
 mod verify;
+mod webhook;
 mod words;
 
 use crate::config::{self, Global};
@@ -90,6 +91,8 @@ enum Command {
     /// API keys
     #[command(subcommand)]
     Key(key::Command),
+    /// Where messages about events go
+    Webhook(webhook::Args),
     /// The code key ring
     #[command(subcommand)]
     Keys(keys::Command),
@@ -190,6 +193,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Fault> {
         Command::Retention => retention::run(global).await,
         Command::Geo(args) => geo::run(args),
         Command::Key(command) => key::run(global, command).await,
+        Command::Webhook(args) => webhook::run(global, args).await,
         Command::Keys(command) => keys::run(global, command).await,
         Command::Batch(command) => batch::run(global, command).await,
         Command::Brand(command) => brand::run(global, command).await,

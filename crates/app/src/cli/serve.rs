@@ -3,7 +3,7 @@
 use super::{Exit, Fault, open};
 use crate::api::tls::Tls;
 use crate::api::{self, ServeOptions};
-use crate::config::{GeoArgs, Global};
+use crate::config::{GeoArgs, Global, ReachArgs};
 use crate::flows::house::Settings;
 use crate::flows::people::set_up;
 use crate::flows::{House, scans};
@@ -78,8 +78,22 @@ pub struct Args {
     /// Whether brands may sign up by themselves, under /sign-up
     #[arg(long, value_enum, default_value_t = SignUp::Closed)]
     sign_up: SignUp,
+    /// Whether this process sends to webhooks
+    #[arg(long, value_enum, default_value_t = Webhooks::On)]
+    webhooks: Webhooks,
+    #[command(flatten)]
+    reach: ReachArgs,
     #[command(flatten)]
     geo: GeoArgs,
+}
+
+/// Whether a process sends to webhooks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Webhooks {
+    /// As they come
+    On,
+    /// Nothing: they go on where they stopped once a process sends again
+    Off,
 }
 
 /// Whether brands may sign up.
@@ -95,7 +109,9 @@ pub enum SignUp {
 pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     let geo = Geo::load(&args.geo.paths())?;
     let sign_up = args.sign_up == SignUp::Open;
-    let settings = Settings { sign_up, ..global.settings(args.hotline.as_deref())? };
+    let (webhooks, reach) = (args.webhooks == Webhooks::On, args.reach.reach()?);
+    let settings = global.settings(args.hotline.as_deref())?;
+    let settings = Settings { sign_up, webhooks, reach, ..settings };
     let house = Arc::new(open::house_with(global, geo, settings).await?);
     let tls = match (&args.tls_cert, &args.tls_key) {
         (Some(certificate), Some(key)) => Some(Arc::new(open_tls(certificate, key)?)),

@@ -155,6 +155,8 @@ struct SealedKey {
 pub struct Restored {
     /// Keys sealed anew.
     pub keys: usize,
+    /// Webhooks switched off: the store that was backed up may be sending to them still.
+    pub webhooks_off: usize,
     /// Whether the projections are what the ledger says.
     pub rebuild: RebuildReport,
 }
@@ -221,6 +223,7 @@ pub async fn restore(
         other => other?,
     };
     sound(&store).await?;
+    let webhooks_off = switch_webhooks_off(&store).await?;
     let rebuild = store::rebuild::check(&store, &partial.0).await?;
     store.close().await;
     drop(store);
@@ -231,7 +234,7 @@ pub async fn restore(
     })?;
     let synced = std::fs::File::open(&to).and_then(|f| f.sync_all());
     synced.and_then(|()| std::fs::File::open(data_dir)?.sync_all()).map_err(|e| file(&to, &e))?;
-    Ok(Restored { keys, rebuild })
+    Ok(Restored { keys, webhooks_off, rebuild })
 }
 
 /// Writes the sealed keys alone into a new file, for stores that are backed up by other tools.
@@ -310,6 +313,22 @@ async fn change_keys(
         }
     }
     Err(FlowError::Busy.into())
+}
+
+/// A restored store begins with every webhook off: what it would send was sent already, or is being
+/// sent by the store it is a copy of.
+async fn switch_webhooks_off(store: &Store) -> Result<usize, BackupError> {
+    let rows = store.reference_load().await?;
+    let active: Vec<_> = rows.webhooks.into_iter().filter(|row| row.is_active).collect();
+    let count = active.len();
+    if count > 0 {
+        let relies_on = vec![Relied::Reference(rows.version)];
+        let mut commit = Commit { relies_on, ..Commit::default() };
+        let stamps = changes::stamps_from(Clock::System.now());
+        changes::add_webhooks_off(active, stamps, &mut commit);
+        store.commit(&commit).await?;
+    }
+    Ok(count)
 }
 
 async fn open(dir: &Path) -> Result<Store, BackupError> {

@@ -13,6 +13,7 @@ use domain::party::{Party, Site};
 use domain::product::Product;
 use domain::refusal::{Refusal, Refused};
 use domain::retention::Kept;
+use domain::webhook::target::Target;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use std::collections::HashMap;
@@ -22,9 +23,13 @@ use store::commit::{Commit, Observation};
 use store::event::{Body, Event, FieldRow};
 use store::recall::RecallRow;
 use store::reference::{BatchState, ReferenceChange, TerritoryRow};
+use store::webhook::WebhookRow;
 
 /// Under which label the address of a request is sealed.
 pub(super) const ADDRESS_LABEL: &str = "dossier audit address v1";
+
+/// Why a webhook of a restored store is off.
+const RESTORED: &str = "restored";
 
 /// Who changes or reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,11 +104,15 @@ pub(super) fn add(
             None => words.before(change),
         };
         fresh_count += usize::from(before.is_none());
-        let verb = verb(change, before.is_some());
+        let known = before.is_some();
         // A range of codes is told by itself: the batch it lies in stays what it is.
         let fields = match change {
             ReferenceChange::Void(_) => differences(&Fields::new(), &after),
             _ => differences(&before.unwrap_or_default(), &after),
+        };
+        let verb = match change {
+            ReferenceChange::Webhook(_) if known => webhook_verb(&fields),
+            _ => verb(change, known),
         };
         let (kind, code) = key;
         let body = body((kind, &code, verb), fields, observation.clone());
@@ -176,6 +185,29 @@ pub(super) fn add_keys(
         commit.events.push(event(author, id, at, body));
     }
     commit.reference.extend(changes);
+}
+
+/// Adds that webhooks are switched off in a store that was restored: there is no house yet.
+pub(super) fn add_webhooks_off(
+    rows: Vec<WebhookRow>,
+    mut stamp: impl FnMut() -> (EventId, i64),
+    commit: &mut Commit,
+) {
+    for row in rows {
+        let told = |active: bool, why: &str| {
+            vec![("active", yes(active)), ("off_because", why.to_owned())]
+        };
+        let fields = differences(&told(true, ""), &told(false, RESTORED));
+        let body = body(("webhook", &row.id, "switched_off"), fields, None);
+        let (id, at) = stamp();
+        commit.events.push(event(&Author::operator(BrandId(row.brand)), id, at, body));
+        let off_because = Some(RESTORED.to_owned());
+        commit.reference.push(ReferenceChange::Webhook(WebhookRow {
+            is_active: false,
+            off_because,
+            ..row
+        }));
+    }
 }
 
 /// Names and instants from this one on, where no house gives them.
@@ -269,8 +301,20 @@ fn verb(change: &ReferenceChange, known: bool) -> &'static str {
         },
         ReferenceChange::Recall(_) if !known => "opened",
         ReferenceChange::Recall(_) => "closed",
+        ReferenceChange::WebhookRemoved(_) => "removed",
         _ if known => "changed",
         _ => "created",
+    }
+}
+
+/// What was done to a webhook shows only in what differs.
+fn webhook_verb(fields: &[Difference]) -> &'static str {
+    let differs = |name: &str| fields.iter().any(|d| d.field == name);
+    let off = |d: &Difference| d.field == "active" && d.after.as_deref() == Some("no");
+    match () {
+        () if fields.iter().any(off) => "switched_off",
+        () if differs("rotated_at") => "rotated",
+        () => "changed",
     }
 }
 
@@ -356,6 +400,8 @@ impl<'a> Words<'a> {
                 (k.epoch.to_string(), Fields::new())
             }
             ReferenceChange::Recall(r) => (r.id.to_string(), recall_fields(r)),
+            ReferenceChange::Webhook(w) => (w.id.clone(), self.webhook_fields(w)),
+            ReferenceChange::WebhookRemoved(w) => (w.id.clone(), Fields::new()),
             ReferenceChange::DrawStart(..) | ReferenceChange::CodeLikeSn => return None,
         };
         Some((kind, code, fields))
@@ -386,6 +432,9 @@ impl<'a> Words<'a> {
             ReferenceChange::Recall(r) => {
                 ReferenceChange::Recall(reference.recall(r.id)?.row.clone())
             }
+            ReferenceChange::Webhook(w) | ReferenceChange::WebhookRemoved(w) => {
+                ReferenceChange::Webhook(WebhookRow::clone(reference.webhook(&w.id)?))
+            }
             // These are made once.
             _ => return None,
         };
@@ -404,6 +453,22 @@ impl<'a> Words<'a> {
             ("public", yes(p.public)),
             ("organisation", p.organisation.map(|code| code.to_string()).unwrap_or_default()),
             ("categories", p.categories.iter().map(|c| c.as_str()).collect::<Vec<_>>().join("|")),
+        ]
+    }
+
+    /// Path and query of its address may hold a secret: that they changed is told, and the origin.
+    fn webhook_fields(&self, w: &WebhookRow) -> Fields {
+        let origin = w.url.parse().map(|target: Target| target.origin()).unwrap_or_default();
+        vec![
+            ("party", self.party(PartyId(w.party))),
+            ("name", w.name.clone()),
+            ("origin", origin),
+            ("url", w.url.clone()),
+            ("kinds", w.kinds.join(" ")),
+            ("active", yes(w.is_active)),
+            ("off_because", w.off_because.clone().unwrap_or_default()),
+            ("from_index", w.from_index.to_string()),
+            ("rotated_at", w.rotated_at.map(instant_text).unwrap_or_default()),
         ]
     }
 

@@ -3,6 +3,7 @@
 use super::house::House;
 use super::log;
 use super::outcome::FlowError;
+use super::webhooks::courier::Done;
 use std::time::Duration;
 use store::engine::Load;
 
@@ -17,6 +18,8 @@ pub struct Own {
     pub sealed_ago: Duration,
     /// What the engine is busy with.
     pub load: Load,
+    /// What this process brought to webhooks.
+    pub webhooks: Done,
 }
 
 /// What the store says.
@@ -30,6 +33,21 @@ pub struct Waiting {
     pub outbox: u64,
     /// How long the first of them is overdue.
     pub outbox_late: Duration,
+    /// How many webhooks stand how.
+    pub webhooks: Webhooks,
+}
+
+/// How webhooks stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Webhooks {
+    /// Those that nothing is wrong with.
+    pub active: u64,
+    /// Those whose next event failed.
+    pub retrying: u64,
+    /// Those that are switched off.
+    pub off: u64,
+    /// Entries of the log between the furthest behind that is not off and the end.
+    pub behind: u64,
 }
 
 /// What the process knows by itself.
@@ -39,6 +57,7 @@ pub fn own(house: &House) -> Own {
         scans_waiting: house.scans.waiting_count(),
         sealed_ago: house.sealing.ago(),
         load: house.store.engine().load(),
+        webhooks: house.couriers.done(),
     }
 }
 
@@ -57,5 +76,26 @@ pub async fn waiting(house: &House) -> Result<Waiting, FlowError> {
         signed,
         outbox: u64::try_from(outbox).unwrap_or(0),
         outbox_late: Duration::from_micros(u64::try_from(late).unwrap_or(0)),
+        webhooks: webhooks(house).await?,
     })
+}
+
+async fn webhooks(house: &House) -> Result<Webhooks, FlowError> {
+    let reference = house.reference().await?;
+    let mut found = Webhooks::default();
+    if reference.webhooks().next().is_none() {
+        return Ok(found);
+    }
+    let end = house.store.log_head().await?.tree.size();
+    for cursor in house.store.webhook_cursors().await? {
+        let Some(row) = reference.webhook(&cursor.webhook) else { continue };
+        if !row.is_active {
+            found.off += 1;
+            continue;
+        }
+        *(if cursor.failures > 0 { &mut found.retrying } else { &mut found.active }) += 1;
+        let seen = u64::try_from(house.couriers.looked(&cursor)).unwrap_or(0);
+        found.behind = found.behind.max(end.saturating_sub(seen));
+    }
+    Ok(found)
 }

@@ -8,9 +8,11 @@ use super::log::Sealing;
 use super::outcome::FlowError;
 use super::reference::{Reference, code_key_label, key_ring};
 use super::scans::ScanQueue;
-use super::turns::{IMPORTS_MAX, Turns, WALKS_MAX};
+use super::turns::{ERRANDS_MAX, IMPORTS_MAX, Turns, WALKS_MAX};
+use super::webhooks::courier::Couriers;
 use crate::clock::Clock;
 use crate::geo::Geo;
+use crate::outbound::{Outbound, Reach};
 use crate::rules::Rules;
 use crate::secrets::{self, MasterKey, Secrets, SecretsError};
 use arc_swap::ArcSwap;
@@ -40,12 +42,17 @@ pub struct Settings {
     pub sign_up: bool,
     /// Reference rows a brand may hold where they do: every process keeps all of them in memory.
     pub rows_max: usize,
+    /// Whether this process brings to webhooks.
+    pub webhooks: bool,
+    /// Where webhooks may be sent.
+    pub reach: Reach,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let host = "localhost".to_owned();
-        Self { host, hotline: String::new(), sign_up: false, rows_max: 20_000 }
+        let (hotline, reach) = (String::new(), Reach::default());
+        Self { host, hotline, sign_up: false, rows_max: 20_000, webhooks: true, reach }
     }
 }
 
@@ -75,6 +82,12 @@ pub struct House {
     pub walks: Turns,
     /// Files being taken over the network.
     pub imports: Turns,
+    /// Messages to webhooks sent by hand.
+    pub errands: Turns,
+    /// What posts messages to others.
+    pub outbound: Outbound,
+    /// What this process delivered to webhooks.
+    pub couriers: Couriers,
     ring: ArcSwap<KeyRing>,
     master: MasterKey,
     reference: ArcSwap<Reference>,
@@ -136,13 +149,16 @@ impl House {
             geo,
             rules: Rules::shared(),
             secrets,
+            outbound: Outbound::new(settings.reach.clone()),
             settings,
+            couriers: Couriers::default(),
             scans: ScanQueue::default(),
             sealing: Sealing::default(),
             reads: ReadQueue::default(),
             key_uses: KeyUses::default(),
             walks: Turns::new(WALKS_MAX),
             imports: Turns::new(IMPORTS_MAX),
+            errands: Turns::new(ERRANDS_MAX),
             ring: ArcSwap::from_pointee(ring),
             master,
             reference: ArcSwap::from_pointee(reference),

@@ -54,6 +54,7 @@ pub mod sites;
 pub mod turns;
 pub mod verify;
 pub mod waiting;
+pub mod webhooks;
 
 pub use caller::{Caller, Scope};
 pub use house::House;

@@ -14,6 +14,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use store::recall::RecallRow;
 use store::reference::{ApiKeyRow, Batch, BrandRow, Purpose, ReferenceRows, TerritoryRow, VoidRow};
+use store::webhook::WebhookRow;
 
 /// The label under which a code key of an epoch is sealed.
 pub fn code_key_label(epoch: u8) -> String {
@@ -66,6 +67,8 @@ pub struct Reference {
     pub unread: Vec<String>,
     /// Recalls, by number.
     recalls: Vec<Arc<Recall>>,
+    /// Webhooks, by id.
+    webhooks: HashMap<String, Arc<WebhookRow>>,
     /// Highest identity in use, by kind of row; the next is one more.
     pub last_ids: LastIds,
 }
@@ -151,6 +154,7 @@ impl Reference {
             gtins: rows.products.iter().map(|p| ((p.brand, p.gtin.clone()), p.id)).collect(),
             products: rows.products.into_iter().map(|p| (p.id, Arc::new(p))).collect(),
             recalls: rows.recalls.into_iter().map(|row| Arc::new(Recall::new(row))).collect(),
+            webhooks: rows.webhooks.into_iter().map(|w| (w.id.clone(), Arc::new(w))).collect(),
             batches: rows.batches,
             voids: rows.voids,
             api_keys: rows.api_keys.into_iter().map(|k| (k.id.clone(), k)).collect(),
@@ -330,6 +334,16 @@ impl Reference {
         self.recalls.iter().filter(move |recall| recall.row.brand == brand.0)
     }
 
+    /// A webhook by its id.
+    pub fn webhook(&self, id: &str) -> Option<&Arc<WebhookRow>> {
+        self.webhooks.get(id)
+    }
+
+    /// Every webhook, in no order.
+    pub fn webhooks(&self) -> impl Iterator<Item = &Arc<WebhookRow>> {
+        self.webhooks.values()
+    }
+
     /// How many rows of a brand are kept here.
     pub fn row_count(&self, brand: BrandId) -> usize {
         let of = |owner: i64| owner == brand.0;
@@ -342,6 +356,7 @@ impl Reference {
             + self.voids.iter().filter(|v| of(v.brand)).count()
             + self.api_keys.values().filter(|k| of(k.brand)).count()
             + self.recalls(brand).count()
+            + self.webhooks().filter(|w| of(w.brand)).count()
     }
 
     /// Whether anybody's name may be shown to consumers as their channel.

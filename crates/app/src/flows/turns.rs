@@ -12,6 +12,9 @@ pub const WALKS_MAX: usize = 4;
 /// Files that one party sends at once.
 pub const IMPORTS_MAX: usize = 4;
 
+/// Messages to webhooks that one party sends by hand at once: each may take ten seconds.
+pub const ERRANDS_MAX: usize = 4;
+
 /// The turns of every party that took one.
 pub struct Turns {
     most: usize,

@@ -21,7 +21,7 @@ use dossier::flows::verify::{Hands, verify};
 use dossier::flows::{
     Caller, FlowError, Scope, alerts, audit, batches, cases as files, catalogue, compliance,
     contents, dossier as dossiers, history, pack, people, recalls, receipt, reports, search, ship,
-    verify as verdicts,
+    verify as verdicts, webhooks,
 };
 use std::fmt::Debug;
 use std::io::Cursor;
@@ -129,6 +129,7 @@ pub fn cases() -> Vec<Flow> {
     cases.extend(who_works_here());
     cases.extend(compliance_and_recalls());
     cases.extend(work_on_alerts());
+    cases.extend(told_of_events());
     cases
 }
 
@@ -380,6 +381,43 @@ fn keys() -> Vec<Flow> {
         }),
         flow!("api_keys::revoke", "BRAND" Keys, not ALL_BUT_BRAND, Refused, |stage, caller| {
             told(api_keys::revoke(&stage.house, &caller, &stage.spare_key).await)
+        }),
+    ]
+}
+
+fn told_of_events() -> Vec<Flow> {
+    const NEWEST: (i64, [u8; 16]) = (i64::MAX, [0xff; 16]);
+    vec![
+        flow!("webhooks::list", "BRAND" WebhooksRead, not &[], OwnOnly, |stage, caller| {
+            told(webhooks::list(&stage.house, &caller).await)
+        }),
+        flow!("webhooks::make", "T1-53" Webhooks, not &["T1-42", "SHOP-53"], Refused,
+        |stage, caller| {
+            let url = "https://hooks.example.com/in".to_owned();
+            let order = webhooks::Order { party: "T1-53".into(), url, ..Default::default() };
+            told(webhooks::make(&stage.house, &caller, &order).await.map(|made| made.told))
+        }),
+        flow!("webhooks::deliveries", "BRAND" WebhooksRead, not ALL_BUT_BRAND, Refused,
+        |stage, caller| {
+            told(webhooks::deliveries(&stage.house, &caller, &stage.webhook, NEWEST, 9).await)
+        }),
+        flow!("webhooks::ping", "BRAND" Webhooks, not ALL_BUT_BRAND, Refused, |stage, caller| {
+            told(webhooks::ping(&stage.house, &caller, &stage.webhook).await)
+        }),
+        flow!("webhooks::resend", "BRAND" Webhooks, not ALL_BUT_BRAND, Refused, |stage, caller| {
+            let (id, event) = (&stage.webhook, &stage.delivered);
+            told(webhooks::resend(&stage.house, &caller, id, event).await)
+        }),
+        flow!("webhooks::change", "BRAND" Webhooks, not ALL_BUT_BRAND, Refused, |stage, caller| {
+            let change = webhooks::Change { active: Some(false), ..Default::default() };
+            told(webhooks::change(&stage.house, &caller, &stage.webhook, &change).await)
+        }),
+        flow!("webhooks::rotate", "BRAND" Webhooks, not ALL_BUT_BRAND, Refused, |stage, caller| {
+            let (id, none) = (&stage.webhook, jiff::SignedDuration::ZERO);
+            told(webhooks::rotate(&stage.house, &caller, id, none).await.map(|made| made.told))
+        }),
+        flow!("webhooks::remove", "BRAND" Webhooks, not ALL_BUT_BRAND, Refused, |stage, caller| {
+            told(webhooks::remove(&stage.house, &caller, &stage.webhook).await)
         }),
     ]
 }

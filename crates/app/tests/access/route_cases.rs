@@ -111,6 +111,7 @@ pub fn cases(stage: &Stage) -> Vec<Route> {
     cases.extend(compliance());
     cases.extend(recalls(stage));
     cases.extend(work_on_alerts(stage));
+    cases.extend(webhooks(stage));
     cases
 }
 
@@ -303,6 +304,34 @@ fn keys(stage: &Stage) -> Vec<Route> {
             .at(at("revoke"))
             .not_for(ALL_BUT_BRAND),
     ]
+}
+
+fn webhooks(stage: &Stage) -> Vec<Route> {
+    let one = "/api/v1/webhooks/{id}";
+    let at = |tail: &str| format!("/api/v1/webhooks/{}{tail}", stage.webhook);
+    let (reads, writes) = (|| of(BRAND, Scope::WebhooksRead), || of(BRAND, Scope::Webhooks));
+    let made = json!({"party": "T1-53", "url": "https://hooks.example.com/in"});
+    let resend = "/api/v1/webhooks/{id}/deliveries/{event}/resend";
+    let mut all = vec![
+        Route::get("/api/v1/webhooks/{id}/deliveries", reads()).at(at("/deliveries")),
+        Route::post("/api/v1/webhooks/{id}/ping", writes(), &json!({})).at(at("/ping")),
+        Route::post("/api/v1/webhooks/{id}/rotate", writes(), &json!({})).at(at("/rotate")),
+        Route::post(resend, writes(), &json!({}))
+            .at(at(&format!("/deliveries/{}/resend", stage.delivered))),
+        Route { method: "PATCH", ..Route::post(one, writes(), &json!({"name": "other"})) }
+            .at(at("")),
+        Route { method: "DELETE", ..Route::get(one, writes()) }.at(at("")).answers(204),
+    ];
+    all = all.into_iter().map(|case| case.not_for(ALL_BUT_BRAND)).collect();
+    all.push(
+        Route::get("/api/v1/webhooks", of(BRAND, Scope::WebhooksRead)).foreign(Foreign::OwnOnly),
+    );
+    all.push(
+        Route::post("/api/v1/webhooks", of("T1-53", Scope::Webhooks), &made)
+            .not_for(&["T1-42", "SHOP-53"])
+            .answers(201),
+    );
+    all
 }
 
 fn persons(stage: &Stage) -> Vec<Route> {

@@ -20,12 +20,13 @@ use dossier::flows::people::sessions::Origin;
 use dossier::flows::persons::personal;
 use dossier::flows::persons::registration::{Registration, register};
 use dossier::flows::reference::Reference;
-use dossier::flows::{Caller, House, Scope, cases, people, recalls};
+use dossier::flows::{Caller, House, Scope, cases, people, recalls, webhooks};
 use serde_json::json;
 use std::io::Cursor;
 use std::sync::Arc;
 use store::canonical::hex;
 use store::reference::{Batch, Purpose};
+use store::webhook::DeliveryRow;
 use tower::ServiceExt;
 
 /// What a stranger must never read: names, papers, lots and notes of ours that no request names.
@@ -71,6 +72,9 @@ pub struct Stage {
     pub recall: i64,
     /// An open case about T1-53 over the unit CY000000.
     pub case: String,
+    /// A webhook of ours, and an event that was brought to it.
+    pub webhook: String,
+    pub delivered: String,
 }
 
 /// What was answered.
@@ -115,13 +119,47 @@ impl Stage {
             invitation: String::new(),
             recall: 0,
             case: String::new(),
+            webhook: String::new(),
+            delivered: String::new(),
         };
         stage.case = stage.case_opened().await;
         stage.recall = stage.recalled().await;
         (stage.member, stage.invitation) = stage.people().await;
         stage.codes = stage.codes_of(&stage.printed).await;
         dossier::flows::log::seal(&stage.house).await.expect("sealed");
+        (stage.webhook, stage.delivered) = stage.webhook().await;
         stage
+    }
+
+    /// A webhook to nobody, with something in the log of its deliveries.
+    async fn webhook(&self) -> (String, String) {
+        let order = webhooks::Order {
+            party: "BRAND".to_owned(),
+            url: "https://hooks.example.com/".to_owned(),
+            ..webhooks::Order::default()
+        };
+        let made = webhooks::make(&self.house, &self.brand, &order).await.expect("made");
+        let id = made.told.row.id.clone();
+        let (store, brand) = (&self.house.store, self.brand.brand.0);
+        let places = (0, made.told.row.from_index);
+        let made = store.log_events(places, brand, |kind| kind == "commissioned").await;
+        let first = made.expect("it reads").into_iter().next().expect("something was made");
+        let event = hex(&first.event.id.0);
+        let row = DeliveryRow {
+            webhook: id.clone(),
+            at: self.house.clock.now().as_microsecond(),
+            id: [7; 16],
+            event: event.clone(),
+            kind: "commissioned".to_owned(),
+            position: first.position,
+            attempt: 1,
+            outcome: "delivered".to_owned(),
+            status: Some(200),
+            error: None,
+            duration_ms: 1,
+        };
+        store.delivery_add(&row).await.expect("written");
+        (id, event)
     }
 
     async fn codes_of(&self, batch: &Batch) -> Vec<String> {

@@ -5,7 +5,7 @@ use super::{
     TERRITORIES, VOIDS, api_key, code_key, json, party, site,
 };
 use crate::engine::{DecodeError, Engine, Row};
-use crate::{StoreError, product, recall};
+use crate::{StoreError, product, recall, webhook};
 
 /// A reading of all tables, which ends at the first damaged row or collects them.
 pub(super) struct Load<'a> {
@@ -27,6 +27,7 @@ impl Load<'_> {
             api_keys: self.rows("api_key", API_KEYS, api_key).await?,
             code_keys: self.rows("code_key", CODE_KEYS, code_key).await?,
             recalls: self.rows("recall", recall::RECALLS, |r| json(r, 0)).await?,
+            webhooks: self.rows("webhook", webhook::WEBHOOKS, webhook::read).await?,
             code_like_sn: !self.rows("version", CODE_LIKE_SN, |r| r.int(0)).await?.is_empty(),
         })
     }
