@@ -46,7 +46,7 @@ pub enum Audience {
 
 /// Kinds of events, by the words of the ledger, and whom they may be told. A kind that is not here
 /// is told nobody.
-pub const KINDS: [(&str, Audience); 29] = [
+pub const KINDS: [(&str, Audience); 30] = [
     ("minted", Audience::Brand),
     ("commissioned", Audience::Brand),
     ("inspected", Audience::Brand),
@@ -71,6 +71,7 @@ pub const KINDS: [(&str, Audience); 29] = [
     ("batch_exported", Audience::Brand),
     ("alias_bound", Audience::Brand),
     ("identifier_moved", Audience::Brand),
+    ("sold", Audience::Brand),
     ("registered", Audience::Brand),
     ("proof_passed", Audience::Brand),
     ("suspicion_reported", Audience::Brand),
