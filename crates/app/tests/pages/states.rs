@@ -258,6 +258,24 @@ async fn cities_that_no_journey_joins_ask_for_a_look() {
 }
 
 #[tokio::test]
+async fn a_sold_unit_is_under_guarantee_before_its_first_start() {
+    let world = world().await;
+    let path = format!("/d/{}", world.phone(1));
+    assert!(world.get(&path).await.text.contains("保修从激活日算起"));
+    let caller = world.operator().await;
+    let day = jiff::civil::date(2026, 11, 22);
+    let sold = Change::Sell(domain::sale::Paper::Invoice, day);
+    let at = world.house.clock.now();
+    change(&world.house, &caller, &[world.number(1)], &sold, at).await.expect("it is taken");
+    let page = world.get(&path).await;
+    assert_eq!(page.h1(), "正品，待激活");
+    assert!(page.text.contains("已售出，还没有激活。保修从售出日算起。"), "{}", page.text);
+    assert!(page.text.contains("保修从发票日期算起"), "{}", page.text);
+    assert!(!page.text.contains("保修从激活日算起"));
+    assert!(page.text.contains("2027年11月22日"), "{}", page.text);
+}
+
+#[tokio::test]
 async fn the_language_follows_link_cookie_and_browser() {
     let world = world().await;
     let cases = [

@@ -7,6 +7,7 @@ use crate::flows::custody::instant;
 use crate::flows::dossier::happened_at;
 use crate::pages::event_words::event_word;
 use domain::id::PartyId;
+use domain::sale::Paper;
 use store::event::{ActivatedBody, Body, Event, FindingRow, Row};
 
 impl Pen<'_> {
@@ -103,7 +104,12 @@ impl Pen<'_> {
             }
             Body::Sold { counts, on, paper } => {
                 let kept = self.pick("（不作起算）", "(starts nothing)");
-                join([plain(paper), on.clone(), if *counts { "" } else { kept }.to_owned()])
+                let paper = match Paper::parse(paper) {
+                    Some(Paper::Invoice) => self.pick("发票", "invoice").to_owned(),
+                    Some(Paper::Delivery) => self.pick("交付", "delivery").to_owned(),
+                    None => plain(paper),
+                };
+                join([paper, on.clone(), if *counts { "" } else { kept }.to_owned()])
             }
             Body::Registered { proof, sold_on, .. } => {
                 join([plain(proof), sold_on.clone().unwrap_or_default()])

@@ -193,7 +193,7 @@ fn not_activated(lang: Lang) -> DeviceView {
         matches!(entry.kind, ThisScan | Received | Shipped | Inspected | Produced)
     });
     DeviceView {
-        state: PageState::NotActivated { by_registration: true },
+        state: PageState::NotActivated { starts: Starts::Registration },
         checks: vec![Check::Code(Mark::Ok), Check::Activation(Mark::None), Check::Scans(Mark::Ok)],
         scans: Some(ScansView { count: 1, first: None, last: None }),
         device: Some(ProductView {

@@ -76,7 +76,10 @@ impl History<'_> {
             }
             Body::Sold { on: day, .. } => {
                 let when = When::On(day.parse().ok()?);
-                let party = event.party.and_then(|party| self.public_party(party.0));
+                // The brand and its service centres saw the paper; they did not sell.
+                let tree = &self.reference.tree;
+                let sold = event.party.filter(|p| tree.get(*p).is_some_and(|p| p.kind.sells()));
+                let party = sold.and_then(|party| self.public_party(party.0));
                 TimelineEntry { party, ..plain(TimelineKind::Sold, when) }
             }
             Body::Registered { .. } => plain(TimelineKind::Registered, on),

@@ -8,7 +8,7 @@ use crate::pages::shell::{Tone, href};
 
 use super::view::{
     ActiveNote, Check, CheckReason, DeviceView, LinksView, Mark, PageState, RetiredReason,
-    ScanView, ScansView,
+    ScanView, ScansView, Starts,
 };
 
 /// A line is "wide" beyond so many Latin letters; a Chinese character counts as two.
@@ -101,8 +101,11 @@ fn reason(view: &DeviceView) -> String {
         PageState::Active(ActiveNote::Proved(on)) => {
             lang.with("reason.active_proved", "date", lang.date(on))
         }
-        PageState::NotActivated { by_registration: true } => brand("reason.not_activated_register"),
-        PageState::NotActivated { by_registration: false } => brand("reason.not_activated"),
+        PageState::NotActivated { starts } => brand(match starts {
+            Starts::FirstStart => "reason.not_activated",
+            Starts::Registration => "reason.not_activated_register",
+            Starts::Sold => "reason.not_activated_sold",
+        }),
         PageState::Check(why) => reason_to_check(lang, why),
         PageState::NotReleased => lang.t("reason.not_released").to_owned(),
         PageState::Recalled => brand("reason.recalled"),

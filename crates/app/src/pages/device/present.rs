@@ -223,7 +223,12 @@ impl Present<'_> {
             (Verdict::Forged | Verdict::Unknown, _) | (_, None) => PageState::Unverifiable,
             (Verdict::Genuine, Some(known)) => PageState::Active(self.note(decision, known)),
             (Verdict::NotActivated, Some(known)) => {
-                PageState::NotActivated { by_registration: !known.product.network_start }
+                let starts = match known.product.network_start {
+                    _ if verify::is_dated(&known.record) => Starts::Sold,
+                    true => Starts::FirstStart,
+                    false => Starts::Registration,
+                };
+                PageState::NotActivated { starts }
             }
             (Verdict::Check, Some(known)) => PageState::Check(self.reason(decision.reason, known)),
             (Verdict::NotReleased, _) => PageState::NotReleased,

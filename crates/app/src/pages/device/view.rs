@@ -50,8 +50,8 @@ pub enum PageState {
     Active(ActiveNote),
     /// Genuine, not activated yet.
     NotActivated {
-        /// Registering counts as the activation (the product has no network start).
-        by_registration: bool,
+        /// What its guarantee waits for.
+        starts: Starts,
     },
     /// Please check: the code is ours, the scans or activations do not fit one unit.
     Check(CheckReason),
@@ -81,6 +81,17 @@ pub enum ActiveNote {
     Plain,
     /// The scratch code was proved on this day, which lifted *please check*.
     Proved(Date),
+}
+
+/// What the guarantee of a unit that was not started yet waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Starts {
+    /// Its first start.
+    FirstStart,
+    /// Its registration.
+    Registration,
+    /// Nothing: it runs from the day it was sold.
+    Sold,
 }
 
 /// Why a visitor is asked to look.
