@@ -22,6 +22,7 @@ const MASTER_KEY: &str = "DOSSIER_MASTER_KEY";
 const BRAND: &str = "DOSSIER_BRAND";
 const HOST: &str = "DOSSIER_HOST";
 const HOTLINE: &str = "DOSSIER_HOTLINE";
+const POLICIES: &str = "DOSSIER_POLICIES";
 const LOG: &str = "DOSSIER_LOG";
 const WEBHOOK_ALLOW: &str = "DOSSIER_WEBHOOK_ALLOW";
 const WEBHOOK_CA: &str = "DOSSIER_WEBHOOK_CA";
@@ -51,6 +52,10 @@ pub struct Global {
     /// Host name in printed links, without https:// [env: DOSSIER_HOST; else localhost]
     #[arg(long, global = true, value_name = "NAME")]
     pub host: Option<String>,
+    /// Folder with your own tables of rules, each in place of the shipped one of its name
+    /// [env: DOSSIER_POLICIES]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub policies: Option<PathBuf>,
 }
 
 /// Geodata files of the operator.
@@ -173,6 +178,11 @@ impl Global {
                  (64 hex digits, made once with: openssl rand -hex 32)"
             ))),
         }
+    }
+
+    /// Where the operator's own tables of rules are, if any.
+    pub fn policies(&self) -> Option<PathBuf> {
+        self.policies.clone().or_else(|| variable(POLICIES).map(PathBuf::from))
     }
 
     /// The brand chosen, if any.

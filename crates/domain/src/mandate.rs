@@ -97,8 +97,10 @@ pub fn may(
         }
         // A shop below who has it, whose own receipt was never recorded, sells it all the same.
         Deed::Sell => {
-            let holder = hands.hold.map(|h| h.party);
+            let sells = |party| tree.get(party).is_some_and(|p| p.kind.sells());
+            let holder = hands.hold.map(|h| h.party).filter(|holder| sells(*holder));
             let below = holder.is_some_and(|holder| tree.is_within(caller, holder));
+            let below = below && sells(caller);
             let it_may = holds() || below || is(PartyKind::ServiceCentre);
             (it_may, "neither it nor who stands above it has the unit")
         }
@@ -253,6 +255,15 @@ mod tests {
             for caller in 1..=11 {
                 let said = may(&tree, PartyId(caller), deed, hands).is_ok();
                 assert_eq!(said, allowed.contains(&caller), "{deed:?} by {caller}");
+            }
+        }
+        // What the brand itself or a plant holds is in no shop.
+        for holder in [1, 2] {
+            let held = hold(1, 10, holder, None);
+            let hands = Hands { maker: Some(PartyId(2)), hold: Some(&held) };
+            for caller in 1..=11 {
+                let may = may(&tree, PartyId(caller), Sell, hands).is_ok();
+                assert_eq!(may, [1, 10, holder].contains(&caller), "{caller} of {holder}'s");
             }
         }
         // The sender is heard only while the goods are on the road.

@@ -46,6 +46,8 @@ pub struct Filed {
     pub sold_on: Date,
     /// When the unit was made, where known.
     pub produced_on: Option<Date>,
+    /// When its present life opened, where that is not its first.
+    pub opened_on: Option<Date>,
     /// The first activation of its present life.
     pub activated_on: Option<Date>,
     /// From when its guarantee runs by a sale or a first start; not by when it left the factory,
@@ -69,7 +71,9 @@ pub fn counts(filed: &Filed) -> Result<bool, Refusal> {
     if !sees_papers && filed.activated_on.is_some_and(|started| sold_on > started) {
         return Err(Refusal::NotAllowed);
     }
-    Ok(filed.starts_on.is_none_or(|start| sold_on >= start))
+    // What was sold before is not what was sold now.
+    let of_this_life = filed.opened_on.is_none_or(|opened| sold_on >= opened);
+    Ok(of_this_life && filed.starts_on.is_none_or(|start| sold_on >= start))
 }
 
 #[cfg(test)]
@@ -111,11 +115,28 @@ mod tests {
             let filed = Filed {
                 sold_on: on(sold),
                 produced_on: produced.map(on),
+                opened_on: None,
                 activated_on: activated.map(on),
                 starts_on: starts.map(on),
                 by,
             };
             assert_eq!(counts(&filed), worth, "{filed:?}");
+        }
+    }
+
+    #[test]
+    fn a_paper_of_an_earlier_life_starts_nothing() {
+        let on = |day| date(2026, 6, day);
+        for (sold, worth) in [(9, false), (10, true), (11, true)] {
+            let filed = Filed {
+                sold_on: on(sold),
+                produced_on: Some(on(1)),
+                opened_on: Some(on(10)),
+                activated_on: None,
+                starts_on: None,
+                by: PartyKind::Brand,
+            };
+            assert_eq!(counts(&filed), Ok(worth), "{sold}");
         }
     }
 
@@ -129,6 +150,7 @@ mod tests {
             let filed = Filed {
                 sold_on: on(sold),
                 produced_on: None,
+                opened_on: None,
                 activated_on: None,
                 starts_on: Some(on(starts)),
                 by,

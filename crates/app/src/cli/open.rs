@@ -10,6 +10,7 @@ use crate::flows::house::Settings;
 use crate::flows::import::operator;
 use crate::flows::{Caller, FlowError, House};
 use crate::geo::Geo;
+use crate::rules::Rules;
 use crate::secrets::{MasterKey, SecretsError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,6 +47,10 @@ async fn opened(
     settings: Settings,
     even_damaged: bool,
 ) -> Result<House, Fault> {
+    // Before anything is decided by a rule.
+    if let Some(dir) = global.policies() {
+        Rules::install(&dir).map_err(Fault::failed)?;
+    }
     let target = global.target()?;
     let source = global.key_source(&target)?;
     if let Target::Sqlite { dir, .. } = &target {

@@ -6,6 +6,7 @@ use super::custody::instant;
 use super::find::{self, CodeFound, scope_of};
 use super::house::{EventDraft, House};
 use super::idempotency::{Answer, Keyed};
+use super::lives;
 use super::mandate;
 use super::outcome::{FlowError, RACES_MAX};
 use super::reference::Reference;
@@ -167,8 +168,7 @@ pub async fn change_once(
     // A unit named twice is meant once.
     let numbers: std::collections::BTreeSet<_> = numbers.iter().collect();
     for _ in 0..RACES_MAX {
-        // Every change moves the revision of its units, so two with one key cannot both pass here
-        // and be committed.
+        // Two with one key that come at once are one row of the answers kept: the second loses.
         if let Some(key) = key
             && let Some(answer) = key.replay(house).await?
         {
@@ -187,16 +187,18 @@ pub async fn change_once(
                 return Err(Refused::new(refusal, "units").into());
             }
             let counts = match change {
-                Change::Sell(_, on) => paper_counts(house, &reference, caller, (&unit, *on))?,
+                Change::Sell(_, on) => {
+                    paper_counts(house, &reference, caller, (&unit, *on)).await?
+                }
                 _ => false,
             };
             let body = change.body(&unit, counts);
             units.push((unit, body));
         }
-        let (answer, home) = (render(units.len()), units[0].0.number);
+        let answer = render(units.len());
         let mut commit = commit(house, caller, units, change.is_bulk(), at);
         let now = house.clock.now().as_microsecond();
-        commit.idempotency = key.map(|key| key.keep(home, &answer, now));
+        commit.idempotency = key.map(|key| key.keep(key.home(), &answer, now));
         match house.store.commit(&commit).await {
             Err(e) if e.is_race() => continue,
             Err(e) => return Err(e.into()),
@@ -207,29 +209,31 @@ pub async fn change_once(
 }
 
 /// Whether a day on a paper starts the guarantee of a unit.
-fn paper_counts(
+async fn paper_counts(
     house: &House,
     reference: &Reference,
     caller: &Caller,
     (unit, sold_on): (&UnitRecord, Date),
-) -> Result<bool, Refused> {
+) -> Result<bool, FlowError> {
     let day = |at: Option<i64>| at.map(|at| reference.day(caller.brand, instant(at)));
     let by = reference.tree.get(caller.party).map_or(PartyKind::Shop, |party| party.kind);
-    sale::counts(&Filed {
+    let opened = lives::Past::load(house, unit).await?.openings.pop();
+    let counts = sale::counts(&Filed {
         sold_on,
         produced_on: day(unit.produced_at),
+        opened_on: opened.map(|at| reference.day(caller.brand, at)),
         activated_on: day(unit.activated_at),
         starts_on: verify::started_on(house, reference, unit),
         by,
-    })
-    .map_err(|refusal| match refusal {
+    });
+    Ok(counts.map_err(|refusal| match refusal {
         Refusal::NotAllowed => {
             let why = "it was started before that day: the brand or a service centre looks at the \
                        paper";
             Refused::because(refusal, "sold_on", why)
         }
         _ => Refused::new(refusal, "sold_on"),
-    })
+    })?)
 }
 
 /// The event of one change over all its units, or one for each.

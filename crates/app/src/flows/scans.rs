@@ -8,7 +8,7 @@ use crate::geo::VisitorPlace;
 use detect::location::Network;
 use detect::travel::{Sighting, impossible_travel};
 use domain::region::{Divisions, Level, RegionCode};
-use domain::verdict::scan::{Journey, ScanSummary};
+use domain::verdict::scan::{Journey, ScanPolicy, ScanSummary};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -74,7 +74,8 @@ impl Audience {
 pub struct Spot {
     /// The city it is counted under.
     pub city: RegionCode,
-    /// Whether the network ends where its users are: no mobile carrier, no host.
+    /// Whether the network is known to end where its users are: a fixed line. Of most addresses
+    /// nobody says, and carriers that have both kinds let their mobile users out in other provinces.
     pub is_steady: bool,
 }
 
@@ -86,13 +87,12 @@ impl Spot {
 
     /// The city of a visitor, where one is known.
     pub fn of(place: &VisitorPlace) -> Option<Self> {
-        let is_steady = matches!(place.network, Network::Fixed | Network::Unknown);
-        Some(Self { city: place.city()?, is_steady })
+        Some(Self { city: place.city()?, is_steady: place.network == Network::Fixed })
     }
 }
 
-/// Behind the city of a look whose network ends elsewhere than its users are.
-const UNSTEADY: &str = "~";
+/// Behind the city of a look whose network is known to end where its users are.
+const STEADY: &str = "=";
 
 /// Looks waiting to be written, in the order of their units.
 #[derive(Default)]
@@ -152,7 +152,7 @@ impl ScanQueue {
         delta.last_at = at;
         if delta.recent.len() < store::scan::RECENT_CHARS_MAX as usize {
             // Writing into memory does not fail.
-            let mark = if spot.is_none_or(|spot| spot.is_steady) { "" } else { UNSTEADY };
+            let mark = if spot.is_some_and(|spot| spot.is_steady) { STEADY } else { "" };
             let _ = writeln!(delta.recent, "{at} {}{mark}", place.as_deref().unwrap_or("-"));
         }
         delta.last_place = place;
@@ -246,8 +246,13 @@ pub fn merged(stored: Option<ScanRecord>, waiting: Option<ScanDelta>) -> Option<
     Some(record)
 }
 
-/// The looks at a code as the scan rule reads them; those after an instant if one is given.
-pub fn summary(divisions: &Divisions, record: &ScanRecord, after: Option<i64>) -> ScanSummary {
+/// The looks at a code as the scan rule reads them; those after an instant if one is given. Whether
+/// journeys join them is found out only where the answer can matter.
+pub fn summary(
+    (policy, divisions): (&ScanPolicy, &Divisions),
+    record: &ScanRecord,
+    after: Option<i64>,
+) -> ScanSummary {
     const DAY: i64 = 24 * 3_600 * 1_000_000;
     let since = after.map_or(record.last_at - DAY, |at| at.max(record.last_at - DAY));
     let instant = |at| Timestamp::from_microsecond(at).ok();
@@ -257,26 +262,35 @@ pub fn summary(divisions: &Divisions, record: &ScanRecord, after: Option<i64>) -
         last_at: instant(record.last_at),
         ..ScanSummary::default()
     };
-    let (mut cities, mut apart, mut before) = (Vec::new(), Vec::new(), None);
+    let (mut cities, mut steady) = (Vec::new(), Vec::new());
     for look in looks(record).filter(|look| look.at > since) {
         summary.day_count += 1;
-        let Some(city) = look.city else { continue };
-        add(&mut cities, city);
-        if !look.is_steady {
-            continue;
+        if let Some(city) = look.city {
+            add(&mut cities, city);
         }
-        if let Some(before) = before.replace(look)
-            && let Some(journey) = journey(divisions, &before, &look)
-        {
-            before.city.into_iter().for_each(|city| add(&mut apart, city));
-            add(&mut apart, city);
-            let fastest = summary.journey.is_none_or(|known| is_faster(&journey, &known));
-            summary.journey = if fastest { Some(journey) } else { summary.journey };
+        if look.is_steady {
+            steady.push(look);
         }
     }
     summary.day_city_count = u32::try_from(cities.len()).unwrap_or(u32::MAX);
-    summary.apart_city_count = u32::try_from(apart.len()).unwrap_or(u32::MAX);
+    let may_matter = policy.apart_city_count_min..policy.day_city_count_min;
+    if may_matter.contains(&summary.day_city_count) {
+        (summary.apart_city_count, summary.journey) = apart(divisions, &steady);
+    }
     summary
+}
+
+/// How many cities of steady looks no journey joins to the next, and the fastest of such journeys.
+fn apart(divisions: &Divisions, steady: &[Look<'_>]) -> (u32, Option<Journey>) {
+    let (mut apart, mut fastest) = (Vec::new(), None);
+    for pair in steady.windows(2) {
+        let Some(journey) = journey(divisions, &pair[0], &pair[1]) else { continue };
+        pair.iter().filter_map(|look| look.city).for_each(|city| add(&mut apart, city));
+        if fastest.as_ref().is_none_or(|known| is_faster(&journey, known)) {
+            fastest = Some(journey);
+        }
+    }
+    (u32::try_from(apart.len()).unwrap_or(u32::MAX), fastest)
 }
 
 fn add<'a>(cities: &mut Vec<&'a str>, city: &'a str) {
@@ -325,7 +339,7 @@ pub struct Look<'a> {
     pub at: i64,
     /// The city it is counted under.
     pub city: Option<&'a str>,
-    /// Whether the network ends where its users are.
+    /// Whether the network is known to end where its users are.
     pub is_steady: bool,
 }
 
@@ -347,13 +361,13 @@ fn next_look<'a>(rest: &mut &'a str) -> Option<Look<'a>> {
     let end = place + bytes.get(place..)?.iter().position(|byte| *byte == b'\n')?;
     // Of the oldest line there may be only the end; whatever is cut off, it is older than a day.
     let city = rest.get(place..end).unwrap_or_default().trim_start_matches(' ');
-    let steady = city.strip_suffix(UNSTEADY);
+    let steady = city.strip_suffix(STEADY);
     let city = steady.unwrap_or(city);
     *rest = rest.get(end + 1..).unwrap_or_default();
     Some(Look {
         at,
         city: (!city.is_empty() && city != "-").then_some(city),
-        is_steady: steady.is_none(),
+        is_steady: steady.is_some(),
     })
 }
 
@@ -384,17 +398,17 @@ mod tests {
         let hour = 3_600_000_000_i64;
         let record = ScanRecord {
             last_at: 30 * hour,
-            recent: format!("{} 31\n{} 44\n{} 44~\n{} -\n", hour, 10 * hour, 20 * hour, 30 * hour),
+            recent: format!("{} 31\n{} 44\n{} 44=\n{} -\n", hour, 10 * hour, 20 * hour, 30 * hour),
             ..ScanRecord::default()
         };
         let day_of = |record: &ScanRecord, after| {
-            let it = summary(geo.divisions(), record, after);
+            let it = summary((&ScanPolicy::SHIPPED, geo.divisions()), record, after);
             (it.day_count, it.day_city_count)
         };
         assert_eq!(day_of(&record, None), (3, 1));
         assert_eq!(day_of(&record, Some(10 * hour)), (2, 1));
         // Of the oldest line there may be only the end.
-        for cut in ["\n", "44\n", " 44\n", "4 44\n", "US\n", "~\n"] {
+        for cut in ["\n", "44\n", " 44\n", "4 44\n", "US\n", "=\n"] {
             let record = ScanRecord { recent: format!("{cut}{}", record.recent), ..record.clone() };
             assert_eq!(day_of(&record, None), (3, 1), "{cut:?}");
         }
@@ -408,24 +422,25 @@ mod tests {
             let recent = looks.iter().map(|(at, city)| format!("{} {city}\n", at * minute));
             let last_at = looks.iter().map(|(at, _)| at * minute).max().unwrap();
             let record = ScanRecord { last_at, recent: recent.collect(), ..ScanRecord::default() };
-            let it = summary(geo.divisions(), &record, None);
+            let it = summary((&ScanPolicy::SHIPPED, geo.divisions()), &record, None);
             (it.apart_city_count, it.journey)
         };
         // Kunming, Shanghai, Harbin.
-        let (two, journey) = of(&[(1, "5301"), (41, "31")]);
+        let (three, journey) = of(&[(1, "5301="), (41, "31="), (81, "2301=")]);
         let journey = journey.unwrap();
-        assert_eq!((two, journey.minutes), (2, 40));
-        assert!((1_900..2_000).contains(&journey.km), "{journey:?}");
-        let (three, journey) = of(&[(1, "5301"), (41, "31"), (42, "2301")]);
-        assert_eq!((three, journey.unwrap().minutes), (3, 1), "the fastest is told");
-        // By air, or next door, or through a mobile carrier, or abroad, where no centre is known.
+        assert_eq!((three, journey.minutes), (3, 40));
+        assert!((1_900..2_000).contains(&journey.km), "the fastest is told: {journey:?}");
+        // Two cities are a picture sent to a friend, and five are too many anyway. By air; next
+        // door; abroad, where no centre is known; through lines of which nobody says where they end.
         for looks in [
-            &[(1, "5301"), (300, "31")][..],
-            &[(1, "3205"), (2, "31")],
-            &[(1, "5301"), (41, "31~"), (42, "5301")],
-            &[(1, "5301~"), (41, "31")],
-            &[(1, "5301"), (41, "US")],
-            &[(1, "5301"), (41, "-")],
+            &[(1, "5301="), (41, "31=")][..],
+            &[(1, "5301="), (2, "31="), (3, "2301="), (4, "4401="), (5, "6501=")],
+            &[(1, "5301="), (301, "31="), (601, "2301=")],
+            &[(1, "3205="), (2, "31="), (3, "3206=")],
+            &[(1, "US="), (2, "JP="), (3, "DE=")],
+            &[(1, "5301"), (41, "31"), (42, "2301")],
+            &[(1, "5301="), (41, "31"), (42, "2301")],
+            &[(1, "5301="), (41, "-"), (42, "-")],
         ] {
             assert_eq!(of(looks), (0, None), "{looks:?}");
         }

@@ -189,8 +189,8 @@ pub async fn verify(
     let policy = &house.rules.scans;
     let many = |scans: &&ScanRecord| policy.is_possible(u64::try_from(scans.count).unwrap_or(0));
     let many = scans.as_ref().filter(many);
-    let divisions = house.geo.divisions();
-    let of = |scans, after| policy.anomaly(&scans::summary(divisions, scans, after));
+    let by = (policy, house.geo.divisions().as_ref());
+    let of = |scans, after| policy.anomaly(&scans::summary(by, scans, after));
     let odd = |after| many.and_then(|scans| of(scans, after)).is_some();
     let proof_lifted = record.proof_at.is_some_and(|at| !odd(Some(at)));
     let decision = decide(&VerdictFacts {

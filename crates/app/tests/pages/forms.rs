@@ -103,24 +103,55 @@ async fn wrong_codes_run_into_a_wait() {
     assert_eq!(world.verdict(3).await, Verdict::Check);
 }
 
-/// Posts a scratch code under TLS from an address, with the cookies a browser keeps.
+/// Posts a form under TLS from an address, with the cookies a browser keeps.
+async fn posted(world: &World, path: &str, (from, cookie): (&str, &str), form: String) -> Page {
+    let address = from.parse().expect("an address");
+    let (channel, made_by) = (Channel::Tls, MadeBy::Us);
+    let arrival = Arrival { channel, client: address, session: None, made_by };
+    let request = Request::post(path)
+        .header(header::HOST, "d.example")
+        .header(header::COOKIE, cookie)
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .extension(Visitor(address))
+        .extension(arrival);
+    world.send(request.body(Body::from(form)).expect("a request")).await
+}
+
+/// Posts a scratch code.
 async fn shown(
     world: &World,
     index: i64,
     from: &str,
     (key, value, cookie): (&str, &str, &str),
 ) -> Page {
-    let address = from.parse().expect("an address");
-    let arrival =
-        Arrival { channel: Channel::Tls, client: address, session: None, made_by: MadeBy::Us };
-    let request = Request::post(format!("/d/{}/proof", world.phone(index)))
-        .header(header::HOST, "d.example")
-        .header(header::COOKIE, cookie)
-        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .extension(Visitor(address))
-        .extension(arrival);
+    let path = format!("/d/{}/proof", world.phone(index));
     let form = format!("idempotency_key={key}&kind=scratch&value={value}");
-    world.send(request.body(Body::from(form)).expect("a request")).await
+    posted(world, &path, (from, cookie), form).await
+}
+
+#[tokio::test]
+async fn only_a_scratch_code_that_was_shown_gives_a_pass() {
+    let world = world().await;
+    let register = async |code: &str, proof: String| {
+        let path = format!("/d/{code}/register");
+        posted(&world, &path, ("203.0.113.7", ""), registration("a", &proof)).await
+    };
+    let gave = |page: &Page| {
+        let cookies = page.headers.get_all(header::SET_COOKIE).iter();
+        cookies.filter_map(|c| c.to_str().ok()).any(|c| c.starts_with("proved="))
+    };
+    // The label has no coating: what the form falls back to proves nothing of it.
+    let bank = world.code(world.banks.first);
+    let done = register(&bank, "proof=scratch&invoice=ABCDEFGH12".to_owned()).await;
+    assert_eq!((done.status, gave(&done)), (StatusCode::OK, false), "{}", done.text);
+    world.activate(1, "device-a").await;
+    let imei = imei(1)[11..].to_owned();
+    let done = register(&world.phone(1), format!("proof=imei4&imei4={imei}")).await;
+    assert_eq!((done.status, gave(&done)), (StatusCode::OK, false), "{}", done.text);
+    world.activate(4, "device-b").await;
+    let scratch = world.scratch(4);
+    let done = register(&world.phone(4), format!("proof=scratch&scratch={scratch}")).await;
+    assert_eq!((done.status, gave(&done)), (StatusCode::OK, true), "{}", done.text);
 }
 
 #[tokio::test]

@@ -24,7 +24,8 @@ pub struct ScanSummary {
     pub day_count: u32,
     /// Distinct cities among those; a scan of unknown city counts for none.
     pub day_city_count: u32,
-    /// Those of these cities that a look before or after, elsewhere, came too soon for any journey.
+    /// Those of these cities that a look before or after, elsewhere, came too soon for any journey;
+    /// of looks through lines known to be fixed.
     pub apart_city_count: u32,
     /// The fastest of such journeys.
     pub journey: Option<Journey>,
@@ -57,10 +58,10 @@ pub struct ScanPolicy {
 impl ScanPolicy {
     /// The thresholds shipped; our own choice, no rule asks for them. Buyer, family, a friend asked
     /// by message and a mobile carrier that exits elsewhere make four cities in a day, so five are
-    /// one too many. Looks through carriers are not asked whether a journey leads from one to the
-    /// other; without them a friend who was sent a picture makes two cities at once, so three are
-    /// one too many. Thirty is more than one household scans in a day, and shelf samples, scanned
-    /// up to some sixty times, stay in one city.
+    /// one too many. Of lines known to be fixed the carrier is none; a friend who was sent a picture
+    /// makes two of them at once, so three that no journey joins are one too many. Thirty is more
+    /// than one household scans in a day, and shelf samples, scanned up to some sixty times, stay in
+    /// one city.
     pub const SHIPPED: Self = Self {
         version: "scan-2",
         day_city_count_min: 5,

@@ -268,10 +268,11 @@ impl Present<'_> {
     }
 
     fn odd_scans(&self, known: &Known) -> CheckReason {
-        let divisions = self.house.geo.divisions();
-        let summary = known.scans.as_ref().map(|scans| scans::summary(divisions, scans, None));
+        let policy = &self.house.rules.scans;
+        let by = (policy, self.house.geo.divisions().as_ref());
+        let summary = known.scans.as_ref().map(|scans| scans::summary(by, scans, None));
         let summary = summary.unwrap_or_default();
-        match (self.house.rules.scans.anomaly(&summary), summary.journey) {
+        match (policy.anomaly(&summary), summary.journey) {
             (Some(ScanAnomaly::ImpossibleTravel), Some(journey)) => CheckReason::ImpossibleTravel {
                 km: journey.km.into(),
                 minutes: journey.minutes.into(),

@@ -130,9 +130,9 @@ pub async fn take(
             page(&visit, StatusCode::UNPROCESSABLE_ENTITY, render_register(&view))
         }
         Ok(Settled::Wait(seconds)) => error(&house, &visit, ErrorKind::TooMany { seconds }).await,
-        Ok(Settled::Done(bound)) => {
+        Ok(Settled::Done(bound, proved)) => {
             let mut done = done(&house, &visit, &code, bound).await;
-            if filled.kind() == Some(ProofKind::Scratch) {
+            if proved == ProofKind::Scratch {
                 let pass = proof::pass(&house, &known.record);
                 done.headers_mut().extend(visit.hold(&pass, &code));
             }
@@ -155,7 +155,8 @@ pub(super) fn kept_years() -> u32 {
 
 /// How a registration came out.
 enum Settled {
-    Done(Bound),
+    /// With what was proved, which is not always what the form chose.
+    Done(Bound, ProofKind),
     Refused(Box<RegisterView>),
     /// Too many wrong proofs: seconds to wait.
     Wait(u32),
@@ -189,7 +190,7 @@ async fn settle(
     if bound == Bound::Yours && activates && !known.product.network_start {
         activate(house, visit, known, filled).await?;
     }
-    Ok(Settled::Done(bound))
+    Ok(Settled::Done(bound, kind))
 }
 
 /// Puts a message beside every field that is wrong.
