@@ -166,5 +166,16 @@ async fn a_change_sent_again_is_one_change(world: &World) {
     let (one, other) = tokio::join!(send(&world.house), send(&twin));
     assert_eq!(one.expect("it is taken"), other.expect("it is taken"));
     assert_eq!(told("CY000000").await, 4);
+    // Even where they name different units.
+    let key = dossier::flows::idempotency::Keyed::new("k", "r", "other", "{}").expect("a key");
+    let before = told("CY000000").await + told("CY000001").await;
+    let numbers = [[number], [world.unit("CY000001").await]];
+    let send = |house, units: [i64; 1]| {
+        let (caller, sold, key, render) = (&caller, &sold, &key, &render);
+        async move { change_once(house, caller, (&units, sold, at), Some(key), render).await }
+    };
+    let (one, other) = tokio::join!(send(&world.house, numbers[0]), send(&twin, numbers[1]));
+    assert_eq!(one.expect("it is taken"), other.expect("it is answered alike"));
+    assert_eq!(told("CY000000").await + told("CY000001").await, before + 1);
     world.agrees().await;
 }
