@@ -4,7 +4,12 @@
 use super::activations::WarrantyReply;
 use crate::flows::reference::{Recall, Reference};
 use domain::custody::Hop;
-use serde::Serialize;
+use domain::product::Product;
+use serde::{Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// One thing looked at.
@@ -57,8 +62,8 @@ pub struct ProductReply {
     pub picture: String,
 }
 
-impl From<&domain::product::Product> for ProductReply {
-    fn from(p: &domain::product::Product) -> Self {
+impl From<&Product> for ProductReply {
+    fn from(p: &Product) -> Self {
         let papers = &p.certification;
         Self {
             gtin: p.gtin.clone(),
@@ -80,6 +85,43 @@ impl From<&domain::product::Product> for ProductReply {
             service_months: papers.service_months,
             picture: p.picture.clone(),
         }
+    }
+}
+
+/// A product as it stands in an answer about one of its units. Its text is the same in all of them
+/// and half of most, so it is written once for each product, not for each answer.
+#[derive(Clone, Debug)]
+pub struct ProductText(Arc<RawValue>);
+
+impl ProductText {
+    /// Products whose texts a thread keeps; beyond that it begins anew.
+    const KEPT_MAX: usize = 1_024;
+
+    /// The text of a product; none where it cannot be written, which does not happen.
+    pub fn of(product: &Arc<Product>) -> Option<Self> {
+        type Kept = HashMap<*const Product, (Arc<Product>, Arc<RawValue>)>;
+        thread_local! {
+            static KEPT: RefCell<Kept> = RefCell::default();
+        }
+        KEPT.with_borrow_mut(|kept| {
+            // What is kept keeps its product, so no other can come to lie at its address.
+            if let Some((_, text)) = kept.get(&Arc::as_ptr(product)) {
+                return Some(Self(Arc::clone(text)));
+            }
+            let written = to_raw_value(&ProductReply::from(product.as_ref()));
+            let text: Arc<RawValue> = Arc::from(written.ok()?);
+            if kept.len() >= Self::KEPT_MAX {
+                kept.clear();
+            }
+            kept.insert(Arc::as_ptr(product), (Arc::clone(product), Arc::clone(&text)));
+            Some(Self(text))
+        })
+    }
+}
+
+impl Serialize for ProductText {
+    fn serialize<S: Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(output)
     }
 }
 
@@ -214,7 +256,8 @@ pub struct VerifyReply {
     /// What was looked at.
     pub checks: Vec<CheckReply>,
     /// What it is.
-    pub product: Option<ProductReply>,
+    #[schema(value_type = Option<ProductReply>)]
+    pub product: Option<ProductText>,
     /// How it stands.
     pub state: StateReply,
     /// In whose hands it is.

@@ -5,8 +5,8 @@ use super::gate::{Asker, ClientAddress, Counted, Keyholder};
 use super::input::{Asked, At, Input, bounded};
 use super::instant_text;
 use super::verdicts::{
-    CheckReply, ChoiceReply, ChoicesReply, CustodyReply, HopReply, RecallNoticeReply, ResultReply,
-    SellerReply, StateReply, VerifyManyReply, VerifyReply,
+    CheckReply, ChoiceReply, ChoicesReply, CustodyReply, HopReply, ProductText, RecallNoticeReply,
+    ResultReply, SellerReply, StateReply, VerifyManyReply, VerifyReply,
 };
 use crate::flows::access::{Sight, audience};
 use crate::flows::custody::instant;
@@ -285,7 +285,7 @@ impl Asking<'_> {
         sight: &Sight<'_>,
     ) {
         let record = &known.record;
-        reply.product = Some(known.product.as_ref().into());
+        reply.product = ProductText::of(&known.product);
         let reading = verify::warranty(self.house, reference, record, &known.custody);
         reply.warranty = Some((&reading).into());
         reply.recall = known.recall.as_deref().map(|it| RecallNoticeReply::of(reference, it));
