@@ -10,6 +10,7 @@ mod guard;
 mod place;
 mod serving;
 mod strangers;
+mod turns;
 
 use common::World;
 
@@ -34,6 +35,8 @@ on_both! {
     others_webhooks_are_not_there,
     the_trail_is_told_to_who_may_read_it,
     regions_and_numbers_bound_who_makes_one,
+    a_slow_brand_keeps_no_other_waiting,
+    what_is_no_longer_asked_for_is_not_told,
 }
 
 async fn every_event_comes_once_in_the_order_of_the_log_and_signed(world: &World) {
@@ -114,6 +117,14 @@ async fn the_trail_is_told_to_who_may_read_it(world: &World) {
 
 async fn regions_and_numbers_bound_who_makes_one(world: &World) {
     strangers::bounds(world).await;
+}
+
+async fn a_slow_brand_keeps_no_other_waiting(world: &World) {
+    turns::slow_brand(world).await;
+}
+
+async fn what_is_no_longer_asked_for_is_not_told(world: &World) {
+    turns::narrowed(world).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
