@@ -138,8 +138,11 @@ pub async fn run_due(house: &House) -> Result<usize, FlowError> {
 /// The store does not answer.
 pub async fn bring(house: &House, turn: Turn) -> Result<usize, FlowError> {
     let Turn { row, cursor, end } = turn;
-    // Read after the log's end was: batches of every event up to there are known.
+    // Read after the log's end was: batches of every event up to there are known, and what the
+    // webhook is to be told of them.
     let reference = house.reference_now().await?;
+    let row = reference.webhook(&row.id).filter(|row| row.is_active);
+    let Some(row) = row.cloned() else { return Ok(0) };
     let (mut from, stop) = (house.couriers.looked(&cursor), end);
     let mut found = Vec::new();
     let until = stop.min(from + LOOK_MAX);
@@ -231,6 +234,11 @@ impl Errand<'_> {
             self.release().await?;
             return Ok(Going::Over);
         };
+        // What was found for it may be none of its business any more.
+        if !feed::tells(house, &reference, &row, &found.event).await? {
+            self.pass(found.position);
+            return Ok(Going::On);
+        }
         let message = feed::message(house, &reference, found).await?;
         let attempt = send(house, &row, &message).await?;
         self.sent += 1;
@@ -254,6 +262,12 @@ impl Errand<'_> {
             self.switch_off("failing").await?;
         }
         Ok(if goes_on { Going::On } else { Going::Over })
+    }
+
+    /// Goes on behind an entry that it is not told: what failed before that is no matter.
+    fn pass(&mut self, position: i64) {
+        self.cursor.next = position + 1;
+        (self.cursor.failures, self.cursor.event_since) = (0, None);
     }
 
     /// Where the webhook stands after an attempt, and what follows a failure.
