@@ -37,6 +37,9 @@ on_both! {
     regions_and_numbers_bound_who_makes_one,
     a_slow_brand_keeps_no_other_waiting,
     what_is_no_longer_asked_for_is_not_told,
+    quiet_days_and_another_address_begin_anew,
+    one_far_behind_comes_after,
+    what_is_sent_by_hand_is_kept_so_long_too,
 }
 
 async fn every_event_comes_once_in_the_order_of_the_log_and_signed(world: &World) {
@@ -125,6 +128,18 @@ async fn a_slow_brand_keeps_no_other_waiting(world: &World) {
 
 async fn what_is_no_longer_asked_for_is_not_told(world: &World) {
     turns::narrowed(world).await;
+}
+
+async fn quiet_days_and_another_address_begin_anew(world: &World) {
+    turns::quiet(world).await;
+}
+
+async fn one_far_behind_comes_after(world: &World) {
+    turns::far_behind(world).await;
+}
+
+async fn what_is_sent_by_hand_is_kept_so_long_too(world: &World) {
+    turns::by_hand_too(world).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
