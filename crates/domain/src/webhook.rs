@@ -329,11 +329,9 @@ mod tests {
     fn a_webhook_goes_back_once_an_hour() {
         let start: Timestamp = "2026-06-10T00:00:00Z".parse().unwrap();
         let second = SignedDuration::from_secs(1);
-        for (since, may) in [
-            (SignedDuration::ZERO, false),
-            (REWIND_EVERY - second, false),
-            (REWIND_EVERY, true),
-        ] {
+        for (since, may) in
+            [(SignedDuration::ZERO, false), (REWIND_EVERY - second, false), (REWIND_EVERY, true)]
+        {
             assert_eq!(may_rewind(Some(start), start + since), may, "{since}");
         }
         assert!(may_rewind(None, start));

@@ -147,8 +147,7 @@ const ROWS_COUNT: &str = "SELECT COUNT(*) FROM event_subject WHERE event_id = $1
 const ROWS_FIRST: &str =
     "SELECT subject FROM event_subject WHERE event_id = $1 ORDER BY subject LIMIT $2";
 /// Locks the webhook's place, so whoever removes it comes before or after.
-const CURSOR_IS: &str =
-    "UPDATE webhook_cursor SET webhook_id = webhook_id WHERE webhook_id = $1";
+const CURSOR_IS: &str = "UPDATE webhook_cursor SET webhook_id = webhook_id WHERE webhook_id = $1";
 const DELIVERY_ADD: &str = "INSERT INTO webhook_delivery (webhook_id, at, id, event_id, kind, \
     position, attempt, outcome, status, error, duration_ms) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";

@@ -26,8 +26,8 @@ use domain::party::Party;
 use domain::refusal::{Refusal, Refused};
 use domain::webhook::target::Target;
 use domain::webhook::{
-    Audience, DELIVERIES_KEPT, DELIVERIES_MAX, KINDS, OVERLAP_MAX, WEBHOOKS_MAX, WEBHOOKS_OF_BRAND_MAX, audience,
-    may_ask, may_rewind,
+    Audience, DELIVERIES_KEPT, DELIVERIES_MAX, KINDS, OVERLAP_MAX, WEBHOOKS_MAX,
+    WEBHOOKS_OF_BRAND_MAX, audience, may_ask, may_rewind,
 };
 use jiff::SignedDuration;
 use std::collections::HashMap;

@@ -3,8 +3,8 @@
 use crate::common::server::Place as Records;
 use crate::common::{World, sns, start};
 use crate::place::{Place, Receiver, Says, WEBHOOKS, house, reach};
-use dossier::jobs;
 use crate::turns::delivered;
+use dossier::jobs;
 use serde_json::json;
 
 pub async fn brings(world: &World) {

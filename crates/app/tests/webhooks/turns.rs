@@ -116,7 +116,10 @@ pub async fn quiet(world: &World) {
     let other = format!("{}&b", place.receiver.url());
     let path = format!("{WEBHOOKS}/{id}");
     let (status, told) = place.ask(&place.key, ("PATCH", &path), json!({"url": other})).await;
-    assert_eq!((status, &told["state"], &told["failure_count"]), (200, &json!("active"), &json!(0)));
+    assert_eq!(
+        (status, &told["state"], &told["failure_count"]),
+        (200, &json!("active"), &json!(0))
+    );
     assert_eq!(told["failing_since"], json!(null));
     place.receiver.always(None);
     place.receiver.came();
