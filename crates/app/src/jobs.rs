@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::MissedTickBehavior;
 
 /// How often gathered scans are written, a few at a time: 2,000 units each second, far more than a
 /// brand's customers look at.
@@ -139,22 +140,25 @@ async fn repeat<F, D>(
     }
 }
 
-/// Brings to webhooks, several at a time: one that is slow holds up no other.
+/// Brings to webhooks, several at a time: one that is slow holds up no other. Whose turn it is is
+/// asked on and on, whoever waits for another to come back.
 async fn couriers(mut stop: watch::Receiver<bool>, house: Arc<House>) {
     let mut errands = Errands { house, running: JoinSet::new(), busy: HashMap::new() };
     let mut waiting: Vec<Turn> = Vec::new();
+    let mut looking = tokio::time::interval(WEBHOOKS_EVERY);
+    looking.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut failing = false;
     loop {
         let ended = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break,
             Some(ended) = errands.running.join_next_with_id() => Some(ended),
-            () = tokio::time::sleep(WEBHOOKS_EVERY), if waiting.is_empty() => None,
+            _ = looking.tick() => None,
         };
         let failed = match ended {
             Some(ended) => errands.ended(ended),
             None => match courier::turns(&errands.house).await {
                 Ok(turns) => {
-                    waiting = turns;
+                    waiting = in_line(&waiting, turns);
                     None
                 }
                 Err(error) => Some(error),
@@ -174,6 +178,14 @@ async fn couriers(mut stop: watch::Receiver<bool>, house: Arc<House>) {
     if tokio::time::timeout(WEBHOOKS_WITHIN, last).await.is_err() {
         tracing::info!("messages to webhooks were cut off; they are sent again");
     }
+}
+
+/// Whose turn it is by now: who waited already stays before who did not, so nobody waits for ever.
+fn in_line(waiting: &[Turn], mut turns: Vec<Turn>) -> Vec<Turn> {
+    let places = waiting.iter().enumerate().map(|(place, turn)| (turn.row.id.as_str(), place));
+    let places: HashMap<_, _> = places.collect();
+    turns.sort_by_key(|turn| places.get(turn.row.id.as_str()).copied().unwrap_or(usize::MAX));
+    turns
 }
 
 /// Couriers on their way, and to which webhook of which brand.

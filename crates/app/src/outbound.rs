@@ -72,26 +72,35 @@ impl Names {
         Self::Table(Arc::new(Mutex::new(rows.collect())))
     }
 
-    async fn addresses(&self, name: &str, port: u16) -> Result<Vec<IpAddr>, Failure> {
+    /// The addresses of a name; none where there is no such name. What the operator allows may be
+    /// in the system's table of hosts or its domains to search; any other name is whole as it is.
+    async fn addresses(&self, name: &str, port: u16, is_allowed: bool) -> Vec<IpAddr> {
         match self {
             Self::System => {
+                let name = if is_allowed { name.to_owned() } else { whole(name) };
                 let found = tokio::net::lookup_host((name, port)).await;
-                Ok(found.map_err(|_| Failure::Name)?.map(|address| address.ip()).collect())
+                found.map(|found| found.map(|address| address.ip()).collect()).unwrap_or_default()
             }
             Self::Table(rows) => {
                 let rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
-                Ok(rows.get(name).cloned().unwrap_or_default())
+                rows.get(name).cloned().unwrap_or_default()
             }
         }
     }
 }
 
+/// A name to which a resolver adds no domain of its own.
+fn whole(name: &str) -> String {
+    format!("{}.", name.trim_end_matches('.'))
+}
+
 /// Why nothing was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Failure {
-    /// It leads to an address that is not on the internet.
+    /// It leads to no address on the internet: to one elsewhere or, unless the operator allows the
+    /// host, to none at all. Strangers are not to learn what names our network has.
     Address,
-    /// The name has no address.
+    /// The name of a host that the operator allows has no address.
     Name,
     /// Nobody listens there.
     Connect,
@@ -167,24 +176,30 @@ impl Outbound {
     async fn connect(&self, target: &Target) -> Result<TcpStream, Failure> {
         // What was allowed when it was saved may not be any more.
         target.admit(&self.reach.allowed).map_err(|_| Failure::Address)?;
+        let anywhere = target.is_allowed(&self.reach.allowed);
         let addresses = match &target.host {
             Host::Address(address) => vec![*address],
-            Host::Name(name) => self.reach.names.addresses(name, target.port).await?,
+            Host::Name(name) => self.reach.names.addresses(name, target.port, anywhere).await,
         };
         if addresses.is_empty() {
-            return Err(Failure::Name);
+            return Err(if anywhere { Failure::Name } else { Failure::Address });
         }
-        let anywhere = target.is_allowed(&self.reach.allowed);
         let is_free = |address: &IpAddr| is_public(*address) && !is_own(*address);
         if !anywhere && !addresses.iter().all(is_free) {
             return Err(Failure::Address);
         }
-        for address in addresses.into_iter().take(ADDRESSES_TRIED_MAX) {
-            if let Ok(stream) = TcpStream::connect(SocketAddr::new(address, target.port)).await {
-                return Ok(stream);
+        let tried = in_turn(&addresses);
+        let share = CONNECT_WITHIN / u32::try_from(tried.len()).unwrap_or(u32::MAX);
+        let mut failure = Failure::Connect;
+        for address in tried {
+            let connecting = TcpStream::connect(SocketAddr::new(address, target.port));
+            match tokio::time::timeout(share, connecting).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(_)) => {}
+                Err(_) => failure = Failure::Timeout,
             }
         }
-        Err(Failure::Connect)
+        Err(failure)
     }
 
     async fn tls(&self) -> Result<&TlsConnector, Failure> {
@@ -196,6 +211,17 @@ impl Outbound {
             })
             .await
     }
+}
+
+/// The addresses that are tried, in the order they came but each family in its turn: where one is
+/// not reached at all, the other is.
+fn in_turn(addresses: &[IpAddr]) -> Vec<IpAddr> {
+    let first_is_4 = addresses.first().is_some_and(IpAddr::is_ipv4);
+    let of = |is_4: bool| addresses.iter().filter(move |a| a.is_ipv4() == is_4).enumerate();
+    let mut all: Vec<_> = of(first_is_4).chain(of(!first_is_4)).collect();
+    // Stable: of one place in its family the first family's comes first.
+    all.sort_by_key(|(place, _)| *place);
+    all.into_iter().map(|(_, address)| *address).take(ADDRESSES_TRIED_MAX).collect()
 }
 
 /// Whether an address is one of this machine's own, public as it may be: what comes from the
@@ -283,6 +309,38 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_family_of_addresses_has_its_turn() {
+        let ips = |texts: &[&str]| -> Vec<IpAddr> {
+            texts.iter().map(|text| text.parse().unwrap()).collect()
+        };
+        let table: [(&[&str], &[&str]); 5] = [
+            (&[], &[]),
+            (&["192.0.2.1"], &["192.0.2.1"]),
+            (
+                &["2001:db8::1", "2001:db8::2", "2001:db8::3", "192.0.2.1"],
+                &["2001:db8::1", "192.0.2.1", "2001:db8::2"],
+            ),
+            (
+                &["192.0.2.1", "192.0.2.2", "2001:db8::1"],
+                &["192.0.2.1", "2001:db8::1", "192.0.2.2"],
+            ),
+            (
+                &["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"],
+                &["192.0.2.1", "192.0.2.2", "192.0.2.3"],
+            ),
+        ];
+        for (addresses, tried) in table {
+            assert_eq!(in_turn(&ips(addresses)), ips(tried), "{addresses:?}");
+        }
+    }
+
+    #[test]
+    fn no_domain_is_added_to_a_name() {
+        assert_eq!(whole("hooks.example.com"), "hooks.example.com.");
+        assert_eq!(whole("hooks.example.com."), "hooks.example.com.");
+    }
 
     #[test]
     fn an_address_of_this_machine_is_known() {

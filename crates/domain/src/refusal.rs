@@ -129,6 +129,9 @@ refusals! {
     /// The party has as many webhooks as one may.
     WebhooksFull "webhooks_full" Conflict
         "the party has as many webhooks as one may; remove one, or give one more kinds of events";
+    /// The webhook went back to an earlier entry of the log a short while ago.
+    RewoundLately "rewound_lately" Conflict
+        "the webhook was told to go back less than an hour ago; wait, or send single events again";
     /// A legal hold keeps a person's data.
     PersonHeld "person_held" Conflict
         "a legal hold keeps this person's data from use and from being erased; release it first";

@@ -26,6 +26,11 @@ const WAIT_MAX: SignedDuration = SignedDuration::from_hours(1);
 pub const EVENT_PATIENCE: SignedDuration = SignedDuration::from_hours(24);
 /// So long without any success a webhook is switched off.
 pub const WEBHOOK_PATIENCE: SignedDuration = SignedDuration::from_hours(5 * 24);
+/// Where nothing was tried for so long after it was due, patience begins anew: what failed before
+/// says little of now. Longer than the longest wait, and than a process is away for an update.
+pub const QUIET_MAX: SignedDuration = SignedDuration::from_hours(6);
+/// A webhook may be told again from an earlier entry of the log once in so long.
+pub const REWIND_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// How long a secret before may stay good beside the new one.
 pub const OVERLAP_MAX: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Deliveries kept for each webhook, and for how long.
@@ -131,6 +136,17 @@ pub struct Failing {
     pub event_since: Timestamp,
     /// When the first delivery failed since the last one that did not.
     pub webhook_since: Timestamp,
+}
+
+/// Since when it fails, of an attempt that fails `at` an instant and was `due` before: since the
+/// `first` failure, unless it was quiet in between.
+pub fn failing_since(first: Option<Timestamp>, due: Timestamp, at: Timestamp) -> Timestamp {
+    first.filter(|_| at.duration_since(due) <= QUIET_MAX).unwrap_or(at)
+}
+
+/// Whether a webhook may go back, by when it last did.
+pub fn may_rewind(last: Option<Timestamp>, now: Timestamp) -> bool {
+    last.is_none_or(|last| now.duration_since(last) >= REWIND_EVERY)
 }
 
 /// What follows a failure.
@@ -281,6 +297,44 @@ mod tests {
         assert_eq!(at(30, 0, 24, 0), Then::GiveUp);
         assert_eq!(at(1, 118, 119, 0), again(119, 10));
         assert_eq!(at(1, 120, 120, 0), Then::SwitchOff);
+    }
+
+    #[test]
+    fn patience_counts_attempts_without_a_gap() {
+        let start: Timestamp = "2026-06-10T00:00:00Z".parse().unwrap();
+        let at = |hours: i64| start + SignedDuration::from_hours(hours);
+        // First failure, when it was due, when it is tried; since when it fails.
+        let table = [
+            (None, 0, 0, 0),
+            (None, 0, 90, 90),
+            (Some(0), 1, 1, 0),
+            (Some(0), 1, 7, 0),
+            (Some(0), 1, 8, 8),
+            (Some(0), 100, 101, 0),
+            (Some(0), 119, 120, 0),
+            (Some(0), 24, 24 * 5, 24 * 5),
+        ];
+        for (first, due, tried, since) in table {
+            let told = failing_since(first.map(at), at(due), at(tried));
+            assert_eq!(told, at(since), "{first:?} {due} {tried}");
+        }
+        // After an outage and quiet days one failure is one failure.
+        let since = failing_since(Some(at(0)), at(24), at(24 * 6));
+        let failing = Failing { failures: 1, event_since: since, webhook_since: since };
+        let again = Then::Again(at(24 * 6) + WAIT_FIRST);
+        assert_eq!(after(&failing, at(24 * 6), 0), again);
+    }
+
+    #[test]
+    fn a_webhook_goes_back_once_an_hour() {
+        let start: Timestamp = "2026-06-10T00:00:00Z".parse().unwrap();
+        let second = SignedDuration::from_secs(1);
+        for (since, may) in
+            [(SignedDuration::ZERO, false), (REWIND_EVERY - second, false), (REWIND_EVERY, true)]
+        {
+            assert_eq!(may_rewind(Some(start), start + since), may, "{since}");
+        }
+        assert!(may_rewind(None, start));
     }
 
     proptest! {

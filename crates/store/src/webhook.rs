@@ -42,6 +42,9 @@ pub struct WebhookRow {
     pub created_at: i64,
     /// When it got its present secret; none while that is its first.
     pub rotated_at: Option<i64>,
+    /// When it was told to go back last, microseconds.
+    #[serde(default)]
+    pub rewound_at: Option<i64>,
     /// The secret before, while messages are signed with it as well.
     pub previous: Option<PreviousSealed>,
     /// How often it was told where to go on.
@@ -143,6 +146,8 @@ const EVENTS: &str = "SELECT s.position, e.kind, e.canonical FROM sealed s \
 const ROWS_COUNT: &str = "SELECT COUNT(*) FROM event_subject WHERE event_id = $1";
 const ROWS_FIRST: &str =
     "SELECT subject FROM event_subject WHERE event_id = $1 ORDER BY subject LIMIT $2";
+/// Locks the webhook's place, so whoever removes it comes before or after.
+const CURSOR_IS: &str = "UPDATE webhook_cursor SET webhook_id = webhook_id WHERE webhook_id = $1";
 const DELIVERY_ADD: &str = "INSERT INTO webhook_delivery (webhook_id, at, id, event_id, kind, \
     position, attempt, outcome, status, error, duration_ms) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
@@ -173,6 +178,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     EVENTS,
     ROWS_COUNT,
     ROWS_FIRST,
+    CURSOR_IS,
     DELIVERY_ADD,
     DELIVERIES,
     DELIVERY_OF,
@@ -300,13 +306,13 @@ impl Store {
         }
     }
 
-    /// Adds a delivery that was made by hand.
+    /// Adds a delivery that was made by hand. False when the webhook was removed.
     ///
     /// # Errors
     /// The store cannot be written.
-    pub async fn delivery_add(&self, delivery: &DeliveryRow) -> Result<(), StoreError> {
-        let plan = Plan::new(vec![added(delivery)]);
-        self.engine.write(plan).await.map_err(StoreError::Write)
+    pub async fn delivery_add(&self, delivery: &DeliveryRow) -> Result<bool, StoreError> {
+        let is_there = Step::change_one(CURSOR_IS, vec![(&delivery.webhook).into()], "webhook");
+        self.moved(vec![is_there, added(delivery)]).await
     }
 
     /// Deliveries of a webhook since an instant, the newest first, of these only those before one:

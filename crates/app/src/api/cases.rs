@@ -250,11 +250,10 @@ pub(super) async fn list_cases(
     let caller = keyholder.with(Scope::Read)?;
     let wanted = wanted(&house, &caller, query).await?;
     let _turn = house.walks.take(&caller).await;
-    let (found, more) = cases::list(&house, &caller, wanted).await?;
+    let (found, next) = cases::list(&house, &caller, wanted).await?;
     let reference = house.reference().await?;
-    let last = found.last().filter(|_| more);
-    let next_cursor = last.map(|row| {
-        let place = format!("{} {}", row.opened_at, hex(&row.id));
+    let next_cursor = next.map(|(opened_at, id)| {
+        let place = format!("{opened_at} {}", hex(&id));
         sealed(&house, &caller, &place)
     });
     let items = found.iter().map(|row| case_reply(&house, &reference, row)).collect();

@@ -277,6 +277,7 @@ pub(super) async fn make_webhook(
         (status = 403, description = "Needs scope webhooks, and audit where it is told changed",
             body = Problem),
         (status = 404, description = "No such webhook", body = Problem),
+        (status = 409, description = "Went back a short while ago", body = Problem),
     ),
     security(("key" = ["webhooks"]))
 )]

@@ -136,7 +136,7 @@ async fn told(house: &House, caller: &Caller, command: Command) -> Result<String
 }
 
 async fn list(house: &House, caller: &Caller, wanted: Wanted) -> Result<String, Fault> {
-    let (found, more) = cases::list(house, caller, wanted).await?;
+    let (found, next) = cases::list(house, caller, wanted).await?;
     let reference = house.reference().await?;
     let zone = reference.zone(caller.brand);
     let today = reference.day(caller.brand, house.clock.now());
@@ -155,7 +155,7 @@ async fn list(house: &House, caller: &Caller, wanted: Wanted) -> Result<String, 
     let rows: Vec<_> = found.iter().map(row).collect();
     let header = ["case", "state", "party", "units", "opened", "answer by", "outcome"];
     let mut text = table(&header, &rows, Paint::for_stdout());
-    if more {
+    if next.is_some() {
         text += "older ones: --limit\n";
     }
     Ok(text)

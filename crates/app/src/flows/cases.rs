@@ -39,6 +39,13 @@ use words::{entry, opened, words_of};
 pub const CASES_MAX: usize = 1_000;
 /// Parties whose cases are asked for one by one; of more all of the brand's are looked through.
 const PARTIES_MAX: usize = 64;
+/// Cases looked at by one question for those that concern a caller.
+const LOOK_AT_ONCE: i64 = 500;
+/// Cases looked at for one page.
+const LOOK_MAX: i64 = 10_000;
+
+/// Where a page ends: when a case was opened, and its identity.
+pub type Place = (i64, CaseId);
 
 /// A case to be opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -106,7 +113,7 @@ pub struct Wanted {
     /// Opened from this instant on.
     pub since: Option<Timestamp>,
     /// Those after this one: when it was opened, and its identity.
-    pub after: Option<(i64, CaseId)>,
+    pub after: Option<Place>,
     /// How many at most, up to [`CASES_MAX`].
     pub most: usize,
 }
@@ -327,8 +334,8 @@ fn steps(
     Ok(changes)
 }
 
-/// The cases that concern the caller, those opened last first, and whether there are more. The look
-/// leaves a record.
+/// The cases that concern the caller, those opened last first, and after which one there may be
+/// more: a page may be short, or empty, and go on. The look leaves a record.
 ///
 /// # Errors
 /// The caller may not; [`Refusal::UnknownParty`]; the store does not answer.
@@ -336,7 +343,7 @@ pub async fn list(
     house: &House,
     caller: &Caller,
     wanted: Wanted,
-) -> Result<(Vec<CaseRow>, bool), FlowError> {
+) -> Result<(Vec<CaseRow>, Option<Place>), FlowError> {
     caller.need(Scope::Read)?;
     let reference = house.reference().await?;
     let parties = match &wanted.party {
@@ -358,7 +365,7 @@ pub async fn list(
         // One more tells whether a further page follows.
         most: i64::try_from(most + 1).unwrap_or(i64::MAX),
     };
-    let mut found = match parties {
+    let (found, next) = match parties {
         Some(parties) => {
             let mut found = Vec::new();
             for party in parties {
@@ -366,19 +373,17 @@ pub async fn list(
                 found.extend(house.store.cases_fetch(&asked).await?);
             }
             found.sort_by_key(|row| std::cmp::Reverse((row.opened_at, row.id)));
-            found
+            page(found, most)
         }
         None => looked_through(house, &reference, caller, (asked, most)).await?,
     };
-    let more = found.len() > most;
-    found.truncate(most);
     let filters = [
         wanted.party.map(|code| format!("party={code}")),
         wanted.state.map(|state| format!("state={}", state.as_str())),
     ];
     let object = filters.into_iter().flatten().collect::<Vec<_>>().join(" ");
     audit::note(house, &caller.into(), SensitiveRead::Cases, &object, found.len());
-    Ok((found, more))
+    Ok((found, next))
 }
 
 /// The parties whose cases concern the caller, where they are few enough to be asked one by one;
@@ -393,21 +398,38 @@ fn few_parties(reference: &Reference, caller: &Caller) -> Option<Vec<PartyId>> {
     Some(own).filter(|own| own.len() <= PARTIES_MAX)
 }
 
+/// So many of these, and after which one there are more.
+fn page(mut found: Vec<CaseRow>, most: usize) -> (Vec<CaseRow>, Option<Place>) {
+    let more = found.len() > most;
+    found.truncate(most);
+    let next = found.last().filter(|_| more).map(|row| (row.opened_at, row.id));
+    (found, next)
+}
+
+/// The cases of the brand, of which some concern the caller: many are looked at by one question,
+/// and not all of them for one page.
 async fn looked_through(
     house: &House,
     reference: &Reference,
     caller: &Caller,
     (mut asked, most): (CasesAsked, usize),
-) -> Result<Vec<CaseRow>, FlowError> {
-    let mut found = Vec::new();
+) -> Result<(Vec<CaseRow>, Option<Place>), FlowError> {
+    if !(access::is_brand(reference, caller) && caller.regions.is_empty()) {
+        asked.most = asked.most.max(LOOK_AT_ONCE);
+    }
+    let (mut found, mut looked) = (Vec::new(), 0);
     loop {
-        let page = house.store.cases_fetch(&asked).await?;
-        let last_page = page.len() <= most;
-        asked.after = page.last().map(|row| (row.opened_at, row.id));
+        let rows = house.store.cases_fetch(&asked).await?;
+        let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+        looked += count;
+        asked.after = rows.last().map(|row| (row.opened_at, row.id)).or(asked.after);
         let own = |row: &CaseRow| access::concerns(reference, caller, PartyId(row.party));
-        found.extend(page.into_iter().filter(own));
-        if last_page || found.len() > most {
-            return Ok(found);
+        found.extend(rows.into_iter().filter(own));
+        if count < asked.most || found.len() > most {
+            return Ok(page(found, most));
+        }
+        if looked >= LOOK_MAX {
+            return Ok((found, asked.after));
         }
     }
 }

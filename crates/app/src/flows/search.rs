@@ -236,8 +236,12 @@ impl Walk {
         let rows = house.store.identifiers_between(between, most as i64).await?;
         self.rows = if rows.len() == most { self.rows - most } else { 0 };
         if let Some(last) = rows.last() {
-            // The least text behind it.
-            self.from = format!("{}\u{1}", last.value);
+            self.from = match last.value == self.from {
+                // The least text behind it: more than a portion of brands have this number.
+                true => format!("{}\u{1}", last.value),
+                // What others have of the last number may not be in this portion: it comes again.
+                false => last.value.clone(),
+            };
         }
         let own = rows.iter().filter(|r| r.scheme == Scheme::Sn.as_str() && r.scope == brand);
         Ok(Some(own.map(|row| row.unit).collect()))

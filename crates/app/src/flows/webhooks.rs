@@ -26,8 +26,8 @@ use domain::party::Party;
 use domain::refusal::{Refusal, Refused};
 use domain::webhook::target::Target;
 use domain::webhook::{
-    Audience, DELIVERIES_KEPT, KINDS, OVERLAP_MAX, WEBHOOKS_MAX, WEBHOOKS_OF_BRAND_MAX, audience,
-    may_ask,
+    Audience, DELIVERIES_KEPT, DELIVERIES_MAX, KINDS, OVERLAP_MAX, WEBHOOKS_MAX,
+    WEBHOOKS_OF_BRAND_MAX, audience, may_ask, may_rewind,
 };
 use jiff::SignedDuration;
 use std::collections::HashMap;
@@ -145,6 +145,7 @@ pub async fn make(house: &House, caller: &Caller, order: &Order) -> Result<Made,
             off_because: None,
             created_at: house.clock.now().as_microsecond(),
             rotated_at: None,
+            rewound_at: None,
             previous: None,
             starts: 1,
             from_index: index(size(house).await?),
@@ -161,7 +162,8 @@ pub async fn make(house: &House, caller: &Caller, order: &Order) -> Result<Made,
 /// Changes a webhook.
 ///
 /// # Errors
-/// [`Refusal::InvalidField`], [`Refusal::NotAllowed`], [`Refusal::UnknownWebhook`].
+/// [`Refusal::InvalidField`], [`Refusal::NotAllowed`], [`Refusal::UnknownWebhook`],
+/// [`Refusal::RewoundLately`].
 pub async fn change(
     house: &House,
     caller: &Caller,
@@ -181,16 +183,7 @@ pub async fn change(
         row.name = name.clone().unwrap_or(row.name);
         row.url = url.clone().unwrap_or(row.url);
         row.is_active = change.active.unwrap_or(row.is_active);
-        let begins = row.is_active && !now.is_active;
-        if let Some(from) = change.from_index {
-            if from > size(house).await? {
-                return Err(Refused::invalid("from_index", "the log does not reach so far").into());
-            }
-            row.from_index = index(from);
-        } else if begins && let Some(cursor) = house.store.webhook_cursor(id).await? {
-            row.from_index = cursor.next;
-        }
-        row.starts += i64::from(begins || change.from_index.is_some());
+        placed(house, &now, &mut row, change.from_index).await?;
         row.off_because = row.off_because.filter(|_| !row.is_active);
         if row == *now {
             return told(house, now).await;
@@ -201,6 +194,38 @@ pub async fn change(
         }
     }
     Err(FlowError::Busy)
+}
+
+/// Where a changed webhook goes on. Switched on or sent elsewhere it starts anew where it stopped:
+/// what failed before says nothing of an address that is another.
+async fn placed(
+    house: &House,
+    now: &WebhookRow,
+    row: &mut WebhookRow,
+    from_index: Option<u64>,
+) -> Result<(), FlowError> {
+    let anew = (row.is_active && !now.is_active) || row.url != now.url;
+    if from_index.is_none() && !anew {
+        return Ok(());
+    }
+    let stopped = house.store.webhook_cursor(&row.id).await?.map(|cursor| cursor.next);
+    if let Some(from) = from_index {
+        if from > size(house).await? {
+            return Err(Refused::invalid("from_index", "the log does not reach so far").into());
+        }
+        let at = house.clock.now();
+        if stopped.is_some_and(|next| index(from) < next) {
+            if !may_rewind(row.rewound_at.map(super::custody::instant), at) {
+                return Err(Refused::new(Refusal::RewoundLately, "from_index").into());
+            }
+            row.rewound_at = Some(at.as_microsecond());
+        }
+        row.from_index = index(from);
+    } else {
+        row.from_index = stopped.unwrap_or(row.from_index);
+    }
+    row.starts += 1;
+    Ok(())
 }
 
 /// Gives a webhook another secret. For the overlap every message is signed with both; one from a
@@ -329,7 +354,11 @@ pub async fn resend(
     let message = feed::message(house, &reference, &found).await?;
     let _turn = house.errands.take(caller).await;
     let attempt = send::send(house, &row, &message).await?;
-    house.store.delivery_add(&attempt.row(&row.id, &message, 0)).await?;
+    // Of one that was removed meanwhile nothing is kept.
+    if house.store.delivery_add(&attempt.row(&row.id, &message, 0)).await? {
+        let upto = (house.clock.now() - DELIVERIES_KEPT).as_microsecond();
+        house.store.deliveries_prune(&row.id, upto, DELIVERIES_MAX).await?;
+    }
     Ok(attempt)
 }
 

@@ -16,6 +16,7 @@ on_both! {
     nothing_crosses_brands,
     what_is_hostile_or_long_is_refused_or_finds_nothing,
     a_crowd_of_other_numbers_hides_none_of_ours,
+    a_number_of_both_is_found_at_the_end_of_a_portion,
 }
 
 async fn found(desk: &Desk, q: &str) -> Vec<(String, String)> {
@@ -269,4 +270,17 @@ async fn a_crowd_of_other_numbers_hides_none_of_ours(world: &World) {
     let items = reply["items"].as_array().expect("items");
     assert_eq!((items.len(), &reply["more"]), (20, &json!(true)));
     assert!(items.iter().all(|item| item["id"] != ours[0].1), "{reply}");
+}
+
+async fn a_number_of_both_is_found_at_the_end_of_a_portion(world: &World) {
+    goods(world).await;
+    let ours: Vec<_> = (0..2_000).map(|n| format!("CZBB{n:04}")).collect();
+    world.make(&ours).await;
+    let (caller, theirs) = stranger(world).await;
+    // A look at the directory ends with our row of this number; theirs is the next one.
+    let rows = "sn,gtin,produced_at,site_code\n\
+        CZBB1999,6901234567892,2026-05-20T08:00:00+08:00,FAC-X\n";
+    take(world, Importer::Caller(&caller), Kind::Production, rows).await;
+    assert_eq!(found(&theirs, "CZBB").await, found(&theirs, "CZBB1999").await);
+    assert_eq!(found(&theirs, "CZBB").await.len(), 1);
 }

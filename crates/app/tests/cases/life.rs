@@ -374,6 +374,19 @@ async fn lists_come_in_pages_and_are_told_apart(world: &World) {
     assert_eq!(list(&brand, "&state=answered").await, [ids[2].clone()]);
     assert_eq!(list(&brand, "&party=T1-42").await, [ids[1].clone()]);
     assert_eq!(list(&tier1, "&party=T2-53").await, [&ids[3], &ids[0]].map(String::clone));
+    // Bound to a region: of the brand's cases those of parties inside, one by one.
+    let bound = member(world, Role::ChannelManager, &["53"]).await;
+    let (mut paged, mut after) = (Vec::new(), None);
+    loop {
+        let wanted = Wanted { state: None, party: None, since: None, after, most: 1 };
+        let (page, next) = cases::list(&world.house, &bound, wanted).await.expect("a page");
+        paged.extend(page.iter().map(|row| hex(&row.id)));
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(paged, list(&tier1, "").await, "{ids:?}");
     let since = world.clock.now().to_string();
     assert_eq!(list(&brand, &format!("&since={since}")).await, [ids[4].clone()]);
 

@@ -120,8 +120,10 @@ pub async fn given_up(world: &World) {
     start(&world.house, "sn", "CY000000", "a").await;
     start(&world.house, "sn", "CY000001", "b").await;
     place.receiver.always(Some(500));
-    assert_eq!(place.round().await, 1);
-    place.later(25 * HOUR);
+    for _ in 0..18 {
+        assert_eq!(place.round().await, 1);
+        place.later(HOUR + HOUR / 3);
+    }
     place.receiver.says(&[Says::Status(500), Says::Status(200)]);
     assert_eq!(place.round().await, 2, "a day later it is given up, and the next comes at once");
     let deliveries = place.deliveries(&id).await;
@@ -266,6 +268,13 @@ pub async fn told_again(world: &World) {
     }
     let (status, problem) = place.ask(&place.key, ("PATCH", &path), from(1 << 40)).await;
     assert_eq!((status, problem["field"].as_str()), (400, Some("from_index")));
+    let (status, problem) = place.ask(&place.key, ("PATCH", &path), from(0)).await;
+    let told = (status, problem["code"].as_str(), problem["field"].as_str());
+    assert_eq!(told, (409, Some("rewound_lately"), Some("from_index")), "once an hour");
+    let stands = place.house.store.webhook_cursor(&id).await.expect("it reads").expect("there");
+    let (status, _) = place.ask(&place.key, ("PATCH", &path), from(stands.next)).await;
+    assert_eq!((status, place.round().await), (200, 0), "not back, so it is no matter");
+    place.later(HOUR);
     let (status, _) = place.ask(&place.key, ("PATCH", &path), from(0)).await;
     assert_eq!(status, 200);
     assert_eq!(place.round().await, 3);

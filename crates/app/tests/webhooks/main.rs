@@ -10,6 +10,7 @@ mod guard;
 mod place;
 mod serving;
 mod strangers;
+mod turns;
 
 use common::World;
 
@@ -34,6 +35,11 @@ on_both! {
     others_webhooks_are_not_there,
     the_trail_is_told_to_who_may_read_it,
     regions_and_numbers_bound_who_makes_one,
+    a_slow_brand_keeps_no_other_waiting,
+    what_is_no_longer_asked_for_is_not_told,
+    quiet_days_and_another_address_begin_anew,
+    one_far_behind_comes_after,
+    what_is_sent_by_hand_is_kept_so_long_too,
 }
 
 async fn every_event_comes_once_in_the_order_of_the_log_and_signed(world: &World) {
@@ -114,6 +120,26 @@ async fn the_trail_is_told_to_who_may_read_it(world: &World) {
 
 async fn regions_and_numbers_bound_who_makes_one(world: &World) {
     strangers::bounds(world).await;
+}
+
+async fn a_slow_brand_keeps_no_other_waiting(world: &World) {
+    turns::slow_brand(world).await;
+}
+
+async fn what_is_no_longer_asked_for_is_not_told(world: &World) {
+    turns::narrowed(world).await;
+}
+
+async fn quiet_days_and_another_address_begin_anew(world: &World) {
+    turns::quiet(world).await;
+}
+
+async fn one_far_behind_comes_after(world: &World) {
+    turns::far_behind(world).await;
+}
+
+async fn what_is_sent_by_hand_is_kept_so_long_too(world: &World) {
+    turns::by_hand_too(world).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

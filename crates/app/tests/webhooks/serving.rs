@@ -3,9 +3,9 @@
 use crate::common::server::Place as Records;
 use crate::common::{World, sns, start};
 use crate::place::{Place, Receiver, Says, WEBHOOKS, house, reach};
+use crate::turns::delivered;
 use dossier::jobs;
 use serde_json::json;
-use store::webhook::DeliveryRow;
 
 pub async fn brings(world: &World) {
     world.make(&sns(0..2)).await;
@@ -43,23 +43,7 @@ pub async fn bounded(world: &World) {
     world.make(&sns(0..2)).await;
     let place = Place::new(world).await;
     let (id, _) = place.webhook("BRAND", &["activated"]).await;
-    let now = world.clock.now().as_microsecond();
-    for n in 0..1_005_i64 {
-        let row = DeliveryRow {
-            webhook: id.clone(),
-            at: now - 1_005 + n,
-            id: n.to_be_bytes().repeat(2).try_into().expect("sixteen bytes"),
-            event: format!("{n:032}"),
-            kind: "activated".to_owned(),
-            position: 0,
-            attempt: 1,
-            outcome: "failed".to_owned(),
-            status: None,
-            error: Some("connect".to_owned()),
-            duration_ms: 1,
-        };
-        place.house.store.delivery_add(&row).await.expect("written");
-    }
+    delivered(&place, &id, 1_005).await;
     start(&world.house, "sn", "CY000000", "a").await;
     assert_eq!(place.round().await, 1);
     let page = place.get(&format!("{WEBHOOKS}/{id}/deliveries?limit=1000")).await;

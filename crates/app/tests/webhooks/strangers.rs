@@ -183,7 +183,7 @@ pub async fn trail(world: &World) {
     let hands = json!({"party": "T1-53", "url": place.receiver.url(), "kinds": ["activated"]});
     let (status, problem) = place.post(WEBHOOKS, hands).await;
     assert_eq!((status, problem["code"].as_str()), (403, Some("not_allowed")));
-    let wrong = json!({"party": "BRAND", "url": place.receiver.url(), "kinds": ["sold"]});
+    let wrong = json!({"party": "BRAND", "url": place.receiver.url(), "kinds": ["unheard_of"]});
     let (status, problem) = place.post(WEBHOOKS, wrong).await;
     let told = (status, problem["code"].as_str(), problem["field"].as_str());
     assert_eq!(told, (400, Some("invalid_field"), Some("kinds[0]")));

@@ -9,7 +9,7 @@ use super::super::reference::Reference;
 use super::send::{Attempt, send};
 use super::{feed, index, size, switch_off};
 use crate::secrets;
-use domain::webhook::{DELIVERIES_KEPT, DELIVERIES_MAX, Failing, Then, after};
+use domain::webhook::{DELIVERIES_KEPT, DELIVERIES_MAX, Failing, Then, after, failing_since};
 use futures_util::stream::{self, StreamExt};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,8 +26,9 @@ pub const AT_ONCE_OF_BRAND_MAX: usize = 4;
 const IN_A_ROW_MAX: usize = 100;
 /// Entries of the log looked at by one question.
 const WINDOW: i64 = 500;
-/// Entries looked at in one turn, where none of them concerns the webhook.
-const LOOK_MAX: i64 = 200 * WINDOW;
+/// Entries looked at in one turn, where none of them concerns the webhook: one that was sent far
+/// back reads on a bit at each look, and others have theirs between.
+const LOOK_MAX: i64 = 4 * WINDOW;
 /// A webhook that was told nothing of so many entries is noted to be so far.
 const SKIP_MIN: i64 = 8 * WINDOW;
 /// A lease outlasts the longest exchange by far: half a minute.
@@ -138,21 +139,22 @@ pub async fn run_due(house: &House) -> Result<usize, FlowError> {
 /// The store does not answer.
 pub async fn bring(house: &House, turn: Turn) -> Result<usize, FlowError> {
     let Turn { row, cursor, end } = turn;
-    // Read after the log's end was: batches of every event up to there are known.
+    // Read after the log's end was: batches of every event up to there are known, and what the
+    // webhook is to be told of them.
     let reference = house.reference_now().await?;
-    let (mut from, stop) = (house.couriers.looked(&cursor), end);
-    let mut found = Vec::new();
-    let until = stop.min(from + LOOK_MAX);
-    while found.is_empty() && from < until {
-        let upto = until.min(from + WINDOW);
-        found = feed::between(house, &reference, &row, (from, upto)).await?;
-        from = upto;
-    }
-    let now = house.clock.now().as_microsecond();
-    if found.is_empty() {
-        house.couriers.note(&cursor, from);
-        if from - cursor.next >= SKIP_MIN {
-            house.store.webhook_skip(&cursor, from, now).await?;
+    let row = reference.webhook(&row.id).filter(|row| row.is_active);
+    let Some(row) = row.cloned() else { return Ok(0) };
+    let from = house.couriers.looked(&cursor);
+    let (is_near, now) = (end - from <= WINDOW, house.clock.now().as_microsecond());
+    // Who is far behind is looked after by one process alone, so the lease comes first.
+    let found = match is_near {
+        true => feed::between(house, &reference, &row, (from, end)).await?,
+        false => Vec::new(),
+    };
+    if is_near && found.is_empty() && cursor.failures == 0 {
+        house.couriers.note(&cursor, end);
+        if end - cursor.next >= SKIP_MIN {
+            house.store.webhook_skip(&cursor, end, now).await?;
         }
         return Ok(0);
     }
@@ -161,7 +163,8 @@ pub async fn bring(house: &House, turn: Turn) -> Result<usize, FlowError> {
         return Ok(0);
     }
     let mut errand = Errand { house, lease, cursor, sent: 0 };
-    errand.all(found, (from, stop)).await?;
+    let upto = if is_near { end } else { from };
+    errand.all(found, (upto, end)).await?;
     Ok(errand.sent)
 }
 
@@ -188,7 +191,6 @@ impl Errand<'_> {
         mut found: Vec<LogEvent>,
         (mut from, stop): (i64, i64),
     ) -> Result<(), FlowError> {
-        // Looking on through what concerns others must not outlast the lease.
         let stop = stop.min(from + LOOK_MAX);
         loop {
             for one in &found {
@@ -199,11 +201,14 @@ impl Errand<'_> {
                     return self.tidy().await;
                 }
             }
-            self.cursor.next = from;
+            self.pass(from);
             if from >= stop || self.sent >= IN_A_ROW_MAX {
                 break;
             }
             let Some((reference, row)) = self.row().await? else { break };
+            if !self.renew().await? {
+                return Ok(());
+            }
             let upto = stop.min(from + WINDOW);
             found = feed::between(self.house, &reference, &row, (from, upto)).await?;
             from = upto;
@@ -231,6 +236,11 @@ impl Errand<'_> {
             self.release().await?;
             return Ok(Going::Over);
         };
+        // What was found for it may be none of its business any more.
+        if !feed::tells(house, &reference, &row, &found.event).await? {
+            self.pass(found.position + 1);
+            return Ok(Going::On);
+        }
         let message = feed::message(house, &reference, found).await?;
         let attempt = send(house, &row, &message).await?;
         self.sent += 1;
@@ -256,6 +266,20 @@ impl Errand<'_> {
         Ok(if goes_on { Going::On } else { Going::Over })
     }
 
+    /// Goes on at an entry, behind what it is not told: what failed before that is no matter.
+    fn pass(&mut self, next: i64) {
+        if next > self.cursor.next {
+            self.cursor.next = next;
+            (self.cursor.failures, self.cursor.event_since) = (0, None);
+        }
+    }
+
+    /// Notes how far it got, and goes on. False when another is at it by now.
+    async fn renew(&mut self) -> Result<bool, FlowError> {
+        self.cursor.leased_until = self.house.clock.now().as_microsecond() + LEASE_MICROS;
+        Ok(self.house.store.webhook_move(&self.cursor, &self.lease, None).await?)
+    }
+
     /// Where the webhook stands after an attempt, and what follows a failure.
     fn settle(&mut self, attempt: &Attempt, position: i64) -> Result<Option<Then>, FlowError> {
         let cursor = &mut self.cursor;
@@ -265,24 +289,29 @@ impl Errand<'_> {
             (cursor.event_since, cursor.webhook_since) = (None, None);
             return Ok(None);
         }
-        let at = attempt.at.as_microsecond();
+        let instant = super::super::custody::instant;
+        let due = instant(cursor.due_at);
+        let since = |first: Option<i64>| failing_since(first.map(instant), due, attempt.at);
         cursor.next = position;
         cursor.failures += 1;
-        let instant = super::super::custody::instant;
         let failing = Failing {
             failures: u32::try_from(cursor.failures).unwrap_or(u32::MAX),
-            event_since: instant(*cursor.event_since.get_or_insert(at)),
-            webhook_since: instant(*cursor.webhook_since.get_or_insert(at)),
+            event_since: since(cursor.event_since),
+            webhook_since: since(cursor.webhook_since),
         };
+        cursor.event_since = Some(failing.event_since.as_microsecond());
+        cursor.webhook_since = Some(failing.webhook_since.as_microsecond());
+        // What comes next is due at once, and known to be due since now.
+        cursor.due_at = attempt.at.as_microsecond();
         let spread = u16::from_be_bytes(secrets::random::<2>()?);
         let then = after(&failing, self.house.clock.now(), spread);
         match then {
             Then::Again(due) => cursor.due_at = due.as_microsecond(),
             Then::GiveUp => {
                 cursor.next = position + 1;
-                (cursor.failures, cursor.due_at, cursor.event_since) = (0, 0, None);
+                (cursor.failures, cursor.event_since) = (0, None);
             }
-            Then::SwitchOff => cursor.due_at = 0,
+            Then::SwitchOff => {}
         }
         Ok(Some(then))
     }

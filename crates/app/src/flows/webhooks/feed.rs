@@ -61,20 +61,27 @@ pub(super) async fn between(
     let mut found = house.store.log_events(places, row.brand, wanted).await?;
     let mut told = Vec::with_capacity(found.len());
     for one in found.drain(..) {
-        if concerns(house, reference, row, &one.event).await? {
+        if tells(house, reference, row, &one.event).await? {
             told.push(one);
         }
     }
     Ok(told)
 }
 
-async fn concerns(
+/// Whether a webhook, as it is now, is to be told an event.
+///
+/// # Errors
+/// The store cannot be read.
+pub(super) async fn tells(
     house: &House,
     reference: &Reference,
     row: &WebhookRow,
     event: &Event,
 ) -> Result<bool, FlowError> {
     let (party, kind) = (PartyId(row.party), event.body.kind());
+    if !wants(&row.kinds, kind) {
+        return Ok(false);
+    }
     let is_brand = domain::mandate::is_brand(&reference.tree, party);
     let hands = match audience(kind) {
         Some(Audience::Hands) if !is_brand => hands(house, event).await?,
