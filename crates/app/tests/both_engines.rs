@@ -9,7 +9,9 @@ mod common;
 use common::{PHONE, World, master, sns, sscc, start};
 use domain::identifier::{Identifier, Scheme};
 use dossier::files::Kind;
-use dossier::flows::backup::{BackupError, backup, export_keys, import_keys, restore};
+use dossier::flows::backup::{
+    BackupError, backup, export_keys, import_keys, restore, restore_database,
+};
 use dossier::flows::batches::{Mint, mint};
 use dossier::flows::doctor::{Extent, examine};
 use dossier::flows::find::unit_number;
@@ -270,9 +272,12 @@ async fn a_backup_comes_back_under_another_master_key() {
     let code = world.house.ring().encode(unit);
     let path = world.scratch.path().join("backup");
     let words = "correct horse battery";
-    assert!(matches!(backup(&world.house, &path, "short").await, Err(BackupError::Short)));
-    backup(&world.house, &path, words).await.expect("it is written");
-    let twice = backup(&world.house, &path, words).await;
+    assert!(matches!(
+        backup(&world.house, &world.target, &path, "short").await,
+        Err(BackupError::Short)
+    ));
+    backup(&world.house, &world.target, &path, words).await.expect("it is written");
+    let twice = backup(&world.house, &world.target, &path, words).await;
     assert!(matches!(twice, Err(BackupError::Exists(_))));
 
     let other = || MasterKey::from_hex(&"c3".repeat(32)).expect("64 hexadecimal digits");
@@ -305,12 +310,55 @@ async fn a_backup_comes_back_under_another_master_key() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_of_postgres_comes_back_under_another_master_key() {
+    let server = Postgres::shared();
+    let world = World::postgres(server).await;
+    goods(&world).await;
+    let unit = unit_number(world.unit("CY000000").await);
+    let code = world.house.ring().encode(unit);
+    let (path, words) = (world.scratch.path().join("backup"), "correct horse battery");
+    backup(&world.house, &world.target, &path, words).await.expect("it is written");
+    let twice = backup(&world.house, &world.target, &path, words).await;
+    assert!(matches!(twice, Err(BackupError::Exists(_))));
+
+    let other = || MasterKey::from_hex(&"c3".repeat(32)).expect("64 hexadecimal digits");
+    let url = server.fresh_database().await;
+    let place = (url.as_str(), world.scratch.path());
+    let wrong = restore_database(&path, "wrong horse battery", place, &other()).await;
+    assert!(matches!(wrong, Err(BackupError::Passphrase)), "{wrong:?}");
+    // Nothing was written, so it comes back now.
+    let done = restore_database(&path, words, place, &other()).await.expect("it comes back");
+    assert!(done.keys == 2 && done.rebuild.agrees(), "{done:?}");
+    let again = restore_database(&path, words, place, &other()).await;
+    assert!(matches!(again, Err(BackupError::Program { .. })), "{again:?}");
+
+    let target = Target::Postgres { url: url.clone() };
+    let geo = std::sync::Arc::clone(&world.house.geo);
+    let settings = world.house.settings.clone();
+    let open = dossier::flows::House::open(&target, other(), common::clock(), geo, settings);
+    let house = open.await.expect("the new master key opens it");
+    assert_eq!(house.ring().encode(unit), code, "the same codes");
+    let kept = house.store.unit_fetch(unit.get() as i64).await.expect("it reads");
+    assert_eq!(kept, world.house.store.unit_fetch(unit.get() as i64).await.expect("it reads"));
+
+    // Each on its own engine, and only as it was written.
+    let dir = world.scratch.path().join("restored");
+    let sqlite = restore(&path, words, &dir, &other()).await;
+    assert!(matches!(sqlite, Err(BackupError::Engine("PostgreSQL"))), "{sqlite:?}");
+    let dump = path.join(dossier::flows::backup::DUMP_NAME);
+    let mut bytes = std::fs::read(&dump).expect("it reads");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&dump, bytes).expect("it is damaged");
+    let damaged = restore_database(&path, words, place, &other()).await;
+    assert!(matches!(damaged, Err(BackupError::Damaged(_))), "{damaged:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn exported_keys_survive_the_loss_of_the_master_key() {
     let world = World::postgres(Postgres::shared()).await;
     let path = world.scratch.path().join("keys.json");
     let words = "correct horse battery";
-    let copy = backup(&world.house, &world.scratch.path().join("b"), words).await;
-    assert!(matches!(copy, Err(BackupError::Postgres)));
     export_keys(&world.house, &path, words).await.expect("they are written");
     let key = MasterKey::from_hex(&"c3".repeat(32)).expect("64 hexadecimal digits");
     let count = import_keys(&world.house.store, &path, words, &key).await;

@@ -55,7 +55,7 @@ pub async fn backup(global: &Global, args: BackupArgs) -> Result<Exit, Fault> {
     let written = if args.keys_only {
         backup::export_keys(&house, &args.path, &passphrase).await
     } else {
-        backup::backup(&house, &args.path, &passphrase).await
+        backup::backup(&house, &global.target()?, &args.path, &passphrase).await
     };
     if written.is_ok() {
         let author = Author::operator(BrandId(0));
@@ -73,9 +73,9 @@ pub async fn restore(global: &Global, args: RestoreArgs) -> Result<Exit, Fault> 
     if args.keys_only {
         return restore_keys(global, args).await;
     }
-    let Target::Sqlite { dir, .. } = global.target()? else {
-        let how = "restore a PostgreSQL store with its own tools, then the keys with restore";
-        return Err(Fault::failed(how));
+    let dir = match global.target()? {
+        Target::Sqlite { dir, .. } => dir,
+        Target::Postgres { url } => return restore_database(global, &args, &url).await,
     };
     if config::holds_records(&dir) {
         let there = format!("{} already holds a store; restore into another folder", dir.display());
@@ -87,13 +87,29 @@ pub async fn restore(global: &Global, args: RestoreArgs) -> Result<Exit, Fault> 
     let master = MasterKey::from_file_or_new(&file.path)?;
     let restored = backup::restore(&args.path, &passphrase, &dir, &master).await;
     let restored = file.kept_if(restored)?;
+    told(&restored, &dir.display().to_string())
+}
+
+/// Brings a backup back into a database without a store.
+async fn restore_database(global: &Global, args: &RestoreArgs, url: &str) -> Result<Exit, Fault> {
+    let passphrase = passphrase(args.passphrase_file.as_ref())?;
+    let (file, master) = master_of(global, &Target::Postgres { url: url.to_owned() })?;
+    let scratch = std::env::temp_dir();
+    let place = (url, scratch.as_path());
+    let restored = backup::restore_database(&args.path, &passphrase, place, &master).await;
+    let restored = match file {
+        Some(file) => file.kept_if(restored)?,
+        None => restored.map_err(|e| Fault::failed(e.to_string()))?,
+    };
+    told(&restored, "the database")
+}
+
+fn told(restored: &backup::Restored, place: &str) -> Result<Exit, Fault> {
     let agrees = restored.rebuild.agrees();
     let verdict = if agrees { "agree" } else { "do NOT agree" };
     term::print(&format!(
-        "restored into {}: {} keys sealed anew, {} events; tables and ledger {verdict}\n",
-        dir.display(),
-        restored.keys,
-        restored.rebuild.events
+        "restored into {place}: {} keys sealed anew, {} events; tables and ledger {verdict}\n",
+        restored.keys, restored.rebuild.events
     ))?;
     if restored.webhooks_off > 0 {
         term::print(&format!(
@@ -108,24 +124,27 @@ pub async fn restore(global: &Global, args: RestoreArgs) -> Result<Exit, Fault> 
 async fn restore_keys(global: &Global, args: RestoreArgs) -> Result<Exit, Fault> {
     let passphrase = passphrase(args.passphrase_file.as_ref())?;
     let target = global.target()?;
-    let file = match global.key_source(&target)? {
-        KeySource::File(path) => Ok(KeyFile::of(path)),
-        KeySource::Folder(dir) => Ok(KeyFile::of(dir.join(MASTER_KEY_FILE))),
-        KeySource::Variable(digits) => Err(digits),
-    };
-    let master = match &file {
-        Ok(file) => MasterKey::from_file_or_new(&file.path)?,
-        Err(digits) => MasterKey::from_hex(digits)?,
-    };
+    let (file, master) = master_of(global, &target)?;
     let store = Store::open(&target).await?;
     let sealed = backup::import_keys(&store, &args.path, &passphrase, &master).await;
     store.close().await;
     let count = match file {
-        Ok(file) => file.kept_if(sealed)?,
-        Err(_) => sealed.map_err(|e| Fault::failed(e.to_string()))?,
+        Some(file) => file.kept_if(sealed)?,
+        None => sealed.map_err(|e| Fault::failed(e.to_string()))?,
     };
     term::print(&format!("{count} keys sealed under the new master key\n"))?;
     Ok(Exit::Done)
+}
+
+/// The master key that takes over, and its file where it has one: made when it is missing.
+fn master_of(global: &Global, target: &Target) -> Result<(Option<KeyFile>, MasterKey), Fault> {
+    let file = match global.key_source(target)? {
+        KeySource::File(path) => KeyFile::of(path),
+        KeySource::Folder(dir) => KeyFile::of(dir.join(MASTER_KEY_FILE)),
+        KeySource::Variable(digits) => return Ok((None, MasterKey::from_hex(&digits)?)),
+    };
+    let master = MasterKey::from_file_or_new(&file.path)?;
+    Ok((Some(file), master))
 }
 
 /// The file of a master key that is made when it is missing.

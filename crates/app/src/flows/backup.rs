@@ -2,8 +2,11 @@
 //! the copy are sealed anew under a passphrase, so the copy opens without the master key, and the
 //! master key never stands beside it. Whoever has the folder and the passphrase has everything.
 //!
-//! PostgreSQL copies itself better than we could (`pg_dump`, `pg_basebackup`); what it cannot do is
-//! survive the loss of the master key, so the keys can be exported by themselves.
+//! PostgreSQL copies itself better than we could ([`postgres`]); what it cannot do is survive the
+//! loss of the master key, so the keys lie in the note beside its dump, and can be exported by
+//! themselves for those who archive its log instead.
+
+mod postgres;
 
 use super::changes::{self, Author};
 use super::house::House;
@@ -28,6 +31,8 @@ use zeroize::Zeroizing;
 
 /// The note beside the copy.
 pub const NOTE_NAME: &str = "backup.json";
+/// The copy of a store on PostgreSQL.
+pub const DUMP_NAME: &str = "dossier.dump";
 /// Shortest passphrase: it guards every code ever printed.
 pub const PASSPHRASE_CHARS_MIN: usize = 12;
 /// argon2id: 64 MiB and three passes, the second recommended choice of RFC 9106 §4.
@@ -67,12 +72,17 @@ pub enum BackupError {
     /// The backup is not what was written.
     #[error("this backup is damaged: {0}")]
     Damaged(String),
-    /// The engine copies itself.
-    #[error(
-        "PostgreSQL is backed up with its own tools: pg_dump -Fc DATABASE > dossier.dump, and \
-         pg_restore; keep the keys with: dossier backup FILE --keys-only"
-    )]
-    Postgres,
+    /// A backup comes back on the engine it was made of.
+    #[error("this backup is of a store on {0}; restore it there")]
+    Engine(&'static str),
+    /// A program that copies the engine did not.
+    #[error("{program}: {said}")]
+    Program {
+        /// Which.
+        program: &'static str,
+        /// Its words.
+        said: String,
+    },
 }
 
 impl From<StoreError> for BackupError {
@@ -132,8 +142,11 @@ struct Note {
     made_at: String,
     program: String,
     sealing: Sealing,
-    /// SHA-256 of the database file, hex.
+    /// SHA-256 of the database file or dump, hex.
     sha256: String,
+    /// Of a store on PostgreSQL: its keys, which in the dump are sealed under its master key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    keys: Option<Vec<SealedKey>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -150,6 +163,15 @@ struct SealedKey {
     sealed: String,
 }
 
+impl SealedKey {
+    fn open(&self, key: &MasterKey) -> Result<Zeroizing<Vec<u8>>, BackupError> {
+        let unreadable =
+            || BackupError::Damaged(format!("the key of {} makes no sense", self.epoch));
+        let sealed = unhex(&self.sealed).ok_or_else(unreadable)?;
+        key.open(&code_key_label(self.epoch), &sealed).map_err(|_| BackupError::Passphrase)
+    }
+}
+
 /// What a restore did.
 #[derive(Clone, Debug)]
 pub struct Restored {
@@ -164,27 +186,45 @@ pub struct Restored {
 /// Writes a backup as of one instant into a new folder, while work goes on.
 ///
 /// # Errors
-/// The folder exists; it cannot be written; the engine is PostgreSQL.
-pub async fn backup(house: &House, path: &Path, passphrase: &str) -> Result<(), BackupError> {
-    if matches!(house.store.engine(), Engine::Pg(_)) {
-        return Err(BackupError::Postgres);
-    }
+/// The folder exists; it cannot be written; `target` is not that of the house.
+pub async fn backup(
+    house: &House,
+    target: &Target,
+    path: &Path,
+    passphrase: &str,
+) -> Result<(), BackupError> {
     long_enough(passphrase)?;
     absent(path)?;
     let partial = Partial::new(beside(path, ".partial"))?;
-    house.store.engine().backup_to(&partial.0.join(FILE_NAME)).await?;
     let sealing = Sealing::fresh()?;
     let key = sealing.key(passphrase)?;
-    let copy = open(&partial.0).await?;
-    reseal(&copy, house.master(), &key).await?;
-    sound(&copy).await?;
-    copy.close().await;
-    drop(copy);
+    let (copied, keys) = match (house.store.engine(), target) {
+        (Engine::Lite(_), Target::Sqlite { .. }) => {
+            let copied = partial.0.join(FILE_NAME);
+            house.store.engine().backup_to(&copied).await?;
+            let copy = open(&partial.0).await?;
+            reseal(&copy, house.master(), &key).await?;
+            sound(&copy).await?;
+            copy.close().await;
+            (copied, None)
+        }
+        (Engine::Pg(_), Target::Postgres { url }) => {
+            let copied = partial.0.join(DUMP_NAME);
+            postgres::dump(url, &copied).await?;
+            let private = std::fs::Permissions::from_mode(0o600);
+            std::fs::set_permissions(&copied, private).map_err(|e| file(&copied, &e))?;
+            // Afterwards: there may be more keys than in the dump, never fewer.
+            (copied, Some(sealed_keys(house, &key).await?))
+        }
+        (Engine::Lite(_), _) => return Err(BackupError::Engine("SQLite")),
+        (Engine::Pg(_), _) => return Err(BackupError::Engine("PostgreSQL")),
+    };
     let note = Note {
         made_at: house.clock.now().to_string(),
         program: env!("CARGO_PKG_VERSION").to_owned(),
         sealing,
-        sha256: file_hash(&partial.0.join(FILE_NAME))?,
+        sha256: file_hash(&copied)?,
+        keys,
     };
     write_new(&partial.0.join(NOTE_NAME), &json(&note)?)?;
     absent(path)?;
@@ -202,6 +242,9 @@ pub async fn restore(
     master: &MasterKey,
 ) -> Result<Restored, BackupError> {
     let note: Note = read_json(&path.join(NOTE_NAME))?;
+    if note.keys.is_some() {
+        return Err(BackupError::Engine("PostgreSQL"));
+    }
     let (from, to) = (path.join(FILE_NAME), data_dir.join(FILE_NAME));
     absent(&to)?;
     private_folder(data_dir).map_err(|e| file(data_dir, &e))?;
@@ -237,6 +280,35 @@ pub async fn restore(
     Ok(Restored { keys, webhooks_off, rebuild })
 }
 
+/// Brings a backup back into a PostgreSQL database without a store, its keys sealed under `master`.
+/// The passphrase and the dump are looked at before anything is written; `scratch` is a folder that
+/// the replay may use.
+///
+/// # Errors
+/// As [`restore`]; a program of PostgreSQL is not there, or says why not.
+pub async fn restore_database(
+    path: &Path,
+    passphrase: &str,
+    (url, scratch): (&str, &Path),
+    master: &MasterKey,
+) -> Result<Restored, BackupError> {
+    let note: Note = read_json(&path.join(NOTE_NAME))?;
+    let kept = note.keys.ok_or(BackupError::Engine("SQLite"))?;
+    let dump = path.join(DUMP_NAME);
+    if file_hash(&dump)? != note.sha256 {
+        return Err(BackupError::Damaged("its dump is not the one that was written".into()));
+    }
+    let key = note.sealing.key(passphrase)?;
+    kept.iter().try_for_each(|one| one.open(&key).map(drop))?;
+    postgres::load(url, &dump).await?;
+    let store = Store::open(&Target::Postgres { url: url.to_owned() }).await?;
+    let keys = take_keys(&store, &kept, &key, master).await?;
+    let webhooks_off = switch_webhooks_off(&store).await?;
+    let rebuild = store::rebuild::check(&store, scratch).await?;
+    store.close().await;
+    Ok(Restored { keys, webhooks_off, rebuild })
+}
+
 /// Writes the sealed keys alone into a new file, for stores that are backed up by other tools.
 ///
 /// # Errors
@@ -245,6 +317,13 @@ pub async fn export_keys(house: &House, path: &Path, passphrase: &str) -> Result
     long_enough(passphrase)?;
     let sealing = Sealing::fresh()?;
     let key = sealing.key(passphrase)?;
+    let keys = sealed_keys(house, &key).await?;
+    let made_at = house.clock.now().to_string();
+    write_new(path, &json(&KeyFile { made_at, sealing, keys })?)
+}
+
+/// Every key of a house, sealed under another.
+async fn sealed_keys(house: &House, key: &MasterKey) -> Result<Vec<SealedKey>, BackupError> {
     let rows = house.store.reference_load().await?;
     let seal = |row: &CodeKeyRow| -> Result<SealedKey, SecretsError> {
         let label = code_key_label(row.epoch);
@@ -252,9 +331,7 @@ pub async fn export_keys(house: &House, path: &Path, passphrase: &str) -> Result
         let sealed = hex(&key.seal(&label, &secret)?);
         Ok(SealedKey { epoch: row.epoch, created_at: row.created_at, sealed })
     };
-    let keys = rows.code_keys.iter().map(seal).collect::<Result<_, _>>()?;
-    let made_at = house.clock.now().to_string();
-    write_new(path, &json(&KeyFile { made_at, sealing, keys })?)
+    Ok(rows.code_keys.iter().map(seal).collect::<Result<_, _>>()?)
 }
 
 /// Seals exported keys under `master` into a store whose own master key is lost. Only epochs that
@@ -270,14 +347,20 @@ pub async fn import_keys(
 ) -> Result<usize, BackupError> {
     let kept: KeyFile = read_json(path)?;
     let key = kept.sealing.key(passphrase)?;
+    take_keys(store, &kept.keys, &key, master).await
+}
+
+async fn take_keys(
+    store: &Store,
+    kept: &[SealedKey],
+    key: &MasterKey,
+    master: &MasterKey,
+) -> Result<usize, BackupError> {
     change_keys(store, |row| {
-        let found = kept.keys.iter().find(|k| k.epoch == row.epoch);
-        let sealed = found.and_then(|k| unhex(&k.sealed));
-        let sealed = sealed
-            .ok_or_else(|| BackupError::Damaged(format!("it lacks the key of {}", row.epoch)))?;
-        let label = code_key_label(row.epoch);
-        let secret = key.open(&label, &sealed).map_err(|_| BackupError::Passphrase)?;
-        Ok(master.seal(&label, &secret)?)
+        let found = kept.iter().find(|k| k.epoch == row.epoch);
+        let lacks = || BackupError::Damaged(format!("it lacks the key of {}", row.epoch));
+        let secret = found.ok_or_else(lacks)?.open(key)?;
+        Ok(master.seal(&code_key_label(row.epoch), &secret)?)
     })
     .await
 }

@@ -387,7 +387,7 @@ pub async fn restored(world: &World) {
     dossier::flows::log::seal(&place.house).await.expect("sealed");
     let (copy, dir) = (world.scratch.path().join("copy"), world.scratch.path().join("back"));
     let words = "correct horse battery";
-    backup::backup(&place.house, &copy, words).await.expect("written");
+    backup::backup(&place.house, &world.target, &copy, words).await.expect("written");
     let restored = backup::restore(&copy, words, &dir, &master()).await.expect("it comes back");
     assert_eq!(restored.webhooks_off, 1);
     assert!(restored.rebuild.agrees());
