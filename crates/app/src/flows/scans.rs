@@ -75,7 +75,7 @@ pub struct Spot {
     /// The city it is counted under.
     pub city: RegionCode,
     /// Whether the network is known to end where its users are: a fixed line. Of most addresses
-    /// nobody says, and carriers that have both kinds let their mobile users out in other provinces.
+    /// nobody says, and carriers that have both kinds let mobile users out in other provinces.
     pub is_steady: bool,
 }
 

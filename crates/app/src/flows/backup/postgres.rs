@@ -1,6 +1,6 @@
-//! PostgreSQL copies itself better than we could: its own `pg_dump` and `pg_restore` are run, found by
-//! name like any program. A dump is of one instant, while work goes on. The password is handed over
-//! beside the command line, which every user of the machine can read.
+//! PostgreSQL copies itself better than we could: its own `pg_dump` and `pg_restore` are run, found
+//! by name like any program. A dump is of one instant, while work goes on. The password is handed
+//! over beside the command line, which every user of the machine can read.
 
 use super::BackupError;
 use std::io::ErrorKind;
