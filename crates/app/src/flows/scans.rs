@@ -431,7 +431,7 @@ mod tests {
         assert_eq!((three, journey.minutes), (3, 40));
         assert!((1_900..2_000).contains(&journey.km), "the fastest is told: {journey:?}");
         // Two cities are a picture sent to a friend, and five are too many anyway. By air; next
-        // door; abroad, where no centre is known; through lines of which nobody says where they end.
+        // door; abroad, where no centre is known; through lines of which nobody knows the end.
         for looks in [
             &[(1, "5301="), (41, "31=")][..],
             &[(1, "5301="), (2, "31="), (3, "2301="), (4, "4401="), (5, "6501=")],

@@ -59,9 +59,9 @@ impl ScanPolicy {
     /// The thresholds shipped; our own choice, no rule asks for them. Buyer, family, a friend asked
     /// by message and a mobile carrier that exits elsewhere make four cities in a day, so five are
     /// one too many. Of lines known to be fixed the carrier is none; a friend who was sent a
-    /// picture makes two of them at once, so three that no journey joins are one too many. Thirty is
-    /// more than one household scans in a day, and shelf samples, scanned up to some sixty times,
-    /// stay in one city.
+    /// picture makes two of them at once, so three that no journey joins are one too many. Thirty
+    /// is more than one household scans in a day, and shelf samples, scanned up to some sixty
+    /// times, stay in one city.
     pub const SHIPPED: Self = Self {
         version: "scan-2",
         day_city_count_min: 5,
