@@ -133,14 +133,14 @@ async fn a_scratch_code_lifts_and_an_imei_only_compares() {
     let path = format!("/api/v1/verify/{code}/proof");
     let imei = json!({"kind": "imei4", "value": "7518"});
     let compare = anyone.post(&path, &imei).await.json;
-    assert_eq!((&compare["outcome"], &compare["session"]), (&json!("compare"), &json!(null)));
+    assert_eq!((&compare["outcome"], &compare["pass"]), (&json!("compare"), &json!(null)));
     let right = json!({"kind": "scratch", "value": scratch});
     let first = anyone.post(&path, &right).await.json;
     assert_eq!(first["outcome"], "first");
-    assert_eq!(first["session"].as_str().map(str::len), Some(43), "{first}");
-    let again = json!({"kind": "scratch", "value": scratch, "session": first["session"]});
+    assert_eq!(first["pass"].as_str().map(str::len), Some(43), "{first}");
+    let again = json!({"kind": "scratch", "value": scratch, "pass": first["pass"]});
     assert_eq!(anyone.post(&path, &again).await.json["outcome"], "again");
-    let long = json!({"kind": "scratch", "value": scratch, "session": "x".repeat(65)});
+    let long = json!({"kind": "scratch", "value": scratch, "pass": "x".repeat(65)});
     anyone.post(&path, &long).await.refused(StatusCode::BAD_REQUEST, "invalid_field");
     let odd = json!({"kind": "oath", "value": "1"});
     let refused = anyone.post("/api/v1/verify/SN0001/proof", &odd).await;

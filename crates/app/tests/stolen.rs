@@ -3,6 +3,8 @@
 
 mod common;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use common::browser::{Browser, INVITATIONS, PASSWORD, owner};
 use common::search::{everything, forms};
 use common::{World, master, sns};
@@ -11,6 +13,7 @@ use dossier::flows::api_keys::{Order, give, rotate};
 use dossier::flows::batches::{Mint, mint};
 use dossier::flows::people::set_up::set_up_link;
 use dossier::flows::reference::code_key_label;
+use dossier::flows::webhooks;
 use jiff::SignedDuration;
 use serde_json::json;
 use store::reference::Purpose;
@@ -48,6 +51,18 @@ async fn a_stolen_database_yields_no_secret(world: &World) {
         let opened = master().open(&code_key_label(row.epoch), &row.sealed).expect("ours");
         secrets.push(("a code key or the root secret", opened.to_vec()));
     }
+    // What webhooks are signed with: as it is told, and its bytes.
+    let order = webhooks::Order {
+        party: "BRAND".to_owned(),
+        name: String::new(),
+        url: "https://hooks.example.com/x".to_owned(),
+        kinds: Vec::new(),
+    };
+    let caller = world.caller().await;
+    let made = webhooks::make(&world.house, &caller, &order).await.expect("it is made");
+    let told = made.secret.strip_prefix("whsec_").expect("in its form").to_owned();
+    secrets.push(("the bytes of a webhook's secret", BASE64.decode(&told).expect("base 64")));
+    secrets.push(("a webhook's secret", told.into_bytes()));
     secrets.push(("the master key", vec![0x5a; 32]));
     // Codes that nobody printed yet are secrets too: they are computed, never stored.
     world.make(&sns(0..3)).await;

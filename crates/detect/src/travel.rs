@@ -1,12 +1,18 @@
 //! Impossible travel: two sightings of one unit that no journey explains.
 
-use domain::region::GeoPoint;
+use domain::region::{Divisions, GeoPoint, Level, RegionCode};
 use jiff::Timestamp;
 
 use crate::location::Network;
 
 /// Faster than this is no journey: airliners cruise at about 900 km/h.
 pub const TRAVEL_SPEED_MAX_KMH: f64 = 1000.0;
+
+/// How far from the centre of its city somebody may be, kilometres: half the width of most, and how
+/// far addresses of the next one are taken for its own.
+const CITY_RADIUS_KM: f64 = 100.0;
+/// The same of a place of which the tables know nothing finer: Taiwan is 400 km long.
+const ISLAND_RADIUS_KM: f64 = 200.0;
 
 /// Where and when a unit was seen.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,6 +25,17 @@ pub struct Sighting {
     pub radius_km: f64,
     /// The network it was seen through.
     pub network: Network,
+}
+
+impl Sighting {
+    /// One in a city, through a line known to be fixed. None where the tables have no centre of it:
+    /// countries have none.
+    pub fn in_city(divisions: &Divisions, city: RegionCode, at: Timestamp) -> Option<Self> {
+        let whole = city.level() == Level::Country;
+        let radius_km = if whole { ISLAND_RADIUS_KM } else { CITY_RADIUS_KM };
+        let (point, network) = (divisions.centre_of(city)?, Network::Fixed);
+        Some(Self { at, point, radius_km, network })
+    }
 }
 
 /// The speed in km/h a journey between two sightings needs at least, when it is more than

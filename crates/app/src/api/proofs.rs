@@ -24,9 +24,9 @@ pub struct ProofBody {
     /// Six digits under the scratch layer, or the last four of an IMEI.
     #[schema(max_length = 16)]
     pub value: String,
-    /// What an earlier proof gave as `session`: then others' wrong tries are no reason to wait.
+    /// What an earlier proof gave: with it others' wrong tries are no reason to wait.
     #[schema(max_length = 64)]
-    pub session: Option<String>,
+    pub pass: Option<String>,
 }
 
 /// How a proof came out.
@@ -41,7 +41,7 @@ pub struct ProofReply {
     /// With `wait`: until when.
     pub wait_until: Option<String>,
     /// With `first` and `again`: to be kept for further proofs of this unit.
-    pub session: Option<String>,
+    pub pass: Option<String>,
 }
 
 /// Prove that the unit is at hand.
@@ -69,17 +69,17 @@ pub(super) async fn prove_unit(
         _ => return Err(Problem::invalid("kind", "must be scratch or imei4")),
     };
     bounded("value", &body.value, 16)?;
-    bounded("session", body.session.as_deref().unwrap_or_default(), 64)?;
+    bounded("pass", body.pass.as_deref().unwrap_or_default(), 64)?;
     let number = unit_of(&house, caller.as_ref(), &code, None).await?;
     let visitor = household(client).to_string();
-    let (value, pass) = (body.value.as_str(), body.session.as_deref());
+    let (value, pass) = (body.value.as_str(), body.pass.as_deref());
     let attempt = proof::Attempt { number, kind, value, visitor: &visitor, pass };
     let outcome = proof::prove_once(&house, &attempt, None).await?;
     let reference = house.reference().await?;
     let brand = reference.batch_of(number).map_or(0, |batch| batch.brand);
     let (status, mut reply) = proof_reply(&outcome, |at| instant_text(&reference, brand, at));
     if matches!(outcome, proof::ProofOutcome::First | proof::ProofOutcome::Again(_)) {
-        reply.session = proof::pass_of(&house, number).await?;
+        reply.pass = proof::pass_of(&house, number).await?;
     }
     let mut response = (status, Json(reply)).into_response();
     if let Some(seconds) = outcome.wait_seconds(house.clock.now()) {
@@ -98,7 +98,7 @@ fn proof_reply(
         first_at: None,
         tries_left: None,
         wait_until: None,
-        session: None,
+        pass: None,
     };
     match outcome {
         Out::First => (StatusCode::OK, reply("first")),

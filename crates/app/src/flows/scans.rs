@@ -7,7 +7,7 @@ use crate::clock::Stopwatch;
 use crate::geo::VisitorPlace;
 use detect::location::Network;
 use detect::travel::{Sighting, impossible_travel};
-use domain::region::{Divisions, Level, RegionCode};
+use domain::region::{Divisions, RegionCode};
 use domain::verdict::scan::{Journey, ScanPolicy, ScanSummary};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -316,20 +316,10 @@ fn journey(divisions: &Divisions, one: &Look<'_>, other: &Look<'_>) -> Option<Jo
     Some(Journey { km: from.point.distance_km(to.point) as u32, minutes })
 }
 
-/// Where a look was, as far as its city tells. Countries have no centre.
+/// Where a look was, as far as its city tells.
 fn sighting(divisions: &Divisions, look: &Look<'_>) -> Option<Sighting> {
-    /// Half the width of most cities, and how far addresses of the next one are taken for its own.
-    const CITY_KM: f64 = 100.0;
-    /// Taiwan is 400 km long; the tables know no finer place there.
-    const ISLAND_KM: f64 = 200.0;
-    let code = RegionCode::parse(look.city?).ok()?;
-    let radius_km = if code.level() == Level::Country { ISLAND_KM } else { CITY_KM };
-    Some(Sighting {
-        at: Timestamp::from_microsecond(look.at).ok()?,
-        point: divisions.centre_of(code)?,
-        radius_km,
-        network: Network::Unknown,
-    })
+    let city = RegionCode::parse(look.city?).ok()?;
+    Sighting::in_city(divisions, city, Timestamp::from_microsecond(look.at).ok()?)
 }
 
 /// One look.

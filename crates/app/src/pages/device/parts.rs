@@ -233,8 +233,10 @@ pub(super) fn actions(view: &DeviceView) -> Actions {
         PageState::Active(_) => {
             [centres(lang, links), register(lang, links, "action.register"), call(view)]
         }
-        PageState::NotActivated { .. } => {
-            [register(lang, links, "action.activate"), centres(lang, links), call(view)]
+        PageState::NotActivated { starts } => {
+            // What runs already is not begun by registering.
+            let word = if starts == Starts::Sold { "action.register" } else { "action.activate" };
+            [register(lang, links, word), centres(lang, links), call(view)]
         }
         PageState::Check(_) => [check(view), report(lang, links), call(view)],
         PageState::NotReleased | PageState::Unverifiable => [report(lang, links), call(view), None],
