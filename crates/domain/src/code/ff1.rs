@@ -7,7 +7,11 @@
 //! per round. Many words walk through the rounds side by side, because AES hardware is fast
 //! only when it always has independent blocks to work on.
 
-use aes::cipher::{BlockCipherEncrypt, KeyInit};
+use aes::cipher::array::typenum::U16;
+use aes::cipher::inout::InOutBuf;
+use aes::cipher::{
+    BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser, KeyInit,
+};
 use aes::{Aes256Enc, Block};
 use zeroize::Zeroize;
 
@@ -39,40 +43,88 @@ impl Ff1 {
 
     /// Encrypts every word in place; only the low 55 bits of a word count.
     pub(super) fn encrypt<const N: usize>(&self, words: &mut [u64; N]) {
-        let (mut left, mut right) = split(words);
-        for round in (0..10).step_by(2) {
-            let pads = self.pads(round, &right);
-            for lane in 0..N {
-                left[lane] = left[lane].wrapping_add(pads[lane]) & LEFT_MASK;
-            }
-            let pads = self.pads(round + 1, &left);
-            for lane in 0..N {
-                right[lane] = right[lane].wrapping_add(pads[lane]) & RIGHT_MASK;
-            }
-        }
-        *words = join(&left, &right);
+        self.cipher.encrypt_with_backend(Walk { head: self.head, way: Way::Forth, words });
     }
 
     /// Decrypts one word; only its low 55 bits count.
     pub(super) fn decrypt(&self, word: u64) -> u64 {
-        let ([mut left], [mut right]) = split(&[word]);
-        for round in (0..10).step_by(2).rev() {
-            let [pad] = self.pads(round + 1, &[left]);
-            right = right.wrapping_sub(pad) & RIGHT_MASK;
-            let [pad] = self.pads(round, &[right]);
-            left = left.wrapping_sub(pad) & LEFT_MASK;
-        }
-        let [word] = join(&[left], &[right]);
-        word
+        let mut words = [word];
+        let walk = Walk { head: self.head, way: Way::Back, words: &mut words };
+        self.cipher.encrypt_with_backend(walk);
+        words[0]
     }
+}
 
+/// Which way the rounds go. Both encrypt blocks: that is what a Feistel network is for.
+#[derive(Clone, Copy)]
+enum Way {
+    Forth,
+    Back,
+}
+
+/// All ten rounds in one visit to the cipher: it makes its round keys ready at each visit, which
+/// for a single word costs more than the rounds.
+struct Walk<'a, const N: usize> {
+    head: u128,
+    way: Way,
+    words: &'a mut [u64; N],
+}
+
+impl<const N: usize> BlockSizeUser for Walk<'_, N> {
+    type BlockSize = U16;
+}
+
+impl<const N: usize> BlockCipherEncClosure for Walk<'_, N> {
+    #[inline(always)]
+    fn call<B: BlockCipherEncBackend<BlockSize = U16>>(self, cipher: &B) {
+        let (mut left, mut right) = split(self.words);
+        for step in (0..10).step_by(2) {
+            match self.way {
+                Way::Forth => {
+                    let pads = self.pads(cipher, step, &right);
+                    for lane in 0..N {
+                        left[lane] = left[lane].wrapping_add(pads[lane]) & LEFT_MASK;
+                    }
+                    let pads = self.pads(cipher, step + 1, &left);
+                    for lane in 0..N {
+                        right[lane] = right[lane].wrapping_add(pads[lane]) & RIGHT_MASK;
+                    }
+                }
+                Way::Back => {
+                    let pads = self.pads(cipher, 9 - step, &left);
+                    for lane in 0..N {
+                        right[lane] = right[lane].wrapping_sub(pads[lane]) & RIGHT_MASK;
+                    }
+                    let pads = self.pads(cipher, 8 - step, &right);
+                    for lane in 0..N {
+                        left[lane] = left[lane].wrapping_sub(pads[lane]) & LEFT_MASK;
+                    }
+                }
+            }
+        }
+        *self.words = join(&left, &right);
+    }
+}
+
+impl<const N: usize> Walk<'_, N> {
     /// Steps 6i to 6iv: y of every lane, modulo 2³², which is all that the 30-bit sum can see.
     /// S is the first eight bytes of R (d = 8) and y its number, so its last four bytes do.
     #[inline(always)]
-    fn pads<const N: usize>(&self, round: u32, halves: &[u32; N]) -> [u32; N] {
+    fn pads<B: BlockCipherEncBackend<BlockSize = U16>>(
+        &self,
+        cipher: &B,
+        round: u32,
+        halves: &[u32; N],
+    ) -> [u32; N] {
         let head = self.head ^ u128::from(round) << 32;
         let mut blocks = halves.map(|half| Block::from((head ^ u128::from(half)).to_be_bytes()));
-        self.cipher.encrypt_blocks(&mut blocks);
+        let (batches, rest) = InOutBuf::from(&mut blocks[..]).into_chunks::<B::ParBlocksSize>();
+        for batch in batches {
+            cipher.encrypt_par_blocks(batch);
+        }
+        for block in rest {
+            cipher.encrypt_block(block);
+        }
         blocks.map(|block| u32::from_be_bytes([block[4], block[5], block[6], block[7]]))
     }
 }
