@@ -25,6 +25,7 @@ SELECT create_distributed_table('outbox', 'home', colocate_with => 'unit');
 SELECT create_distributed_table('idempotency', 'home', colocate_with => 'unit');
 SELECT create_distributed_table('observation', 'home', colocate_with => 'unit');
 SELECT create_distributed_table('scan', 'unit', colocate_with => 'unit');
+SELECT create_distributed_table('consumer_scan', 'unit', colocate_with => 'unit');
 SELECT create_distributed_table('registration', 'unit', colocate_with => 'unit');
 SELECT create_distributed_table('proof_try', 'unit', colocate_with => 'unit');
 SELECT create_distributed_table('audit_change', 'home', colocate_with => 'unit');

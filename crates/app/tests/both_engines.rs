@@ -375,7 +375,7 @@ macro_rules! steps {
     };
 }
 
-const STEPS: [(&str, &str); 13] = steps![
+const STEPS: [(&str, &str); 14] = steps![
     "V1__spine",
     "V2__kit",
     "V3__code_like_sn",
@@ -388,7 +388,8 @@ const STEPS: [(&str, &str); 13] = steps![
     "V10__recall",
     "V11__sale",
     "V12__case",
-    "V13__webhook"
+    "V13__webhook",
+    "V14__consumer_scan"
 ];
 const CITUS: &str = include_str!("../../../deploy/citus.sql");
 const PARTITIONS: u32 = 4;

@@ -397,7 +397,7 @@ fn beside(commit: &Commit, steps: &mut Vec<Step>) {
     steps.extend(commit.sides.iter().map(side));
     commit.persons.iter().for_each(|change| change.steps(steps));
     steps.extend(commit.retention.iter().map(RetentionRun::step));
-    steps.extend(commit.looks_dropped.iter().map(|unit| crate::trace::looks_drop(*unit)));
+    steps.extend(commit.looks_dropped.iter().flat_map(|unit| crate::trace::looks_drop(*unit)));
     crate::people::steps(commit, steps);
     crate::case::steps(commit, steps);
 }

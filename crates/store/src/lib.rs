@@ -49,6 +49,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "V11__sale",
     "V12__case",
     "V13__webhook",
+    "V14__consumer_scan",
 ];
 
 /// Everything recorded, on one engine.

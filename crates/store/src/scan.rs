@@ -30,20 +30,36 @@ pub struct ScanDelta {
 /// SQLite's tree, while longer ones would spill over at every look.
 pub const RECENT_CHARS_MAX: i64 = 768;
 
-const SCAN_ADD: &str = "INSERT INTO scan (unit, audience, count, first_at, last_at, first_place, \
-    last_place, recent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
-    ON CONFLICT (unit, audience) DO UPDATE SET \
-    count = scan.count + excluded.count, \
-    last_at = CASE WHEN excluded.last_at > scan.last_at THEN excluded.last_at \
-        ELSE scan.last_at END, \
-    last_place = CASE WHEN excluded.last_at > scan.last_at THEN excluded.last_place \
-        ELSE scan.last_place END, \
-    recent = substr(scan.recent || excluded.recent, \
-        CASE WHEN length(scan.recent || excluded.recent) > $9 \
-        THEN length(scan.recent || excluded.recent) - $9 + 1 ELSE 1 END)";
+/// The audience with a table of its own.
+const CONSUMER: &str = "consumer";
+
+macro_rules! add_to {
+    ($table:literal, $key:literal, $more:literal) => {
+        concat!(
+            "INSERT INTO ",
+            $table,
+            " AS known (count, first_at, last_at, first_place, last_place, recent, ",
+            $key,
+            ") VALUES ($1, $2, $3, $4, $5, $6, $8",
+            $more,
+            ") ON CONFLICT (",
+            $key,
+            ") DO UPDATE SET count = known.count + excluded.count, \
+             last_at = CASE WHEN excluded.last_at > known.last_at THEN excluded.last_at \
+             ELSE known.last_at END, \
+             last_place = CASE WHEN excluded.last_at > known.last_at THEN excluded.last_place \
+             ELSE known.last_place END, \
+             recent = substr(known.recent || excluded.recent, \
+             CASE WHEN length(known.recent || excluded.recent) > $7 \
+             THEN length(known.recent || excluded.recent) - $7 + 1 ELSE 1 END)"
+        )
+    };
+}
+const SCAN_ADD: &str = add_to!("scan", "unit, audience", ", $9");
+const CONSUMER_SCAN_ADD: &str = add_to!("consumer_scan", "unit", "");
 
 /// The statements of this file, for the test that prepares every one on both engines.
-pub(crate) const STATEMENTS: &[&str] = &[SCAN_ADD];
+pub(crate) const STATEMENTS: &[&str] = &[SCAN_ADD, CONSUMER_SCAN_ADD];
 
 impl Store {
     /// Adds gathered looks, all or none.
@@ -52,20 +68,21 @@ impl Store {
     /// The store cannot be written; the looks are lost, which harms nobody.
     pub async fn scans_add(&self, deltas: Vec<ScanDelta>) -> Result<(), StoreError> {
         let step = |d: ScanDelta| {
-            Step::run(
-                SCAN_ADD,
-                vec![
-                    d.unit.into(),
-                    d.audience.into(),
-                    d.count.into(),
-                    d.first_at.into(),
-                    d.last_at.into(),
-                    d.first_place.into(),
-                    d.last_place.into(),
-                    d.recent.into(),
-                    RECENT_CHARS_MAX.into(),
-                ],
-            )
+            let mut row = vec![
+                d.count.into(),
+                d.first_at.into(),
+                d.last_at.into(),
+                d.first_place.into(),
+                d.last_place.into(),
+                d.recent.into(),
+                RECENT_CHARS_MAX.into(),
+                d.unit.into(),
+            ];
+            if d.audience == CONSUMER {
+                return Step::run(CONSUMER_SCAN_ADD, row);
+            }
+            row.push(d.audience.into());
+            Step::run(SCAN_ADD, row)
         };
         let plan = Plan::new(deltas.into_iter().map(step).collect());
         self.engine.write(plan).await.map_err(StoreError::Write)

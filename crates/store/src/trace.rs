@@ -32,14 +32,24 @@ const CUSTODY_BETWEEN: &str = "SELECT parent, from_at, to_at, event_id, \
     UNION ALL \
     SELECT CAST(NULL AS BIGINT), at, CAST(NULL AS BIGINT), event_id, party_id, from_party, kind, \
     presumed, shipment_no, recorded_at, subject FROM hold WHERE subject >= $1 AND subject <= $2";
-const SCANS_BETWEEN: &str = "SELECT unit, count, first_at FROM scan \
-    WHERE unit >= $1 AND unit <= $2 AND audience = 'consumer'";
-const SCANS_COUNT: &str = "SELECT COUNT(*) FROM scan WHERE unit = $1";
+const SCANS_BETWEEN: &str = "SELECT unit, count, first_at FROM consumer_scan \
+    WHERE unit >= $1 AND unit <= $2";
+const SCANS_COUNT: &str = "SELECT CAST(SUM(n) AS BIGINT) FROM (\
+    SELECT COUNT(*) AS n FROM scan WHERE unit = $1 UNION ALL \
+    SELECT COUNT(*) FROM consumer_scan WHERE unit = $1) AS looks";
 const SCANS_DROP: &str = "DELETE FROM scan WHERE unit = $1";
+const CONSUMER_SCANS_DROP: &str = "DELETE FROM consumer_scan WHERE unit = $1";
 
 /// The statements of this file, for the test that prepares every one on both engines.
-pub(crate) const STATEMENTS: &[&str] =
-    &[UNITS_PAGE, UNITS_PAGE_OF_LOT, CUSTODY_BETWEEN, SCANS_BETWEEN, SCANS_COUNT, SCANS_DROP];
+pub(crate) const STATEMENTS: &[&str] = &[
+    UNITS_PAGE,
+    UNITS_PAGE_OF_LOT,
+    CUSTODY_BETWEEN,
+    SCANS_BETWEEN,
+    SCANS_COUNT,
+    SCANS_DROP,
+    CONSUMER_SCANS_DROP,
+];
 
 /// Numbers between two units of a page may belong to others: where they lie further apart than
 /// this, times their count, each is asked for by itself.
@@ -141,6 +151,6 @@ impl Store {
 }
 
 /// Drops all looks at a unit.
-pub(crate) fn looks_drop(unit: i64) -> Step {
-    Step::run(SCANS_DROP, vec![unit.into()])
+pub(crate) fn looks_drop(unit: i64) -> [Step; 2] {
+    [SCANS_DROP, CONSUMER_SCANS_DROP].map(|drop| Step::run(drop, vec![unit.into()]))
 }

@@ -88,11 +88,9 @@ pub struct PackRecord {
     pub stirred_at: i64,
 }
 
-/// How often and where a code was looked at by one audience.
+/// How often and where a code was looked at by consumers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ScanRecord {
-    /// `consumer`, `trade`, `staff`, `official`.
-    pub audience: String,
     /// How often.
     pub count: i64,
     /// First time, microseconds.
@@ -124,14 +122,13 @@ const UNIT: &str = "SELECT number, brand_id, product_id, batch_id, sn, identifie
     produced_at, site_id, line, lot, inspection, disposition, life, activated_at, region, \
     fingerprint, suspect, recalled_at, stolen_at, retired_at, proof_at, sold_on, recorded_at, \
     revision, kit, invoiced_on, delivered_on FROM unit WHERE number = $1";
-/// A unit and the looks at it by one audience: what every answer to the public begins with.
+/// A unit and the looks at it by consumers: what every answer to the public begins with.
 const UNIT_SEEN: &str = "SELECT u.number, u.brand_id, u.product_id, u.batch_id, u.sn, \
     u.identifiers, u.born_hash, u.produced_at, u.site_id, u.line, u.lot, u.inspection, \
     u.disposition, u.life, u.activated_at, u.region, u.fingerprint, u.suspect, u.recalled_at, \
     u.stolen_at, u.retired_at, u.proof_at, u.sold_on, u.recorded_at, u.revision, u.kit, \
-    u.invoiced_on, u.delivered_on, s.audience, s.count, s.first_at, s.last_at, s.first_place, \
-    s.last_place, s.recent \
-    FROM unit u LEFT JOIN scan s ON s.unit = u.number AND s.audience = $2 WHERE u.number = $1";
+    u.invoiced_on, u.delivered_on, s.count, s.first_at, s.last_at, s.first_place, s.last_place, \
+    s.recent FROM unit u LEFT JOIN consumer_scan s ON s.unit = u.number WHERE u.number = $1";
 const PACK: &str = "SELECT number, brand_id, sscc, products, recorded_at, revision, stirred_at \
     FROM pack WHERE number = $1";
 const IDENTIFIER: &str =
@@ -148,8 +145,8 @@ const SHIPMENT_SENDERS: &str = "SELECT DISTINCT from_party FROM shipment WHERE b
     shipment_no = $2 ORDER BY from_party";
 const SHIPMENT_VOIDED: &str = "SELECT subject FROM shipment WHERE brand_id = $1 AND \
     shipment_no = $2 AND from_party = $3 AND voided_at IS NOT NULL LIMIT 1";
-const SCAN: &str = "SELECT audience, count, first_at, last_at, first_place, last_place, recent \
-    FROM scan WHERE unit = $1 AND audience = $2";
+const SCAN: &str = "SELECT count, first_at, last_at, first_place, last_place, recent \
+    FROM consumer_scan WHERE unit = $1";
 const EVENTS_OF_HOME: &str =
     "SELECT id, canonical FROM event WHERE home = $1 ORDER BY recorded_at, id";
 const EVENTS_OF_SUBJECT: &str = "SELECT e.id, e.canonical, s.content FROM event_subject s \
@@ -229,18 +226,16 @@ impl Store {
         Ok(self.engine.query_first(UNIT, &[number.into()], unit).await?)
     }
 
-    /// One unit, and the looks at it by one audience.
+    /// One unit, and the looks at it by consumers.
     pub async fn unit_seen_fetch(
         &self,
         number: i64,
-        audience: &'static str,
     ) -> Result<Option<(UnitRecord, Option<ScanRecord>)>, StoreError> {
-        let params = [number.into(), audience.into()];
         let map = |r: &Row<'_>| {
-            let seen = r.opt_str(UNIT_COLUMNS)?.is_some();
+            let seen = r.opt_int(UNIT_COLUMNS)?.is_some();
             Ok((unit(r)?, if seen { Some(scan(r, UNIT_COLUMNS)?) } else { None }))
         };
-        Ok(self.engine.query_first(UNIT_SEEN, &params, map).await?)
+        Ok(self.engine.query_first(UNIT_SEEN, &[number.into()], map).await?)
     }
 
     /// One pack.
@@ -331,13 +326,9 @@ impl Store {
         Ok(found.is_some())
     }
 
-    /// Looks at a unit by one audience.
-    pub async fn scan_fetch(
-        &self,
-        unit: i64,
-        audience: &'static str,
-    ) -> Result<Option<ScanRecord>, StoreError> {
-        Ok(self.engine.query_first(SCAN, &[unit.into(), audience.into()], |r| scan(r, 0)).await?)
+    /// Looks at a unit by consumers.
+    pub async fn scan_fetch(&self, unit: i64) -> Result<Option<ScanRecord>, StoreError> {
+        Ok(self.engine.query_first(SCAN, &[unit.into()], |r| scan(r, 0)).await?)
     }
 
     /// Every event filed under a subject or naming it in a row, oldest first.
@@ -515,12 +506,11 @@ pub(crate) fn event_id(bytes: &[u8], i: usize) -> Result<EventId, DecodeError> {
 /// The looks whose columns begin at `first`.
 fn scan(r: &Row<'_>, first: usize) -> Result<ScanRecord, DecodeError> {
     Ok(ScanRecord {
-        audience: r.text(first)?,
-        count: r.int(first + 1)?,
-        first_at: r.int(first + 2)?,
-        last_at: r.int(first + 3)?,
-        first_place: r.opt_text(first + 4)?,
-        last_place: r.opt_text(first + 5)?,
-        recent: r.text(first + 6)?,
+        count: r.int(first)?,
+        first_at: r.int(first + 1)?,
+        last_at: r.int(first + 2)?,
+        first_place: r.opt_text(first + 3)?,
+        last_place: r.opt_text(first + 4)?,
+        recent: r.text(first + 5)?,
     })
 }

@@ -260,16 +260,26 @@ async fn looks_are_gathered_and_trimmed(store: &Store) {
     let first = delta(100, Some("31"), "100 31\n".into());
     let earlier = delta(50, Some("44"), "50 44\n".into());
     store.scans_add(vec![first, earlier]).await.expect("they are written");
-    let seen = store.scan_fetch(5, "consumer").await.expect("it reads").expect("seen");
+    let seen = store.scan_fetch(5).await.expect("it reads").expect("seen");
     assert_eq!((seen.count, seen.first_at, seen.last_at), (4, 100, 101));
     assert_eq!(seen.last_place.as_deref(), Some("31"), "an earlier look moves nothing");
     assert_eq!(seen.recent, "100 31\n50 44\n");
     let long = "地".repeat(RECENT_CHARS_MAX as usize - 3);
     store.scans_add(vec![delta(200, None, long.clone())]).await.expect("it is written");
-    let seen = store.scan_fetch(5, "consumer").await.expect("it reads").expect("seen");
+    let seen = store.scan_fetch(5).await.expect("it reads").expect("seen");
     assert_eq!(seen.recent.chars().count(), RECENT_CHARS_MAX as usize);
     assert_eq!(seen.recent, format!("44\n{long}"), "characters, not bytes; the oldest go first");
     assert_eq!(seen.last_place, None);
+    // Those of the others stand apart, are gathered alike, and are dropped together with these.
+    let trade = |at| ScanDelta { audience: "trade", ..delta(at, None, String::new()) };
+    store.scans_add(vec![trade(300), trade(310)]).await.expect("they are written");
+    assert_eq!(store.scan_fetch(5).await.expect("it reads"), Some(seen));
+    assert_eq!(store.scans_between(1, 9).await.expect("it reads"), [(5, 6, 100)]);
+    assert_eq!(store.scans_count(5).await.expect("it reads"), 2);
+    let dropped = Commit { looks_dropped: vec![5], ..Commit::default() };
+    store.commit(&dropped).await.expect("it is written");
+    assert_eq!(store.scans_count(5).await.expect("it reads"), 0);
+    assert_eq!(store.scan_fetch(5).await.expect("it reads"), None);
 }
 
 async fn a_job_is_leased_once(store: &Store) {

@@ -1,7 +1,7 @@
 //! What a step of the schema does to rows that were there before it.
 
-use store::engine::{Engine, Migration, Plan, SqliteOptions, Step, Target};
-use store::unit::ShipmentRecord;
+use store::engine::{Engine, Migration, Plan, SqliteOptions, Step, Target, Value};
+use store::unit::{ScanRecord, ShipmentRecord};
 use store::{Store, migrations};
 use tempfile::TempDir;
 use testkit::Postgres;
@@ -10,6 +10,25 @@ use testkit::Postgres;
 const BEFORE_SENDERS: &[Migration] = migrations!["V1__spine", "V2__kit", "V3__code_like_sn"];
 const ADD: &str = "INSERT INTO shipment (subject, brand_id, shipment_no, from_party, to_party, \
     happened_at, voided_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+
+/// The schema while the looks of all audiences stood in one table.
+const BEFORE_CONSUMERS: &[Migration] = migrations![
+    "V1__spine",
+    "V2__kit",
+    "V3__code_like_sn",
+    "V4__shipment_sender",
+    "V5__log",
+    "V6__audit",
+    "V7__api_key_use",
+    "V8__people",
+    "V9__person",
+    "V10__recall",
+    "V11__sale",
+    "V12__case",
+    "V13__webhook"
+];
+const LOOK: &str = "INSERT INTO scan (unit, audience, count, first_at, last_at, first_place, \
+    last_place, recent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 
 async fn shipments_are_kept(target: Target) {
     let engine = Engine::open(&target, BEFORE_SENDERS).await.expect("the schema of then");
@@ -34,15 +53,44 @@ async fn shipments_are_kept(target: Target) {
     assert!(store.shipment_voided(1, "P-2", 2).await.expect("it reads"));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sqlite_keeps_shipments() {
-    let dir = TempDir::new().expect("a temporary folder");
-    let options = SqliteOptions::default();
-    shipments_are_kept(Target::Sqlite { dir: dir.path().to_owned(), options }).await;
+async fn looks_are_kept(target: Target) {
+    let engine = Engine::open(&target, BEFORE_CONSUMERS).await.expect("the schema of then");
+    let row = |audience: &str, count: i64| {
+        let row = [5.into(), audience.into(), count.into(), 10.into(), 20.into(), "31".into()];
+        Step::run(LOOK, row.into_iter().chain([Value::Null, "10 31\n".into()]).collect())
+    };
+    engine.write(Plan::new(vec![row("consumer", 3), row("staff", 7)])).await.expect("rows of then");
+    engine.close().await;
+
+    let store = Store::open(&target).await.expect("the schema of now");
+    let kept = ScanRecord {
+        count: 3,
+        first_at: 10,
+        last_at: 20,
+        first_place: Some("31".to_owned()),
+        last_place: None,
+        recent: "10 31\n".to_owned(),
+    };
+    assert_eq!(store.scan_fetch(5).await.expect("it reads"), Some(kept));
+    assert_eq!(store.scans_count(5).await.expect("it reads"), 2, "none is there twice");
+    store.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_keeps_shipments() {
+async fn sqlite_keeps_what_was_there() {
+    let target = |dir: &TempDir| {
+        let options = SqliteOptions::default();
+        Target::Sqlite { dir: dir.path().to_owned(), options }
+    };
+    let dirs = [(); 2].map(|()| TempDir::new().expect("a temporary folder"));
+    shipments_are_kept(target(&dirs[0])).await;
+    looks_are_kept(target(&dirs[1])).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_keeps_what_was_there() {
     let url = Postgres::shared().fresh_database().await;
     shipments_are_kept(Target::Postgres { url }).await;
+    let url = Postgres::shared().fresh_database().await;
+    looks_are_kept(Target::Postgres { url }).await;
 }

@@ -10,10 +10,9 @@ use detect::travel::{Sighting, impossible_travel};
 use domain::region::{Divisions, RegionCode};
 use domain::verdict::scan::{Journey, ScanPolicy, ScanSummary};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt::Write;
-use std::ops::Bound;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -94,10 +93,11 @@ impl Spot {
 /// Behind the city of a look whose network is known to end where its users are.
 const STEADY: &str = "=";
 
-/// Looks waiting to be written, in the order of their units.
+/// Looks waiting to be written. Every answer looks into them twice and a flush once in seconds, so
+/// they lie where they are found at once, and a flush puts them in order.
 #[derive(Default)]
 struct Waiting {
-    looks: BTreeMap<(i64, Audience), ScanDelta>,
+    looks: HashMap<(i64, Audience), ScanDelta>,
     /// The last that was taken: the next ones follow it, and behind the end the first.
     taken: Option<(i64, Audience)>,
 }
@@ -106,11 +106,16 @@ impl Waiting {
     /// The next, in a round over all of them: neighbours share pages, and whoever waits is reached
     /// within one round.
     fn take(&mut self, most: usize) -> Vec<ScanDelta> {
-        let behind = self.taken.map_or(Bound::Unbounded, Bound::Excluded);
-        let next = self.looks.range((behind, Bound::Unbounded)).chain(&self.looks);
-        let most = most.min(self.looks.len());
-        let keys: Vec<_> = next.take(most).map(|(key, _)| *key).collect();
-        self.taken = keys.last().copied().or(self.taken);
+        let mut keys: Vec<_> = self.looks.keys().copied().collect();
+        let taken = self.taken;
+        // Those behind the last that was taken come first.
+        let turn = |key: &(i64, Audience)| (Some(*key) <= taken, *key);
+        if most < keys.len() {
+            keys.select_nth_unstable_by_key(most, turn);
+            keys.truncate(most);
+        }
+        keys.sort_unstable_by_key(turn);
+        self.taken = keys.last().copied().or(taken);
         keys.iter().filter_map(|key| self.looks.remove(key)).collect()
     }
 }
@@ -228,7 +233,6 @@ pub fn merged(stored: Option<ScanRecord>, waiting: Option<ScanDelta>) -> Option<
     let Some(delta) = waiting else { return stored };
     let Some(mut record) = stored else {
         return Some(ScanRecord {
-            audience: delta.audience.to_owned(),
             count: delta.count,
             first_at: delta.first_at,
             last_at: delta.last_at,

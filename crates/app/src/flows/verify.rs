@@ -214,16 +214,15 @@ async fn look(
     reference: &Reference,
     number: i64,
 ) -> Result<Option<(UnitRecord, Option<ScanRecord>)>, FlowError> {
-    const CONSUMER: &str = Audience::Consumer.as_str();
-    if let Some(found) = house.store.unit_seen_fetch(number, CONSUMER).await? {
+    if let Some(found) = house.store.unit_seen_fetch(number).await? {
         return Ok(Some(found));
     }
     let unit = find::unit_of_code(house, number).await?;
     if unit != number {
-        return Ok(house.store.unit_seen_fetch(unit, CONSUMER).await?);
+        return Ok(house.store.unit_seen_fetch(unit).await?);
     }
     let Some(unborn) = unborn(reference, number) else { return Ok(None) };
-    Ok(Some((unborn, house.store.scan_fetch(number, CONSUMER).await?)))
+    Ok(Some((unborn, house.store.scan_fetch(number).await?)))
 }
 
 fn hands_needed(reference: &Reference, unit: &UnitRecord) -> bool {
