@@ -9,6 +9,7 @@ use crate::code::UnitNumber;
 use crate::id::{EventId, PartyId};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Deepest nesting of packs: unit, box, carton, pallet, container leaves room to spare.
 pub const PACK_DEPTH_MAX: usize = 8;
@@ -112,11 +113,44 @@ impl Containment {
     }
 }
 
-/// The holds and containments of a subject and of every pack it was ever in.
+/// What moved one subject by itself, and what it was ever inside.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Moves {
+    /// Oldest first.
+    holds: Vec<Hold>,
+    /// Any order.
+    inside: Vec<Containment>,
+}
+
+impl Moves {
+    /// Gathers the facts of one subject in any order.
+    pub fn new(
+        holds: impl IntoIterator<Item = Hold>,
+        inside: impl IntoIterator<Item = Containment>,
+    ) -> Self {
+        let mut moves = Self { holds: Vec::new(), inside: inside.into_iter().collect() };
+        holds.into_iter().for_each(|hold| moves.hold(hold));
+        moves
+    }
+
+    /// What the subject was ever inside, any order.
+    pub fn inside(&self) -> &[Containment] {
+        &self.inside
+    }
+
+    /// Puts a hold in its place, behind those of the same instants.
+    fn hold(&mut self, hold: Hold) {
+        let when = |h: &Hold| (h.at, h.recorded_at);
+        let place = self.holds.partition_point(|known| when(known) <= when(&hold));
+        self.holds.insert(place, hold);
+    }
+}
+
+/// What moved a subject and every pack it was ever in. Thousands of units share the packs around
+/// them, and so do these share what is known of a pack.
 #[derive(Clone, Debug, Default)]
 pub struct CustodyFacts {
-    holds: BTreeMap<UnitNumber, Vec<Hold>>,
-    parents: BTreeMap<UnitNumber, Vec<Containment>>,
+    moves: BTreeMap<UnitNumber, Arc<Moves>>,
 }
 
 impl CustodyFacts {
@@ -130,44 +164,51 @@ impl CustodyFacts {
         facts
     }
 
-    /// Adds facts of further subjects. A subject's facts are added once, all together.
+    /// Adds facts in any order to those already there.
     pub fn extend(
         &mut self,
         holds: impl IntoIterator<Item = Hold>,
         containments: impl IntoIterator<Item = Containment>,
     ) {
         for hold in holds {
-            self.holds.entry(hold.subject).or_default().push(hold);
+            self.of_mut(hold.subject).hold(hold);
         }
         for one in containments {
-            self.parents.entry(one.child).or_default().push(one);
+            self.of_mut(one.child).inside.push(one);
         }
-        for holds in self.holds.values_mut() {
-            holds.sort_by_key(|h| (h.at, h.recorded_at));
-        }
+    }
+
+    /// Says all that is known of a subject, in place of what was said before.
+    pub fn learn(&mut self, subject: UnitNumber, moves: Arc<Moves>) {
+        self.moves.insert(subject, moves);
+    }
+
+    fn of_mut(&mut self, subject: UnitNumber) -> &mut Moves {
+        Arc::make_mut(self.moves.entry(subject).or_default())
     }
 
     /// The child leaves the parent at `t`: its time inside that covers `t` ends then.
     pub fn leave(&mut self, child: UnitNumber, parent: UnitNumber, t: Timestamp) {
-        let inside = self.parents.get_mut(&child).into_iter().flatten();
+        let Some(moves) = self.moves.get_mut(&child) else { return };
+        let inside = Arc::make_mut(moves).inside.iter_mut();
         for one in inside.filter(|c| c.parent == parent && c.covers(t)) {
             one.to = Some(t);
         }
     }
 
-    /// Whether anything was said of a subject.
+    /// Whether anything was said of a subject, if only that nothing moved it.
     pub fn knows(&self, subject: UnitNumber) -> bool {
-        self.holds.contains_key(&subject) || self.parents.contains_key(&subject)
+        self.moves.contains_key(&subject)
     }
 
     /// The containments of a subject, any order.
     pub fn containments(&self, child: UnitNumber) -> &[Containment] {
-        self.parents.get(&child).map_or(&[], Vec::as_slice)
+        self.moves.get(&child).map_or(&[], |moves| moves.inside.as_slice())
     }
 
     /// A subject's own holds, oldest first: what moved it by itself, not inside a pack.
     pub fn own_holds(&self, subject: UnitNumber) -> &[Hold] {
-        self.holds.get(&subject).map_or(&[], Vec::as_slice)
+        self.moves.get(&subject).map_or(&[], |moves| moves.holds.as_slice())
     }
 
     /// The pack the subject is directly inside at `t`.

@@ -4,7 +4,7 @@ use crate::engine::{DecodeError, EngineError, Mark, Row, Value};
 use crate::unit::event_id;
 use crate::{Store, StoreError};
 use domain::code::UnitNumber;
-use domain::custody::{Containment, CustodyFacts, Hold, HoldKind, PACK_DEPTH_MAX};
+use domain::custody::{Containment, CustodyFacts, Hold, HoldKind, Moves, PACK_DEPTH_MAX};
 use domain::id::PartyId;
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -36,9 +36,6 @@ pub(crate) const STATEMENTS: &[&str] = &[CUSTODY, CHILDREN, CONTENTS, STIRRED, P
 /// Packs whose facts are remembered at once: some 300 bytes each.
 const REMEMBERED_MAX: usize = 8_192;
 
-/// What moved one subject by itself, and what it was ever inside.
-type Own = (Vec<Hold>, Vec<Containment>);
-
 /// What moved packs, as it was read under one mark of the database: thousands of units share a
 /// pallet, and until the next commit what was read for one of them holds for all.
 #[derive(Default)]
@@ -48,22 +45,22 @@ pub(crate) struct PackMemory(Mutex<Remembered>);
 struct Remembered {
     /// Under which mark all of it was read.
     mark: Option<Mark>,
-    packs: HashMap<i64, Arc<Own>>,
+    packs: HashMap<i64, Arc<Moves>>,
 }
 
 impl PackMemory {
-    fn get(&self, mark: Mark, pack: i64) -> Option<Arc<Own>> {
+    fn get(&self, mark: Mark, pack: i64) -> Option<Arc<Moves>> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.packs.get(&pack).filter(|_| known.mark == Some(mark)).cloned()
     }
 
-    fn put(&self, mark: Mark, pack: i64, own: &Arc<Own>) {
+    fn put(&self, mark: Mark, pack: i64, moves: &Arc<Moves>) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.mark != Some(mark) || known.packs.len() >= REMEMBERED_MAX {
             known.packs.clear();
             known.mark = Some(mark);
         }
-        known.packs.insert(pack, Arc::clone(own));
+        known.packs.insert(pack, Arc::clone(moves));
     }
 }
 
@@ -88,16 +85,17 @@ impl Store {
         for _ in 0..=PACK_DEPTH_MAX {
             let mut above = Vec::new();
             for number in frontier {
-                if facts.knows(unit_number(number, 0).map_err(EngineError::from)?) {
+                let subject = unit_number(number, 0).map_err(EngineError::from)?;
+                if facts.knows(subject) {
                     continue;
                 }
-                let own = match mark {
-                    Some(mark) => Arc::unwrap_or_clone(self.remembered(mark, number).await?),
-                    None => self.own_fetch(number).await?,
+                let moves = match mark {
+                    Some(mark) => self.remembered(mark, number).await?,
+                    None => Arc::new(self.moves_fetch(number).await?),
                 };
-                let parents = own.1.iter().map(|inside| inside.parent.get() as i64);
+                let parents = moves.inside().iter().map(|inside| inside.parent.get() as i64);
                 above.extend(parents.filter(|parent| seen.insert(*parent)));
-                facts.extend(own.0, own.1);
+                facts.learn(subject, moves);
             }
             if above.is_empty() {
                 return Ok(());
@@ -108,25 +106,25 @@ impl Store {
         Ok(())
     }
 
-    async fn remembered(&self, mark: Mark, pack: i64) -> Result<Arc<Own>, StoreError> {
-        if let Some(own) = self.packs.get(mark, pack) {
-            return Ok(own);
+    async fn remembered(&self, mark: Mark, pack: i64) -> Result<Arc<Moves>, StoreError> {
+        if let Some(moves) = self.packs.get(mark, pack) {
+            return Ok(moves);
         }
-        let own = Arc::new(self.own_fetch(pack).await?);
-        self.packs.put(mark, pack, &own);
-        Ok(own)
+        let moves = Arc::new(self.moves_fetch(pack).await?);
+        self.packs.put(mark, pack, &moves);
+        Ok(moves)
     }
 
-    async fn own_fetch(&self, number: i64) -> Result<Own, StoreError> {
+    async fn moves_fetch(&self, number: i64) -> Result<Moves, StoreError> {
         let map = |r: &Row<'_>| fact(unit_number(number, 0)?, r);
-        let (mut holds, mut parents) = (Vec::new(), Vec::new());
+        let (mut holds, mut inside) = (Vec::new(), Vec::new());
         for fact in self.engine.query(CUSTODY, &[Value::from(number)], map).await? {
             match fact {
                 Fact::Held(hold) => holds.push(hold),
-                Fact::Inside(inside) => parents.push(inside),
+                Fact::Inside(one) => inside.push(one),
             }
         }
-        Ok((holds, parents))
+        Ok(Moves::new(holds, inside))
     }
 
     /// What is or was directly inside a pack.
