@@ -4,17 +4,21 @@
 //! thread ten times that. Writes go through one thread, see [`super::writer`].
 //!
 //! A snapshot is kept for the next reader while nothing was committed since ([`LogHead`]): to begin
-//! and end one costs as much as the reads of a short answer. Every few milliseconds all that are
-//! kept end, so that the log can start again; which they were kept in is called their turn.
+//! and end one costs as much as the reads of a short answer. What this process commits it counts
+//! itself; whether another did is looked at anew when the last look is some time past. Every few
+//! milliseconds all that are kept end, so that the log can start again; which they were kept in is
+//! called their turn.
 //!
-//! Memory: the file is mapped, and mapped pages belong to the kernel's page cache; what a
-//! connection allocates for itself is its page cache, kept small by [`SqliteOptions`].
+//! Memory: the pages of the file belong to the kernel, and a small file is read through a map of
+//! them. What a connection allocates for itself is its own cache of pages, bounded by
+//! [`SqliteOptions`]. Between two commits it keeps the branches of the large trees there, so that a
+//! point read asks the kernel for leaves alone.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::available_parallelism;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
@@ -39,14 +43,21 @@ const STREAMS_MAX: usize = 8;
 /// How long a snapshot is kept for the next reader at most.
 const KEPT_FOR: Duration = Duration::from_millis(5);
 
+/// What another process committed shows at most so much later; what this one did, at once. Less
+/// than any other process needs to tell somebody that it did.
+const HEARD_WITHIN: Duration = Duration::from_micros(200);
+
 /// Limits and cache sizes.
 #[derive(Clone, Debug)]
 pub struct SqliteOptions {
-    /// Bytes of the file that are read through a memory map; 0 reads through system calls.
-    /// SQLite takes at most 2 GiB, its own compiled limit; the rest of a larger file is read.
-    pub mmap_bytes: i64,
-    /// Page cache of each reading connection, in KiB of anonymous memory.
-    pub reader_cache_kib: u32,
+    /// Bytes of the file that are read through a memory map. A reader that notices a commit makes
+    /// its map anew, and letting go of a large one takes milliseconds.
+    pub map_bytes: i64,
+    /// Page cache of all reading connections together, in KiB of anonymous memory: as many read at
+    /// once as the machine has processors.
+    pub readers_cache_kib: u32,
+    /// Page cache of each connection that reads much once, in KiB.
+    pub stream_cache_kib: u32,
     /// Page cache of the writing connection, in KiB: the pages one group of plans touches.
     pub writer_cache_kib: u32,
     /// The file may not grow beyond so many pages of 4 KiB: then writes are answered `Full`.
@@ -56,12 +67,26 @@ pub struct SqliteOptions {
 impl Default for SqliteOptions {
     fn default() -> Self {
         Self {
-            mmap_bytes: 2 << 30,
-            reader_cache_kib: 2 << 10,
+            map_bytes: 256 << 20,
+            readers_cache_kib: 96 << 10,
+            stream_cache_kib: 2 << 10,
             writer_cache_kib: 16 << 10,
             page_count_max: None,
         }
     }
+}
+
+impl SqliteOptions {
+    /// The share of one reading connection, in KiB.
+    pub(super) fn reader_cache_kib(&self) -> u32 {
+        let readers = u32::try_from(readers()).unwrap_or(u32::MAX);
+        (self.readers_cache_kib / readers).max(self.stream_cache_kib)
+    }
+}
+
+/// How many read inline at once.
+fn readers() -> usize {
+    available_parallelism().map_or(4, usize::from)
 }
 
 tokio::task_local! {
@@ -118,6 +143,8 @@ struct Shared {
     idle_max: usize,
     /// How often kept snapshots were ended.
     turn: AtomicU64,
+    /// Plans that were answered, whatever the answer: a commit of this process is known at once.
+    written: AtomicU64,
     streams: Arc<Semaphore>,
     writer: Writer,
     /// None where the index of the log cannot be read: then no snapshot is kept.
@@ -190,15 +217,22 @@ impl Lite {
         drop(founder);
         let writer = Writer::start(path.clone(), options.clone(), claim.clone())
             .map_err(|error| cannot(&error))?;
-        // No more connections than threads can be reading inline at once, plus the streams.
-        let idle_max = available_parallelism().map_or(4, usize::from) + STREAMS_MAX;
         let streams = Arc::new(Semaphore::new(STREAMS_MAX));
         let log = LogHead::open(&path, &options, &claim)
             .inspect_err(|error| tracing::warn!(%error, "each answer begins a snapshot of its own"))
             .ok();
-        let (idle, turn) = (Mutex::default(), AtomicU64::new(0));
-        let shared =
-            Shared { path, options, idle, idle_max, turn, streams, writer, log, _claim: claim };
+        let shared = Shared {
+            path,
+            options,
+            idle: Mutex::default(),
+            idle_max: readers(),
+            turn: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            streams,
+            writer,
+            log,
+            _claim: claim,
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -300,7 +334,9 @@ impl Lite {
     }
 
     pub(super) async fn write(&self, plan: Plan) -> Result<(), WriteError> {
-        self.shared.writer.write(plan).await
+        let answer = self.shared.writer.write(plan).await;
+        self.shared.written.fetch_add(1, Ordering::Release);
+        answer
     }
 
     pub(super) fn check(&self, sql: &'static str) -> Result<usize, EngineError> {
@@ -346,18 +382,30 @@ impl Shared {
         let mut session = self.lend().ok()?;
         if session.snapshot().is_none() {
             // A commit between the two makes the snapshot newer than it says, and it is not kept.
+            let looked = (Instant::now(), self.written.load(Ordering::Acquire));
             let head = self.log.as_ref().and_then(LogHead::read);
             let turn = self.turn.load(Ordering::Relaxed);
-            session.begin_snapshot(Snapshot { head, turn }).ok()?;
+            session.begin_snapshot(Snapshot { head, turn, looked }).ok()?;
         }
         Some(session)
     }
 
-    /// Whether a snapshot shows all that was committed until now, and may be read on.
-    fn is_fresh(&self, snapshot: Snapshot) -> bool {
-        snapshot.turn == self.turn.load(Ordering::Relaxed)
-            && snapshot.head.is_some()
-            && snapshot.head == self.log.as_ref().and_then(LogHead::read)
+    /// Whether the snapshot that a connection reads in shows all that was committed until now, and
+    /// may be read on.
+    fn is_fresh(&self, session: &mut Session, snapshot: Snapshot) -> bool {
+        if snapshot.turn != self.turn.load(Ordering::Relaxed) || snapshot.head.is_none() {
+            return false;
+        }
+        let looked = (Instant::now(), self.written.load(Ordering::Acquire));
+        let (at, written) = snapshot.looked;
+        if written == looked.1 && looked.0.duration_since(at) < HEARD_WITHIN {
+            return true;
+        }
+        let is_fresh = snapshot.head == self.log.as_ref().and_then(LogHead::read);
+        if is_fresh {
+            session.still_fresh(looked);
+        }
+        is_fresh
     }
 
     /// Lends a connection. After a failure of the database it is closed rather than lent again.
@@ -387,7 +435,7 @@ impl Shared {
         if let Some(mut session) = idle
             && session
                 .snapshot()
-                .is_none_or(|it| self.is_fresh(it) || session.end_snapshot().is_ok())
+                .is_none_or(|it| self.is_fresh(&mut session, it) || session.end_snapshot().is_ok())
         {
             return Ok(session);
         }
@@ -435,15 +483,14 @@ impl Shared {
         sender: &ChunkSender<T>,
     ) -> Result<Vec<T>, Failure> {
         let mut chunk = Vec::with_capacity(CHUNK_ROWS);
-        self.with_reader(|session| {
-            session.select(sql, params, |row| {
-                chunk.push(map(row).map_err(Failure::Decode)?);
-                if chunk.len() < CHUNK_ROWS {
-                    return Ok::<_, Failure>(true);
-                }
-                let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK_ROWS));
-                Ok(sender.blocking_send(Ok(full)).is_ok())
-            })
+        let mut session = Session::open(&self.path, &self.options, Role::Stream)?;
+        session.select(sql, params, |row| {
+            chunk.push(map(row).map_err(Failure::Decode)?);
+            if chunk.len() < CHUNK_ROWS {
+                return Ok::<_, Failure>(true);
+            }
+            let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK_ROWS));
+            Ok(sender.blocking_send(Ok(full)).is_ok())
         })?;
         Ok(chunk)
     }
@@ -480,8 +527,10 @@ impl Shared {
         private_file(to)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let mut copy = Connection::open_with_flags(to, flags).map_err(std::io::Error::other)?;
-        let mut step =
-            || self.with_reader(|session| Ok(Backup::new(&session.conn, &mut copy)?.step(-1)?));
+        let mut step = || {
+            let session = Session::open(&self.path, &self.options, Role::Stream)?;
+            Ok::<_, Failure>(Backup::new(&session.conn, &mut copy)?.step(-1)?)
+        };
         match step() {
             Ok(StepResult::Done) => Ok(()),
             Ok(_) => Err(std::io::Error::other("the database is locked")),

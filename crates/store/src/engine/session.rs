@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, Rows};
@@ -26,7 +26,10 @@ const READER_LOCK_POLLS: i32 = 500;
 /// What a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
+    /// Reads a little for each of many questions.
     Reader,
+    /// Reads much once.
+    Stream,
     Writer,
     /// Opens the database first: sets the journal mode, runs migrations.
     Founder,
@@ -47,6 +50,8 @@ pub(super) struct Snapshot {
     pub head: Option<Head>,
     /// In which turn it began, see [`super::lite`].
     pub turn: u64,
+    /// When the head was last looked at, and how many plans this process had written then.
+    pub looked: (Instant, u64),
 }
 
 /// Why a statement failed, before it is known whether a reader or a writer asked.
@@ -77,7 +82,8 @@ impl Session {
             flags |= OpenFlags::SQLITE_OPEN_CREATE;
         }
         let mut conn = Connection::open_with_flags(path, flags)?;
-        let polls = if role == Role::Reader { READER_LOCK_POLLS } else { WRITER_LOCK_POLLS };
+        let reads = matches!(role, Role::Reader | Role::Stream);
+        let polls = if reads { READER_LOCK_POLLS } else { WRITER_LOCK_POLLS };
         wait_for_locks(&mut conn, polls)?;
         conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         // Built with STAT4, the planner looks into bound values and prepares a statement with a
@@ -87,11 +93,12 @@ impl Session {
             found(&conn)?;
         }
         let cache_kib = match role {
-            Role::Reader => options.reader_cache_kib,
+            Role::Reader => options.reader_cache_kib(),
+            Role::Stream => options.stream_cache_kib,
             Role::Writer | Role::Founder => options.writer_cache_kib,
         };
         conn.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
-        conn.pragma_update(None, "mmap_size", options.mmap_bytes)?;
+        conn.pragma_update(None, "mmap_size", options.map_bytes)?;
         // The bundled library switches them on; the constraints here are unique keys.
         conn.pragma_update(None, "foreign_keys", false)?;
         conn.pragma_update(None, "synchronous", "FULL")?;
@@ -100,7 +107,7 @@ impl Session {
         conn.pragma_update_and_check(None, "secure_delete", "FAST", |_| Ok(()))?;
         // Folding the log back is the checkpoint thread's work, off the way to an answer.
         conn.pragma_update(None, "wal_autocheckpoint", 0)?;
-        if role == Role::Reader {
+        if reads {
             conn.pragma_update(None, "query_only", true)?;
         } else if let Some(pages) = options.page_count_max {
             conn.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
@@ -130,6 +137,13 @@ impl Session {
     /// The snapshot it reads in; a failure may have ended it.
     pub fn snapshot(&self) -> Option<Snapshot> {
         self.snapshot.filter(|_| !self.conn.is_autocommit())
+    }
+
+    /// Notes that the snapshot it reads in still showed all there was.
+    pub fn still_fresh(&mut self, looked: (Instant, u64)) {
+        if let Some(snapshot) = &mut self.snapshot {
+            snapshot.looked = looked;
+        }
     }
 
     /// From the next read on, every read sees the database as of one instant.
