@@ -131,7 +131,7 @@ async fn started(house: &House, caller: &Caller, sn: &str) -> Result<(), FlowErr
         fingerprint: Some(sn.to_owned()),
         signals: Signals::default(),
     };
-    let render = |a: &Activated| Answer { status: 201, reply: a.first.to_string() };
+    let render = |a: &Activated| Answer::new(201, a.first.to_string());
     activate(house, Some(caller), &report, Some(&key_of(sn)?), &render).await.map(drop)
 }
 

@@ -46,6 +46,23 @@ async fn an_activation_is_first_once_and_replayed_under_its_key() {
     assert!(kinds.contains(&("activated_again".into(), "suspect".into())), "{kinds:?}");
 }
 
+/// Sent eight times at once under one key, a command is carried out once; whoever is told what
+/// another was told is told so too.
+#[tokio::test]
+async fn whoever_lost_the_race_is_answered_as_by_a_replay() {
+    let world = house().await;
+    let all = world.client("all").await;
+    let body = activation("SN0001", "fp-1");
+    let sent = (0..8).map(|_| all.post_keyed("/api/v1/activations", &body, "k-1"));
+    let replies = futures_util::future::join_all(sent).await;
+    let fresh = replies.iter().filter(|reply| reply.header("idempotency-replayed").is_none());
+    assert_eq!(fresh.count(), 1);
+    for reply in &replies {
+        reply.expect(StatusCode::CREATED);
+        assert_eq!(reply.json, replies[0].json);
+    }
+}
+
 #[tokio::test]
 async fn a_clock_is_never_a_reason_to_refuse_an_activation() {
     let world = house().await;

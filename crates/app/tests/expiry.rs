@@ -46,7 +46,7 @@ async fn keyed(world: &World, report: &Report, key: &Keyed) -> String {
         return format!("again {}", answer.reply);
     }
     let caller = world.caller().await;
-    let render = |a: &Activated| Answer { status: 200, reply: a.first.to_string() };
+    let render = |a: &Activated| Answer::new(200, a.first.to_string());
     let done = activate(&world.house, Some(&caller), report, Some(key), &render).await;
     done.expect("an activation is never refused").reply
 }
@@ -90,7 +90,7 @@ async fn suspected(world: &World, sn: &str) {
     let signals = Signals { store_code: Some("SHOP-53".to_owned()), ..Signals::default() };
     let report = Report { signals, ..report("sn", sn, sn) };
     let caller = world.caller().await;
-    let render = |_: &Activated| Answer { status: 200, reply: String::new() };
+    let render = |_: &Activated| Answer::new(200, String::new());
     let done = activate(&world.house, Some(&caller), &report, None, &render).await;
     done.expect("an activation is never refused");
 }
@@ -151,7 +151,7 @@ async fn raw_signals_go_and_what_was_found_stays(world: &World) {
 async fn a_report_waits_no_longer_than_its_term(world: &World) {
     let caller = world.caller().await;
     let early = async |sn: &str| {
-        let render = |_: &Activated| Answer { status: 201, reply: String::new() };
+        let render = |_: &Activated| Answer::new(201, String::new());
         let report = report("sn", sn, sn);
         let done = activate(&world.house, Some(&caller), &report, None, &render).await;
         assert!(matches!(done, Err(FlowError::Refused(_))), "{done:?}");

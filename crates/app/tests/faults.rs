@@ -113,7 +113,7 @@ fn the_bench_of_faults_leaves_nothing_behind() {
 /// Starts units until one is refused; returns how many were started, and why no more.
 async fn start_until_refused(world: &World, sns: &[String]) -> (usize, FlowError) {
     let caller = world.caller().await;
-    let render = |a: &Activated| Answer { status: 201, reply: a.first.to_string() };
+    let render = |a: &Activated| Answer::new(201, a.first.to_string());
     for (done, sn) in sns.iter().enumerate() {
         let report = common::report("sn", sn, sn);
         if let Err(why) = activate(&world.house, Some(&caller), &report, None, &render).await {

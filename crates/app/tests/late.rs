@@ -48,7 +48,7 @@ fn in_hubei(value: &str, fingerprint: &str, day: &str) -> Report {
 
 async fn start(world: &World, report: &Report) {
     let caller = world.caller().await;
-    let render = |_: &Activated| Answer { status: 201, reply: String::new() };
+    let render = |_: &Activated| Answer::new(201, String::new());
     let done = activate(&world.house, Some(&caller), report, None, &render).await;
     done.expect("an activation is never refused");
 }
@@ -419,7 +419,7 @@ async fn a_report_that_waited_is_judged_by_its_receipt(world: &World) {
     let mut report = report("sn", "CY000000", "a");
     let received = world.house.clock.now();
     report.happened_at = (received + jiff::SignedDuration::from_hours(72)).as_microsecond();
-    let render = |_: &Activated| Answer { status: 201, reply: String::new() };
+    let render = |_: &Activated| Answer::new(201, String::new());
     let early = activate(&world.house, Some(&caller), &report, None, &render).await;
     assert!(early.is_err(), "no such unit yet");
     // Once the unit arrives, the wrong time no longer lies ahead; it was wrong all the same.

@@ -23,7 +23,7 @@ async fn started(world: &World, at: &str, fingerprint: &str) -> (i64, bool, Stri
     report.happened_at = at.as_microsecond();
     let render = |a: &Activated| {
         let reply = format!("{} {} {}", a.life, a.first, a.activated_at);
-        Answer { status: 200, reply }
+        Answer::new(200, reply)
     };
     let caller = world.caller().await;
     let answer = activate(&world.house, Some(&caller), &report, None, &render).await;
@@ -157,7 +157,7 @@ async fn a_change_sent_again_is_one_change(world: &World) {
     let sold = Change::ReportStolen("again".to_owned());
     let (caller, number) = (world.caller().await, world.unit("CY000000").await);
     let key = dossier::flows::idempotency::Keyed::new("k", "r", "same", "{}").expect("a key");
-    let render = |count| Answer { status: 200, reply: format!("{count}") };
+    let render = |count| Answer::new(200, format!("{count}"));
     let at = world.house.clock.now();
     let send = |house| {
         let (caller, sold, key, render) = (&caller, &sold, &key, &render);

@@ -35,7 +35,7 @@ async fn guarantee(world: &World, sn: &str) -> (String, String, String) {
 async fn start(world: &World, sn: &str, at: &str) {
     let mut report = report("sn", sn, "device-a");
     report.happened_at = at.parse::<Timestamp>().expect("an instant").as_microsecond();
-    let render = |_: &Activated| Answer { status: 200, reply: String::new() };
+    let render = |_: &Activated| Answer::new(200, String::new());
     let caller = world.caller().await;
     activate(&world.house, Some(&caller), &report, None, &render).await.expect("never refused");
 }

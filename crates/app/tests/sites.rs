@@ -178,7 +178,7 @@ async fn a_sale_at_a_further_site_is_its_partys(world: &World) {
         report.signals.store_code = Some(store.to_owned());
         let render = |a: &Activated| {
             let kinds: Vec<_> = a.findings.iter().map(|f| f.kind.as_str()).collect();
-            Answer { status: 200, reply: format!("{kinds:?} {:?}", a.reasons) }
+            Answer::new(200, format!("{kinds:?} {:?}", a.reasons))
         };
         let answer = activate(&world.house, Some(&caller), &report, None, &render).await;
         let reply = answer.expect("it is recorded").reply;

@@ -1,6 +1,7 @@
 //! A small world, made and looked at through the flows.
 
-use domain::party::SiteKind;
+use domain::id::PartyId;
+use domain::party::{PartyKind, SiteKind};
 use domain::refusal::Refusal;
 use dossier::clock::Clock;
 use dossier::flows::{Caller, FlowError, House, cases, verify};
@@ -51,7 +52,7 @@ async fn a_small_world_shows_every_state() {
     warehouses_stand_beside_the_seats(&house).await;
     every_link_gives_its_verdict(&house, &world).await;
     diverters_stand_out(&house, &world).await;
-    diverters_are_asked(&house, &world).await;
+    diverters_are_asked_and_repairs_announced(&house, &world).await;
     assert_eq!(demo_links_text(&world, "http://localhost").lines().count(), State::ALL.len());
 
     // The same folder again is refused, and nothing changed.
@@ -66,7 +67,7 @@ async fn a_small_world_shows_every_state() {
     every_link_gives_its_verdict(&reopened, &world).await;
 }
 
-async fn diverters_are_asked(house: &House, world: &World) {
+async fn diverters_are_asked_and_repairs_announced(house: &House, world: &World) {
     let reference = house.reference().await.unwrap();
     let brand = reference.sole_brand().unwrap();
     let caller = Caller::operator(brand, reference.root(brand).unwrap().id);
@@ -74,10 +75,14 @@ async fn diverters_are_asked(house: &House, world: &World) {
     let (found, _) = cases::list(house, &caller, wanted).await.unwrap();
     let mut states: Vec<_> = found.iter().map(|row| row.state.as_str()).collect();
     states.sort_unstable();
-    assert_eq!(states, ["answered", "open"]);
-    for row in &found {
-        let code = &reference.tree.get(domain::id::PartyId(row.party)).unwrap().code;
-        assert!(world.diverters.iter().any(|diverter| diverter.code == *code), "{code}");
+    assert_eq!(states, ["answered", "answered", "open"]);
+    let of = |row: &store::case::CaseRow| reference.tree.get(PartyId(row.party)).unwrap().clone();
+    let (repairs, leaks): (Vec<_>, Vec<_>) =
+        found.iter().partition(|row| of(row).kind == PartyKind::ServiceCentre);
+    assert_eq!((repairs.len(), repairs[0].unit_count), (1, 5));
+    for row in leaks {
+        let code = of(row).code;
+        assert!(world.diverters.iter().any(|diverter| diverter.code == code), "{code}");
         assert!(row.unit_count > 0);
     }
 }

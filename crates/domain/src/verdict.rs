@@ -281,6 +281,9 @@ fn unit(facts: &VerdictFacts, holds: fn(&UnitFacts) -> bool) -> bool {
     facts.unit.as_ref().is_some_and(holds)
 }
 
+/// Every check with its state, in the order of [`Check::ALL`].
+pub type Checks = [(Check, CheckState); Check::ALL.len()];
+
 /// The answer with its reason and everything looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
@@ -288,8 +291,8 @@ pub struct Decision {
     pub verdict: Verdict,
     /// Which rule gave it.
     pub reason: Reason,
-    /// Every check with its state, in the order of [`Check::ALL`].
-    pub checks: [(Check, CheckState); Check::ALL.len()],
+    /// How they came out.
+    pub checks: Checks,
 }
 
 impl Decision {

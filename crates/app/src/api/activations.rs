@@ -229,18 +229,18 @@ pub(super) async fn create_activation(
     if let Some(key) = &key
         && let Some(answer) = key.replay(&house).await?
     {
-        return Ok(respond(&answer, true));
+        return Ok(respond(&answer));
     }
     let reference = house.reference().await?;
     let named = body.identifier.scheme == "code";
     let render = |done: &Activated| {
         let reply = reply(&house, &reference, done, caller.is_some() || named);
         let status = if done.first { 201 } else { 200 };
-        Answer { status, reply: serde_json::to_string(&reply).unwrap_or_default() }
+        Answer::new(status, serde_json::to_string(&reply).unwrap_or_default())
     };
     let answer =
         activate::activate(&house, caller.as_ref(), &report, key.as_ref(), &render).await?;
-    Ok(respond(&answer, false))
+    Ok(respond(&answer))
 }
 
 /// In whose scope a key is: the API key's, else that of identifier and fingerprint.

@@ -126,15 +126,12 @@ pub(super) async fn mint_batch(
     let reference = house.reference().await?;
     let mint = mint_of(&reference, &caller, &body)?;
     let key = keyed(&headers, &caller.actor, ROUTE, &body)?;
-    let rendered = std::sync::atomic::AtomicBool::new(false);
     let render = |batch: &Batch| {
-        rendered.store(true, std::sync::atomic::Ordering::Relaxed);
         let reply = batch_reply(&reference, batch);
-        Answer { status: 201, reply: serde_json::to_string(&reply).unwrap_or_default() }
+        Answer::new(201, serde_json::to_string(&reply).unwrap_or_default())
     };
     let answer = batches::mint_once(&house, &caller, mint, key.as_ref(), &render).await?;
-    let replayed = !rendered.load(std::sync::atomic::Ordering::Relaxed);
-    Ok(respond(&answer, replayed))
+    Ok(respond(&answer))
 }
 
 fn mint_of(reference: &Reference, caller: &Caller, body: &MintBody) -> Result<Mint, Problem> {

@@ -254,7 +254,6 @@ where
             let made_by = gate.made_by(request.headers());
             let unchosen = session.is_some() && caller.is_none();
             let extensions = request.extensions_mut();
-            extensions.insert(crate::pages::Visitor(client));
             if caller.is_none() {
                 extensions.insert(crate::pages::Looks(Arc::clone(gate) as _));
             }

@@ -25,12 +25,12 @@ pub fn keyed(
 }
 
 /// The answer of a command, or the one that was given when it first came.
-pub fn respond(answer: &Answer, replayed: bool) -> Response {
+pub fn respond(answer: &Answer) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or_default();
     let mut response = (status, answer.reply.clone()).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if replayed {
+    if answer.replayed {
         headers.insert("idempotency-replayed", HeaderValue::from_static("true"));
     }
     response

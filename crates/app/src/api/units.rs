@@ -20,7 +20,6 @@ use domain::life::Cause;
 use domain::sale::Paper;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use utoipa::ToSchema;
 
 /// Units one change may name here.
@@ -134,15 +133,13 @@ pub(super) async fn change_units(
     numbers.sort_unstable();
     numbers.dedup();
     let key = keyed(&headers, &caller.actor, CHANGES, &body)?;
-    let rendered = AtomicBool::new(false);
     let render = |count| {
-        rendered.store(true, Ordering::Relaxed);
         let reply = serde_json::to_string(&CountReply { count }).unwrap_or_default();
-        Answer { status: 200, reply }
+        Answer::new(200, reply)
     };
     let asked = (numbers.as_slice(), &change, at);
     let answer = lifecycle::change_once(&house, &caller, asked, key.as_ref(), &render).await?;
-    Ok(respond(&answer, !rendered.load(Ordering::Relaxed)))
+    Ok(respond(&answer))
 }
 
 fn change_of(body: &ChangeBody) -> Result<Change, Problem> {

@@ -5,6 +5,7 @@ use super::activations::WarrantyReply;
 use crate::flows::reference::{Recall, Reference};
 use domain::custody::Hop;
 use domain::product::Product;
+use domain::verdict::{Check, CheckState, Checks};
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 use std::cell::RefCell;
@@ -19,6 +20,45 @@ pub struct CheckReply {
     pub check: &'static str,
     /// `ok`, `warn`, `not_applicable`.
     pub state: &'static str,
+}
+
+/// The checks as they stand in an answer. There are few ways for them to come out and many answers,
+/// so each is written once.
+#[derive(Clone, Debug)]
+pub struct ChecksText(Arc<RawValue>);
+
+impl ChecksText {
+    /// Ways that a thread keeps the texts of; beyond that it begins anew.
+    const KEPT_MAX: usize = 1_024;
+
+    /// The text of checks that came out like this.
+    pub fn of(checks: &Checks) -> Self {
+        thread_local! {
+            static KEPT: RefCell<HashMap<Checks, Arc<RawValue>>> = RefCell::default();
+        }
+        KEPT.with_borrow_mut(|kept| {
+            if let Some(text) = kept.get(checks) {
+                return Self(Arc::clone(text));
+            }
+            let reply = |&(check, state): &(Check, CheckState)| CheckReply {
+                check: check.as_str(),
+                state: state.as_str(),
+            };
+            let written = to_raw_value(&checks.each_ref().map(reply));
+            let text: Arc<RawValue> = Arc::from(written.unwrap_or_default());
+            if kept.len() >= Self::KEPT_MAX {
+                kept.clear();
+            }
+            kept.insert(*checks, Arc::clone(&text));
+            Self(text)
+        })
+    }
+}
+
+impl Serialize for ChecksText {
+    fn serialize<S: Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(output)
+    }
 }
 
 /// What it is.
@@ -254,7 +294,8 @@ pub struct VerifyReply {
     /// Which rule gave it.
     pub reason: &'static str,
     /// What was looked at.
-    pub checks: Vec<CheckReply>,
+    #[schema(value_type = Vec<CheckReply>)]
+    pub checks: ChecksText,
     /// What it is.
     #[schema(value_type = Option<ProductReply>)]
     pub product: Option<ProductText>,

@@ -5,7 +5,7 @@ use super::gate::{Asker, ClientAddress, Counted, Keyholder};
 use super::input::{Asked, At, Input, bounded};
 use super::instant_text;
 use super::verdicts::{
-    CheckReply, ChoiceReply, ChoicesReply, CustodyReply, HopReply, ProductText, RecallNoticeReply,
+    ChecksText, ChoiceReply, ChoicesReply, CustodyReply, HopReply, ProductText, RecallNoticeReply,
     ResultReply, SellerReply, StateReply, VerifyManyReply, VerifyReply,
 };
 use crate::flows::access::{Sight, audience};
@@ -316,8 +316,9 @@ impl Asking<'_> {
 
     fn custody(&self, reference: &Reference, known: &Known, sight: &Sight<'_>) -> CustodyReply {
         let now = self.house.clock.now();
-        let holder = verify::holder(known, now).and_then(|h| reference.tree.get(h.party));
         let hops = known.custody.hops(unit_number(known.record.number));
+        let holder = hops.iter().rev().map(|hop| hop.hold).find(|hold| hold.at <= now);
+        let holder = holder.and_then(|hold| reference.tree.get(hold.party));
         let shown = hops.iter().filter(|hop| sight.shows_hop(hop.hold.party));
         let hops = shown.filter_map(|hop| HopReply::of(reference, known.record.brand, hop));
         CustodyReply {
@@ -329,13 +330,10 @@ impl Asking<'_> {
 
 /// The reply without anything about a unit: the shape of forged, unknown and unavailable.
 fn bare(verified: &Verified) -> VerifyReply {
-    let check = |(check, state): &(domain::verdict::Check, domain::verdict::CheckState)| {
-        CheckReply { check: check.as_str(), state: state.as_str() }
-    };
     VerifyReply {
         verdict: verified.decision.verdict.as_str(),
         reason: verified.decision.reason.as_str(),
-        checks: verified.decision.checks.iter().map(check).collect(),
+        checks: ChecksText::of(&verified.decision.checks),
         product: None,
         state: StateReply::default(),
         custody: CustodyReply::default(),

@@ -98,7 +98,7 @@ fn report(number: u64) -> Report {
 
 fn answer(outcome: &Activated) -> Answer {
     let reply = format!("{{\"first\":{},\"grade\":\"-\"}}", outcome.first);
-    Answer { status: 201, reply }
+    Answer::new(201, reply)
 }
 
 /// The rows ours wrote, one plan for each unit.

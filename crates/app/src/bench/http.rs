@@ -24,7 +24,6 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-const CONNECTIONS: usize = 32;
 const REQUESTS: usize = 120_000;
 /// Codes asked about. Two of three were activated, as in a brand whose goods sell.
 const SAMPLES: usize = 200_000;
@@ -39,8 +38,11 @@ pub async fn measure(options: &BenchOptions, say: Say<'_>) -> Result<Vec<Measure
     let large = store_with(options, options.unit_count, say).await?;
     let small = store_with(options, SMALL_UNITS.min(options.unit_count), say).await?;
     say("verify: warming and measuring");
-    let (large_rates, tail, bare_rates) = serve_and_load(&large, options.unit_count).await?;
-    let (small_rates, _, _) = serve_and_load(&small, SMALL_UNITS.min(options.unit_count)).await?;
+    let few = SMALL_UNITS.min(options.unit_count);
+    let connections = options.connections;
+    let (large_rates, tail, bare_rates) =
+        serve_and_load(&large, options.unit_count, connections).await?;
+    let (small_rates, _, _) = serve_and_load(&small, few, connections).await?;
     let (ours, bare, little) = (median(large_rates), median(bare_rates), median(small_rates));
     say("cold start and memory of a server in a process of its own");
     let path = format!("/api/v1/verify/{}", sample_codes(&large, options.unit_count).await?[0]);
@@ -50,7 +52,7 @@ pub async fn measure(options: &BenchOptions, say: Say<'_>) -> Result<Vec<Measure
     for _ in 0..STARTS {
         let server = Server::start(&large, &path).await?;
         starts.push(server.first_answer.as_secs_f64() * 1e3);
-        load(server.address, &codes, REQUESTS / 4, None).await?;
+        load(server.address, &codes, (connections, REQUESTS / 4), None).await?;
         memory = server.anonymous_mib();
         server.stop().await;
     }
@@ -124,7 +126,11 @@ async fn store_with(
 }
 
 /// Requests a second of ours and of the bare handler in turn, and the tail of ours.
-async fn serve_and_load(dir: &Path, units: u64) -> Result<(Vec<f64>, f64, Vec<f64>), BenchError> {
+async fn serve_and_load(
+    dir: &Path,
+    units: u64,
+    connections: usize,
+) -> Result<(Vec<f64>, f64, Vec<f64>), BenchError> {
     let (house, _) = brand::open(dir).await?;
     let codes = codes_of(&house, units).await?;
     let requests = requests(&codes);
@@ -132,13 +138,13 @@ async fn serve_and_load(dir: &Path, units: u64) -> Result<(Vec<f64>, f64, Vec<f6
     let (ours, serving) = spawn_ours(Arc::clone(&house), stopped).await?;
     let body = one_body(ours, &requests[0]).await?;
     let bare = spawn(bare_router(body)).await?;
-    load(ours, &requests, REQUESTS / 4, None).await?;
+    load(ours, &requests, (connections, REQUESTS / 4), None).await?;
     let (mut ours_rates, mut bare_rates, mut tails) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        bare_rates.push(load(bare, &requests, REQUESTS, None).await?.0);
-        let rate = load(ours, &requests, REQUESTS, None).await?.0;
+        bare_rates.push(load(bare, &requests, (connections, REQUESTS), None).await?.0);
+        let rate = load(ours, &requests, (connections, REQUESTS), None).await?.0;
         ours_rates.push(rate);
-        tails.push(load(ours, &requests, REQUESTS / 2, Some(rate * 0.7)).await?.1);
+        tails.push(load(ours, &requests, (connections, REQUESTS / 2), Some(rate * 0.7)).await?.1);
     }
     // The server ends before its store is closed, so its last looks can still be written.
     drop(stop);
@@ -205,7 +211,7 @@ async fn activate_sample(house: &House, caller: &Caller, units: u64) -> Result<(
                 fingerprint: Some(place.to_string()),
                 signals: Signals::default(),
             };
-            let render = |_: &Activated| Answer { status: 201, reply: String::new() };
+            let render = |_: &Activated| Answer::new(201, String::new());
             activate(house, Some(caller), &report, None, &render).await
         }
     };
@@ -267,15 +273,16 @@ async fn one_body(address: SocketAddr, request: &[u8]) -> Result<Vec<u8>, BenchE
     Ok(client.last_body().to_vec())
 }
 
-/// Sends requests over keep-alive connections. Returns requests a second and the 99th percentile in
-/// milliseconds; with a pace, each request is sent at its appointed time and timed from it.
+/// Sends so many requests over so many keep-alive connections. Returns requests a second and the
+/// 99th percentile in milliseconds; with a pace, each request is sent at its appointed time and
+/// timed from it.
 ///
 /// The load has a thread of its own: among the tasks of the server it would wait for them, and what
 /// it measured would be its own waiting.
 async fn load(
     address: SocketAddr,
     requests: &[Vec<u8>],
-    count: usize,
+    counts: (usize, usize),
     pace: Option<f64>,
 ) -> Result<(f64, f64), BenchError> {
     let requests: Arc<[Vec<u8>]> = requests.into();
@@ -283,7 +290,7 @@ async fn load(
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let loaded = match runtime {
-            Ok(runtime) => runtime.block_on(lanes(address, requests, count, pace)),
+            Ok(runtime) => runtime.block_on(lanes(address, requests, counts, pace)),
             Err(error) => Err(error.into()),
         };
         // Nobody listens any more where the measurement was given up.
@@ -295,17 +302,17 @@ async fn load(
 async fn lanes(
     address: SocketAddr,
     requests: Arc<[Vec<u8>]>,
-    count: usize,
+    (connections, count): (usize, usize),
     pace: Option<f64>,
 ) -> Result<(f64, f64), BenchError> {
     let watch = Stopwatch::start();
     let mut tasks = tokio::task::JoinSet::new();
-    for lane in 0..CONNECTIONS {
+    for lane in 0..connections {
         let requests = Arc::clone(&requests);
         tasks.spawn(async move {
             let mut client = Client::connect(address).await?;
-            let mut waits = Vec::with_capacity(count / CONNECTIONS + 1);
-            for number in (lane..count).step_by(CONNECTIONS) {
+            let mut waits = Vec::with_capacity(count / connections + 1);
+            for number in (lane..count).step_by(connections) {
                 let due = pace.map(|p| Duration::from_secs_f64(number as f64 / p));
                 if let Some(wait) = due.and_then(|d| d.checked_sub(watch.elapsed())) {
                     tokio::time::sleep(wait).await;

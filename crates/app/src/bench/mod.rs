@@ -21,6 +21,8 @@ use std::time::Duration;
 pub struct BenchOptions {
     /// Units in the store that verify and cold start are measured on.
     pub unit_count: u64,
+    /// Connections that ask to verify at the same time.
+    pub connections: usize,
     /// Only rows whose name holds this; all when empty.
     pub only: String,
     /// Where scratch stores are made; removed at the end.

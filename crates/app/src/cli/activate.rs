@@ -94,7 +94,7 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
         if let Ok(mut decided) = decided.lock() {
             *decided = Some(activated.clone());
         }
-        Answer { status: 201, reply: String::new() }
+        Answer::new(201, String::new())
     };
     activate(&house, Some(&caller), &report, None, &render).await?;
     let activated = decided.lock().ok().and_then(|mut decided| decided.take());

@@ -14,6 +14,9 @@ pub struct Args {
     /// Units in the store that verify, cold start and memory are measured on
     #[arg(long, default_value_t = 1_000_000)]
     units: u64,
+    /// Connections that ask to verify at the same time
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    connections: u16,
     /// Only rows whose name holds this word: codes, activation, import, pallet, seal, guess, verify
     #[arg(long, default_value = "")]
     only: String,
@@ -56,7 +59,13 @@ pub async fn run(args: Args) -> Result<Exit, Fault> {
 async fn table(args: Args) -> Result<Exit, Fault> {
     let folder = Folder::new("bench")?;
     let dir = folder.path().to_owned();
-    let options = BenchOptions { unit_count: args.units, only: args.only, dir, keep: args.keep };
+    let options = BenchOptions {
+        unit_count: args.units,
+        connections: args.connections.into(),
+        only: args.only,
+        dir,
+        keep: args.keep,
+    };
     let rows = bench::run(&options, &|what| eprintln!("{what}")).await;
     let rows = rows.map_err(|e| Fault::failed(e.to_string()))?;
     term::print(&bench::table_text(&rows))?;

@@ -49,7 +49,7 @@ pub async fn mint(house: &House, caller: &Caller, mint: Mint) -> Result<Batch, F
         if let Ok(mut minted) = minted.lock() {
             *minted = Some(batch.clone());
         }
-        Answer { status: 201, reply: String::new() }
+        Answer::new(201, String::new())
     };
     mint_once(house, caller, mint, None, &render).await?;
     minted.into_inner().ok().flatten().ok_or(FlowError::Busy)

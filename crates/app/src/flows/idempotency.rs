@@ -22,13 +22,22 @@ pub struct Keyed {
     before: Option<[u8; 32]>,
 }
 
-/// An answer given before.
+/// The answer of a command, as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
     /// Reply body.
     pub reply: String,
+    /// The very same command came before, and this is what it was told.
+    pub replayed: bool,
+}
+
+impl Answer {
+    /// The answer of a command that was carried out just now.
+    pub fn new(status: u16, reply: String) -> Self {
+        Self { status, reply, replayed: false }
+    }
 }
 
 impl Keyed {
@@ -77,7 +86,7 @@ impl Keyed {
             return Err(Refused::new(Refusal::IdempotencyMismatch, "Idempotency-Key").into());
         }
         let status = u16::try_from(found.status).unwrap_or(200);
-        Ok(Some(Answer { status, reply: found.reply }))
+        Ok(Some(Answer { replayed: true, ..Answer::new(status, found.reply) }))
     }
 
     /// Where the answer of a command is filed that is about no unit alone: by its scope, so that

@@ -135,7 +135,7 @@ pub async fn change(
     change: &Change,
     at: Timestamp,
 ) -> Result<usize, FlowError> {
-    let render = |count| Answer { status: 200, reply: format!("{count}") };
+    let render = |count| Answer::new(200, format!("{count}"));
     let answer = change_once(house, caller, (numbers, change, at), None, &render).await?;
     Ok(answer.reply.parse().unwrap_or(numbers.len()))
 }
@@ -446,7 +446,7 @@ pub async fn report_once(
         let id = house.event_id();
         let hex = store::canonical::hex(&id.0);
         let reply = report_reference(&hex);
-        let answer = Answer { status: 200, reply: reply.clone() };
+        let answer = Answer::new(200, reply.clone());
         let mut commit = Commit {
             observations: vec![Observation {
                 home,

@@ -209,7 +209,7 @@ async fn judge(
         }
         let (outcome, mut commit) = settle(house, &unit, kind, right, &visitor, now).await?;
         follow(&mut commit, last);
-        let answer = Answer { status: 200, reply: outcome.kept() };
+        let answer = Answer::new(200, outcome.kept());
         commit.idempotency = key.map(|k| k.keep(number, &answer, now.as_microsecond()));
         match house.store.commit(&commit).await {
             Err(e) if e.is_race() => continue,

@@ -116,7 +116,7 @@ async fn replay_one(house: &House, brand: BrandId, value: &str) -> Result<(), Fl
             // Another brand's unit of the same number came: this one still waits for its own.
             continue;
         }
-        let render = |_: &Activated| Answer { status: 201, reply: String::new() };
+        let render = |_: &Activated| Answer::new(201, String::new());
         let received_at = instant(waiting.received_at);
         let caller = kept.caller();
         let received = Received {

@@ -25,11 +25,6 @@ use crate::flows::House;
 use axum::response::Response;
 use std::sync::Arc;
 
-/// The visitor's address as the server worked it out, put beside the request as an
-/// `axum::Extension`. Without it the visitor's place is unknown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Visitor(pub std::net::IpAddr);
-
 /// Who counts public looks at units.
 pub trait Counter: Send + Sync {
     /// The house looked into.

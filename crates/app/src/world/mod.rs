@@ -3,7 +3,8 @@
 //! decisions; identities of events and random blinds differ.
 //!
 //! The paper comes first ([`plan`]), then [`year`] records it day by day under a simulated clock,
-//! then [`trouble`] plants what a visitor should see. Deliberately absent: any SQL, and repairs.
+//! then [`trouble`] plants what a visitor should see. Deliberately absent: any SQL, and repairs:
+//! they are announced, but nothing mends a device yet.
 
 mod addresses;
 mod cases;

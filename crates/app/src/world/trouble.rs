@@ -53,6 +53,7 @@ pub async fn plant(
     planting.stolen_and_retired().await?;
     planting.labels().await?;
     super::cases::open(house, plan, done).await?;
+    super::cases::announce(house, plan, done).await?;
     scans::flush(house).await?;
     work.done(Stage::Trouble, planting.taken.len(), watch);
     Ok(planting.links)

@@ -376,7 +376,7 @@ pub async fn report(
         if let Ok(mut seen) = seen.lock() {
             *seen = (done.unit.number, outside.map(|f| f.grade));
         }
-        Answer { status: 201, reply: String::new() }
+        Answer::new(201, String::new())
     };
     activate::activate(house, Some(by), &report, None, &render).await?;
     let lost = |_| Refused::invalid("world", "a first start was cut off");

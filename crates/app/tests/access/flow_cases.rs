@@ -281,7 +281,7 @@ fn lives() -> Vec<Flow> {
             told(may_report(Some(&caller)))
         }),
         flow!("activate::activate", "BRAND" Activate, not &[], Refused, |stage, caller| {
-            let render = |a: &Activated| Answer { status: 200, reply: a.first.to_string() };
+            let render = |a: &Activated| Answer::new(200, a.first.to_string());
             let report = report("code", &stage.worn[9], "its own");
             let done = activate(&stage.house, Some(&caller), &report, None, &render).await;
             done.map(|answer| answer.reply)
@@ -294,7 +294,7 @@ fn lives() -> Vec<Flow> {
         }),
         flow!("lifecycle::change_once", "FAC-SZ" Produce, not &["T1-53"], Refused,
         |stage, caller| {
-            let render = |count| Answer { status: 200, reply: format!("changed {count}") };
+            let render = |count| Answer::new(200, format!("changed {count}"));
             let (units, when) = ([stage.number(7).await], at("2026-06-01T00:00:00Z"));
             let change = Change::Inspect("hold", "a scratch".to_owned());
             let asked = (&units[..], &change, when);
@@ -342,7 +342,7 @@ fn codes() -> Vec<Flow> {
         }),
         flow!("batches::mint_once", "BRAND" Mint, not ALL_BUT_BRAND, Refused,
         |stage, caller| {
-            let render = |_: &_| Answer { status: 201, reply: "minted".to_owned() };
+            let render = |_: &_| Answer::new(201, "minted".to_owned());
             let mint = order(&stage);
             let minted =
                 batches::mint_once(&stage.house, &caller, mint, None, &render).await;

@@ -252,7 +252,7 @@ pub fn report(scheme: &str, value: &str, fingerprint: &str) -> Report {
 /// Whether the activation was the first.
 pub async fn start(house: &House, scheme: &str, value: &str, fingerprint: &str) -> bool {
     let caller = operator(house, None).await.expect("there is one brand");
-    let render = |a: &Activated| Answer { status: 200, reply: a.first.to_string() };
+    let render = |a: &Activated| Answer::new(200, a.first.to_string());
     let report = report(scheme, value, fingerprint);
     let answer = activate(house, Some(&caller), &report, None, &render).await;
     answer.expect("an activation is never refused").reply == "true"

@@ -7,7 +7,6 @@ use domain::region::RegionCode;
 use domain::verdict::Verdict;
 use dossier::flows::scans::Spot;
 use dossier::guest::{Arrival, Channel, MadeBy};
-use dossier::pages::Visitor;
 
 /// A unit that two devices claim.
 async fn doubted() -> World {
@@ -112,7 +111,6 @@ async fn posted(world: &World, path: &str, (from, cookie): (&str, &str), form: S
         .header(header::HOST, "d.example")
         .header(header::COOKIE, cookie)
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .extension(Visitor(address))
         .extension(arrival);
     world.send(request.body(Body::from(form)).expect("a request")).await
 }

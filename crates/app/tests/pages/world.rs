@@ -15,7 +15,8 @@ use dossier::flows::import::{Importer, import, operator};
 use dossier::flows::masterdata::Taking;
 use dossier::flows::{Caller, House, activate, find, verify};
 use dossier::geo::Geo;
-use dossier::pages::{Visitor, routes};
+use dossier::guest::{Arrival, Channel, MadeBy};
+use dossier::pages::routes;
 use dossier::secrets::MasterKey;
 use std::sync::Arc;
 use store::engine::Target;
@@ -217,7 +218,7 @@ impl World {
                 ..Default::default()
             },
         };
-        let answer = |_: &activate::Activated| Answer { status: 201, reply: String::new() };
+        let answer = |_: &activate::Activated| Answer::new(201, String::new());
         activate::activate(&self.house, None, &report, None, &answer).await.expect("activated");
     }
 
@@ -258,10 +259,12 @@ impl World {
     }
 
     pub async fn post(&self, path: &str, form: &str) -> Page {
+        let client = "203.0.113.7".parse().expect("an address");
+        let (channel, made_by) = (Channel::Clear, MadeBy::Us);
         let request = Request::post(path)
             .header(header::HOST, "d.example")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .extension(Visitor("203.0.113.7".parse().expect("an address")));
+            .extension(Arrival { channel, client, session: None, made_by });
         self.send(request.body(Body::from(form.to_owned())).expect("a request")).await
     }
 }

@@ -85,7 +85,7 @@ fn render(outcome: &Activated) -> Answer {
     let kinds: Vec<_> = outcome.findings.iter().map(|f| f.kind.as_str()).collect();
     let grade = outcome.assessment.grade.as_str();
     let reply = format!("{grade},{},{}", outcome.first, kinds.join("|"));
-    Answer { status: if outcome.first { 201 } else { 200 }, reply }
+    Answer::new(if outcome.first { 201 } else { 200 }, reply)
 }
 
 async fn started(house: &House) {

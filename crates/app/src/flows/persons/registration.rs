@@ -107,7 +107,7 @@ pub async fn register_once(
         persons::by_phone(house, record.brand, &registration.phone).await?;
         let mut commit = bind(house, &record, registration).await?;
         let now = house.clock.now().as_microsecond();
-        let answer = Answer { status: 200, reply: Bound::Yours.word().to_owned() };
+        let answer = Answer::new(200, Bound::Yours.word().to_owned());
         commit.idempotency = key.map(|k| k.keep(unit, &answer, now));
         match house.store.commit(&commit).await {
             Err(e) if e.is_race() => continue,

@@ -318,7 +318,7 @@ async fn activate(
     {
         return Ok(());
     }
-    let plain = |_: &activate::Activated| Answer { status: 200, reply: String::new() };
+    let plain = |_: &activate::Activated| Answer::new(200, String::new());
     activate::activate(house, None, &report, key.as_ref(), &plain).await.map(|_| ())
 }
 

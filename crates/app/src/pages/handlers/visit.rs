@@ -14,7 +14,6 @@ use jiff::Timestamp;
 use crate::flows::House;
 use crate::flows::reference::Reference;
 use crate::guest::{Arrival, Channel};
-use crate::pages::Visitor;
 use crate::pages::device::present::page_url;
 use crate::pages::i18n::Lang;
 use crate::pages::shell::SiteView;
@@ -62,14 +61,15 @@ impl FromRequestParts<Arc<House>> for Visit {
         let kept = || text(&parts.headers, header::COOKIE).and_then(lang_of_cookie);
         let accepted = || text(&parts.headers, header::ACCEPT_LANGUAGE).and_then(lang_accepted);
         let site = parts.headers.get("sec-fetch-site");
+        let arrival = parts.extensions.get::<Arrival>();
         Ok(Self {
             lang: asked.or_else(kept).or_else(accepted).unwrap_or_default(),
             chosen: asked.is_some(),
-            address: parts.extensions.get::<Visitor>().map(|visitor| visitor.0),
+            address: arrival.map(|it| it.client),
             now: house.clock.now(),
             from_path: own_referer(&parts.headers),
             cross_site: site.is_some_and(|site| site == "cross-site"),
-            channel: parts.extensions.get::<Arrival>().map_or(Channel::Clear, |it| it.channel),
+            channel: arrival.map_or(Channel::Clear, |it| it.channel),
             pass: text(&parts.headers, header::COOKIE).and_then(pass_of_cookie),
         })
     }
