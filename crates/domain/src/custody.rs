@@ -501,6 +501,27 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn what_is_shared_of_a_pack_stays_as_it_is() {
+        let carton = Arc::new(Moves::new([hold(10, 20, 2, None)], [inside(10, 20, 30, None)]));
+        let (mut one, mut other) = (CustodyFacts::default(), CustodyFacts::default());
+        for facts in [&mut one, &mut other] {
+            facts.learn(n(10), Arc::clone(&carton));
+        }
+        // The later first: each falls into its place.
+        one.extend([hold(10, 90, 4, Some(3)), hold(10, 50, 3, Some(2))], []);
+        one.leave(n(10), n(20), t(60));
+        let parties = |facts: &CustodyFacts| -> Vec<_> {
+            facts.own_holds(n(10)).iter().map(|hold| hold.party.0).collect()
+        };
+        assert_eq!((parties(&one), parties(&other)), (vec![2, 3, 4], vec![2]));
+        assert_eq!(one.containments(n(10)), [inside(10, 20, 30, Some(60))]);
+        assert_eq!(other.containments(n(10)), [inside(10, 20, 30, None)]);
+        // That nothing moved it is known of a subject too.
+        one.learn(n(5), Arc::default());
+        assert!(one.knows(n(5)) && one.chain(n(5)).is_empty());
+    }
+
+    #[test]
     fn a_circle_of_packs_ends() {
         let facts = CustodyFacts::new(
             [hold(1, 1, 2, None)],
