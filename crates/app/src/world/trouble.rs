@@ -127,7 +127,8 @@ impl Planting<'_> {
             let by = year::Reporters::of(&self.done.caller);
             year::report(self.house, by.server(), &self.plan.units[place].sn, &again).await?;
             let starting = Starting::new(divisions);
-            let first = self.plan.until - DAY;
+            // The day that ends an hour ago: whoever opens the page is within it.
+            let first = self.plan.until;
             for look in 0..COPIED_LOOKS {
                 let at = first + look * (DAY - 3_600) / COPIED_LOOKS;
                 let city = starting.anywhere(&mut self.dice);
