@@ -316,9 +316,8 @@ impl Asking<'_> {
 
     fn custody(&self, reference: &Reference, known: &Known, sight: &Sight<'_>) -> CustodyReply {
         let now = self.house.clock.now();
+        let holder = verify::holder(known, now).and_then(|h| reference.tree.get(h.party));
         let hops = known.custody.hops(unit_number(known.record.number));
-        let holder = hops.iter().rev().map(|hop| hop.hold).find(|hold| hold.at <= now);
-        let holder = holder.and_then(|hold| reference.tree.get(hold.party));
         let shown = hops.iter().filter(|hop| sight.shows_hop(hop.hold.party));
         let hops = shown.filter_map(|hop| HopReply::of(reference, known.record.brand, hop));
         CustodyReply {

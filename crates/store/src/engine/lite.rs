@@ -43,8 +43,7 @@ const STREAMS_MAX: usize = 8;
 /// How long a snapshot is kept for the next reader at most.
 const KEPT_FOR: Duration = Duration::from_millis(5);
 
-/// What another process committed shows at most so much later; what this one did, at once. Less
-/// than any other process needs to tell somebody that it did.
+/// What another process committed shows at most so much later; what this one did, at once.
 const HEARD_WITHIN: Duration = Duration::from_micros(200);
 
 /// Limits and cache sizes.
