@@ -1,10 +1,12 @@
 //! What a serving process does beside answering: writes down scans, uses of keys and sensitive
 //! reads, looks again at activations that late facts concern, notices what other processes changed
 //! in the reference rows, seals what was recorded into the log, forgets what may only be kept for a
-//! while, rewrites telephone hashes under a new key, and brings what was sealed to webhooks.
+//! while, rewrites telephone hashes under a new key, learns units by heart, and brings what was
+//! sealed to webhooks.
 //!
 //! Every job may be lost at any moment and run anywhere: nothing here holds state of its own.
 
+use crate::clock::Stopwatch;
 use crate::flows::people::sessions;
 use crate::flows::webhooks::courier::{self, Turn};
 use crate::flows::{FlowError, House, api_keys, audit, expiry, later, log, persons, scans};
@@ -12,6 +14,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
+use store::glance::Learned;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
@@ -40,6 +43,12 @@ const SEAL_EVERY: Duration = Duration::from_millis(500);
 const WEBHOOKS_EVERY: Duration = Duration::from_millis(500);
 /// A message on its way may take so long after the signal; what is cut off is sent again.
 const WEBHOOKS_WITHIN: Duration = Duration::from_secs(2);
+
+/// Of the time in which units are learnt by heart, learning takes one part in so many: answers are
+/// not to wait for it.
+const LEARN_SHARE: u32 = 6;
+/// Once all are known, or none can be, it is looked again so much later.
+const LEARN_AGAIN: Duration = Duration::from_secs(10);
 
 /// Jobs at work.
 pub struct Jobs {
@@ -89,6 +98,7 @@ pub fn start(house: &Arc<House>) -> Jobs {
     tasks.spawn(repeat(SESSIONS_EVERY, stop_8, "sessions", house_8, |house| async move {
         sessions::forget(&house).await
     }));
+    tasks.spawn(learn(stopped.clone(), Arc::clone(house)));
     if house.settings.webhooks {
         tasks.spawn(couriers(stopped.clone(), Arc::clone(house)));
     }
@@ -109,6 +119,23 @@ impl Jobs {
         if let Err(error) = api_keys::write_uses(&self.house).await {
             tracing::warn!(%error, "the last uses of keys could not be written");
         }
+    }
+}
+
+/// Has what the public asks about units remembered before it asks.
+async fn learn(mut stop: watch::Receiver<bool>, house: Arc<House>) {
+    let mut pause = LEARN_AGAIN;
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        let watch = Stopwatch::start();
+        pause = match house.store.glances_learn().await {
+            Ok(Learned::Some) => watch.elapsed() * (LEARN_SHARE - 1),
+            // What cannot be read now, others tell of; nothing rests on this.
+            Ok(Learned::All | Learned::Nothing) | Err(_) => LEARN_AGAIN,
+        };
     }
 }
 

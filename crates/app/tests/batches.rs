@@ -11,7 +11,7 @@ use dossier::flows::batches::{self, CodeStream, Mint};
 use dossier::flows::dossier::dossier;
 use dossier::flows::find::{self, CodeFound, unit_number};
 use dossier::flows::lifecycle::bind_alias;
-use dossier::flows::verify::{Hands, Reading, read, verify};
+use dossier::flows::verify::{Depth, Reading, read, verify};
 use dossier::flows::{FlowError, custody};
 use store::reference::{Batch, BatchState, Purpose};
 
@@ -62,7 +62,7 @@ async fn verdict(world: &World, code: &TraceCode) -> Verdict {
     let mut reference = world.house.reference_now().await.expect("it reads");
     let reading = read(&world.house, &mut reference, None, code.as_str(), None).await;
     let Ok(Reading::Number(number, reading)) = reading else { panic!("{reading:?}") };
-    let told = verify(&world.house, &reference, (reading, Some(number)), Hands::All).await;
+    let told = verify(&world.house, &reference, (reading, Some(number)), Depth::Whole).await;
     told.expect("the store answers").decision.verdict
 }
 

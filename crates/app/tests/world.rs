@@ -107,8 +107,9 @@ async fn every_link_gives_its_verdict(house: &House, world: &World) {
             verify::Reading::Nothing(reading) => (None, reading),
             other => panic!("{state:?}: {other:?}"),
         };
-        let verified =
-            verify::verify(house, &reference, (reading, number), verify::Hands::All).await.unwrap();
+        let verified = verify::verify(house, &reference, (reading, number), verify::Depth::Whole)
+            .await
+            .unwrap();
         assert_eq!(verified.decision.verdict, state.verdict(), "{state:?}");
         if state == State::OutsideTerritory {
             let found = house.store.findings_fetch(number.unwrap()).await.unwrap();

@@ -133,6 +133,11 @@ impl Moves {
         moves
     }
 
+    /// How it moved by itself, oldest first.
+    pub fn holds(&self) -> &[Hold] {
+        &self.holds
+    }
+
     /// What the subject was ever inside, any order.
     pub fn inside(&self) -> &[Containment] {
         &self.inside

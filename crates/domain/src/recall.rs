@@ -66,6 +66,15 @@ impl Selector {
             Self::PartLot(_) => "part_lot",
         }
     }
+
+    /// Whether it goes by the serial number of a unit or of its parts.
+    pub fn asks_for_names(&self) -> bool {
+        match self {
+            Self::Batch(_) | Self::Units(_) => false,
+            Self::Lot { stretch, .. } => stretch.serials.is_some(),
+            Self::Parts(_) | Self::PartLot(_) => true,
+        }
+    }
 }
 
 /// What of a unit a recall is decided on.

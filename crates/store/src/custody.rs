@@ -1,6 +1,6 @@
 //! Reading what moved units and packs: their own holds, and those of every pack they were ever in.
 
-use crate::engine::{DecodeError, EngineError, Mark, Row, Value};
+use crate::engine::{DecodeError, EngineError, Row, Value};
 use crate::unit::event_id;
 use crate::{Store, StoreError};
 use domain::code::UnitNumber;
@@ -8,7 +8,7 @@ use domain::custody::{Containment, CustodyFacts, Hold, HoldKind, Moves, PACK_DEP
 use domain::id::PartyId;
 use jiff::Timestamp;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// Both kinds of rows of one subject at once: every reading of a unit asks this for each level of
 /// packs, and each question is a journey of its own on PostgreSQL. `parent` tells them apart.
@@ -33,37 +33,6 @@ const PACKS_INSIDE: &str = "SELECT c.child FROM containment c JOIN pack p ON \
 /// The statements of this file, for the test that prepares every one on both engines.
 pub(crate) const STATEMENTS: &[&str] = &[CUSTODY, CHILDREN, CONTENTS, STIRRED, PACKS_INSIDE];
 
-/// Packs whose facts are remembered at once: some 300 bytes each.
-const REMEMBERED_MAX: usize = 8_192;
-
-/// What moved packs, as it was read under one mark of the database: thousands of units share a
-/// pallet, and until the next commit what was read for one of them holds for all.
-#[derive(Default)]
-pub(crate) struct PackMemory(Mutex<Remembered>);
-
-#[derive(Default)]
-struct Remembered {
-    /// Under which mark all of it was read.
-    mark: Option<Mark>,
-    packs: HashMap<i64, Arc<Moves>>,
-}
-
-impl PackMemory {
-    fn get(&self, mark: Mark, pack: i64) -> Option<Arc<Moves>> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.packs.get(&pack).filter(|_| known.mark == Some(mark)).cloned()
-    }
-
-    fn put(&self, mark: Mark, pack: i64, moves: &Arc<Moves>) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.mark != Some(mark) || known.packs.len() >= REMEMBERED_MAX {
-            known.packs.clear();
-            known.mark = Some(mark);
-        }
-        known.packs.insert(pack, Arc::clone(moves));
-    }
-}
-
 /// A row of [`CUSTODY`].
 pub(crate) enum Fact {
     Inside(Containment),
@@ -78,10 +47,35 @@ impl Store {
         subjects: &[i64],
         facts: &mut CustodyFacts,
     ) -> Result<(), StoreError> {
+        // Of many subjects few are asked for again, of the packs around them most.
+        self.climb(subjects, false, facts).await
+    }
+
+    /// As [`Store::custody_fetch`] of one subject, of which it is known what moved itself.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn custody_around(
+        &self,
+        number: i64,
+        moves: Moves,
+        facts: &mut CustodyFacts,
+    ) -> Result<(), StoreError> {
+        let subject = unit_number(number, 0).map_err(EngineError::from)?;
+        let packs: Vec<_> = moves.inside().iter().map(|it| it.parent.get() as i64).collect();
+        facts.learn(subject, Arc::new(moves));
+        self.climb(&packs, true, facts).await
+    }
+
+    /// From subjects upwards, which may be packs already.
+    async fn climb(
+        &self,
+        subjects: &[i64],
+        mut are_packs: bool,
+        facts: &mut CustodyFacts,
+    ) -> Result<(), StoreError> {
         let mut seen = std::collections::HashSet::new();
         let mut frontier: Vec<i64> = subjects.iter().copied().filter(|n| seen.insert(*n)).collect();
-        // Of many subjects few are asked for again, of the packs around them most.
-        let mut mark = None;
         for _ in 0..=PACK_DEPTH_MAX {
             let mut above = Vec::new();
             for number in frontier {
@@ -89,9 +83,10 @@ impl Store {
                 if facts.knows(subject) {
                     continue;
                 }
-                let moves = match mark {
-                    Some(mark) => self.remembered(mark, number).await?,
-                    None => Arc::new(self.moves_fetch(number).await?),
+                let moves = if are_packs {
+                    self.pack_moves(number).await?
+                } else {
+                    Arc::new(self.moves_fetch(number).await?)
                 };
                 let parents = moves.inside().iter().map(|inside| inside.parent.get() as i64);
                 above.extend(parents.filter(|parent| seen.insert(*parent)));
@@ -101,21 +96,30 @@ impl Store {
                 return Ok(());
             }
             frontier = above;
-            mark = self.engine.mark();
+            are_packs = true;
         }
         Ok(())
     }
 
-    async fn remembered(&self, mark: Mark, pack: i64) -> Result<Arc<Moves>, StoreError> {
-        if let Some(moves) = self.packs.get(mark, pack) {
-            return Ok(moves);
+    /// What moved the units from `first` to `last`; nothing did where none is named.
+    pub(crate) async fn moves_between(
+        &self,
+        first: i64,
+        last: i64,
+    ) -> Result<HashMap<i64, Moves>, StoreError> {
+        let mut found: HashMap<i64, (Vec<Hold>, Vec<Containment>)> = HashMap::new();
+        for (subject, fact) in self.facts_between(first, last).await? {
+            let (holds, inside) = found.entry(subject).or_default();
+            match fact {
+                Fact::Held(hold) => holds.push(hold),
+                Fact::Inside(one) => inside.push(one),
+            }
         }
-        let moves = Arc::new(self.moves_fetch(pack).await?);
-        self.packs.put(mark, pack, &moves);
-        Ok(moves)
+        let moves = |(number, (holds, inside))| (number, Moves::new(holds, inside));
+        Ok(found.into_iter().map(moves).collect())
     }
 
-    async fn moves_fetch(&self, number: i64) -> Result<Moves, StoreError> {
+    pub(crate) async fn moves_fetch(&self, number: i64) -> Result<Moves, StoreError> {
         let map = |r: &Row<'_>| fact(unit_number(number, 0)?, r);
         let (mut holds, mut inside) = (Vec::new(), Vec::new());
         for fact in self.engine.query(CUSTODY, &[Value::from(number)], map).await? {

@@ -13,6 +13,7 @@ pub mod engine;
 pub mod event;
 pub mod expiry;
 pub mod finding;
+pub mod glance;
 pub mod health;
 pub mod key_use;
 pub mod ledger;
@@ -32,7 +33,6 @@ pub mod webhook;
 
 use canonical::BlindKey;
 use engine::{Engine, EngineError, Migration, Target, WriteError};
-use std::sync::Arc;
 
 /// The schema, step by step; forward only, never edited.
 const MIGRATIONS: &[Migration] = migrations![
@@ -57,7 +57,7 @@ const MIGRATIONS: &[Migration] = migrations![
 pub struct Store {
     engine: Engine,
     blind: BlindKey,
-    packs: Arc<custody::PackMemory>,
+    glances: glance::Glances,
 }
 
 /// Why the store did not answer.
@@ -95,7 +95,8 @@ impl Store {
     /// See [`Engine::open`].
     pub async fn open(target: &Target) -> Result<Self, StoreError> {
         let engine = Engine::open(target, MIGRATIONS).await?;
-        Ok(Self { engine, blind: BlindKey::new(&[0; 32]), packs: Arc::default() })
+        let glances = glance::Glances::default();
+        Ok(Self { engine, blind: BlindKey::new(&[0; 32]), glances })
     }
 
     /// The same store with the secret that blinds the rows of bulk events.
@@ -129,6 +130,7 @@ impl Store {
             custody::STATEMENTS,
             expiry::STATEMENTS,
             finding::STATEMENTS,
+            glance::STATEMENTS,
             health::STATEMENTS,
             key_use::STATEMENTS,
             ledger::STATEMENTS,

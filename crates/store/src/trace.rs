@@ -103,12 +103,7 @@ impl Store {
             return self.custody_fetch(numbers, facts).await;
         }
         let asked: std::collections::HashSet<i64> = numbers.iter().copied().collect();
-        let map = |r: &Row<'_>| {
-            let subject = r.int(10)?;
-            Ok((subject, fact(unit_number(subject, 10)?, r)?))
-        };
-        let params = [(*first).into(), (*last).into()];
-        let found = self.engine.query(CUSTODY_BETWEEN, &params, map).await?;
+        let found = self.facts_between(*first, *last).await?;
         let (mut holds, mut parents) = (Vec::new(), Vec::new());
         let mut packs = Vec::new();
         // Other subjects between them are not read whole: the packs around them are not followed.
@@ -125,6 +120,19 @@ impl Store {
         packs.sort_unstable();
         packs.dedup();
         self.custody_fetch(&packs, facts).await
+    }
+
+    /// What moved the subjects from `first` to `last`, by subject.
+    pub(crate) async fn facts_between(
+        &self,
+        first: i64,
+        last: i64,
+    ) -> Result<Vec<(i64, Fact)>, StoreError> {
+        let map = |r: &Row<'_>| {
+            let subject = r.int(10)?;
+            Ok((subject, fact(unit_number(subject, 10)?, r)?))
+        };
+        Ok(self.engine.query(CUSTODY_BETWEEN, &[first.into(), last.into()], map).await?)
     }
 
     /// Looks of consumers at the units from `first` to `last`: unit, how many, when first.

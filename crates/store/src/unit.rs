@@ -101,7 +101,7 @@ pub struct ScanRecord {
     pub first_place: Option<String>,
     /// Place of the last.
     pub last_place: Option<String>,
-    /// The last day's looks: `microseconds place` lines, newest last, bounded.
+    /// A line for each of the last looks ([`crate::scan::Look`]), newest last, bounded.
     pub recent: String,
 }
 
@@ -117,7 +117,7 @@ pub struct ShipmentRecord {
 }
 
 /// How many columns [`UNIT`] has.
-const UNIT_COLUMNS: usize = 28;
+pub(crate) const UNIT_COLUMNS: usize = 28;
 const UNIT: &str = "SELECT number, brand_id, product_id, batch_id, sn, identifiers, born_hash, \
     produced_at, site_id, line, lot, inspection, disposition, life, activated_at, region, \
     fingerprint, suspect, recalled_at, stolen_at, retired_at, proof_at, sold_on, recorded_at, \
@@ -504,7 +504,7 @@ pub(crate) fn event_id(bytes: &[u8], i: usize) -> Result<EventId, DecodeError> {
 }
 
 /// The looks whose columns begin at `first`.
-fn scan(r: &Row<'_>, first: usize) -> Result<ScanRecord, DecodeError> {
+pub(crate) fn scan(r: &Row<'_>, first: usize) -> Result<ScanRecord, DecodeError> {
     Ok(ScanRecord {
         count: r.int(first)?,
         first_at: r.int(first + 1)?,

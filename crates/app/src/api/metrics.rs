@@ -70,6 +70,10 @@ fn own(own: &gauges::Own, text: &mut String) {
     one(text, ("dossier_scans_dropped_total", "counter"), dropped, own.scans_dropped);
     let waiting = "Units whose looks wait to be written";
     one(text, ("dossier_scans_waiting", "gauge"), waiting, own.scans_waiting);
+    let name = "dossier_glances_total";
+    head(text, name, "counter", "Units the public asked about, by where they were found");
+    line(text, format_args!("{name}{{in=\"memory\"}}"), own.glances.0);
+    line(text, format_args!("{name}{{in=\"store\"}}"), own.glances.1);
     let age = "Since this process last saw everything sealed and the head signed";
     let seconds = format!("{:.3}", own.sealed_ago.as_secs_f64());
     one(text, ("dossier_log_head_age_seconds", "gauge"), age, seconds);

@@ -13,7 +13,7 @@ use crate::flows::custody::instant;
 use crate::flows::find::{self, unit_number};
 use crate::flows::reference::Reference;
 use crate::flows::scans::Spot;
-use crate::flows::verify::{self, Hands, Known, QUERY_CHARS_MAX, Reading, Verified};
+use crate::flows::verify::{self, Depth, Known, QUERY_CHARS_MAX, Reading, Verified};
 use crate::flows::{Caller, FlowError, House, Scope};
 use crate::geo::VisitorPlace;
 use axum::Json;
@@ -237,7 +237,7 @@ impl Asking<'_> {
         if let (Some(counted), Some(number)) = (counted, number) {
             counted.look_at(number)?;
         }
-        let hands = if self.caller.is_some() { Hands::All } else { Hands::IfNeeded };
+        let hands = if self.caller.is_some() { Depth::Whole } else { Depth::Public };
         let asked = (reading, number);
         let verified = verify::verify(self.house, reference, asked, hands).await?;
         let mut reply = bare(&verified);

@@ -6,7 +6,7 @@ use super::{BenchError, Measured, brand, median, scratch};
 use crate::clock::Stopwatch;
 use crate::flows::House;
 use crate::flows::find::unit_number;
-use crate::flows::verify::{self, Hands, Reading};
+use crate::flows::verify::{self, Depth, Reading};
 use domain::code::TraceCode;
 use domain::verdict::Verdict;
 use std::path::Path;
@@ -65,7 +65,7 @@ async fn answer(house: &House, codes: &[String], wanted: Verdict) -> Result<f64,
             Reading::Number(number, reading) => (reading, Some(number)),
             Reading::Ambiguous(..) => return Err(BenchError::Machine(format!("{code} is two"))),
         };
-        let verified = verify::verify(house, &reference, asked, Hands::IfNeeded).await?;
+        let verified = verify::verify(house, &reference, asked, Depth::Public).await?;
         let got = verified.decision.verdict;
         if got != wanted {
             return Err(BenchError::Machine(format!("{code} is {}", got.as_str())));

@@ -21,6 +21,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use store::glance::Learned;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -32,6 +33,8 @@ const STARTED_AT_ONCE: usize = 64;
 const SMALL_UNITS: u64 = 100_000;
 const ROUNDS: usize = 5;
 const STARTS: usize = 5;
+/// How often units can be learnt that cannot be just now: the server's own jobs write meanwhile.
+const LEARN_TRIES: u32 = 100;
 
 /// Measures all that needs a served store.
 pub async fn measure(options: &BenchOptions, say: Say<'_>) -> Result<Vec<Measured>, BenchError> {
@@ -136,6 +139,7 @@ async fn serve_and_load(
     let requests = requests(&codes);
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let (ours, serving) = spawn_ours(Arc::clone(&house), stopped).await?;
+    learn(&house).await?;
     let body = one_body(ours, &requests[0]).await?;
     let bare = spawn(bare_router(body)).await?;
     load(ours, &requests, (connections, REQUESTS / 4), None).await?;
@@ -151,6 +155,22 @@ async fn serve_and_load(
     let _ = serving.await;
     house.store.close().await;
     Ok((ours_rates, median(tails), bare_rates))
+}
+
+/// A server knows its units by heart some minutes after its start; here that is not waited for.
+async fn learn(house: &House) -> Result<(), BenchError> {
+    let mut tries = 0;
+    while tries < LEARN_TRIES {
+        match house.store.glances_learn().await? {
+            Learned::Some => {}
+            Learned::All => return Ok(()),
+            Learned::Nothing => {
+                tries += 1;
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    }
+    Err(BenchError::Machine("the units cannot be learnt by heart".to_owned()))
 }
 
 async fn sample_codes(dir: &Path, units: u64) -> Result<Vec<String>, BenchError> {

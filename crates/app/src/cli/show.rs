@@ -10,7 +10,7 @@ use crate::config::Global;
 use crate::flows::compliance::trace_clock;
 use crate::flows::custody::instant;
 use crate::flows::dossier::{Dossier, aliases, dossier};
-use crate::flows::verify::{self, Hands, Known, Reading, Verified};
+use crate::flows::verify::{self, Depth, Known, Reading, Verified};
 use crate::flows::{Caller, House, audit};
 use crate::pages::i18n::Lang;
 use domain::audit::SensitiveRead;
@@ -53,7 +53,7 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
         }
         (None, Reading::Number(number, code)) => show(&house, &caller, &args, number, code).await?,
         (None, Reading::Nothing(code)) => {
-            let verified = verify::verify(&house, &reference, (code, None), Hands::All).await?;
+            let verified = verify::verify(&house, &reference, (code, None), Depth::Whole).await?;
             (nothing(args.lang, &args.what, &verified), Exit::No)
         }
         (Some(_), _) => {
@@ -100,7 +100,7 @@ async fn show(
     code: CodeReading,
 ) -> Result<(String, Exit), Fault> {
     let reference = house.reference().await?;
-    let verified = verify::verify(house, &reference, (code, Some(number)), Hands::All).await?;
+    let verified = verify::verify(house, &reference, (code, Some(number)), Depth::Whole).await?;
     let verified = super::verify::of_brand(verified, code, caller);
     let Some(known) = &verified.unit else {
         return Ok((nothing(args.lang, &args.what, &verified), Exit::No));

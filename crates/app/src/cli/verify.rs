@@ -3,7 +3,7 @@
 use super::term::{Paint, Tone};
 use super::{Exit, Fault, open, term, words};
 use crate::config::Global;
-use crate::flows::verify::{self, Hands, Reading, Verified};
+use crate::flows::verify::{self, Depth, Reading, Verified};
 use crate::flows::{Caller, House};
 use crate::pages::i18n::Lang;
 use domain::identifier::Scheme;
@@ -51,7 +51,7 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
             }
         };
         for (number, code) in numbers {
-            let verified = verify::verify(&house, &reference, (code, number), Hands::All).await?;
+            let verified = verify::verify(&house, &reference, (code, number), Depth::Whole).await?;
             let verified = of_brand(verified, code, &caller);
             all_good &=
                 matches!(verified.decision.verdict, Verdict::Genuine | Verdict::NotActivated);

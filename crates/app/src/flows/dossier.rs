@@ -7,7 +7,7 @@ use super::find::unit_number;
 use super::house::House;
 use super::outcome::FlowError;
 use super::reference::Reference;
-use super::verify::{Hands, Known, Verified, verify};
+use super::verify::{Depth, Known, Verified, verify};
 use domain::audit::SensitiveRead;
 use domain::custody::CustodyFacts;
 use domain::refusal::{Refusal, Refused};
@@ -65,7 +65,7 @@ pub async fn show<'a>(
     caller.need(Scope::Read)?;
     let unknown = || Refused::new(Refusal::UnknownSubject, "id");
     let asked = (CodeReading::Issued, Some(number));
-    let verified = verify(house, reference, asked, Hands::All).await?;
+    let verified = verify(house, reference, asked, Depth::Whole).await?;
     let known: &Known = verified.unit.as_ref().ok_or_else(unknown)?;
     let sight = Sight::of_unit(house, reference, Some(caller), &known.record, &known.custody);
     if !sight.reaches(known.record.number, &known.custody) {

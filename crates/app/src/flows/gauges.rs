@@ -14,6 +14,8 @@ pub struct Own {
     pub scans_dropped: u64,
     /// Units whose looks wait to be written.
     pub scans_waiting: usize,
+    /// Units the public asked about that were remembered, and that were read, since the start.
+    pub glances: (u64, u64),
     /// Since this process last saw that all that was recorded is sealed and signed.
     pub sealed_ago: Duration,
     /// What the engine is busy with.
@@ -55,6 +57,7 @@ pub fn own(house: &House) -> Own {
     Own {
         scans_dropped: house.scans.dropped(),
         scans_waiting: house.scans.waiting_count(),
+        glances: house.store.glances_counted(),
         sealed_ago: house.sealing.ago(),
         load: house.store.engine().load(),
         webhooks: house.couriers.done(),

@@ -100,6 +100,12 @@ pub fn selecting<'a>(reference: &'a Reference, unit: &UnitRecord) -> Vec<&'a Arc
     recalls.filter(|r| r.row.standing().stands() && r.selector.selects(&facts)).collect()
 }
 
+/// Whether any recall of a brand goes by the names of units or of their parts.
+pub(super) fn ask_for_names(reference: &Reference, brand: BrandId) -> bool {
+    let mut recalls = reference.recalls(brand);
+    recalls.any(|recall| recall.row.standing().stands() && recall.selector.asks_for_names())
+}
+
 /// Whether a recall selects a unit, remedied or not.
 pub(super) fn selects(recall: &Recall, unit: &UnitRecord) -> bool {
     recall.selector.selects(&facts(unit, &parts_of(unit)))

@@ -12,11 +12,11 @@ use domain::verdict::scan::{Journey, ScanPolicy, ScanSummary};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::fmt::Write;
+use std::fmt::Write as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use store::scan::ScanDelta;
+use store::scan::{Look, ScanDelta, looks};
 use store::unit::ScanRecord;
 
 /// Units whose looks wait to be written; more are dropped and counted.
@@ -90,9 +90,6 @@ impl Spot {
     }
 }
 
-/// Behind the city of a look whose network is known to end where its users are.
-const STEADY: &str = "=";
-
 /// Looks waiting to be written. Every answer looks into them twice and a flush once in seconds, so
 /// they lie where they are found at once, and a flush puts them in order.
 #[derive(Default)]
@@ -156,9 +153,8 @@ impl ScanQueue {
         delta.count += 1;
         delta.last_at = at;
         if delta.recent.len() < store::scan::RECENT_CHARS_MAX as usize {
-            // Writing into memory does not fail.
-            let mark = if spot.is_some_and(|spot| spot.is_steady) { STEADY } else { "" };
-            let _ = writeln!(delta.recent, "{at} {}{mark}", place.as_deref().unwrap_or("-"));
+            let is_steady = spot.is_some_and(|spot| spot.is_steady);
+            let _ = writeln!(delta.recent, "{}", Look { at, city: place.as_deref(), is_steady });
         }
         delta.last_place = place;
     }
@@ -267,7 +263,7 @@ pub fn summary(
         ..ScanSummary::default()
     };
     let (mut cities, mut steady) = (Vec::new(), Vec::new());
-    for look in looks(record).filter(|look| look.at > since) {
+    for look in looks(&record.recent).filter(|look| look.at > since) {
         summary.day_count += 1;
         if let Some(city) = look.city {
             add(&mut cities, city);
@@ -324,45 +320,6 @@ fn journey(divisions: &Divisions, one: &Look<'_>, other: &Look<'_>) -> Option<Jo
 fn sighting(divisions: &Divisions, look: &Look<'_>) -> Option<Sighting> {
     let city = RegionCode::parse(look.city?).ok()?;
     Sighting::in_city(divisions, city, Timestamp::from_microsecond(look.at).ok()?)
-}
-
-/// One look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look<'a> {
-    /// When, microseconds.
-    pub at: i64,
-    /// The city it is counted under.
-    pub city: Option<&'a str>,
-    /// Whether the network is known to end where its users are.
-    pub is_steady: bool,
-}
-
-/// The last looks, newest last, as many as are kept.
-pub fn looks(record: &ScanRecord) -> impl Iterator<Item = Look<'_>> {
-    let mut rest = record.recent.as_str();
-    std::iter::from_fn(move || next_look(&mut rest))
-}
-
-/// Takes a line off [`ScanRecord::recent`]. Each answer about a unit that was looked at often reads
-/// them all, byte by byte: the lines are too short for searching to be worth it.
-fn next_look<'a>(rest: &mut &'a str) -> Option<Look<'a>> {
-    let bytes = rest.as_bytes();
-    let (mut at, mut place) = (0_i64, 0);
-    while let Some(digit @ b'0'..=b'9') = bytes.get(place) {
-        at = at.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'));
-        place += 1;
-    }
-    let end = place + bytes.get(place..)?.iter().position(|byte| *byte == b'\n')?;
-    // Of the oldest line there may be only the end; whatever is cut off, it is older than a day.
-    let city = rest.get(place..end).unwrap_or_default().trim_start_matches(' ');
-    let steady = city.strip_suffix(STEADY);
-    let city = steady.unwrap_or(city);
-    *rest = rest.get(end + 1..).unwrap_or_default();
-    Some(Look {
-        at,
-        city: (!city.is_empty() && city != "-").then_some(city),
-        is_steady: steady.is_some(),
-    })
 }
 
 #[cfg(test)]

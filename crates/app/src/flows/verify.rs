@@ -10,7 +10,7 @@ use super::recalls;
 use super::reference::{Recall, Reference};
 use super::scans::{self, Audience};
 use domain::code::{KeyRing, TraceCode};
-use domain::custody::{CustodyFacts, Hold};
+use domain::custody::{CustodyFacts, Hold, Moves};
 use domain::id::{BrandId, ProductId};
 use domain::identifier::{Identifier, Scheme, guess_kinds};
 use domain::product::Product;
@@ -20,6 +20,8 @@ use domain::warranty::{self, WarrantyFacts, WarrantyReading};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
+use store::glance::{Glance, Looks, LooksCounted};
+use store::scan::city_count;
 use store::unit::{ScanRecord, UnitRecord};
 
 /// Longest code or identifier a verify request may hold, in characters.
@@ -35,7 +37,7 @@ pub struct Verified {
 
 /// What is known of a unit.
 pub struct Known {
-    /// Its state.
+    /// Its state; for [`Depth::Public`] without what strangers are not told.
     pub record: UnitRecord,
     /// The number that was asked for: its own, or that of a label that replaced its first.
     pub worn: i64,
@@ -43,7 +45,7 @@ pub struct Known {
     pub product: Arc<Product>,
     /// Looks by consumers, including those not written yet.
     pub scans: Option<ScanRecord>,
-    /// What moved it; empty where [`Hands::IfNeeded`] found no need.
+    /// What moved it; empty where [`Depth::Public`] found no need.
     pub custody: CustodyFacts,
     /// The recall it stands under, where one selects it and nobody remedied it.
     pub recall: Option<Arc<Recall>>,
@@ -57,14 +59,15 @@ impl Known {
     }
 }
 
-/// Whether the hands a unit went through are loaded.
+/// How much of a unit an answer rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hands {
-    /// Always: they are shown, or a decision rests on them.
-    All,
-    /// Only where a public answer rests on them: the warranty of a unit that was neither sold nor
-    /// started counts from the day it left the factory, and a public seller is named.
-    IfNeeded,
+pub enum Depth {
+    /// All that is known: it is shown, or a decision rests on it.
+    Whole,
+    /// What strangers are told. Of the record that is what [`Glance::record`] has. The hands it
+    /// went through are loaded only where they count: the warranty of a unit that was neither sold
+    /// nor started runs from the day it left the factory, and a public seller is named.
+    Public,
 }
 
 /// How a query is read.
@@ -167,23 +170,26 @@ pub async fn verify(
     house: &House,
     reference: &Reference,
     (reading, number): (CodeReading, Option<i64>),
-    hands: Hands,
+    depth: Depth,
 ) -> Result<Verified, FlowError> {
     let Some(number) = number else { return Ok(nothing(reading)) };
-    let Some((record, scans)) = look(house, reference, number).await? else {
-        return Ok(nothing(reading));
+    let seen = match depth {
+        Depth::Whole => look(house, reference, number).await?,
+        Depth::Public => glance(house, reference, number).await?,
     };
+    let Some(Seen { record, scans, moves }) = seen else { return Ok(nothing(reading)) };
     let Some(product) = reference.product_by_id(ProductId(record.product)) else {
         return Ok(nothing(reading));
     };
     let mut custody = CustodyFacts::default();
-    if hands == Hands::All || hands_needed(reference, &record) {
-        house.store.custody_fetch(&[record.number], &mut custody).await?;
+    if depth == Depth::Whole || hands_needed(reference, &record) {
+        match moves {
+            Some(moves) => house.store.custody_around(record.number, moves, &mut custody).await?,
+            None => house.store.custody_fetch(&[record.number], &mut custody).await?,
+        }
         custody.extend(custody::origin(reference, &record), []);
     }
     let recall = recalls::standing(house, reference, &record).await?;
-    let waiting = house.scans.pending(record.number, Audience::Consumer);
-    let scans = scans::merged(scans, waiting);
     let bound = record.number != number || record.produced_at.is_some();
     // A proof lifts what was there when it was given: what is odd about later looks counts again.
     let policy = &house.rules.scans;
@@ -207,22 +213,70 @@ pub async fn verify(
     Ok(Verified { decision, unit: Some(Box::new(known)) })
 }
 
-/// What every answer begins with: the unit a number stands for, itself or as another code of it, or
-/// as a code that waits for its unit; and how consumers looked at it.
+/// What every answer begins with.
+struct Seen {
+    record: UnitRecord,
+    /// Looks by consumers, including those not written yet.
+    scans: Option<ScanRecord>,
+    /// What moved the unit itself, where that was read with it.
+    moves: Option<Moves>,
+}
+
+/// The unit a number stands for, itself or as another code of it, or as a code that waits for its
+/// unit; and how consumers looked at it.
 async fn look(
     house: &House,
     reference: &Reference,
     number: i64,
-) -> Result<Option<(UnitRecord, Option<ScanRecord>)>, FlowError> {
+) -> Result<Option<Seen>, FlowError> {
+    let seen = |(record, scans): (UnitRecord, _)| {
+        let waiting = house.scans.pending(record.number, Audience::Consumer);
+        Seen { record, scans: scans::merged(scans, waiting), moves: None }
+    };
     if let Some(found) = house.store.unit_seen_fetch(number).await? {
-        return Ok(Some(found));
+        return Ok(Some(seen(found)));
     }
     let unit = find::unit_of_code(house, number).await?;
     if unit != number {
-        return Ok(house.store.unit_seen_fetch(unit).await?);
+        return Ok(house.store.unit_seen_fetch(unit).await?.map(seen));
     }
     let Some(unborn) = unborn(reference, number) else { return Ok(None) };
-    Ok(Some((unborn, house.store.scan_fetch(number).await?)))
+    Ok(Some(seen((unborn, house.store.scan_fetch(number).await?))))
+}
+
+/// As [`look`], as far as the public is told; most often without asking the database.
+async fn glance(
+    house: &House,
+    reference: &Reference,
+    number: i64,
+) -> Result<Option<Seen>, FlowError> {
+    // Whoever is another unit's code is no unit, and what it stands for may change.
+    let Some(Glance { record, looks, moves }) = house.store.glance(number).await? else {
+        return look(house, reference, number).await;
+    };
+    if recalls::ask_for_names(reference, BrandId(record.brand)) {
+        return look(house, reference, number).await;
+    }
+    let waiting = house.scans.pending(number, Audience::Consumer);
+    let scans = match looks {
+        Looks::None => None,
+        Looks::Whole(scans) => Some(scans),
+        Looks::Counted(looks) => {
+            let (more, cities) = waiting
+                .as_ref()
+                .map_or((0, 0), |waiting| (waiting.count, city_count(&waiting.recent)));
+            let policy = &house.rules.scans;
+            let where_matters = policy.is_possible((looks.count + more).unsigned_abs())
+                && policy.is_possible_from(looks.city_count + cities);
+            if where_matters {
+                house.store.scan_fetch(number).await?
+            } else {
+                let LooksCounted { count, first_at, last_at, .. } = looks;
+                Some(ScanRecord { count, first_at, last_at, ..ScanRecord::default() })
+            }
+        }
+    };
+    Ok(Some(Seen { record, scans: scans::merged(scans, waiting), moves }))
 }
 
 fn hands_needed(reference: &Reference, unit: &UnitRecord) -> bool {

@@ -17,7 +17,7 @@ use dossier::flows::lifecycle::{self, Change};
 use dossier::flows::masterdata::Taking;
 use dossier::flows::persons::personal;
 use dossier::flows::persons::retention;
-use dossier::flows::verify::{Hands, verify};
+use dossier::flows::verify::{Depth, verify};
 use dossier::flows::{
     Caller, FlowError, Scope, alerts, audit, batches, cases as files, catalogue, compliance,
     contents, dossier as dossiers, history, pack, recalls, receipt, reports, search, ship,
@@ -184,7 +184,7 @@ fn reads() -> Vec<Flow> {
             let (house, number) = (&stage.house, stage.number(0).await);
             let reference = house.reference().await?;
             let asked = (domain::verdict::CodeReading::Issued, Some(number));
-            let verified = verify(house, &reference, asked, Hands::All).await?;
+            let verified = verify(house, &reference, asked, Depth::Whole).await?;
             told(verdicts::seller(house, &reference, &verified, &caller, "T1-53"))
         }),
     ]

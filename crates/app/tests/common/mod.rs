@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub mod browser;
+pub mod remembered;
 pub mod search;
 pub mod server;
 
@@ -126,6 +127,7 @@ impl World {
         .await
         .expect("the file is taken");
         assert!(refused.is_empty(), "{refused:#?}");
+        remembered::look(&self.house).await;
         report
     }
 
@@ -139,6 +141,7 @@ impl World {
 
     pub async fn unit(&self, sn: &str) -> i64 {
         let brand = self.caller().await.brand.0;
+        remembered::look(&self.house).await;
         let found = self.house.store.identifier_fetch("sn", brand, sn).await.expect("it reads");
         found.expect("the unit is known")
     }
@@ -155,11 +158,13 @@ impl World {
         let report = rebuild::check(&self.house.store, self.scratch.path()).await;
         let report = report.expect("the rebuild runs");
         assert!(report.agrees() && report.events > 0, "{report:#?}");
+        remembered::agrees(&self.house).await;
     }
 }
 
 /// Somebody with a key, in this process.
 pub struct Desk {
+    house: Arc<House>,
     app: Router,
     token: String,
 }
@@ -167,7 +172,7 @@ pub struct Desk {
 impl Desk {
     pub fn with_token(world: &World, token: String) -> Self {
         let app = router(Arc::clone(&world.house), ServeOptions::default());
-        Self { app, token }
+        Self { house: Arc::clone(&world.house), app, token }
     }
 
     /// What is no single JSON value.
@@ -224,6 +229,7 @@ impl Desk {
         let response = self.app.clone().oneshot(request).await.expect("an answer");
         let status = response.status().as_u16();
         let bytes = axum::body::to_bytes(response.into_body(), 64 << 20).await.expect("a body");
+        remembered::look(&self.house).await;
         (status, bytes.to_vec())
     }
 }

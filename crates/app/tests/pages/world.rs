@@ -236,7 +236,7 @@ impl World {
             &self.house,
             &reference,
             (CodeReading::Issued, number),
-            verify::Hands::All,
+            verify::Depth::Whole,
         )
         .await;
         verified.expect("a verdict").decision.verdict

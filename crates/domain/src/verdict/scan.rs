@@ -78,6 +78,15 @@ impl ScanPolicy {
             || consumer_count > self.day_count_max as u64
     }
 
+    /// Whether looks from so many cities can be an anomaly: an owner looks again and again, but in
+    /// one.
+    pub const fn is_possible_from(&self, city_count: usize) -> bool {
+        let cities = city_count as u64;
+        cities >= self.day_city_count_min as u64
+            || cities >= self.apart_city_count_min as u64
+            || cities >= self.day_count_city_count_min as u64
+    }
+
     /// What is wrong with the scans, if anything; the wider spread is the stronger evidence and is
     /// named first.
     pub const fn anomaly(&self, scans: &ScanSummary) -> Option<ScanAnomaly> {

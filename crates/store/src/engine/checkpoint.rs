@@ -7,7 +7,7 @@
 //! between two groups, makes the log start again (`RESTART`).
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, TryLockError};
 use std::thread::JoinHandle;
@@ -34,6 +34,8 @@ const RESTART_LOCK_POLLS: i32 = 20;
 pub(super) struct Checkpointer {
     /// Pages in the log after the last commit, told by SQLite's hook on the writing connection.
     pages: Arc<AtomicU32>,
+    /// Commits of the writing connection that changed the log, told by the same.
+    commits: Arc<AtomicU64>,
     /// Pages at which the next folding is asked for, and the next restart tried.
     fold_at: u32,
     restart_at: u32,
@@ -56,6 +58,7 @@ impl Checkpointer {
             })?;
         Ok(Self {
             pages: Arc::default(),
+            commits: Arc::default(),
             fold_at: FOLD_PAGES,
             restart_at: RESTART_PAGES,
             requests: Some(requests),
@@ -64,11 +67,12 @@ impl Checkpointer {
         })
     }
 
-    /// Counts the log pages written through this connection.
+    /// Counts what is written into the log through this connection.
     pub fn watch(&self, conn: &mut Connection) -> rusqlite::Result<()> {
-        let pages = Arc::clone(&self.pages);
+        let (pages, commits) = (Arc::clone(&self.pages), Arc::clone(&self.commits));
         conn.wal_hook(Some(move |_: &mut _, now: i32| {
             pages.store(now.unsigned_abs(), Ordering::Relaxed);
+            commits.fetch_add(1, Ordering::Relaxed);
             Ok(())
         }))
     }
@@ -76,6 +80,11 @@ impl Checkpointer {
     /// The count, for whoever watches from outside.
     pub fn pages(&self) -> Arc<AtomicU32> {
         Arc::clone(&self.pages)
+    }
+
+    /// How many commits of this connection changed the log.
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
     }
 
     /// Called by the writer after it has answered a group.

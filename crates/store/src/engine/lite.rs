@@ -26,7 +26,8 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::error::{EngineError, Fault, WriteError};
-use super::log_head::{Claim, Head, LogHead};
+use super::lineage::{Lineage, Moment, Witness};
+use super::log_head::{Claim, LogHead};
 use super::migrate::{self, Migration};
 use super::plan::Plan;
 use super::private::{private_file, private_folder};
@@ -142,12 +143,12 @@ struct Shared {
     idle_max: usize,
     /// How often kept snapshots were ended.
     turn: AtomicU64,
-    /// Plans that were answered, whatever the answer: a commit of this process is known at once.
-    written: AtomicU64,
+    /// A commit of this process is known at once.
+    lineage: Arc<Lineage>,
     streams: Arc<Semaphore>,
     writer: Writer,
     /// None where the index of the log cannot be read: then no snapshot is kept.
-    log: Option<LogHead>,
+    log: Option<Arc<LogHead>>,
     /// The last of these to go.
     _claim: Claim,
 }
@@ -214,19 +215,23 @@ impl Lite {
             Session::open(&path, &options, Role::Founder).map_err(|error| cannot(&error))?;
         migrate::run_lite(&mut founder.conn, migrations)?;
         drop(founder);
-        let writer = Writer::start(path.clone(), options.clone(), claim.clone())
-            .map_err(|error| cannot(&error))?;
-        let streams = Arc::new(Semaphore::new(STREAMS_MAX));
         let log = LogHead::open(&path, &options, &claim)
             .inspect_err(|error| tracing::warn!(%error, "each answer begins a snapshot of its own"))
+            .map(Arc::new)
             .ok();
+        let head = log.as_ref().and_then(|log| log.read());
+        let lineage = Arc::new(Lineage::new(head));
+        let told = (log.clone(), Arc::clone(&lineage));
+        let writer = Writer::start(path.clone(), options.clone(), claim.clone(), told)
+            .map_err(|error| cannot(&error))?;
+        let streams = Arc::new(Semaphore::new(STREAMS_MAX));
         let shared = Shared {
             path,
             options,
             idle: Mutex::default(),
             idle_max: readers(),
             turn: AtomicU64::new(0),
-            written: AtomicU64::new(0),
+            lineage,
             streams,
             writer,
             log,
@@ -295,13 +300,6 @@ impl Lite {
         }
     }
 
-    /// As [`super::Engine::mark`].
-    pub(super) fn mark(&self) -> Option<Head> {
-        let pin = Pin::of(&self.shared.path)?;
-        let session = pin.session.lock().unwrap_or_else(PoisonError::into_inner);
-        session.as_ref()?.snapshot()?.head
-    }
-
     pub(super) fn stream<T: Send + 'static>(
         &self,
         sql: &'static str,
@@ -332,10 +330,26 @@ impl Lite {
         stream
     }
 
+    /// As [`super::Engine::moment`].
+    pub(super) fn moment(&self) -> Option<Moment> {
+        let pin = Pin::of(&self.shared.path)?;
+        let session = pin.session.lock().unwrap_or_else(PoisonError::into_inner);
+        session.as_ref()?.snapshot()?.moment
+    }
+
+    /// As [`super::Engine::watch`].
+    pub(super) fn watch(&self, witness: Arc<dyn Witness>) -> u64 {
+        self.shared.lineage.watch(witness);
+        self.shared.lineage.commits()
+    }
+
+    /// The folder of the file.
+    pub(super) fn folder(&self) -> &Path {
+        self.shared.path.parent().unwrap_or_else(|| Path::new("."))
+    }
+
     pub(super) async fn write(&self, plan: Plan) -> Result<(), WriteError> {
-        let answer = self.shared.writer.write(plan).await;
-        self.shared.written.fetch_add(1, Ordering::Release);
-        answer
+        self.shared.writer.write(plan).await
     }
 
     pub(super) fn check(&self, sql: &'static str) -> Result<usize, EngineError> {
@@ -381,10 +395,11 @@ impl Shared {
         let mut session = self.lend().ok()?;
         if session.snapshot().is_none() {
             // A commit between the two makes the snapshot newer than it says, and it is not kept.
-            let looked = (Instant::now(), self.written.load(Ordering::Acquire));
-            let head = self.log.as_ref().and_then(LogHead::read);
+            let looked = (Instant::now(), self.lineage.commits());
+            let head = self.log.as_ref().and_then(|log| log.read());
             let turn = self.turn.load(Ordering::Relaxed);
-            session.begin_snapshot(Snapshot { head, turn, looked }).ok()?;
+            let moment = head.and_then(|head| self.lineage.moment(&head, looked.1));
+            session.begin_snapshot(Snapshot { head, turn, looked, moment }).ok()?;
         }
         Some(session)
     }
@@ -395,14 +410,15 @@ impl Shared {
         if snapshot.turn != self.turn.load(Ordering::Relaxed) || snapshot.head.is_none() {
             return false;
         }
-        let looked = (Instant::now(), self.written.load(Ordering::Acquire));
-        let (at, written) = snapshot.looked;
-        if written == looked.1 && looked.0.duration_since(at) < HEARD_WITHIN {
+        let looked = (Instant::now(), self.lineage.commits());
+        let (at, commits) = snapshot.looked;
+        if commits == looked.1 && looked.0.duration_since(at) < HEARD_WITHIN {
             return true;
         }
-        let is_fresh = snapshot.head == self.log.as_ref().and_then(LogHead::read);
+        let is_fresh = snapshot.head == self.log.as_ref().and_then(|log| log.read());
         if is_fresh {
-            session.still_fresh(looked);
+            let moment = snapshot.head.and_then(|head| self.lineage.moment(&head, looked.1));
+            session.still_fresh(looked, moment);
         }
         is_fresh
     }

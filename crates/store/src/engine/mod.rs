@@ -19,6 +19,7 @@
 
 mod checkpoint;
 mod error;
+mod lineage;
 mod lite;
 mod log_head;
 pub mod migrate;
@@ -35,11 +36,10 @@ mod value;
 mod writer;
 
 use std::path::{Path, PathBuf};
-
-/// What differs after every commit, whichever process made it.
-pub use log_head::Head as Mark;
+use std::sync::Arc;
 
 pub use error::{EngineError, Fault, WriteError};
+pub use lineage::{Moment, Witness};
 pub use lite::{FILE_NAME, Lite, SqliteOptions};
 pub use migrate::Migration;
 pub use pg::Pg;
@@ -182,12 +182,29 @@ impl Engine {
         }
     }
 
-    /// The mark of the database that [`Engine::one_snapshot`] reads in, where that is known: what
-    /// was read under a mark holds for whoever reads under the same. A commit made just as the
-    /// snapshot began may be in it without showing in its mark.
-    pub fn mark(&self) -> Option<Mark> {
+    /// What the snapshot shows that [`Engine::one_snapshot`] reads in, where that is known: never
+    /// on PostgreSQL, where others write too.
+    pub fn moment(&self) -> Option<Moment> {
         match self {
-            Self::Lite(lite) => lite.mark(),
+            Self::Lite(lite) => lite.moment(),
+            Self::Pg(_) => None,
+        }
+    }
+
+    /// Has a witness told of every commit of this process from now on, before it is answered; none
+    /// on PostgreSQL. Returns how many it was not told of: what a snapshot shows that has all of
+    /// them is no older than the watching.
+    pub fn watch(&self, witness: Arc<dyn Witness>) -> u64 {
+        match self {
+            Self::Lite(lite) => lite.watch(witness),
+            Self::Pg(_) => 0,
+        }
+    }
+
+    /// The folder of SQLite's file.
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Lite(lite) => Some(lite.folder()),
             Self::Pg(_) => None,
         }
     }

@@ -8,6 +8,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, Rows};
 
 use super::error::{EngineError, Fault};
+use super::lineage::Moment;
 use super::lite::SqliteOptions;
 use super::log_head::Head;
 use super::sql::{SqlKey, key_of, numbered};
@@ -50,8 +51,10 @@ pub(super) struct Snapshot {
     pub head: Option<Head>,
     /// In which turn it began, see [`super::lite`].
     pub turn: u64,
-    /// When the head was last looked at, and how many plans this process had written then.
+    /// When the head was last looked at, and how many commits this process had tried then.
     pub looked: (Instant, u64),
+    /// What it showed then, where that was known.
+    pub moment: Option<Moment>,
 }
 
 /// Why a statement failed, before it is known whether a reader or a writer asked.
@@ -140,9 +143,9 @@ impl Session {
     }
 
     /// Notes that the snapshot it reads in still showed all there was.
-    pub fn still_fresh(&mut self, looked: (Instant, u64)) {
+    pub fn still_fresh(&mut self, looked: (Instant, u64), moment: Option<Moment>) {
         if let Some(snapshot) = &mut self.snapshot {
-            snapshot.looked = looked;
+            (snapshot.looked, snapshot.moment) = (looked, moment);
         }
     }
 

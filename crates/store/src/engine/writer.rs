@@ -20,8 +20,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::checkpoint::Checkpointer;
 use super::error::{Fault, WriteError};
+use super::lineage::Lineage;
 use super::lite::SqliteOptions;
-use super::log_head::Claim;
+use super::log_head::{Claim, LogHead};
 use super::plan::{Expect, Plan, Step};
 use super::session::{Failure, Role, Session, is_storage};
 use super::sql::insert_into;
@@ -55,7 +56,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub fn start(path: PathBuf, options: SqliteOptions, claim: Claim) -> Result<Self, String> {
+    pub fn start(
+        path: PathBuf,
+        options: SqliteOptions,
+        claim: Claim,
+        (log, lineage): (Option<Arc<LogHead>>, Arc<Lineage>),
+    ) -> Result<Self, String> {
         let (queue, waiting) = mpsc::channel(QUEUE_PLANS_MAX);
         let read_only = Arc::new(AtomicBool::new(false));
         let session =
@@ -70,6 +76,8 @@ impl Writer {
             read_only: Arc::clone(&read_only),
             refusing: false,
             checkpointer,
+            log,
+            lineage,
             _claim: claim,
         };
         scribe.adopt(session).map_err(|error| error.to_string())?;
@@ -124,6 +132,8 @@ struct Scribe {
     /// What the connection has been told about `read_only`.
     refusing: bool,
     checkpointer: Checkpointer,
+    log: Option<Arc<LogHead>>,
+    lineage: Arc<Lineage>,
     /// The last to go: the thread may outlive every handle.
     _claim: Claim,
 }
@@ -206,15 +216,25 @@ impl Scribe {
 
     fn commit_all(&mut self, group: &[Job], answers: &mut Vec<Answer>) -> Answer {
         let mut committing = false;
+        let (mut before, log) = (None, self.log.clone());
+        let commits = self.checkpointer.commits();
         let result = self.session().and_then(|session| {
             control(session, "BEGIN IMMEDIATE")?;
+            before = log.as_ref().and_then(|log| log.read());
             for job in group {
                 answers.push(try_plan(session, &job.plan)?);
             }
             committing = true;
             control(session, "COMMIT")
         });
-        let Err(error) = result else { return Ok(()) };
+        let plans = group.iter().map(|job| &job.plan);
+        let Err(error) = result else {
+            let wrote = self.checkpointer.commits() != commits;
+            let after = self.log.as_ref().and_then(|log| log.read());
+            self.lineage.committed((before, after), wrote, plans);
+            return Ok(());
+        };
+        self.lineage.failed(plans);
         self.recover(error.sqlite_error_code());
         Err(storage_error(&error, &self.path, committing))
     }

@@ -14,6 +14,7 @@ use domain::verdict::{Check as Looked, CheckState, Decision, Reason, Verdict};
 use domain::warranty::{Coverage, StartBasis};
 use jiff::Timestamp;
 use jiff::civil::Date;
+use store::scan::looks;
 use store::unit::ScanRecord;
 
 use crate::flows::House;
@@ -292,7 +293,7 @@ impl Present<'_> {
             let city = place.and_then(|p| city_name(divisions, self.lang, p));
             ScanView { at: instant(at), city }
         };
-        let lines: Vec<_> = scans::looks(record).collect();
+        let lines: Vec<_> = looks(&record.recent).collect();
         let this = match self.counted_at {
             Some(counted) => lines.iter().rposition(|look| look.at == counted),
             None => lines.len().checked_sub(1),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::flows::reference::Reference;
 use crate::flows::scans::{Audience, Spot};
-use crate::flows::verify::{self, Hands, Verified};
+use crate::flows::verify::{self, Depth, Verified};
 use crate::flows::{FlowError, House, dossier};
 use crate::geo::VisitorPlace;
 use crate::pages::device::plain::ErrorKind;
@@ -85,7 +85,7 @@ async fn view(
         house.scans.note(number, Audience::Consumer, at, Spot::of(&place));
         at
     });
-    let verified = verify::verify(house, &reference, (reading, number), Hands::All).await?;
+    let verified = verify::verify(house, &reference, (reading, number), Depth::Whole).await?;
     let dossier = dossier_of(house, &verified).await?;
     let present = Present { counted_at, ..present(house, visit, &reference, &verified) };
     let url = page_url(&segment(code));

@@ -34,7 +34,7 @@ use std::sync::Arc;
 
 use crate::flows::idempotency::Keyed;
 use crate::flows::reference::Reference;
-use crate::flows::verify::{self, Hands, Reading, Verified};
+use crate::flows::verify::{self, Depth, Reading, Verified};
 use crate::flows::{FlowError, House};
 use crate::geo::VisitorPlace;
 use crate::pages::device::plain::{ErrorKind, ErrorView};
@@ -77,7 +77,7 @@ async fn read_code(
 async fn find(house: &House, code: &str) -> Result<Found, FlowError> {
     let mut reference = house.reference().await?;
     let (reading, number) = read_code(house, &mut reference, code).await?;
-    let verified = verify::verify(house, &reference, (reading, number), Hands::All).await?;
+    let verified = verify::verify(house, &reference, (reading, number), Depth::Whole).await?;
     Ok(Found { reference, verified })
 }
 
