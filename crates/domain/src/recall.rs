@@ -67,12 +67,15 @@ impl Selector {
         }
     }
 
-    /// Whether it goes by the serial number of a unit or of its parts.
-    pub fn asks_for_names(&self) -> bool {
+    /// Whether it takes the serial number of a unit, or those of its parts where it has any, to say
+    /// whether the recall selects it.
+    pub fn asks_for_names(&self, unit: &UnitFacts<'_>, has_parts: bool) -> bool {
         match self {
             Self::Batch(_) | Self::Units(_) => false,
-            Self::Lot { stretch, .. } => stretch.serials.is_some(),
-            Self::Parts(_) | Self::PartLot(_) => true,
+            Self::Lot { product, lot, stretch } => {
+                stretch.serials.is_some() && unit.product == *product && unit.lot == Some(lot)
+            }
+            Self::Parts(_) | Self::PartLot(_) => has_parts,
         }
     }
 }

@@ -16,11 +16,12 @@ mod slots;
 #[cfg(test)]
 mod tests;
 
-use crate::engine::{Moment, Row, Witness};
-use crate::unit::{ScanRecord, UNIT_COLUMNS, UnitRecord, scan, unit};
+use crate::engine::{Moment, Witness};
+use crate::unit::{ScanRecord, UnitRecord, unit_seen};
 use crate::{Store, StoreError};
 use domain::custody::Moves;
-use memory::{GlanceMemory, Learnt};
+use domain::identifier::Scheme;
+use memory::{Current, GlanceMemory, Learnt};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -29,7 +30,7 @@ use std::sync::{Arc, OnceLock};
 const PAGE: i64 = 128;
 
 const SEEN_PAGE: &str = "SELECT u.number, u.brand_id, u.product_id, u.batch_id, \
-    CAST(NULL AS TEXT) AS sn, CAST(NULL AS TEXT) AS identifiers, u.born_hash, u.produced_at, \
+    CAST(NULL AS TEXT) AS sn, u.identifiers, u.born_hash, u.produced_at, \
     u.site_id, CAST(NULL AS TEXT) AS line, u.lot, u.inspection, u.disposition, u.life, \
     u.activated_at, u.region, u.fingerprint, u.suspect, u.recalled_at, u.stolen_at, u.retired_at, \
     u.proof_at, u.sold_on, u.recorded_at, u.revision, u.kit, u.invoiced_on, u.delivered_on, \
@@ -50,6 +51,8 @@ pub struct Glance {
     /// Its state. What no stranger is told may be left out: its names, line, kit and fingerprint,
     /// and what guards its commits.
     pub record: UnitRecord,
+    /// Whether serial numbers of parts are among its names.
+    pub has_parts: bool,
     /// The looks at it by consumers.
     pub looks: Looks,
     /// What it was ever inside, and how it moved by itself, where that is known.
@@ -87,9 +90,13 @@ pub enum Learned {
     Some,
     /// There are no others.
     All,
-    /// None: another process has just written, the disk is nearly full, or nothing is remembered
-    /// here.
+    /// None: a line has just begun, this process writes all the time or another has just written,
+    /// the disk is nearly full, or nothing is remembered here.
     Nothing,
+}
+
+fn has_parts(record: &UnitRecord) -> bool {
+    record.identifiers.iter().any(|one| one.scheme == Scheme::Part.as_str())
 }
 
 impl Store {
@@ -101,8 +108,7 @@ impl Store {
                 .inspect_err(|error| tracing::warn!(%error, "each look reads the store"))
                 .ok()?;
             let memory = Arc::new(memory);
-            let untold = self.engine.watch(Arc::clone(&memory) as Arc<dyn Witness>);
-            memory.told_since(untold);
+            self.engine.watch(Arc::clone(&memory) as Arc<dyn Witness>);
             Some(memory)
         });
         made.as_deref()
@@ -111,7 +117,12 @@ impl Store {
     /// The memory, and the moment that this task's snapshot shows, where both are known.
     fn remembering(&self) -> Option<(&GlanceMemory, Moment)> {
         let moment = self.engine.moment()?;
-        self.memory().filter(|memory| memory.takes(moment)).map(|memory| (memory, moment))
+        self.memory().filter(|memory| memory.is_sound()).map(|memory| (memory, moment))
+    }
+
+    /// What was read at a moment, as long as nothing was committed since.
+    fn current(&self, moment: Moment) -> Current<impl Fn() -> bool> {
+        Current { line: moment.line, is_current: move || self.engine.is_current(moment) }
     }
 
     /// One unit as the public sees it.
@@ -128,10 +139,10 @@ impl Store {
         let mut moves = None;
         if let Some((memory, moment)) = remembering {
             let read = moves.insert(self.moves_fetch(number).await?);
-            memory.put_unit(moment, &record, scans.as_ref(), Some(read));
+            memory.put_unit(self.current(moment), &record, scans.as_ref(), Some(read));
         }
         let looks = scans.map_or(Looks::None, Looks::Whole);
-        Ok(Some(Glance { record, looks, moves }))
+        Ok(Some(Glance { has_parts: has_parts(&record), record, looks, moves }))
     }
 
     /// How many glances at units were remembered since the start, and how many were not; what was
@@ -152,7 +163,7 @@ impl Store {
         }
         let moves = Arc::new(self.moves_fetch(number).await?);
         if let Some((memory, moment)) = remembering {
-            memory.put_pack(moment, number, &moves);
+            memory.put_pack(self.current(moment), number, &moves);
         }
         Ok(moves)
     }
@@ -168,40 +179,44 @@ impl Store {
 
     async fn learn(&self) -> Result<Learned, StoreError> {
         let Some((memory, moment)) = self.remembering() else { return Ok(Learned::Nothing) };
-        let Some(learnt) = memory.learnt_in(moment.line).filter(|_| memory.has_room()) else {
+        let Some(learnt) = memory.learnt_in(moment.line).filter(|_| memory.look_for_room()) else {
             return Ok(Learned::Nothing);
         };
-        let unit = self.learn_units(memory, moment, learnt.unit).await?;
-        let pack = match unit {
-            Some(_) => None,
-            None => self.learn_packs(memory, moment, learnt.pack).await?,
+        let (found, unit) = self.learn_units(memory, moment, learnt.unit).await?;
+        let (found, pack) = match found {
+            true => (true, learnt.pack),
+            false => self.learn_packs(memory, moment, learnt.pack).await?,
         };
-        if unit.or(pack).is_none() {
-            return Ok(Learned::All);
-        }
-        let (unit, pack) = (unit.unwrap_or(learnt.unit), pack.unwrap_or(learnt.pack));
-        memory.has_learnt(Learnt { unit, pack, ..learnt });
-        Ok(Learned::Some)
+        let now = Learnt { unit, pack, ..learnt };
+        memory.has_learnt(now);
+        Ok(match (found, now == learnt) {
+            (false, _) => Learned::All,
+            (true, false) => Learned::Some,
+            (true, true) => Learned::Nothing,
+        })
     }
 
-    /// Learns units beyond a number; the last of them, if there were any.
+    /// Learns units beyond a number: whether there were any, and the last that was learnt before
+    /// something was committed.
     async fn learn_units(
         &self,
         memory: &GlanceMemory,
         moment: Moment,
         beyond: i64,
-    ) -> Result<Option<i64>, StoreError> {
-        let map = |r: &Row<'_>| {
-            let seen = r.opt_int(UNIT_COLUMNS)?.is_some();
-            Ok((unit(r)?, if seen { Some(scan(r, UNIT_COLUMNS)?) } else { None }))
-        };
-        let page = self.engine.query(SEEN_PAGE, &[beyond.into(), PAGE.into()], map).await?;
+    ) -> Result<(bool, i64), StoreError> {
+        let params = [beyond.into(), PAGE.into()];
+        let page = self.engine.query(SEEN_PAGE, &params, unit_seen).await?;
         let mut moved = self.moves_of_page(page.iter().map(|(record, _)| record.number)).await?;
+        let mut last = beyond;
         for (record, scans) in &page {
             let moves = moved.remove(&record.number).unwrap_or_default();
-            memory.put_unit(moment, record, scans.as_ref(), Some(&moves));
+            let current = self.current(moment);
+            if !memory.put_unit(current, record, scans.as_ref(), Some(&moves)) {
+                break;
+            }
+            last = record.number;
         }
-        Ok(page.last().map(|(record, _)| record.number))
+        Ok((!page.is_empty(), last))
     }
 
     /// As [`Store::learn_units`], of packs.
@@ -210,15 +225,19 @@ impl Store {
         memory: &GlanceMemory,
         moment: Moment,
         beyond: i64,
-    ) -> Result<Option<i64>, StoreError> {
+    ) -> Result<(bool, i64), StoreError> {
         let params = [beyond.into(), PAGE.into()];
         let page = self.engine.query(PACKS_PAGE, &params, |r| r.int(0)).await?;
         let mut moved = self.moves_of_page(page.iter().copied()).await?;
+        let mut last = beyond;
         for number in &page {
             let moves = Arc::new(moved.remove(number).unwrap_or_default());
-            memory.put_pack(moment, *number, &moves);
+            if !memory.put_pack(self.current(moment), *number, &moves) {
+                break;
+            }
+            last = *number;
         }
-        Ok(page.last().copied())
+        Ok((!page.is_empty(), last))
     }
 
     /// What moved each of some units or packs, in the order of their numbers.

@@ -117,7 +117,7 @@ pub struct ShipmentRecord {
 }
 
 /// How many columns [`UNIT`] has.
-pub(crate) const UNIT_COLUMNS: usize = 28;
+const UNIT_COLUMNS: usize = 28;
 const UNIT: &str = "SELECT number, brand_id, product_id, batch_id, sn, identifiers, born_hash, \
     produced_at, site_id, line, lot, inspection, disposition, life, activated_at, region, \
     fingerprint, suspect, recalled_at, stolen_at, retired_at, proof_at, sold_on, recorded_at, \
@@ -231,11 +231,7 @@ impl Store {
         &self,
         number: i64,
     ) -> Result<Option<(UnitRecord, Option<ScanRecord>)>, StoreError> {
-        let map = |r: &Row<'_>| {
-            let seen = r.opt_int(UNIT_COLUMNS)?.is_some();
-            Ok((unit(r)?, if seen { Some(scan(r, UNIT_COLUMNS)?) } else { None }))
-        };
-        Ok(self.engine.query_first(UNIT_SEEN, &[number.into()], map).await?)
+        Ok(self.engine.query_first(UNIT_SEEN, &[number.into()], unit_seen).await?)
     }
 
     /// One pack.
@@ -443,6 +439,12 @@ impl Store {
     }
 }
 
+/// A row of [`UNIT_SEEN`].
+pub(crate) fn unit_seen(r: &Row<'_>) -> Result<(UnitRecord, Option<ScanRecord>), DecodeError> {
+    let seen = r.opt_int(UNIT_COLUMNS)?.is_some();
+    Ok((unit(r)?, if seen { Some(scan(r, UNIT_COLUMNS)?) } else { None }))
+}
+
 pub(crate) fn unit(r: &Row<'_>) -> Result<UnitRecord, DecodeError> {
     let identifiers = match r.opt_str(5)? {
         Some(text) => {
@@ -504,7 +506,7 @@ pub(crate) fn event_id(bytes: &[u8], i: usize) -> Result<EventId, DecodeError> {
 }
 
 /// The looks whose columns begin at `first`.
-pub(crate) fn scan(r: &Row<'_>, first: usize) -> Result<ScanRecord, DecodeError> {
+fn scan(r: &Row<'_>, first: usize) -> Result<ScanRecord, DecodeError> {
     Ok(ScanRecord {
         count: r.int(first)?,
         first_at: r.int(first + 1)?,

@@ -71,7 +71,7 @@ fn own(own: &gauges::Own, text: &mut String) {
     let waiting = "Units whose looks wait to be written";
     one(text, ("dossier_scans_waiting", "gauge"), waiting, own.scans_waiting);
     let name = "dossier_glances_total";
-    head(text, name, "counter", "Units the public asked about, by where they were found");
+    head(text, name, "counter", "What the public asked about, by where it was found");
     line(text, format_args!("{name}{{in=\"memory\"}}"), own.glances.0);
     line(text, format_args!("{name}{{in=\"store\"}}"), own.glances.1);
     let age = "Since this process last saw everything sealed and the head signed";

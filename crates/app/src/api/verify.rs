@@ -237,9 +237,9 @@ impl Asking<'_> {
         if let (Some(counted), Some(number)) = (counted, number) {
             counted.look_at(number)?;
         }
-        let hands = if self.caller.is_some() { Depth::Whole } else { Depth::Public };
+        let depth = if self.caller.is_some() { Depth::Whole } else { Depth::Public };
         let asked = (reading, number);
-        let verified = verify::verify(self.house, reference, asked, hands).await?;
+        let verified = verify::verify(self.house, reference, asked, depth).await?;
         let mut reply = bare(&verified);
         let Some(known) = &verified.unit else {
             if let Some(seller) = &self.seller {

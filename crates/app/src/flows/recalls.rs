@@ -100,10 +100,13 @@ pub fn selecting<'a>(reference: &'a Reference, unit: &UnitRecord) -> Vec<&'a Arc
     recalls.filter(|r| r.row.standing().stands() && r.selector.selects(&facts)).collect()
 }
 
-/// Whether any recall of a brand goes by the names of units or of their parts.
-pub(super) fn ask_for_names(reference: &Reference, brand: BrandId) -> bool {
-    let mut recalls = reference.recalls(brand);
-    recalls.any(|recall| recall.row.standing().stands() && recall.selector.asks_for_names())
+/// Whether it takes the names of a unit or of its parts to say which recalls select it.
+pub(super) fn ask_for_names(reference: &Reference, unit: &UnitRecord, has_parts: bool) -> bool {
+    let mut recalls = reference.recalls(BrandId(unit.brand));
+    let facts = facts(unit, &[]);
+    recalls.any(|recall| {
+        recall.row.standing().stands() && recall.selector.asks_for_names(&facts, has_parts)
+    })
 }
 
 /// Whether a recall selects a unit, remedied or not.

@@ -43,7 +43,8 @@ pub struct Known {
     pub worn: i64,
     /// What it is.
     pub product: Arc<Product>,
-    /// Looks by consumers, including those not written yet.
+    /// Looks by consumers, including those not written yet; for [`Depth::Public`] perhaps without
+    /// where the written ones were, if nothing rests on that.
     pub scans: Option<ScanRecord>,
     /// What moved it; empty where [`Depth::Public`] found no need.
     pub custody: CustodyFacts,
@@ -229,19 +230,31 @@ async fn look(
     reference: &Reference,
     number: i64,
 ) -> Result<Option<Seen>, FlowError> {
-    let seen = |(record, scans): (UnitRecord, _)| {
-        let waiting = house.scans.pending(record.number, Audience::Consumer);
-        Seen { record, scans: scans::merged(scans, waiting), moves: None }
-    };
     if let Some(found) = house.store.unit_seen_fetch(number).await? {
-        return Ok(Some(seen(found)));
+        return Ok(Some(seen(house, found)));
     }
+    look_beyond(house, reference, number).await
+}
+
+/// As [`look`] for a number that is none of a unit.
+async fn look_beyond(
+    house: &House,
+    reference: &Reference,
+    number: i64,
+) -> Result<Option<Seen>, FlowError> {
     let unit = find::unit_of_code(house, number).await?;
     if unit != number {
-        return Ok(house.store.unit_seen_fetch(unit).await?.map(seen));
+        let found = house.store.unit_seen_fetch(unit).await?;
+        return Ok(found.map(|found| seen(house, found)));
     }
     let Some(unborn) = unborn(reference, number) else { return Ok(None) };
-    Ok(Some(seen((unborn, house.store.scan_fetch(number).await?))))
+    Ok(Some(seen(house, (unborn, house.store.scan_fetch(number).await?))))
+}
+
+fn seen(house: &House, (record, scans): (UnitRecord, Option<ScanRecord>)) -> Seen {
+    // After the store was read: looks that were written meanwhile count late, and never twice.
+    let waiting = house.scans.pending(record.number, Audience::Consumer);
+    Seen { record, scans: scans::merged(scans, waiting), moves: None }
 }
 
 /// As [`look`], as far as the public is told; most often without asking the database.
@@ -250,33 +263,34 @@ async fn glance(
     reference: &Reference,
     number: i64,
 ) -> Result<Option<Seen>, FlowError> {
-    // Whoever is another unit's code is no unit, and what it stands for may change.
-    let Some(Glance { record, looks, moves }) = house.store.glance(number).await? else {
-        return look(house, reference, number).await;
+    let Some(glance) = house.store.glance(number).await? else {
+        return look_beyond(house, reference, number).await;
     };
-    if recalls::ask_for_names(reference, BrandId(record.brand)) {
+    let Glance { record, has_parts, looks, moves } = glance;
+    if recalls::ask_for_names(reference, &record, has_parts) {
         return look(house, reference, number).await;
     }
-    let waiting = house.scans.pending(number, Audience::Consumer);
     let scans = match looks {
         Looks::None => None,
         Looks::Whole(scans) => Some(scans),
-        Looks::Counted(looks) => {
-            let (more, cities) = waiting
-                .as_ref()
-                .map_or((0, 0), |waiting| (waiting.count, city_count(&waiting.recent)));
-            let policy = &house.rules.scans;
-            let where_matters = policy.is_possible((looks.count + more).unsigned_abs())
-                && policy.is_possible_from(looks.city_count + cities);
-            if where_matters {
-                house.store.scan_fetch(number).await?
-            } else {
-                let LooksCounted { count, first_at, last_at, .. } = looks;
-                Some(ScanRecord { count, first_at, last_at, ..ScanRecord::default() })
-            }
+        Looks::Counted(looks) if where_matters(house, number, &looks) => {
+            house.store.scan_fetch(number).await?
+        }
+        Looks::Counted(LooksCounted { count, first_at, last_at, .. }) => {
+            Some(ScanRecord { count, first_at, last_at, ..ScanRecord::default() })
         }
     };
-    Ok(Some(Seen { record, scans: scans::merged(scans, waiting), moves }))
+    Ok(Some(Seen { moves, ..seen(house, (record, scans)) }))
+}
+
+/// Whether the looks at a unit can be odd, so that it counts where each was.
+fn where_matters(house: &House, number: i64, looks: &LooksCounted) -> bool {
+    let policy = &house.rules.scans;
+    let waiting = house.scans.pending(number, Audience::Consumer);
+    let (more, cities) =
+        waiting.map_or((0, 0), |waiting| (waiting.count, city_count(&waiting.recent)));
+    policy.is_possible((looks.count + more).unsigned_abs())
+        && policy.is_possible_from(looks.city_count + cities)
 }
 
 fn hands_needed(reference: &Reference, unit: &UnitRecord) -> bool {

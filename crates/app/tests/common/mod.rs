@@ -159,6 +159,7 @@ impl World {
         let report = report.expect("the rebuild runs");
         assert!(report.agrees() && report.events > 0, "{report:#?}");
         remembered::agrees(&self.house).await;
+        remembered::answers_agree(&self.house, &self.another().await).await;
     }
 }
 

@@ -1,11 +1,18 @@
-//! What a process remembers of units, held against what stands in its store. Every story has its
-//! units looked at after each of its steps, so that there is something for the next to change.
+//! What a process remembers of units, held against what stands in its store. A story has its first
+//! units looked at after each file it takes and each request it makes, so that there is something
+//! to forget for the next.
 
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
 use domain::custody::CustodyFacts;
-use dossier::flows::House;
+use dossier::api::{ServeOptions, router};
 use dossier::flows::find::unit_number;
+use dossier::flows::{House, scans};
+use std::sync::Arc;
 use store::glance::{Glance, Looks};
 use store::unit::UnitRecord;
+use tower::ServiceExt;
 
 /// Units that are looked at after each step.
 const LOOKED_AT: usize = 64;
@@ -41,6 +48,27 @@ pub async fn agrees(house: &House) {
             assert_eq!(around.chain(unit), facts.chain(unit), "unit {number}");
         }
     }
+}
+
+/// Strangers are told the same by a process that remembers as by one that never looked before.
+pub async fn answers_agree(remembering: &Arc<House>, fresh: &Arc<House>) {
+    let [ours, theirs] =
+        [remembering, fresh].map(|house| router(Arc::clone(house), ServeOptions::default()));
+    // What waits to be written is known to one of them only.
+    scans::flush(remembering).await.expect("they are written");
+    look(remembering).await;
+    for number in numbers(remembering).await.into_iter().take(LOOKED_AT) {
+        let code = remembering.ring().encode(unit_number(number));
+        let path = format!("/api/v1/verify/{code}");
+        assert_eq!(answer(&ours, &path).await, answer(&theirs, &path).await, "unit {number}");
+    }
+}
+
+async fn answer(app: &Router, path: &str) -> String {
+    let request = Request::get(path).body(Body::empty()).expect("a request");
+    let response = app.clone().oneshot(request).await.expect("an answer");
+    let body = to_bytes(response.into_body(), 1 << 20).await.expect("a body");
+    String::from_utf8(body.to_vec()).expect("text")
 }
 
 /// A unit as the public sees it, and where its moves come with it, what moved the packs around it.

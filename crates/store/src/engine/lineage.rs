@@ -3,18 +3,16 @@
 //! What was read of a row holds until the row is written again. To remember it beyond the next
 //! commit, one has to know of every commit whether it was this process that made it, and of each of
 //! those what it wrote. The second is known, since a plan is data. The first is found out here: the
-//! head of the log ([`super::log_head`]) differs after every commit, and while one of ours begins,
-//! nobody else can make one. So where the head is then what our last commit left behind, all in
-//! between was ours; where it is not, another process wrote, and a new *line* begins: nothing that
-//! was remembered in an earlier one says anything any more. That nobody came between our commit and
-//! the look at what it left behind is told by SQLite's count of commits, which stands in the head
-//! (`iChange` of <https://sqlite.org/walformat.html>).
+//! head of the log ([`super::log_head`]) tells one state of the database from another, and while a
+//! commit of ours begins, nobody else can make one. So where the state is then what our last commit
+//! left behind, all in between was ours; where it is not, somebody else may have written, and a new
+//! *line* begins: nothing that was remembered in an earlier one says anything any more.
 //!
-//! A snapshot with another head than ours left is of no line: another process has just written, or
+//! A snapshot of another state than ours left is of no line: another process has just written, or
 //! one of our commits has just been made and is not told of yet. Then nothing remembered is
 //! believed, and nothing that is read is remembered.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::log_head::Head;
@@ -31,9 +29,9 @@ pub struct Moment {
 
 /// Is told what this process writes.
 pub trait Witness: Send + Sync {
-    /// These plans were in the commit of this number; it was made or, if it failed, may have been.
-    /// None of them has been answered yet, and no snapshot that shows them is of a line yet.
-    fn committed(&self, number: u64, plans: &mut dyn Iterator<Item = &Plan>);
+    /// These plans were committed or, if that failed, may have been. They are counted, and none of
+    /// them has been answered yet.
+    fn committed(&self, plans: &mut dyn Iterator<Item = &Plan>);
 }
 
 /// What the last commit of this process left behind.
@@ -41,7 +39,7 @@ pub trait Witness: Send + Sync {
 struct Last {
     line: u32,
     /// None where it could not be read: then no snapshot is of a line.
-    head: Option<Head>,
+    state: Option<State>,
 }
 
 #[derive(Default)]
@@ -55,7 +53,10 @@ pub(super) struct Lineage {
 impl Lineage {
     /// A first line, of a database whose head is this.
     pub fn new(head: Option<Head>) -> Self {
-        Self { last: Mutex::new(Last { line: 0, head }), ..Self::default() }
+        Self {
+            last: Mutex::new(Last { line: 0, state: head.as_ref().map(State::of) }),
+            ..Self::default()
+        }
     }
 
     /// How many commits this process tried.
@@ -66,13 +67,15 @@ impl Lineage {
     /// Who is told from now on; only one is.
     pub fn watch(&self, witness: Arc<dyn Witness>) {
         let _ = self.witness.set(witness);
+        // Whoever was not told of a commit is sure to find it counted.
+        fence(Ordering::SeqCst);
     }
 
     /// What a snapshot shows that began when this was the head and, before that, so many commits
     /// of ours had been tried.
     pub fn moment(&self, head: &Head, commits: u64) -> Option<Moment> {
         let last = *self.last();
-        (last.head.as_ref() == Some(head)).then_some(Moment { line: last.line, commits })
+        (last.state == Some(State::of(head))).then_some(Moment { line: last.line, commits })
     }
 
     fn last(&self) -> MutexGuard<'_, Last> {
@@ -89,13 +92,14 @@ impl Lineage {
     ) {
         self.tell(plans);
         let mut last = self.last();
-        let begun_in_line = before.is_some() && before == last.head;
-        let count = before.map(|head| count_in(&head).wrapping_add(u32::from(wrote)));
-        let nobody_since = count.is_some() && count == after.map(|head| count_in(&head));
+        let (before, after) = (before.map(|it| State::of(&it)), after.map(|it| State::of(&it)));
+        let begun_in_line = before.is_some() && before == last.state;
+        let count = before.map(|it| it.commits.wrapping_add(u32::from(wrote)));
+        let nobody_since = count.is_some() && count == after.map(|it| it.commits);
         if !(begun_in_line && nobody_since) {
             last.line = last.line.wrapping_add(1);
         }
-        last.head = after;
+        last.state = after;
     }
 
     /// Called instead where the commit failed. If it was made nevertheless, the next finds a count
@@ -105,18 +109,30 @@ impl Lineage {
     }
 
     fn tell<'a>(&self, mut plans: impl Iterator<Item = &'a Plan>) {
-        // First the number: whoever reads without this commit says so from now on.
-        let number = self.commits.fetch_add(1, Ordering::AcqRel) + 1;
+        // First the count: what was read without this commit is not current from now on.
+        self.commits.fetch_add(1, Ordering::AcqRel);
+        fence(Ordering::SeqCst);
         if let Some(witness) = self.witness.get() {
-            witness.committed(number, &mut plans);
+            witness.committed(&mut plans);
         }
     }
 }
 
-/// SQLite's count of commits, in the machine's own order of bytes.
-fn count_in(head: &Head) -> u32 {
-    let [_, _, _, _, _, _, _, _, a, b, c, d, ..] = *head;
-    u32::from_ne_bytes([a, b, c, d])
+/// What in a head tells one state of the database from another, and is the same after the log was
+/// only folded and cut (<https://sqlite.org/walformat.html>, "The WAL-Index File Format").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct State {
+    /// `iChange`: one more for each commit, and from 0 again where the index had to be made anew.
+    commits: u32,
+    /// `nPage` and `aFrameCksum`: the size of the database, and a sum over all that was logged.
+    rest: [u8; 12],
+}
+
+impl State {
+    fn of(head: &Head) -> Self {
+        let commits = head[8..].first_chunk().map_or(0, |b| u32::from_ne_bytes(*b));
+        Self { commits, rest: head[20..].first_chunk().copied().unwrap_or_default() }
+    }
 }
 
 #[cfg(test)]
@@ -173,14 +189,17 @@ mod tests {
     }
 
     #[test]
-    fn a_head_with_the_same_count_is_not_the_same() {
+    fn what_was_logged_counts_and_where_the_log_begins_does_not() {
         let lineage = Lineage::new(Some(head(1)));
         let mut other = head(1);
-        other[20] += 1;
+        other[25] += 1;
         assert_eq!(lineage.moment(&other, 0), None);
         let ours = lineage.moment(&head(1), 0).expect("it is ours");
         lineage.committed((Some(other), Some(head(2))), true, empty());
         assert_ne!(lineage.moment(&head(2), 1).map(|it| it.line), Some(ours.line));
+        let mut cut = head(2);
+        (cut[16], cut[33]) = (0, 0);
+        assert!(lineage.moment(&cut, 1).is_some());
     }
 
     #[test]
@@ -198,14 +217,14 @@ mod tests {
     #[derive(Default)]
     struct Clerk {
         lineage: OnceLock<Arc<Lineage>>,
-        told: Mutex<Vec<(u64, u64, Option<Moment>)>>,
+        told: Mutex<Vec<(u64, Option<Moment>)>>,
     }
 
     impl Witness for Clerk {
-        fn committed(&self, number: u64, _: &mut dyn Iterator<Item = &Plan>) {
+        fn committed(&self, _: &mut dyn Iterator<Item = &Plan>) {
             let lineage = self.lineage.get().expect("it was set");
             let shown = lineage.moment(&head(6), lineage.commits());
-            self.told.lock().expect("nobody panicked").push((number, lineage.commits(), shown));
+            self.told.lock().expect("nobody panicked").push((lineage.commits(), shown));
         }
     }
 
@@ -215,9 +234,9 @@ mod tests {
         assert!(clerk.lineage.set(Arc::clone(&lineage)).is_ok());
         lineage.watch(Arc::clone(&clerk) as Arc<dyn Witness>);
         lineage.committed(both(5, 6), true, empty());
-        // Whoever reads without the commit counts it already, so nothing it reads is kept; whoever
-        // reads with it is of no line yet.
-        assert_eq!(*clerk.told.lock().expect("nobody panicked"), [(1, 1, None)]);
+        // What was read without the commit is current no more, and whoever sees its head is of no
+        // line yet.
+        assert_eq!(*clerk.told.lock().expect("nobody panicked"), [(1, None)]);
         assert!(lineage.moment(&head(6), 1).is_some());
     }
 }

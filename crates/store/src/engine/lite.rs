@@ -338,9 +338,13 @@ impl Lite {
     }
 
     /// As [`super::Engine::watch`].
-    pub(super) fn watch(&self, witness: Arc<dyn Witness>) -> u64 {
+    pub(super) fn watch(&self, witness: Arc<dyn Witness>) {
         self.shared.lineage.watch(witness);
-        self.shared.lineage.commits()
+    }
+
+    /// As [`super::Engine::is_current`].
+    pub(super) fn is_current(&self, moment: Moment) -> bool {
+        self.shared.lineage.commits() == moment.commits
     }
 
     /// The folder of the file.

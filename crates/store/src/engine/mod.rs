@@ -191,13 +191,19 @@ impl Engine {
         }
     }
 
-    /// Has a witness told of every commit of this process from now on, before it is answered; none
-    /// on PostgreSQL. Returns how many it was not told of: what a snapshot shows that has all of
-    /// them is no older than the watching.
-    pub fn watch(&self, witness: Arc<dyn Witness>) -> u64 {
+    /// Whether this process has tried no commit since a moment.
+    pub fn is_current(&self, moment: Moment) -> bool {
         match self {
-            Self::Lite(lite) => lite.watch(witness),
-            Self::Pg(_) => 0,
+            Self::Lite(lite) => lite.is_current(moment),
+            Self::Pg(_) => false,
+        }
+    }
+
+    /// Has a witness told of every commit of this process from now on, before it is answered; none
+    /// on PostgreSQL. There is one witness: a second is not told anything.
+    pub fn watch(&self, witness: Arc<dyn Witness>) {
+        if let Self::Lite(lite) = self {
+            lite.watch(witness);
         }
     }
 

@@ -1,7 +1,7 @@
 //! What lies in a slot, and how it is read back. Not kept across versions of the program: the file
 //! ends with the process.
 
-use super::{Glance, Looks, LooksCounted};
+use super::{Glance, Looks, LooksCounted, has_parts};
 use crate::scan::city_count;
 use crate::unit::{ScanRecord, UnitRecord};
 use domain::code::UnitNumber;
@@ -47,6 +47,7 @@ pub(super) struct KeptUnit<'a> {
     sold_on: Option<&'a str>,
     invoiced_on: Option<&'a str>,
     delivered_on: Option<&'a str>,
+    has_parts: bool,
     looks: Option<LooksCounted>,
     #[serde(borrow)]
     moves: Option<KeptMoves<'a>>,
@@ -107,6 +108,7 @@ impl<'a> KeptUnit<'a> {
             sold_on: record.sold_on.as_deref(),
             invoiced_on: record.invoiced_on.as_deref(),
             delivered_on: record.delivered_on.as_deref(),
+            has_parts: has_parts(record),
             looks: scans.map(|it| LooksCounted {
                 count: it.count,
                 first_at: it.first_at,
@@ -143,6 +145,7 @@ impl<'a> KeptUnit<'a> {
                 delivered_on: text(self.delivered_on),
                 ..UnitRecord::default()
             },
+            has_parts: self.has_parts,
             looks: self.looks.map_or(Looks::None, Looks::Counted),
             moves: self.moves.and_then(|moves| moves.moves(number)),
         }

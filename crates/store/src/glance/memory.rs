@@ -36,12 +36,18 @@ pub(crate) struct Learnt {
     pub pack: i64,
 }
 
+/// In which line something was read, and whether nothing was committed since.
+pub(crate) struct Current<F> {
+    pub line: u32,
+    pub is_current: F,
+}
+
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl GlanceMemory {
-    /// Nothing is remembered yet, nor will be before [`GlanceMemory::told_since`].
+    /// Nothing is remembered yet.
     pub fn new(folder: &Path) -> std::io::Result<Self> {
         let slots = Slots::new(folder)?;
         let counts = (AtomicU64::new(0), AtomicU64::new(0));
@@ -49,19 +55,14 @@ impl GlanceMemory {
         Ok(Self { slots, long, learnt, known: counts.0, unknown: counts.1 })
     }
 
-    /// From now on every commit after so many is told of.
-    pub fn told_since(&self, commits: u64) {
-        self.slots.told_since(commits);
+    /// Whether what is remembered is believed.
+    pub fn is_sound(&self) -> bool {
+        self.slots.is_sound()
     }
 
-    /// Whether anything can be remembered of what such a snapshot shows.
-    pub fn takes(&self, moment: Moment) -> bool {
-        self.slots.takes(moment)
-    }
-
-    /// Whether there is room on the disk for more.
-    pub fn has_room(&self) -> bool {
-        self.slots.has_room()
+    /// Looks whether there is room on the disk for more.
+    pub fn look_for_room(&self) -> bool {
+        self.slots.look_for_room()
     }
 
     /// How far was learnt in a line; none where the line is new, which is noted: another process
@@ -113,56 +114,69 @@ impl GlanceMemory {
         postcard::from_bytes(&content[..length]).ok()
     }
 
-    /// What does not fit is read each time.
+    /// Remembers a unit; what does not fit is read each time. False where something was committed
+    /// since it was read, and it is not remembered.
     pub fn put_unit(
         &self,
-        moment: Moment,
+        moment: Current<impl Fn() -> bool>,
         record: &UnitRecord,
         scans: Option<&ScanRecord>,
         moves: Option<&Moves>,
-    ) {
+    ) -> bool {
         let mut content = [0; ROOM];
         let mut text = |moves| {
             let kept = Kept::Unit(KeptUnit::of(record, scans, moves));
             postcard::to_slice(&kept, &mut content).map(|text| text.len()).ok()
         };
-        if let Some(length) = text(moves).or_else(|| text(None)) {
-            self.put(record.number, moment, &content[..length], || ());
+        match text(moves).or_else(|| text(None)) {
+            Some(length) => self.put(record.number, moment, &content[..length], || ()),
+            None => true,
         }
     }
 
-    pub fn put_pack(&self, moment: Moment, number: i64, moves: &Arc<Moves>) {
+    /// As [`GlanceMemory::put_unit`], of what moved a pack.
+    pub fn put_pack(
+        &self,
+        moment: Current<impl Fn() -> bool>,
+        number: i64,
+        moves: &Arc<Moves>,
+    ) -> bool {
         let mut content = [0; ROOM];
         let mut text = |kept| postcard::to_slice(&kept, &mut content).map(|text| text.len()).ok();
         if let Some(length) = KeptMoves::of(moves).map(Kept::Pack).and_then(&mut text) {
-            self.put(number, moment, &content[..length], || ());
-        } else if let Some(length) = text(Kept::PackElsewhere) {
-            self.put(number, moment, &content[..length], || {
-                let mut long = locked(&self.long);
-                if long.len() >= LONG_MAX {
-                    long.clear();
-                }
-                long.insert(number, Arc::clone(moves));
-            });
+            return self.put(number, moment, &content[..length], || ());
         }
+        let Some(length) = text(Kept::PackElsewhere) else { return true };
+        self.put(number, moment, &content[..length], || {
+            let mut long = locked(&self.long);
+            if long.len() >= LONG_MAX {
+                long.clear();
+            }
+            long.insert(number, Arc::clone(moves));
+        })
     }
 
-    fn put(&self, number: i64, moment: Moment, content: &[u8], with: impl FnOnce()) {
-        if let Ok(number) = u64::try_from(number) {
-            self.slots.put(number, moment, content, with);
-        }
+    fn put(
+        &self,
+        number: i64,
+        moment: Current<impl Fn() -> bool>,
+        content: &[u8],
+        with: impl FnOnce(),
+    ) -> bool {
+        let Ok(number) = u64::try_from(number) else { return true };
+        self.slots.put((number, moment.line), content, moment.is_current, with)
     }
 }
 
 impl Witness for GlanceMemory {
-    fn committed(&self, number: u64, plans: &mut dyn Iterator<Item = &Plan>) {
+    fn committed(&self, plans: &mut dyn Iterator<Item = &Plan>) {
         let mut written: Vec<u64> = Vec::new();
         for step in plans.flat_map(|plan| &plan.steps) {
             each_written(step, |unit| written.extend(u64::try_from(unit)));
         }
         written.sort_unstable();
         written.dedup();
-        written.into_iter().for_each(|unit| self.slots.forget(unit, number));
+        written.into_iter().for_each(|unit| self.slots.forget(unit));
     }
 }
 
@@ -175,18 +189,20 @@ pub(super) fn each_written(step: &Step, mut tell: impl FnMut(i64)) {
                 tell(*unit);
             }
         }
-        Step::Bulk { table: "containment", columns, values } => {
-            let Some(child) = columns.iter().position(|name| *name == "child") else { return };
+        Step::Bulk { table, columns, values } => {
+            let key = match *table {
+                "containment" => "child",
+                "hold" => "subject",
+                "consumer_scan" => "unit",
+                _ => return,
+            };
+            let Some(key) = columns.iter().position(|name| *name == key) else { return };
             for row in values.chunks_exact(columns.len()) {
-                if let Value::Int(unit) = row[child] {
+                if let Value::Int(unit) = row[key] {
                     tell(unit);
                 }
             }
         }
-        Step::Bulk { table, .. } => debug_assert!(
-            !["hold", "consumer_scan"].contains(table),
-            "nobody is told of what is written into {table}"
-        ),
     }
 }
 

@@ -5,7 +5,6 @@
 //! falls it has none. Numbers that are a multiple of the count of slots apart share one: the last
 //! to come stays.
 
-use crate::engine::Moment;
 use memmap2::{MmapOptions, MmapRaw};
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -15,21 +14,22 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Room for what is remembered of one number, in bytes.
-pub(super) const ROOM: usize = SLOT - HEAD;
+pub(super) const ROOM: usize = SLOT - LABEL;
 const SLOT: usize = 128;
-const HEAD: usize = 24;
+const LABEL: usize = 16;
 /// Sixteen million. A slot takes room on the disk once it was written: 1.3 GB at ten million units.
 const COUNT: u64 = 1 << 24;
-/// So many bytes of the disk are left to the records: what is here can be read again.
+/// So many bytes of the disk have to be free, twice what all slots take: the rest is for the
+/// records, and what is here can be read again.
 const FREE_MIN: u64 = 4 << 30;
 /// Whoever reads or writes a slot holds the lock of it and of every so-manieth other.
 const LOCKS: usize = 64;
+/// Slots in one page of the file.
+const SLOTS_OF_PAGE: usize = 4096 / SLOT;
 
 /// What stands before the content of a slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Head {
-    /// The last commit that wrote something this slot is about: what was read before says nothing.
-    stale_before: u64,
+struct Label {
     /// Whose slot it is now; 0, which is no unit, while it is nobody's.
     number: u64,
     /// In which line it was read.
@@ -38,20 +38,19 @@ struct Head {
     length: u32,
 }
 
-impl Head {
-    fn bytes(self) -> [u8; HEAD] {
-        let mut bytes = [0; HEAD];
-        bytes[..8].copy_from_slice(&self.stale_before.to_ne_bytes());
-        bytes[8..16].copy_from_slice(&self.number.to_ne_bytes());
-        bytes[16..20].copy_from_slice(&self.line.to_ne_bytes());
-        bytes[20..].copy_from_slice(&self.length.to_ne_bytes());
+impl Label {
+    fn bytes(self) -> [u8; LABEL] {
+        let mut bytes = [0; LABEL];
+        bytes[..8].copy_from_slice(&self.number.to_ne_bytes());
+        bytes[8..12].copy_from_slice(&self.line.to_ne_bytes());
+        bytes[12..].copy_from_slice(&self.length.to_ne_bytes());
         bytes
     }
 
     fn read(slot: &[u8; SLOT]) -> Self {
-        let long = |at: usize| slot[at..].first_chunk().map_or(0, |b| u64::from_ne_bytes(*b));
         let short = |at: usize| slot[at..].first_chunk().map_or(0, |b| u32::from_ne_bytes(*b));
-        Self { stale_before: long(0), number: long(8), line: short(16), length: short(20) }
+        let number = slot.first_chunk().map_or(0, |b| u64::from_ne_bytes(*b));
+        Self { number, line: short(8), length: short(12) }
     }
 }
 
@@ -60,9 +59,10 @@ pub(super) struct Slots {
     file: File,
     /// Read through: a system call costs more than all the rest of a look into a slot.
     map: MmapRaw,
+    /// Which pages were written, a bit for each: others are never touched, since some file systems
+    /// make a page where one is read.
+    written: Box<[AtomicU64]>,
     locks: [Mutex<()>; LOCKS],
-    /// What is read without all of so many commits is not remembered: nobody was told of them.
-    told_since: AtomicU64,
     /// A slot could not be written: what stands in the file may be wrong.
     broken: AtomicBool,
     /// The disk has other things to keep.
@@ -71,16 +71,29 @@ pub(super) struct Slots {
 
 /// The right to touch a slot.
 struct Turn<'a> {
-    /// Where it begins.
-    place: usize,
+    /// Which.
+    slot: usize,
     _lock: MutexGuard<'a, ()>,
+}
+
+impl Turn<'_> {
+    /// Where it begins in the file.
+    fn place(&self) -> usize {
+        self.slot * SLOT
+    }
+
+    /// The bit of its page: in which word, and there.
+    fn page(&self) -> (usize, u64) {
+        let page = self.slot / SLOTS_OF_PAGE;
+        (page / 64, 1 << (page % 64))
+    }
 }
 
 impl Slots {
     /// Slots with nothing in them, on the disk of a folder.
     pub fn new(folder: &Path) -> io::Result<Self> {
         let length = COUNT * SLOT as u64;
-        // To be over the limit of the process would be its end.
+        // Beyond this the system refuses, and sends a signal that not every program catches.
         let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
         if limit.is_some_and(|limit| limit < length) {
             return Err(io::ErrorKind::FileTooLarge.into());
@@ -91,102 +104,117 @@ impl Slots {
         std::fs::remove_file(&path)?;
         file.set_len(length)?;
         let map = MmapOptions::new().map_raw_read_only(&file)?;
+        let words = COUNT as usize / SLOTS_OF_PAGE / 64;
         let slots = Self {
             file,
             map,
+            written: (0..words).map(|_| AtomicU64::new(0)).collect(),
             locks: [const { Mutex::new(()) }; LOCKS],
-            told_since: AtomicU64::new(u64::MAX),
             broken: AtomicBool::new(false),
             cramped: AtomicBool::new(false),
         };
-        slots.has_room();
+        slots.look_for_room();
         Ok(slots)
     }
 
-    /// Whether there is room on the disk for more than what has to be there. Looked at now and
-    /// then: until the next time nothing is added where there is not.
-    pub fn has_room(&self) -> bool {
+    /// Looks whether there is room on the disk for more than what has to be there: until the next
+    /// look nothing is added where there is not.
+    pub fn look_for_room(&self) -> bool {
         let free = rustix::fs::fstatvfs(&self.file).map(|disk| disk.f_bavail * disk.f_frsize);
         let room = free.is_ok_and(|free| free >= FREE_MIN);
         self.cramped.store(!room, Ordering::Relaxed);
         room
     }
 
-    /// From now on every commit after so many is told of.
-    pub fn told_since(&self, commits: u64) {
-        self.told_since.store(commits, Ordering::Release);
+    /// Whether anything in here is believed.
+    pub fn is_sound(&self) -> bool {
+        !self.broken.load(Ordering::Acquire)
     }
 
-    /// Whether anything can be remembered of what such a snapshot shows.
-    pub fn takes(&self, moment: Moment) -> bool {
-        moment.commits >= self.told_since.load(Ordering::Acquire)
-            && !self.broken.load(Ordering::Acquire)
-    }
-
-    /// What is remembered of a number in a line.
+    /// What is remembered of a number in a line: its length.
     pub fn get(&self, number: u64, line: u32, content: &mut [u8; ROOM]) -> Option<usize> {
-        let slot = self.read(&self.turn(number));
-        let head = Head::read(&slot);
-        let whose = (head.number, head.line) == (number, line);
-        if !whose || self.broken.load(Ordering::Acquire) {
+        let slot = self.read(&self.turn(number))?;
+        let label = Label::read(&slot);
+        if (label.number, label.line) != (number, line) || !self.is_sound() {
             return None;
         }
-        content.copy_from_slice(&slot[HEAD..]);
-        usize::try_from(head.length).ok().filter(|length| *length <= ROOM)
+        content.copy_from_slice(&slot[LABEL..]);
+        usize::try_from(label.length).ok().filter(|length| *length <= ROOM)
     }
 
-    /// Remembers what a snapshot of this moment shows of a number, unless it was written since; and
-    /// does at once what belongs with it.
-    pub fn put(&self, number: u64, moment: Moment, content: &[u8], with: impl FnOnce()) {
-        let cramped = self.cramped.load(Ordering::Relaxed);
-        if cramped || !self.takes(moment) || content.len() > ROOM {
-            return;
+    /// Remembers what was read of a number in a line, if `is_current` says that nothing was
+    /// committed since; and does at once what belongs with it. Returns whether it was current.
+    pub fn put(
+        &self,
+        (number, line): (u64, u32),
+        content: &[u8],
+        is_current: impl FnOnce() -> bool,
+        with: impl FnOnce(),
+    ) -> bool {
+        let end = LABEL + content.len();
+        if self.cramped.load(Ordering::Relaxed) || !self.is_sound() || end > SLOT {
+            return true;
         }
         let turn = self.turn(number);
-        let mut slot = self.read(&turn);
-        let known = Head::read(&slot);
-        if known.stale_before > moment.commits {
-            return;
+        // Asked while the slot is ours: whoever commits from now on waits for it to forget.
+        if !is_current() {
+            return false;
         }
-        let (length, end) = (content.len() as u32, HEAD + content.len());
-        let head = Head { number, line: moment.line, length, ..known };
-        slot[..HEAD].copy_from_slice(&head.bytes());
-        slot[HEAD..end].copy_from_slice(content);
+        let mut slot = [0; SLOT];
+        let label = Label { number, line, length: content.len() as u32 };
+        slot[..LABEL].copy_from_slice(&label.bytes());
+        slot[LABEL..end].copy_from_slice(content);
         with();
         self.write(&turn, &slot[..end]);
+        true
     }
 
-    /// Forgets a number that a commit wrote something about.
-    pub fn forget(&self, number: u64, commit: u64) {
-        let head = Head { stale_before: commit, ..Head::default() };
-        self.write(&self.turn(number), &head.bytes());
+    /// Forgets a number, if anything is remembered of it.
+    pub fn forget(&self, number: u64) {
+        let turn = self.turn(number);
+        let known = self.read(&turn).is_some_and(|slot| Label::read(&slot).number == number);
+        if known && self.is_sound() {
+            self.write(&turn, &Label::default().bytes());
+        }
     }
 
+    /// A slot as it is; none where nothing was written near it.
     #[expect(unsafe_code, reason = "a map is memory of which Rust does not know who writes it")]
-    fn read(&self, turn: &Turn<'_>) -> [u8; SLOT] {
+    fn read(&self, turn: &Turn<'_>) -> Option<[u8; SLOT]> {
+        let (word, bit) = turn.page();
+        if self.written[word].load(Ordering::Acquire) & bit == 0 {
+            return None;
+        }
         let mut slot = [0; SLOT];
-        // SAFETY: the slot lies within the map, since its place is below COUNT slots and the file
-        // has been made that long; nobody can cut the file, which has no name and is open nowhere
-        // else; and nobody writes this slot meanwhile, since whoever does holds its lock.
+        // SAFETY: the slot lies within the map, since it is below COUNT and the file was made that
+        // long; nobody cuts the file, which has no name and is open nowhere else (whoever goes
+        // through /proc to it may as well end the process); and nobody writes this slot meanwhile,
+        // since whoever does holds its lock.
         unsafe {
-            let from = self.map.as_ptr().add(turn.place);
+            let from = self.map.as_ptr().add(turn.place());
             std::ptr::copy_nonoverlapping(from, slot.as_mut_ptr(), SLOT);
         }
-        slot
+        Some(slot)
     }
 
     /// A slot that could not be written may hold anything: from then on none is believed.
     fn write(&self, turn: &Turn<'_>, bytes: &[u8]) {
-        if let Err(error) = self.file.write_all_at(bytes, turn.place as u64)
-            && !self.broken.swap(true, Ordering::AcqRel)
-        {
-            tracing::warn!(%error, "units are not remembered any more: each look reads the store");
+        match self.file.write_all_at(bytes, turn.place() as u64) {
+            Ok(()) => {
+                let (word, bit) = turn.page();
+                self.written[word].fetch_or(bit, Ordering::Release);
+            }
+            Err(error) => {
+                if !self.broken.swap(true, Ordering::AcqRel) {
+                    tracing::warn!(%error, "units are not remembered any more");
+                }
+            }
         }
     }
 
     fn turn(&self, number: u64) -> Turn<'_> {
         let slot = (number % COUNT) as usize;
         let lock = self.locks[slot % LOCKS].lock().unwrap_or_else(PoisonError::into_inner);
-        Turn { place: slot * SLOT, _lock: lock }
+        Turn { slot, _lock: lock }
     }
 }

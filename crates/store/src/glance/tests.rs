@@ -172,7 +172,9 @@ proptest! {
         let looks = looks.map_or(Looks::None, |(count, first_at, last_at)| {
             Looks::Counted(LooksCounted { count, first_at, last_at, city_count: 1 })
         });
-        prop_assert_eq!(back.glance(77), Glance { record, looks, moves: Some(moves) });
+        let has_parts = false;
+        let glance = Glance { record, has_parts, looks, moves: Some(moves) };
+        prop_assert_eq!(back.glance(77), glance);
     }
 
     #[test]
@@ -224,6 +226,21 @@ async fn what_was_asked_once_is_remembered_until_it_is_written_again() {
     let counted = LooksCounted { count: 1, first_at: 10, last_at: 10, city_count: 0 };
     assert!(matches!(glance(&store, 2).await.looks, Looks::Whole(_)));
     assert_eq!(glance(&store, 2).await.looks, Looks::Counted(counted));
+}
+
+#[tokio::test]
+async fn a_command_that_only_reads_makes_nobody_forget() {
+    let dir = TempDir::new().expect("a temporary folder");
+    let store = remembering(&dir, 2).await;
+    glance(&store, 1).await;
+    let other = open(&dir).await;
+    assert_eq!(other.unit_fetch(2).await.expect("it reads").map(|it| it.number), Some(2));
+    // It folds the log and cuts it, and the head of the log is another.
+    other.close().await;
+    drop(other);
+    assert!(is_remembered(&store, 1).await);
+    write(&store, LIFE, &[2, 1]).await;
+    assert!(is_remembered(&store, 1).await);
 }
 
 /// Moves too long for a slot are remembered as long as those that fit.
