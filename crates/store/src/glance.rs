@@ -8,7 +8,7 @@
 //! A slot is no second record. It is believed only under the snapshot of a [`Moment`]: all that was
 //! committed since the slot was read was committed by this process, which forgets what it writes
 //! about before it says that it has written. Everything else is read from the database: on
-//! PostgreSQL, just after another process wrote, and what nobody asked for yet.
+//! PostgreSQL, just after another process wrote, and what was not learnt yet.
 
 mod kept;
 mod memory;
@@ -137,7 +137,10 @@ impl Store {
         }
         let Some((record, scans)) = self.unit_seen_fetch(number).await? else { return Ok(None) };
         let mut moves = None;
-        if let Some((memory, moment)) = remembering {
+        // What is still to be learnt is learnt for less, many at once.
+        if let Some((memory, moment)) = remembering
+            && memory.has_passed(moment.line, number)
+        {
             let read = moves.insert(self.moves_fetch(number).await?);
             memory.put_unit(self.current(moment), &record, scans.as_ref(), Some(read));
         }

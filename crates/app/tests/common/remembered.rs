@@ -10,15 +10,19 @@ use dossier::api::{ServeOptions, router};
 use dossier::flows::find::unit_number;
 use dossier::flows::{House, scans};
 use std::sync::Arc;
-use store::glance::{Glance, Looks};
+use store::glance::{Glance, Learned, Looks};
 use store::unit::UnitRecord;
 use tower::ServiceExt;
 
 /// Units that are looked at after each step.
 const LOOKED_AT: usize = 64;
 
-/// Looks at units as the public does.
+/// Learns all units, and looks at some as the public does.
 pub async fn look(house: &House) {
+    for _ in 0..2 {
+        // The first try may find that a line has just begun.
+        while house.store.glances_learn().await.expect("it reads") == Learned::Some {}
+    }
     for number in numbers(house).await.into_iter().take(LOOKED_AT) {
         let _ = seen(house, number).await;
     }

@@ -74,6 +74,11 @@ impl GlanceMemory {
         known
     }
 
+    /// Whether the units that were learnt in a line go beyond a number.
+    pub fn has_passed(&self, line: u32, number: i64) -> bool {
+        locked(&self.learnt).is_some_and(|learnt| learnt.line == line && number <= learnt.unit)
+    }
+
     pub fn has_learnt(&self, learnt: Learnt) {
         *locked(&self.learnt) = Some(learnt);
     }
