@@ -21,8 +21,8 @@ use store::unit::ScanRecord;
 
 /// Units whose looks wait to be written; more are dropped and counted.
 const WAITING_MAX: usize = 50_000;
-/// Units written in one commit, neighbours if there are any. So few that writing them is over before
-/// an answer has waited long for its processor.
+/// Units written in one commit, neighbours if there are any. So few that an answer does not wait
+/// long for the processor that writes them.
 const FLUSH_MAX: usize = 200;
 /// Writing looks may take one part in so many of the time, and folding the log costs about as much
 /// again: well below one part in a hundred, so that an answer slower than ninety-nine others is not
