@@ -189,7 +189,9 @@ async fn learn(house: &House) -> Result<(), BenchError> {
             }
         }
     }
-    Err(BenchError::Machine("the units cannot be learnt by heart".to_owned()))
+    let why = "the units cannot be learnt by heart: 4 GiB of the disk must be free, and nobody else \
+        may write";
+    Err(BenchError::Machine(why.to_owned()))
 }
 
 async fn sample_codes(dir: &Path, units: u64) -> Result<Vec<String>, BenchError> {

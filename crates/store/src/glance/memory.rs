@@ -17,8 +17,8 @@ const LONG_MAX: usize = 32_768;
 /// The glances of a process, and the moves of the packs around the units.
 pub(crate) struct GlanceMemory {
     slots: Slots,
-    /// Moves that did not fit. One is believed while the slot of its pack says so: the two change
-    /// together, under the lock of the slot.
+    /// Moves that did not fit. One is believed while the slot of its pack says so: it is put here
+    /// before that, under the lock of the slot.
     long: Mutex<HashMap<i64, Arc<Moves>>>,
     learnt: Mutex<Option<Learnt>>,
     /// Units asked for that were remembered, and that were not.
