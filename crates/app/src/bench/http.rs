@@ -189,8 +189,8 @@ async fn learn(house: &House) -> Result<(), BenchError> {
             }
         }
     }
-    let why = "the units cannot be learnt by heart: 4 GiB of the disk must be free, and nobody else \
-        may write";
+    let why = "the units cannot be learnt by heart: it takes 4 GiB of free disk, and nobody else \
+               who writes";
     Err(BenchError::Machine(why.to_owned()))
 }
 
