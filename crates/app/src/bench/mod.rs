@@ -5,11 +5,13 @@ mod activation;
 mod brand;
 mod codes;
 mod guess;
-mod http;
 mod import;
+mod load;
 mod pallet;
 mod process;
 mod seal;
+mod stalls;
+mod verify;
 
 use crate::flows::{FlowError, House};
 use std::path::{Path, PathBuf};
@@ -114,7 +116,7 @@ pub async fn run(options: &BenchOptions, say: Say<'_>) -> Result<Vec<Measured>, 
         table.push(seal::measure(&options.dir).await?);
     }
     if wants("verify") || wants("start") || wants("memory") {
-        table.extend(http::measure(options, say).await?);
+        table.extend(verify::measure(options, say).await?);
     }
     Ok(table)
 }
