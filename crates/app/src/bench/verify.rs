@@ -12,6 +12,7 @@
 use super::load::{Client, Load, p99};
 use super::process::Server;
 use super::{BenchError, BenchOptions, Measured, Say, brand, median, per_second, scratch, stalls};
+use crate::clock::Stopwatch;
 use crate::flows::activate::{Activated, Report, Signals, activate};
 use crate::flows::find::unit_number;
 use crate::flows::idempotency::Answer;
@@ -38,8 +39,8 @@ const STARTED_AT_ONCE: usize = 64;
 const SMALL_UNITS: u64 = 100_000;
 const ROUNDS: usize = 25;
 const STARTS: usize = 5;
-/// How often units can be learnt that cannot be just now: the server's own jobs write meanwhile.
-const LEARN_TRIES: u32 = 100;
+/// How long units may not be learnt: what follows from the activations is still written meanwhile.
+const LEARN_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Measures all that needs a served store.
 pub async fn measure(options: &BenchOptions, say: Say<'_>) -> Result<Vec<Measured>, BenchError> {
@@ -241,20 +242,21 @@ async fn load_in_turn(
 
 /// A server knows its units by heart some minutes after its start; here that is not waited for.
 async fn learn(house: &House) -> Result<(), BenchError> {
-    let mut tries = 0;
-    while tries < LEARN_TRIES {
+    let mut waiting = Stopwatch::start();
+    loop {
         match house.store.glances_learn().await? {
-            Learned::Some => {}
             Learned::All => return Ok(()),
-            Learned::Nothing => {
-                tries += 1;
+            Learned::Some => waiting = Stopwatch::start(),
+            Learned::Nothing if waiting.elapsed() < LEARN_PATIENCE => {
                 tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            Learned::Nothing => {
+                let why = "the units cannot be learnt by heart: it takes 4 GiB of free disk, and \
+                           nobody else who writes";
+                return Err(BenchError::Machine(why.to_owned()));
             }
         }
     }
-    let why = "the units cannot be learnt by heart: it takes 4 GiB of free disk, and nobody else \
-               who writes";
-    Err(BenchError::Machine(why.to_owned()))
 }
 
 async fn sample_codes(dir: &Path, units: u64) -> Result<Vec<String>, BenchError> {
