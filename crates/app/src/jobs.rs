@@ -132,7 +132,7 @@ async fn learn(mut stop: watch::Receiver<bool>, house: Arc<House>) {
         }
         let watch = Stopwatch::start();
         pause = match house.store.glances_learn().await {
-            Ok(Learned::Some) => watch.elapsed() * (LEARN_SHARE - 1),
+            Ok(Learned::Some | Learned::Outrun) => watch.elapsed() * (LEARN_SHARE - 1),
             // What cannot be read now, others tell of; nothing rests on this.
             Ok(Learned::All | Learned::Nothing) | Err(_) => LEARN_AGAIN,
         };

@@ -90,8 +90,10 @@ pub enum Learned {
     Some,
     /// There are no others.
     All,
-    /// None: a line has just begun, this process writes all the time or another has just written,
-    /// the disk is nearly full, or nothing is remembered here.
+    /// None: this process committed something while they were read. Next time it may not.
+    Outrun,
+    /// None: a line has just begun, another process has just written, the disk is nearly full, or
+    /// nothing is remembered here. Trying again soon is no use.
     Nothing,
 }
 
@@ -195,7 +197,7 @@ impl Store {
         Ok(match (found, now == learnt) {
             (false, _) => Learned::All,
             (true, false) => Learned::Some,
-            (true, true) => Learned::Nothing,
+            (true, true) => Learned::Outrun,
         })
     }
 

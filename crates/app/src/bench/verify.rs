@@ -247,10 +247,10 @@ async fn learn(house: &House) -> Result<(), BenchError> {
         match house.store.glances_learn().await? {
             Learned::All => return Ok(()),
             Learned::Some => waiting = Stopwatch::start(),
-            Learned::Nothing if waiting.elapsed() < LEARN_PATIENCE => {
-                tokio::time::sleep(Duration::from_millis(10)).await;
+            Learned::Outrun | Learned::Nothing if waiting.elapsed() < LEARN_PATIENCE => {
+                tokio::time::sleep(Duration::from_millis(1)).await;
             }
-            Learned::Nothing => {
+            Learned::Outrun | Learned::Nothing => {
                 let why = "the units cannot be learnt by heart: it takes 4 GiB of free disk, and \
                            nobody else who writes";
                 return Err(BenchError::Machine(why.to_owned()));

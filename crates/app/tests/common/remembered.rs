@@ -21,11 +21,15 @@ const LOOKED_AT: usize = 64;
 pub async fn look(house: &House) {
     for _ in 0..2 {
         // The first try may find that a line has just begun.
-        while house.store.glances_learn().await.expect("it reads") == Learned::Some {}
+        while matches!(learn(house).await, Learned::Some | Learned::Outrun) {}
     }
     for number in numbers(house).await.into_iter().take(LOOKED_AT) {
         let _ = seen(house, number).await;
     }
+}
+
+async fn learn(house: &House) -> Learned {
+    house.store.glances_learn().await.expect("it reads")
 }
 
 /// Everything remembered is what a reader of the store finds.

@@ -331,6 +331,24 @@ async fn units_are_learnt_before_anybody_asks() {
     assert!(is_remembered(&store, PAGE + 3).await);
 }
 
+#[tokio::test]
+async fn what_is_committed_while_units_are_read_outruns_learning_once() {
+    let dir = TempDir::new().expect("a temporary folder");
+    let store = remembering(&dir, 2).await;
+    assert_eq!(store.glances_learn().await.expect("it reads"), Learned::Nothing, "a new line");
+    let outrun = async {
+        assert!(store.remembering().is_some(), "the snapshot began");
+        write(&store, LIFE, &[1, 5]).await;
+        store.learn().await
+    };
+    let outrun = store.one_snapshot(outrun).await;
+    assert_eq!(outrun.expect("it reads"), Learned::Outrun);
+    assert!(!is_remembered(&store, 1).await && !is_remembered(&store, 2).await);
+    assert_eq!(store.glances_learn().await.expect("it reads"), Learned::Some);
+    assert!(is_remembered(&store, 1).await && is_remembered(&store, 2).await);
+    assert_eq!(glance(&store, 1).await.record.life, 5);
+}
+
 /// Readers and writers at the same time, two processes writing: whoever begins to look after a
 /// commit of this process was answered sees that commit or a later one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
