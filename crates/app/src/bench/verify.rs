@@ -88,11 +88,16 @@ pub async fn measure(options: &BenchOptions, say: Say<'_>) -> Result<Vec<Measure
         },
         Measured {
             path: "verify: p99 at 70 % load",
-            ours: format!("{tail:.2} ms (all rounds as one: {whole:.2} ms)"),
-            baseline: format!(
-                "5 ms (bare handler at 70 % of its own: {bare_tail:.2} ms, {bare_whole:.2} ms)"
-            ),
+            ours: format!("{tail:.2} ms in the middle round"),
+            baseline: format!("5 ms (bare handler at 70 % of its own: {bare_tail:.2} ms)"),
             ratio: tail / 5.0,
+            wanted: "≤ 1",
+        },
+        Measured {
+            path: "verify: p99 at 70 % load, all rounds as one",
+            ours: format!("{whole:.2} ms"),
+            baseline: format!("5 ms (bare handler at 70 % of its own: {bare_whole:.2} ms)"),
+            ratio: whole / 5.0,
             wanted: "≤ 1",
         },
         Measured {
