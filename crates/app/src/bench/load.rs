@@ -46,7 +46,7 @@ impl Load {
     pub async fn send(self, requests: &[Vec<u8>]) -> Result<Answered, BenchError> {
         let requests: Arc<[Vec<u8>]> = requests.into();
         let (told, telling) = tokio::sync::oneshot::channel();
-        std::thread::spawn(move || {
+        std::thread::Builder::new().name("load".to_owned()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let answered = match runtime {
                 Ok(runtime) => runtime.block_on(self.lanes(requests)),
@@ -54,7 +54,7 @@ impl Load {
             };
             // Nobody listens any more where the measurement was given up.
             let _ = told.send(answered);
-        });
+        })?;
         telling.await.map_err(|_| BenchError::Machine("the load broke off".to_owned()))?
     }
 

@@ -14,13 +14,19 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt::Write as _;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use store::scan::{Look, ScanDelta, looks};
 use store::unit::ScanRecord;
 
 /// Units whose looks wait to be written; more are dropped and counted.
 const WAITING_MAX: usize = 50_000;
+/// Looks wait in so many parts, each behind a lock of its own. A flush looks through what waits for
+/// the next in its round: behind one lock, fifty thousand kept every answer waiting for half a
+/// millisecond, and making room for them for five.
+const PARTS: usize = 64;
+/// Units whose numbers lie so near share a part, as what is written together should share pages.
+const NEIGHBOURS: i64 = 4_096;
 /// Units written in one commit, neighbours if there are any. So few that an answer does not wait
 /// long for the processor that writes them.
 const FLUSH_MAX: usize = 200;
@@ -90,65 +96,89 @@ impl Spot {
     }
 }
 
-/// Looks waiting to be written. Every answer looks into them twice and a flush once in seconds, so
-/// they lie where they are found at once, and a flush puts them in order.
-#[derive(Default)]
-struct Waiting {
-    looks: HashMap<(i64, Audience), ScanDelta>,
-    /// The last that was taken: the next ones follow it, and behind the end the first.
-    taken: Option<(i64, Audience)>,
-}
+/// Whose looks, and at which unit.
+type Key = (i64, Audience);
 
-impl Waiting {
-    /// The next, in a round over all of them: neighbours share pages, and whoever waits is reached
-    /// within one round.
-    fn take(&mut self, most: usize) -> Vec<ScanDelta> {
-        let mut keys: Vec<_> = self.looks.keys().copied().collect();
-        let taken = self.taken;
-        // Those behind the last that was taken come first.
-        let turn = |key: &(i64, Audience)| (Some(*key) <= taken, *key);
+/// Looks waiting to be written, a part of them. Every answer looks into them twice and a flush once
+/// in seconds, so they lie where they are found at once, and a flush puts them in order.
+#[derive(Default)]
+struct Part(HashMap<Key, ScanDelta>);
+
+impl Part {
+    /// Takes the next behind a key, neighbours first, and says which was the last of them.
+    fn take(&mut self, behind: Option<Key>, most: usize, into: &mut Vec<ScanDelta>) -> Option<Key> {
+        let mut keys: Vec<_> = self.0.keys().copied().filter(|key| Some(*key) > behind).collect();
         if most < keys.len() {
-            keys.select_nth_unstable_by_key(most, turn);
+            keys.select_nth_unstable(most);
             keys.truncate(most);
         }
-        keys.sort_unstable_by_key(turn);
-        self.taken = keys.last().copied().or(taken);
-        keys.iter().filter_map(|key| self.looks.remove(key)).collect()
+        keys.sort_unstable();
+        into.extend(keys.iter().filter_map(|key| self.0.remove(key)));
+        keys.last().copied().or(behind)
     }
 }
 
-/// Looks between the answer they were part of and the store.
+/// Where flushes are in their round over all that waits: whoever waits is reached within one.
 #[derive(Default)]
+struct Round {
+    part: usize,
+    /// The last that was taken from it.
+    taken: Option<Key>,
+}
+
+/// Looks between the answer they were part of and the store.
 pub struct ScanQueue {
-    waiting: Mutex<Waiting>,
+    parts: [Mutex<Part>; PARTS],
+    /// Units in all parts. Threads that note looks at the same time may each see the last free
+    /// place.
+    count: AtomicUsize,
+    round: Mutex<Round>,
     dropped: AtomicU64,
     /// The last flush: since its end, and how long it took.
     last: Mutex<Option<(Stopwatch, Duration)>>,
 }
 
+impl Default for ScanQueue {
+    fn default() -> Self {
+        Self {
+            parts: std::array::from_fn(|_| Mutex::default()),
+            count: AtomicUsize::default(),
+            round: Mutex::default(),
+            dropped: AtomicU64::default(),
+            last: Mutex::default(),
+        }
+    }
+}
+
 impl ScanQueue {
-    /// Notes a look. Never waits and never fails: what does not fit is counted.
+    /// Where looks at a unit wait.
+    fn part(&self, unit: i64) -> &Mutex<Part> {
+        &self.parts[(unit / NEIGHBOURS).unsigned_abs() as usize % PARTS]
+    }
+
+    /// Notes a look. Never waits for a flush and never fails: what does not fit is counted.
     pub fn note(&self, unit: i64, audience: Audience, at: i64, spot: Option<Spot>) {
         let place = spot.map(|spot| spot.city.to_string());
-        let Ok(mut waiting) = self.waiting.lock() else { return };
-        let looks = &mut waiting.looks;
-        let is_full = looks.len() >= WAITING_MAX;
-        let delta = match looks.entry((unit, audience)) {
+        let Ok(mut part) = self.part(unit).lock() else { return };
+        let delta = match part.0.entry((unit, audience)) {
             Entry::Occupied(waiting) => waiting.into_mut(),
-            Entry::Vacant(_) if is_full => {
+            Entry::Vacant(_) if self.waiting_count() >= WAITING_MAX => {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
                 return;
             }
-            Entry::Vacant(free) => free.insert(ScanDelta {
-                unit,
-                audience: audience.as_str(),
-                count: 0,
-                first_at: at,
-                last_at: at,
-                first_place: place.clone(),
-                last_place: None,
-                recent: String::new(),
-            }),
+            Entry::Vacant(free) => {
+                self.count.fetch_add(1, Ordering::Relaxed);
+                free.insert(ScanDelta {
+                    unit,
+                    audience: audience.as_str(),
+                    count: 0,
+                    first_at: at,
+                    last_at: at,
+                    first_place: place.clone(),
+                    last_place: None,
+                    recent: String::new(),
+                })
+            }
         };
         delta.count += 1;
         delta.last_at = at;
@@ -166,12 +196,12 @@ impl ScanQueue {
 
     /// Units whose looks wait to be written.
     pub fn waiting_count(&self) -> usize {
-        self.waiting.lock().map_or(0, |waiting| waiting.looks.len())
+        self.count.load(Ordering::Relaxed)
     }
 
     /// The looks at a unit that are not written yet.
     pub fn pending(&self, unit: i64, audience: Audience) -> Option<ScanDelta> {
-        self.waiting.lock().ok()?.looks.get(&(unit, audience)).cloned()
+        self.part(unit).lock().ok()?.0.get(&(unit, audience)).cloned()
     }
 
     fn has_turn(&self) -> bool {
@@ -181,7 +211,20 @@ impl ScanQueue {
     }
 
     fn take(&self) -> Vec<ScanDelta> {
-        self.waiting.lock().map_or_else(|_| Vec::new(), |mut waiting| waiting.take(FLUSH_MAX))
+        let mut taken = Vec::new();
+        let Ok(mut round) = self.round.lock() else { return taken };
+        // The part that this begins in comes once more at the end: what lies before it there.
+        for _ in 0..=PARTS {
+            let Ok(mut part) = self.parts[round.part].lock() else { return taken };
+            let before = taken.len();
+            round.taken = part.take(round.taken, FLUSH_MAX - before, &mut taken);
+            self.count.fetch_sub(taken.len() - before, Ordering::Relaxed);
+            if taken.len() == FLUSH_MAX {
+                break;
+            }
+            *round = Round { part: (round.part + 1) % PARTS, taken: None };
+        }
+        taken
     }
 }
 
@@ -413,6 +456,44 @@ mod tests {
         let expected: Vec<_> = (FLUSH_MAX as i64..=far).chain([0]).collect();
         assert_eq!(rest, expected);
         assert!(queue.take().is_empty());
+    }
+
+    #[test]
+    fn the_round_goes_through_all_parts_neighbours_together() {
+        let queue = ScanQueue::default();
+        // Three units of each of as many stretches as there are parts, and one stretch more.
+        let stretches = 0..=PARTS as i64;
+        let units: Vec<_> =
+            stretches.flat_map(|at| (0..3).map(move |n| at * NEIGHBOURS + n)).collect();
+        for unit in units.iter().rev() {
+            queue.note(*unit, Audience::Consumer, 1, None);
+        }
+        let taken: Vec<_> = queue.take().iter().map(|look| look.unit).collect();
+        // The last stretch shares the part of the first.
+        let (first, rest) = units.split_at(3);
+        let (middle, last) = rest.split_at(rest.len() - 3);
+        assert_eq!(taken, [first, last, middle].concat());
+        assert_eq!(queue.waiting_count(), 0);
+    }
+
+    #[test]
+    fn looks_noted_while_others_are_taken_are_all_taken_once() {
+        let (queue, looks, threads) = (ScanQueue::default(), 20_000_i64, 3);
+        let note_all = || {
+            (0..looks).for_each(|n| queue.note(n * 37 % 9_000, Audience::Consumer, n, None));
+        };
+        let taken = std::thread::scope(|scope| {
+            let noting: Vec<_> = (0..threads).map(|_| scope.spawn(note_all)).collect();
+            let mut taken = Vec::new();
+            while noting.iter().any(|thread| !thread.is_finished()) {
+                taken.extend(queue.take());
+            }
+            taken
+        });
+        let rest = std::iter::from_fn(|| Some(queue.take()).filter(|some| !some.is_empty()));
+        let taken: Vec<_> = taken.into_iter().chain(rest.flatten()).collect();
+        assert_eq!(taken.iter().map(|look| look.count).sum::<i64>(), looks * threads);
+        assert_eq!((queue.waiting_count(), queue.dropped()), (0, 0));
     }
 
     #[test]
