@@ -70,8 +70,8 @@ pub enum Looks {
     Whole(ScanRecord),
 }
 
-/// How often consumers looked at a unit, and when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How often consumers looked at a unit, and when; never, by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LooksCounted {
     /// How often.
     pub count: i64,

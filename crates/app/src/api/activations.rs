@@ -267,7 +267,7 @@ async fn report(
     let brand = caller.map(|c| c.brand).or_else(|| reference.sole_brand());
     let zone = reference.zone(brand.unwrap_or(domain::id::BrandId(0)));
     let happened_at =
-        read_instant(happened_at, &zone).map_err(|why| Problem::invalid("happened_at", why))?;
+        read_instant(happened_at, zone).map_err(|why| Problem::invalid("happened_at", why))?;
     let device = caller.is_none_or(|c| c.assurance(&reference.tree) == Assurance::App);
     let mut signals = read_signals(signals)?;
     let own_says_nothing = house.geo.lookup(client).reserved;

@@ -231,7 +231,7 @@ fn instant_in(
     text: Option<&str>,
 ) -> Result<Option<Timestamp>, Problem> {
     let Some(text) = text else { return Ok(None) };
-    let read = read_instant(text, &reference.zone(caller.brand));
+    let read = read_instant(text, reference.zone(caller.brand));
     read.map(|read| Some(read.at)).map_err(|why| Problem::invalid(field, why))
 }
 

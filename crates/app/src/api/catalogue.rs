@@ -314,7 +314,7 @@ async fn wanted(
     let since = match query.since.as_deref() {
         None => None,
         Some(text) => {
-            let zone = house.reference().await?.zone(caller.brand);
+            let zone = house.reference().await?.zone(caller.brand).clone();
             let read = read_instant(text, &zone).map_err(|why| Problem::invalid("since", why))?;
             Some(read.at)
         }

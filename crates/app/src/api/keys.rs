@@ -180,7 +180,7 @@ async fn order_of(house: &House, caller: &Caller, body: KeyBody) -> Result<Order
     };
     let reference = house.reference().await?;
     let zone = reference.zone(caller.brand);
-    let end = body.expires_at.as_deref().map(|text| read_instant(text, &zone)).transpose();
+    let end = body.expires_at.as_deref().map(|text| read_instant(text, zone)).transpose();
     Ok(Order {
         scopes: body.scopes.iter().enumerate().map(scope).collect::<Result<_, _>>()?,
         from: body.from.iter().enumerate().map(range).collect::<Result<_, _>>()?,

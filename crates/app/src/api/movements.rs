@@ -34,7 +34,7 @@ pub async fn instant_of(
     text: Option<&str>,
 ) -> Result<Timestamp, Problem> {
     let Some(text) = text else { return Ok(house.clock.now()) };
-    let zone = house.reference().await?.zone(caller.brand);
+    let zone = house.reference().await?.zone(caller.brand).clone();
     let read = read_instant(text, &zone);
     Ok(read.map_err(|why| Problem::invalid("happened_at", why))?.at)
 }

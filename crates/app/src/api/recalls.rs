@@ -295,7 +295,7 @@ async fn chosen_of(house: &House, caller: &Caller, body: SelectorBody) -> Result
     if let Some(lot) = body.lot {
         let gtin =
             body.gtin.ok_or_else(|| Problem::invalid("selector.gtin", "say it for a lot"))?;
-        let zone = house.reference().await?.zone(caller.brand);
+        let zone = house.reference().await?.zone(caller.brand).clone();
         let at = |field: &str, text: Option<String>| -> Result<Option<Timestamp>, Problem> {
             let Some(text) = text else { return Ok(None) };
             let read = read_instant(&text, &zone).map_err(|why| Problem::invalid(field, why))?;

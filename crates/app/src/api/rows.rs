@@ -171,7 +171,7 @@ async fn take(
     if body.rows.is_empty() || body.rows.len() > ROWS_MAX {
         return Err(Problem::invalid("rows", format!("1 to {ROWS_MAX} rows")));
     }
-    let zone = house.reference().await?.zone(caller.brand);
+    let zone = house.reference().await?.zone(caller.brand).clone();
     let reader = JsonLines::new(kind);
     let mut outcomes: Vec<Option<RowOutcome>> = Vec::with_capacity(body.rows.len());
     let mut drafts = Vec::with_capacity(body.rows.len());

@@ -88,7 +88,7 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     let caller = open::caller(&house, global).await?;
     let reference = house.reference().await?;
     let zone = reference.zone(caller.brand);
-    let report = report(&house, &zone, &args)?;
+    let report = report(&house, zone, &args)?;
     let decided = Mutex::new(None);
     let render = |activated: &Activated| {
         if let Ok(mut decided) = decided.lock() {
@@ -100,7 +100,7 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     let activated = decided.lock().ok().and_then(|mut decided| decided.take());
     let text = activated.map(|activated| match args.json {
         true => json_of(&house, &activated),
-        false => told(&house, &reference, &zone, args.lang, &activated),
+        false => told(&house, &reference, zone, args.lang, &activated),
     });
     house.store.close().await;
     term::print(&text.unwrap_or_default())?;

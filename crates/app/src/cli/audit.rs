@@ -58,7 +58,7 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     let reference = house.reference().await?;
     let at = |name: &'static str, text: &Option<String>| -> Result<Option<Timestamp>, Fault> {
         let Some(text) = text else { return Ok(None) };
-        let read = read_instant(text, &reference.zone(caller.brand));
+        let read = read_instant(text, reference.zone(caller.brand));
         Ok(Some(read.map_err(|why| Refused::invalid(name, why))?.at))
     };
     let wanted = Wanted {
@@ -104,7 +104,7 @@ fn sheet(
         let party = record.party.and_then(|id| reference.tree.get(id));
         let position = record.position.map(|p| p.to_string()).unwrap_or_default();
         vec![
-            words::minute(&zone, instant(record.at)),
+            words::minute(zone, instant(record.at)),
             plain(&record.actor),
             party.map(|p| plain(&p.code)).unwrap_or_default(),
             plain(verb(lang, &record.verb)),

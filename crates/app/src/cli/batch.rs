@@ -48,7 +48,7 @@ pub async fn run(global: &Global, command: Command) -> Result<Exit, Fault> {
         Command::List => {
             let reference = house.reference().await?;
             let zone = reference.zone(caller.brand);
-            list(&reference, caller.brand, &zone)
+            list(&reference, caller.brand, zone)
         }
         Command::Deliver { batch, to } => {
             let batch = batches::deliver(&house, &caller, BatchId(batch), &to).await?;

@@ -147,7 +147,7 @@ async fn list(house: &House, caller: &Caller, wanted: Wanted) -> Result<String, 
             row.state.clone() + overdue,
             code_of(&reference, PartyId(row.party)),
             row.unit_count.to_string(),
-            words::minute(&zone, instant(row.opened_at)),
+            words::minute(zone, instant(row.opened_at)),
             row.answer_by.clone().unwrap_or_default(),
             row.outcome.clone().unwrap_or_default(),
         ]
@@ -172,14 +172,14 @@ async fn show(house: &House, caller: &Caller, id: &str) -> Result<String, Fault>
     let row = &shown.row;
     let party = code_of(&reference, PartyId(row.party));
     let mut lines = vec![format!("case {}  {}  {party}", hex(&row.id), row.state)];
-    lines.push(format!("  opened {}", words::minute(&zone, instant(row.opened_at))));
+    lines.push(format!("  opened {}", words::minute(zone, instant(row.opened_at))));
     lines.extend(row.answer_by.as_ref().map(|day| format!("  answer by {day}")));
     lines.extend(row.outcome.as_ref().map(|outcome| format!("  outcome {outcome}")));
     let ring = house.ring();
     let code = |unit: &i64| format!("  unit {}", ring.encode(unit_number(*unit)).printed());
     lines.extend(shown.units.iter().map(code));
     let entry = |entry: &Entry| {
-        let at = words::minute(&zone, instant(entry.said_at));
+        let at = words::minute(zone, instant(entry.said_at));
         let by = code_of(&reference, entry.party);
         let actor = entry.actor.as_deref().map(plain).unwrap_or_default();
         let head = format!("  {at}  {}  {by}  {actor}", entry.kind.as_str());

@@ -112,7 +112,7 @@ pub async fn run(global: &Global, command: Command) -> Result<Exit, Fault> {
 async fn make(house: &House, caller: &Caller, args: NewArgs) -> Result<String, Fault> {
     let reference = house.reference().await?;
     let zone = reference.zone(caller.brand);
-    let expires_at = args.expires.as_deref().map(|text| end_of(text, &zone)).transpose()?;
+    let expires_at = args.expires.as_deref().map(|text| end_of(text, zone)).transpose()?;
     let NewArgs { party, scopes, name, from, .. } = args;
     let order = Order { party, scopes, name, from, expires_at };
     let given = api_keys::give(house, caller, &order).await?;
@@ -126,7 +126,7 @@ async fn rotate(
     overlap: SignedDuration,
 ) -> Result<String, Fault> {
     let given = api_keys::rotate(house, caller, id, overlap).await?;
-    let zone = house.reference().await?.zone(caller.brand);
+    let zone = house.reference().await?.zone(caller.brand).clone();
     let before = given.row.previous.map_or("is refused from now on".to_owned(), |previous| {
         format!("stays good until {}", words::minute(&zone, instant(previous.until)))
     });
@@ -145,7 +145,7 @@ async fn list(house: &House, caller: &Caller) -> Result<String, Fault> {
 fn row(reference: &Reference, caller: &Caller, told: &Told) -> Vec<String> {
     let Told { row, state, used_at } = told;
     let zone = reference.zone(caller.brand);
-    let minute = |at: i64| words::minute(&zone, instant(at));
+    let minute = |at: i64| words::minute(zone, instant(at));
     let or_dash = |at: Option<i64>| at.map_or("-".to_owned(), minute);
     let party = reference.tree.get(PartyId(row.party));
     let from = if row.from.is_empty() { "-".to_owned() } else { row.from.join(",") };

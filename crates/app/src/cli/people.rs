@@ -45,7 +45,7 @@ pub async fn invite(global: &Global, args: InviteArgs) -> Result<Exit, Fault> {
     let InviteArgs { party, role, regions, name } = args;
     let order = Order { party, role, regions, name };
     let (token, invitation) = people::invite(&house, &caller, &order).await?;
-    let zone = house.reference().await?.zone(caller.brand);
+    let zone = house.reference().await?.zone(caller.brand).clone();
     let until = words::minute(&zone, instant(invitation.row.expires_at));
     let link = link_to(&house.settings.host, BASE, &format!("invitation/{token}"));
     house.store.close().await;
@@ -64,7 +64,7 @@ pub async fn list(global: &Global) -> Result<Exit, Fault> {
     crate::flows::audit::flush(&house).await?;
     let reference = house.reference().await?;
     let zone = reference.zone(caller.brand);
-    let rows: Vec<_> = found.iter().map(|person| row(&reference, &zone, person)).collect();
+    let rows: Vec<_> = found.iter().map(|person| row(&reference, zone, person)).collect();
     house.store.close().await;
     let header = ["id", "name", "signs in as", "party", "role", "regions", "2nd", "since", "state"];
     term::print(&term::table(&header, &rows, term::Paint::for_stdout()))?;

@@ -144,7 +144,7 @@ pub async fn run(global: &Global, command: Command) -> Result<Exit, Fault> {
 }
 
 async fn open_new(house: &House, caller: &Caller, args: NewArgs) -> Result<Arc<Recall>, Fault> {
-    let zone = house.reference().await?.zone(caller.brand);
+    let zone = house.reference().await?.zone(caller.brand).clone();
     let at = |name: &'static str, text: Option<String>| -> Result<Option<Timestamp>, Fault> {
         let Some(text) = text else { return Ok(None) };
         let read = read_instant(&text, &zone);
@@ -190,8 +190,8 @@ async fn list(house: &House, caller: &Caller) -> Result<String, Fault> {
             row.id.to_string(),
             row.state.clone(),
             recall.selector.kind().to_owned(),
-            words::minute(&zone, instant(row.opened_at)),
-            row.closed_at.map(|at| words::minute(&zone, instant(at))).unwrap_or_default(),
+            words::minute(zone, instant(row.opened_at)),
+            row.closed_at.map(|at| words::minute(zone, instant(at))).unwrap_or_default(),
             plain(&row.title_zh),
         ]
     };
@@ -210,7 +210,7 @@ async fn show(house: &House, caller: &Caller, id: i64) -> Result<String, Fault> 
         format!("recall {id}  {}  {}", row.state, plain(&row.title_zh)),
         format!("  {}", plain(&row.reason_zh)),
         format!("  {}", plain(&row.action_zh)),
-        format!("  opened {}", words::minute(&zone, instant(row.opened_at))),
+        format!("  opened {}", words::minute(zone, instant(row.opened_at))),
     ];
     lines.extend(row.link.as_deref().map(|link| format!("  {}", plain(link))));
     lines.extend(told(&figures));

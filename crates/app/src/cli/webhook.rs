@@ -215,7 +215,7 @@ async fn deliveries(
 ) -> Result<String, Fault> {
     let newest = (i64::MAX, [0xff; 16]);
     let found = webhooks::deliveries(house, caller, id, newest, limit).await?;
-    let zone = house.reference().await?.zone(caller.brand);
+    let zone = house.reference().await?.zone(caller.brand).clone();
     let rows: Vec<_> = found
         .into_iter()
         .map(|row| {

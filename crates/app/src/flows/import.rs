@@ -115,7 +115,7 @@ pub async fn import(
         (Importer::Operator(_), Kind::Parties) => Caller::operator(BrandId(0), PartyId(0)),
         (Importer::Operator(brand), _) => operator(house, brand).await?,
     };
-    let zone = house.reference().await?.zone(caller.brand);
+    let zone = house.reference().await?.zone(caller.brand).clone();
     let mut report = ImportReport::default();
     let mut judging = Judging { house, importer, caller, taking };
     let at_once = together || taking.all_or_nothing;

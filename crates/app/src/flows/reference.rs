@@ -46,6 +46,8 @@ pub struct Reference {
     pub brands: HashMap<BrandId, BrandRow>,
     /// The zone each brand's dates are in; looked up by name once, not at every date.
     zones: HashMap<BrandId, TimeZone>,
+    /// The zone where there is no brand yet.
+    first_zone: FirstZone,
     /// Parties.
     pub tree: PartyTree,
     /// Grants.
@@ -71,6 +73,15 @@ pub struct Reference {
     webhooks: HashMap<String, Arc<WebhookRow>>,
     /// Highest identity in use, by kind of row; the next is one more.
     pub last_ids: LastIds,
+}
+
+/// The zone of who has no brand yet: Beijing's.
+struct FirstZone(TimeZone);
+
+impl Default for FirstZone {
+    fn default() -> Self {
+        Self(zone_named("Asia/Shanghai"))
+    }
 }
 
 fn zone_named(name: &str) -> TimeZone {
@@ -159,6 +170,7 @@ impl Reference {
             voids: rows.voids,
             api_keys: rows.api_keys.into_iter().map(|k| (k.id.clone(), k)).collect(),
             zones: rows.brands.iter().map(|b| (BrandId(b.id), zone_named(&b.time_zone))).collect(),
+            first_zone: FirstZone::default(),
             brands: rows.brands.into_iter().map(|b| (BrandId(b.id), b)).collect(),
             unread,
         }
@@ -178,8 +190,8 @@ impl Reference {
     }
 
     /// The zone a brand's dates are in; Beijing's where there is no brand yet.
-    pub fn zone(&self, brand: BrandId) -> TimeZone {
-        self.zones.get(&brand).cloned().unwrap_or_else(|| zone_named("Asia/Shanghai"))
+    pub fn zone(&self, brand: BrandId) -> &TimeZone {
+        self.zones.get(&brand).unwrap_or(&self.first_zone.0)
     }
 
     /// The day an instant falls on for a brand.

@@ -201,7 +201,18 @@ impl ScanQueue {
 
     /// The looks at a unit that are not written yet.
     pub fn pending(&self, unit: i64, audience: Audience) -> Option<ScanDelta> {
-        self.part(unit).lock().ok()?.0.get(&(unit, audience)).cloned()
+        self.of_pending(unit, audience, ScanDelta::clone)
+    }
+
+    /// Something of the looks at a unit that are not written yet, without copying them. Others who
+    /// look at the same part wait meanwhile.
+    pub fn of_pending<T>(
+        &self,
+        unit: i64,
+        audience: Audience,
+        read: impl FnOnce(&ScanDelta) -> T,
+    ) -> Option<T> {
+        self.part(unit).lock().ok()?.0.get(&(unit, audience)).map(read)
     }
 
     fn has_turn(&self) -> bool {

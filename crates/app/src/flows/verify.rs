@@ -21,7 +21,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
 use store::glance::{Glance, Looks, LooksCounted};
-use store::scan::city_count;
+use store::scan::{ScanDelta, city_count};
 use store::unit::{ScanRecord, UnitRecord};
 
 /// Longest code or identifier a verify request may hold, in characters.
@@ -270,27 +270,38 @@ async fn glance(
     if recalls::ask_for_names(reference, &record, has_parts) {
         return look(house, reference, number).await;
     }
+    let counted = match &looks {
+        Looks::None => counted(house, number, LooksCounted::default()),
+        Looks::Counted(looks) => counted(house, number, *looks),
+        Looks::Whole(_) => None,
+    };
+    if let Some(LooksCounted { count, first_at, last_at, .. }) = counted {
+        let scans = ScanRecord { count, first_at, last_at, ..ScanRecord::default() };
+        return Ok(Some(Seen { record, scans: (count > 0).then_some(scans), moves }));
+    }
     let scans = match looks {
         Looks::None => None,
         Looks::Whole(scans) => Some(scans),
-        Looks::Counted(looks) if where_matters(house, number, &looks) => {
-            house.store.scan_fetch(number).await?
-        }
-        Looks::Counted(LooksCounted { count, first_at, last_at, .. }) => {
-            Some(ScanRecord { count, first_at, last_at, ..ScanRecord::default() })
-        }
+        Looks::Counted(_) => house.store.scan_fetch(number).await?,
     };
     Ok(Some(Seen { moves, ..seen(house, (record, scans)) }))
 }
 
-/// Whether the looks at a unit can be odd, so that it counts where each was.
-fn where_matters(house: &House, number: i64, looks: &LooksCounted) -> bool {
+/// The looks at a unit as numbers, those included that are not written yet; none where they can be
+/// odd, so that it counts where each was.
+fn counted(house: &House, number: i64, written: LooksCounted) -> Option<LooksCounted> {
     let policy = &house.rules.scans;
-    let waiting = house.scans.pending(number, Audience::Consumer);
-    let (more, cities) =
-        waiting.map_or((0, 0), |waiting| (waiting.count, city_count(&waiting.recent)));
-    policy.is_possible((looks.count + more).unsigned_abs())
-        && policy.is_possible_from(looks.city_count + cities)
+    let can_be_odd = |looks: &LooksCounted| {
+        policy.is_possible(looks.count.unsigned_abs()) && policy.is_possible_from(looks.city_count)
+    };
+    let with = |waiting: &ScanDelta| LooksCounted {
+        count: written.count + waiting.count,
+        first_at: if written.count > 0 { written.first_at } else { waiting.first_at },
+        last_at: waiting.last_at.max(written.last_at),
+        city_count: written.city_count + city_count(&waiting.recent),
+    };
+    let all = house.scans.of_pending(number, Audience::Consumer, with).unwrap_or(written);
+    Some(all).filter(|looks| !can_be_odd(looks))
 }
 
 fn hands_needed(reference: &Reference, unit: &UnitRecord) -> bool {
@@ -360,7 +371,7 @@ pub fn is_dated(unit: &UnitRecord) -> bool {
 /// From when the guarantee of a unit runs by a sale or a first start.
 pub(super) fn started_on(house: &House, reference: &Reference, unit: &UnitRecord) -> Option<Date> {
     let zone = reference.zone(BrandId(unit.brand));
-    warranty::start(&evidence(house, reference, unit, &zone)).map(|(start, _)| start)
+    warranty::start(&evidence(house, reference, unit, zone)).map(|(start, _)| start)
 }
 
 /// The warranty of a unit as its evidence stands.
@@ -377,7 +388,7 @@ pub fn warranty(
     let zone = reference.zone(BrandId(unit.brand));
     warranty::read(&WarrantyFacts {
         ex_factory_at: left.or(unit.produced_at.map(instant)),
-        ..evidence(house, reference, unit, &zone)
+        ..evidence(house, reference, unit, zone)
     })
 }
 

@@ -31,7 +31,7 @@ impl<'a> Pen<'a> {
         brand: BrandId,
         lang: Lang,
     ) -> Self {
-        let zone = reference.zone(brand);
+        let zone = reference.zone(brand).clone();
         Self { house, reference, zone, lang, paint: Paint::for_stdout() }
     }
 

@@ -139,7 +139,7 @@ impl Present<'_> {
         }
         let serviced = !matches!(state, PageState::Stolen { .. } | PageState::Retired(_));
         let zone = self.reference.zone(BrandId(known.record.brand));
-        let history = self.history(known, dossier, &zone);
+        let history = self.history(known, dossier, zone);
         let code = known.code().to_string();
         let url = page_url(&code);
         let centres = serviced.then(|| self.nearby(known).centres(""));
