@@ -1,0 +1,86 @@
+//! The looks that an answer counts: those that are written and those that wait, in its memory or
+//! in the store.
+
+mod common;
+
+use common::{World, sns, start};
+use domain::region::RegionCode;
+use domain::verdict::{CodeReading, Verdict};
+use dossier::flows::scans::{self, Audience, Spot};
+use dossier::flows::verify::{self, Depth, Verified};
+
+on_both! {
+    looks_that_are_written_and_looks_that_wait_are_one_count,
+    looks_that_are_written_and_looks_that_wait_are_odd_together,
+}
+
+const MINUTE: i64 = 60_000_000;
+
+/// What the public is told of a unit.
+async fn told(world: &World, number: i64) -> Verified {
+    let house = &world.house;
+    let reference = house.reference().await.expect("it reads");
+    let asked = (CodeReading::Issued, Some(number));
+    let verified = house.one_snapshot(verify::verify(house, &reference, asked, Depth::Public));
+    verified.await.expect("it reads")
+}
+
+/// How many looks, the first and the last; asked twice, as the second answer may be remembered.
+async fn counted(world: &World, number: i64) -> Option<(i64, i64, i64)> {
+    let mut answers = Vec::new();
+    for _ in 0..2 {
+        let known = told(world, number).await.unit.expect("it is known");
+        answers.push(known.scans.map(|looks| (looks.count, looks.first_at, looks.last_at)));
+    }
+    assert_eq!(answers[0], answers[1]);
+    answers[0]
+}
+
+async fn flush(world: &World) {
+    scans::flush(&world.house).await.expect("they are written");
+}
+
+async fn looks_that_are_written_and_looks_that_wait_are_one_count(world: &World) {
+    world.make(&sns(0..2)).await;
+    let (number, other) = (world.unit("CY000000").await, world.unit("CY000001").await);
+    let begun = world.clock.now().as_microsecond();
+    let look = |audience, minute| {
+        world.house.scans.note(number, audience, begun + minute * MINUTE, None);
+    };
+    assert_eq!(counted(world, number).await, None);
+    look(Audience::Staff, 1);
+    assert_eq!(counted(world, number).await, None, "a warehouse is no consumer");
+    let mut expected = (0, begun + 2 * MINUTE, 0);
+    for minute in 2..8 {
+        look(Audience::Consumer, minute);
+        expected = (expected.0 + 1, expected.1, begun + minute * MINUTE);
+        assert_eq!(counted(world, number).await, Some(expected), "minute {minute}, waiting");
+        if minute % 2 == 0 {
+            flush(world).await;
+            assert_eq!(counted(world, number).await, Some(expected), "minute {minute}, written");
+        }
+    }
+    assert_eq!(counted(world, other).await, None);
+    world.agrees().await;
+}
+
+async fn looks_that_are_written_and_looks_that_wait_are_odd_together(world: &World) {
+    world.make(&sns(0..1)).await;
+    assert!(start(&world.house, "sn", "CY000000", "device-a").await);
+    let number = world.unit("CY000000").await;
+    let begun = world.clock.now().as_microsecond();
+    // Of these addresses nobody says that their users are where they are: five cities are odd.
+    for (minute, city) in (1..).zip(["31", "4401", "5101", "4201", "2101"]) {
+        assert_eq!(told(world, number).await.decision.verdict, Verdict::Genuine, "before {city}");
+        let city = RegionCode::parse(city).expect("a city");
+        let spot = Spot { city, is_steady: false };
+        let at = begun + minute * MINUTE;
+        world.house.scans.note(number, Audience::Consumer, at, Some(spot));
+        if minute == 4 {
+            flush(world).await;
+        }
+    }
+    assert_eq!(told(world, number).await.decision.verdict, Verdict::Check);
+    flush(world).await;
+    assert_eq!(told(world, number).await.decision.verdict, Verdict::Check);
+}
