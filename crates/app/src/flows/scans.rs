@@ -21,9 +21,8 @@ use store::unit::ScanRecord;
 
 /// Units whose looks wait to be written; more are dropped and counted.
 const WAITING_MAX: usize = 50_000;
-/// Looks wait in so many parts, each behind a lock of its own. A flush looks through what waits for
-/// the next in its round: behind one lock, fifty thousand kept every answer waiting for half a
-/// millisecond, and making room for them for five.
+/// Looks wait in so many parts, each behind a lock of its own: a flush looks through a part for the
+/// next in its round, and behind one lock that kept all answers waiting (`docs/performance.md`).
 const PARTS: usize = 64;
 /// Units whose numbers lie so near share a part, as what is written together should share pages.
 const NEIGHBOURS: i64 = 4_096;
@@ -156,7 +155,7 @@ impl ScanQueue {
         &self.parts[(unit / NEIGHBOURS).unsigned_abs() as usize % PARTS]
     }
 
-    /// Notes a look. Never waits for a flush and never fails: what does not fit is counted.
+    /// Notes a look. Never waits for the store and never fails: what does not fit is counted.
     pub fn note(&self, unit: i64, audience: Audience, at: i64, spot: Option<Spot>) {
         let place = spot.map(|spot| spot.city.to_string());
         let Ok(mut part) = self.part(unit).lock() else { return };
