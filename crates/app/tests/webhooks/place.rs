@@ -121,10 +121,14 @@ async fn take(
 ) -> Response {
     let body = String::from_utf8(body.to_vec()).expect("text");
     let came = Came { path: uri.to_string(), headers, body };
-    receiver.came.lock().expect("a lock").push(came);
-    receiver.arrived.notify_one();
     let always = *receiver.always.lock().expect("a lock");
-    let next = receiver.says.lock().expect("a lock").pop_front();
+    // In one step: the first that is noted is the one that gets the first answer.
+    let next = {
+        let mut noted = receiver.came.lock().expect("a lock");
+        noted.push(came);
+        receiver.says.lock().expect("a lock").pop_front()
+    };
+    receiver.arrived.notify_one();
     match next.unwrap_or(Says::Status(always.unwrap_or(200))) {
         Says::Status(status) => StatusCode::from_u16(status).expect("a status").into_response(),
         Says::Hang => {

@@ -6,6 +6,7 @@ use crate::place::{Place, Receiver, Says, WEBHOOKS, house, reach};
 use crate::turns::delivered;
 use dossier::jobs;
 use serde_json::json;
+use std::time::Duration;
 
 pub async fn brings(world: &World) {
     world.make(&sns(0..2)).await;
@@ -21,6 +22,11 @@ pub async fn brings(world: &World) {
     let came = place.receiver.came();
     let to = |one: &crate::place::Came| one.header("webhook-id")[..12].to_owned();
     let hanging = to(&came[0]);
+    let told = came.iter().map(to).find(|id| *id != hanging).expect("the other was told");
+    // Taken and noted: what is not noted when the process ends is brought once more.
+    while place.stands(&told).await["behind_count"] != json!(0) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     assert_eq!(came.iter().filter(|one| to(one) == hanging).count(), 1, "it waits for its answer");
     // It ends though nobody answered.
     running.stop().await;
