@@ -21,4 +21,5 @@ pub mod passwords;
 pub mod rules;
 pub mod secrets;
 pub mod symbol;
+pub mod threads;
 pub mod world;

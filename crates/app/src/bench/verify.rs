@@ -39,6 +39,8 @@ const STARTED_AT_ONCE: usize = 64;
 const SMALL_UNITS: u64 = 100_000;
 const ROUNDS: usize = 25;
 const STARTS: usize = 5;
+/// What 99 of 100 answers may take at seven tenths of the load, in milliseconds.
+const TAIL_MS: f64 = 5.0;
 /// How long units may not be learnt: what follows from the activations is still written meanwhile.
 const LEARN_PATIENCE: Duration = Duration::from_secs(120);
 
@@ -63,6 +65,7 @@ pub async fn measure(options: &BenchOptions, say: Say<'_>) -> Result<Vec<Measure
         server.stop().await;
     }
     let ((tail, whole), (bare_tail, bare_whole)) = (ours.tails(), bare.tails());
+    let (late, bare_late) = (ours.late(), bare.late());
     let (ours, bare) = (ours.rate(), bare.rate());
     say("cold start and memory of a server in a process of its own");
     let path = format!("/api/v1/verify/{}", sample_codes(&large, options.unit_count).await?[0]);
@@ -89,15 +92,17 @@ pub async fn measure(options: &BenchOptions, say: Say<'_>) -> Result<Vec<Measure
         Measured {
             path: "verify: p99 at 70 % load",
             ours: format!("{tail:.2} ms in the middle round"),
-            baseline: format!("5 ms (bare handler at 70 % of its own: {bare_tail:.2} ms)"),
-            ratio: tail / 5.0,
+            baseline: format!("{TAIL_MS} ms (bare handler at 70 % of its own: {bare_tail:.2} ms)"),
+            ratio: tail / TAIL_MS,
             wanted: "≤ 1",
         },
         Measured {
             path: "verify: p99 at 70 % load, all rounds as one",
-            ours: format!("{whole:.2} ms"),
-            baseline: format!("5 ms (bare handler at 70 % of its own: {bare_whole:.2} ms)"),
-            ratio: whole / 5.0,
+            ours: format!("{whole:.2} ms; over 5 ms in {late} of {ROUNDS} rounds"),
+            baseline: format!(
+                "{TAIL_MS} ms (bare handler at 70 % of its own: {bare_whole:.2} ms; in {bare_late})"
+            ),
+            ratio: whole / TAIL_MS,
             wanted: "≤ 1",
         },
         Measured {
@@ -183,6 +188,11 @@ impl Rounds {
 
     fn rate(&self) -> f64 {
         median(self.rates.clone())
+    }
+
+    /// In how many rounds the tail was longer than it may be.
+    fn late(&self) -> usize {
+        self.tails.iter().filter(|tail| **tail > TAIL_MS).count()
     }
 
     /// The tail of a round, and that of all as one.

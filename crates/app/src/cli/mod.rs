@@ -38,6 +38,7 @@ mod webhook;
 mod words;
 
 use crate::config::{self, Global};
+use crate::threads::{self, Threads};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -137,6 +138,18 @@ enum Command {
     Doctor(backup::DoctorArgs),
 }
 
+impl Command {
+    /// Only what serves has threads that are never done.
+    fn threads(&self) -> Threads {
+        match self {
+            Self::Serve(args) => args.threads,
+            Self::Bench(args) => args.threads,
+            Self::Demo(_) => Threads::Auto,
+            _ => Threads::Free,
+        }
+    }
+}
+
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -149,8 +162,7 @@ pub fn run() -> ExitCode {
         }
     };
     log(&cli.command);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let ended = match runtime {
+    let ended = match threads::runtime(cli.command.threads()) {
         Ok(runtime) => runtime.block_on(dispatch(cli)),
         Err(error) => Err(Fault::failed(format!("cannot start threads: {error}"))),
     };
