@@ -21,5 +21,4 @@ pub mod passwords;
 pub mod rules;
 pub mod secrets;
 pub mod symbol;
-pub mod threads;
 pub mod world;

@@ -4,7 +4,6 @@
 use super::kills::{self, Folder};
 use super::{Exit, Fault, term};
 use crate::bench::{self, BenchOptions};
-use crate::threads::Threads;
 use std::path::PathBuf;
 
 /// What `bench` takes.
@@ -24,9 +23,6 @@ pub struct Args {
     /// Keep the large stores here and use them again
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
-    /// Where the threads that answer run
-    #[arg(long, value_enum, default_value_t)]
-    pub(super) threads: Threads,
 }
 
 /// Further benches.

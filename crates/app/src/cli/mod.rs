@@ -38,7 +38,6 @@ mod webhook;
 mod words;
 
 use crate::config::{self, Global};
-use crate::threads::{self, Threads};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -138,18 +137,6 @@ enum Command {
     Doctor(backup::DoctorArgs),
 }
 
-impl Command {
-    /// Only what serves has threads that are never done.
-    fn threads(&self) -> Threads {
-        match self {
-            Self::Serve(args) => args.threads,
-            Self::Bench(args) => args.threads,
-            Self::Demo(_) => Threads::Auto,
-            _ => Threads::Free,
-        }
-    }
-}
-
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -162,7 +149,8 @@ pub fn run() -> ExitCode {
         }
     };
     log(&cli.command);
-    let ended = match threads::runtime(cli.command.threads()) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let ended = match runtime {
         Ok(runtime) => runtime.block_on(dispatch(cli)),
         Err(error) => Err(Fault::failed(format!("cannot start threads: {error}"))),
     };

@@ -9,7 +9,6 @@ use crate::flows::people::set_up;
 use crate::flows::{House, scans};
 use crate::geo::Geo;
 use crate::pages;
-use crate::threads::Threads;
 use clap::ValueEnum;
 use domain::address::Prefix;
 use std::io::Write;
@@ -55,9 +54,6 @@ pub struct Args {
     /// Rate limits
     #[arg(long, value_enum, default_value_t = Limits::On)]
     limits: Limits,
-    /// Where the threads that answer run
-    #[arg(long, value_enum, default_value_t)]
-    pub(super) threads: Threads,
     /// A proxy whose X-Forwarded-For is believed; may be given several times
     #[arg(long, value_name = "CIDR")]
     trusted_proxy: Vec<Prefix>,
