@@ -9,6 +9,8 @@ mod import;
 mod load;
 mod pallet;
 mod process;
+mod processors;
+mod rounds;
 mod seal;
 mod stalls;
 mod verify;

@@ -2,15 +2,15 @@
 //! at seven tenths of the load, the same on a hundredth of the units; then cold start and memory of
 //! a server in a process of its own. Server and load share the machine, as they do in the baseline.
 //!
-//! Of everything the median of many short rounds counts: on a shared machine the load that a server
-//! can bear changes from one second to the next, and seven tenths of what it bore a minute ago may
-//! be more than it can bear now. So the pace of each round is of the rate measured just before it.
-//! Now and then such a machine takes a processor away for longer than an answer may wait; what that
-//! costs is told beside the medians: the tail of all rounds as one, ours and the baseline's, and
-//! how long the machine stood still while nothing was asked.
+//! Of rates the median of many short rounds counts. Now and then a shared machine takes a processor
+//! away for longer than an answer may wait, or half of its speed. So the tail has two rows, one of
+//! the rounds in which the processors kept their speed and one of all; and it is told how long the
+//! machine stood still while nothing was asked.
 
-use super::load::{Client, Load, p99};
+use super::load::{Client, Load};
 use super::process::Server;
+use super::processors::Processors;
+use super::rounds::Rounds;
 use super::{BenchError, BenchOptions, Measured, Say, brand, median, per_second, scratch, stalls};
 use crate::clock::Stopwatch;
 use crate::flows::activate::{Activated, Report, Signals, activate};
@@ -60,12 +60,14 @@ pub async fn measure(options: &BenchOptions, say: Say<'_>) -> Result<Vec<Measure
         Some(small) => Some(Ours::start(small, SMALL_UNITS).await?),
         None => None,
     };
+    // What was learnt stands in a file that the system brings to the disk within half a minute.
+    rustix::fs::sync();
     let (ours, bare, little) = load_in_turn(&many, few.as_ref(), connections).await?;
     for server in [Some(many), few].into_iter().flatten() {
         server.stop().await;
     }
-    let ((tail, whole), (bare_tail, bare_whole)) = (ours.tails(), bare.tails());
-    let (late, bare_late) = (ours.late(), bare.late());
+    let (tail, bare_tail) = (ours.tail_at_full_speed(TAIL_MS), bare.tail_at_full_speed(TAIL_MS));
+    let (whole, bare_whole) = (ours.tail(TAIL_MS), bare.tail(TAIL_MS));
     let (ours, bare) = (ours.rate(), bare.rate());
     say("cold start and memory of a server in a process of its own");
     let path = format!("/api/v1/verify/{}", sample_codes(&large, options.unit_count).await?[0]);
@@ -90,19 +92,17 @@ pub async fn measure(options: &BenchOptions, say: Say<'_>) -> Result<Vec<Measure
             wanted: "≥ 0.5",
         },
         Measured {
-            path: "verify: p99 at 70 % load",
-            ours: format!("{tail:.2} ms in the middle round"),
-            baseline: format!("{TAIL_MS} ms (bare handler at 70 % of its own: {bare_tail:.2} ms)"),
-            ratio: tail / TAIL_MS,
+            path: "verify: p99 at 70 % load, while the processors kept their speed",
+            ours: tail.to_string(),
+            baseline: format!("{TAIL_MS} ms (bare handler at 70 % of its own: {bare_tail})"),
+            ratio: tail.milliseconds / TAIL_MS,
             wanted: "≤ 1",
         },
         Measured {
-            path: "verify: p99 at 70 % load, all rounds as one",
-            ours: format!("{whole:.2} ms; over {TAIL_MS} ms in {late} of {ROUNDS} rounds"),
-            baseline: format!(
-                "{TAIL_MS} ms (bare handler at 70 % of its own: {bare_whole:.2} ms; in {bare_late})"
-            ),
-            ratio: whole / TAIL_MS,
+            path: "verify: p99 at 70 % load, whatever the processors did",
+            ours: whole.to_string(),
+            baseline: format!("{TAIL_MS} ms (bare handler at 70 % of its own: {bare_whole})"),
+            ratio: whole.milliseconds / TAIL_MS,
             wanted: "≤ 1",
         },
         Measured {
@@ -162,45 +162,6 @@ async fn store_with(
     Ok(dir)
 }
 
-/// What the rounds gave.
-#[derive(Default)]
-struct Rounds {
-    /// Requests a second.
-    rates: Vec<f64>,
-    /// At 70 % of that, the tail in milliseconds.
-    tails: Vec<f64>,
-    /// How long every request waited at 70 %.
-    waits: Vec<f64>,
-}
-
-impl Rounds {
-    /// As fast as it goes, then at 70 % of that, the requests from one on.
-    async fn add(&mut self, load: Load, requests: &[Vec<u8>]) -> Result<(), BenchError> {
-        let rate = load.send(requests).await?.rate;
-        let from = load.from + load.count;
-        let paced = Load { from, count: load.count / 2, pace: Some(rate * 0.7), ..load };
-        let waits = paced.send(requests).await?.waits;
-        self.rates.push(rate);
-        self.tails.push(p99(waits.clone()));
-        self.waits.extend(waits);
-        Ok(())
-    }
-
-    fn rate(&self) -> f64 {
-        median(self.rates.clone())
-    }
-
-    /// In how many rounds the tail was longer than it may be.
-    fn late(&self) -> usize {
-        self.tails.iter().filter(|tail| **tail > TAIL_MS).count()
-    }
-
-    /// The tail of a round, and that of all as one.
-    fn tails(&self) -> (f64, f64) {
-        (median(self.tails.clone()), p99(self.waits.clone()))
-    }
-}
-
 /// Our server at work.
 struct Ours {
     house: Arc<House>,
@@ -243,12 +204,13 @@ async fn load_in_turn(
     for ours in [many, few] {
         load(ours.address, 0, WARMING).send(&ours.requests).await?;
     }
+    let processors = Processors::watch()?;
     let (mut of_ours, mut of_bare) = (Rounds::default(), Rounds::default());
     let mut rates_of_few = Vec::new();
     for round in 0..ROUNDS {
         let from = WARMING + round * (REQUESTS + REQUESTS / 2);
-        of_bare.add(load(bare, from, REQUESTS), &many.requests).await?;
-        of_ours.add(load(many.address, from, REQUESTS), &many.requests).await?;
+        of_bare.add(load(bare, from, REQUESTS), &many.requests, &processors).await?;
+        of_ours.add(load(many.address, from, REQUESTS), &many.requests, &processors).await?;
         let answered = load(few.address, from, REQUESTS).send(&few.requests).await?;
         rates_of_few.push(answered.rate);
     }
