@@ -1,5 +1,6 @@
 //! Asking over HTTP: as fast as it goes, or each request at its appointed time.
 
+use super::ticks::Ticks;
 use super::{BenchError, rate};
 use crate::clock::Stopwatch;
 use std::net::SocketAddr;
@@ -7,6 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+
+/// How finely requests are paced: a runtime's own timers know only whole milliseconds, and a load
+/// that is two of them late measures itself.
+const TICK: Duration = Duration::from_micros(250);
 
 /// How requests are sent.
 #[derive(Clone, Copy, Debug)]
@@ -65,8 +71,14 @@ impl Load {
         }
         let watch = Stopwatch::start();
         let mut tasks = tokio::task::JoinSet::new();
+        let mut turns = Vec::with_capacity(self.connections);
         for (lane, client) in clients.into_iter().enumerate() {
-            tasks.spawn(self.lane(lane, client, Arc::clone(&requests), watch));
+            let turn = Arc::new(Semaphore::new(0));
+            tasks.spawn(self.lane(lane, client, Arc::clone(&turn), Arc::clone(&requests), watch));
+            turns.push(turn);
+        }
+        if let Some(pace) = self.pace {
+            tasks.spawn(self.give_turns(pace, turns, watch));
         }
         let mut waits = Vec::with_capacity(self.count);
         while let Some(done) = tasks.join_next().await {
@@ -76,19 +88,41 @@ impl Load {
         Ok(Answered { rate, waits })
     }
 
+    /// Lets each connection send a request once it is due; one that still waits for an answer
+    /// sends it thereafter. Asks nothing itself.
+    async fn give_turns(
+        self,
+        pace: f64,
+        turns: Vec<Arc<Semaphore>>,
+        watch: Stopwatch,
+    ) -> Result<Vec<f64>, BenchError> {
+        let mut ticks = Ticks::every(TICK)?;
+        let mut given = 0;
+        while given < self.count {
+            let due = (watch.elapsed().as_secs_f64() * pace) as usize + 1;
+            for number in given..due.min(self.count) {
+                turns[number % self.connections].add_permits(1);
+            }
+            given = given.max(due);
+            ticks.next().await?;
+        }
+        Ok(Vec::new())
+    }
+
     /// What one connection asks.
     async fn lane(
         self,
         lane: usize,
         mut client: Client,
+        turn: Arc<Semaphore>,
         requests: Arc<[Vec<u8>]>,
         watch: Stopwatch,
     ) -> Result<Vec<f64>, BenchError> {
         let mut waits = Vec::with_capacity(self.count / self.connections + 1);
         for number in (lane..self.count).step_by(self.connections) {
             let due = self.pace.map(|pace| Duration::from_secs_f64(number as f64 / pace));
-            if let Some(wait) = due.and_then(|due| due.checked_sub(watch.elapsed())) {
-                tokio::time::sleep(wait).await;
+            if due.is_some() {
+                turn.acquire().await.map_err(|e| BenchError::Machine(e.to_string()))?.forget();
             }
             let sent = due.unwrap_or_else(|| watch.elapsed());
             client.ask(&requests[(self.from + number) % requests.len()]).await?;

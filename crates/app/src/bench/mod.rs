@@ -13,6 +13,7 @@ mod processors;
 mod rounds;
 mod seal;
 mod stalls;
+mod ticks;
 mod verify;
 
 use crate::flows::{FlowError, House};

@@ -2,9 +2,9 @@
 //!
 //! On a shared machine the load that a server can bear changes from one second to the next, and
 //! seven tenths of what it bore a minute ago may be more than it can bear now. So the pace of each
-//! round is of the rate measured just before it; and a round in which the processors themselves
-//! were slower in one half, by the neighbours' doing, was not at seven tenths of the load. Its
-//! answers are told, with all others, but the tail at that load is the tail of the rest.
+//! round is of the rate measured just before it. A round in which the processors themselves were
+//! slower in one half, by the neighbours' doing, was not at seven tenths of the load: its answers
+//! count with all others, and the tail of the rest is told as well.
 
 use super::load::{Load, p99};
 use super::processors::Processors;

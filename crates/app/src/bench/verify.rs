@@ -4,8 +4,8 @@
 //!
 //! Of rates the median of many short rounds counts. Now and then a shared machine takes a processor
 //! away for longer than an answer may wait, or half of its speed. So the tail has two rows, one of
-//! the rounds in which the processors kept their speed and one of all; and it is told how long the
-//! machine stood still while nothing was asked.
+//! all rounds and one of those in which the processors kept their speed; and it is told how long
+//! the machine stood still while nothing was asked.
 
 use super::load::{Client, Load};
 use super::process::Server;
@@ -92,17 +92,17 @@ pub async fn measure(options: &BenchOptions, say: Say<'_>) -> Result<Vec<Measure
             wanted: "≥ 0.5",
         },
         Measured {
+            path: "verify: p99 at 70 % load",
+            ours: whole.to_string(),
+            baseline: format!("{TAIL_MS} ms (bare handler at 70 % of its own: {bare_whole})"),
+            ratio: whole.milliseconds / TAIL_MS,
+            wanted: "≤ 1",
+        },
+        Measured {
             path: "verify: p99 at 70 % load, while the processors kept their speed",
             ours: tail.to_string(),
             baseline: format!("{TAIL_MS} ms (bare handler at 70 % of its own: {bare_tail})"),
             ratio: tail.milliseconds / TAIL_MS,
-            wanted: "≤ 1",
-        },
-        Measured {
-            path: "verify: p99 at 70 % load, whatever the processors did",
-            ours: whole.to_string(),
-            baseline: format!("{TAIL_MS} ms (bare handler at 70 % of its own: {bare_whole})"),
-            ratio: whole.milliseconds / TAIL_MS,
             wanted: "≤ 1",
         },
         Measured {
