@@ -1,6 +1,6 @@
 //! How fast the processors themselves are while something is measured on them.
 //!
-//! The processors of a virtual machine are halves of cores, and the other half may be a
+//! The processors of a virtual machine may be halves of cores, and the other half a
 //! neighbour's: while it works, all that runs here takes up to twice as long, and no counter of
 //! the system says so. A piece of work that touches no memory and is the same each time tells it,
 //! done again and again on every processor.

@@ -12,7 +12,7 @@ use super::{BenchError, median};
 
 /// A round counts where the processors took at most so many times as long for the same work as in
 /// the rounds in which they were quick: left alone they keep to 1.02, with a neighbour at work in a
-/// part of a round they reach 1.04 to 1.4.
+/// part of a round they reach 1.04 to 1.3.
 const SLOWER_MAX: f64 = 1.03;
 
 /// What one round gave.

@@ -60,7 +60,7 @@ pub async fn measure(options: &BenchOptions, say: Say<'_>) -> Result<Vec<Measure
         Some(small) => Some(Ours::start(small, SMALL_UNITS).await?),
         None => None,
     };
-    // What was learnt stands in a file that the system brings to the disk within half a minute.
+    // What was learnt stands in a file: it is brought to the disk now, not beside the answers.
     rustix::fs::sync();
     let (ours, bare, little) = load_in_turn(&many, few.as_ref(), connections).await?;
     for server in [Some(many), few].into_iter().flatten() {
