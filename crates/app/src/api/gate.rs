@@ -4,7 +4,7 @@
 use super::counts::{Counts, Limited};
 use super::error::Problem;
 use super::limits::{Limits, Standing};
-use super::{Patience, ServeOptions, headers};
+use super::{Patience, ServeOptions, headers, spread};
 use crate::clock::Stopwatch;
 use crate::flows::people::sessions::{self, Session};
 use crate::flows::{Caller, House, Scope, api_keys};
@@ -228,6 +228,7 @@ async fn pass<F>(
 where
     F: Future<Output = Result<Response, Infallible>>,
 {
+    spread::keep_apart();
     let watch = Stopwatch::start();
     let template = request.extensions().get::<MatchedPath>();
     let route = gate.counts.route(template.map(MatchedPath::as_str));

@@ -45,6 +45,7 @@ mod rows;
 mod search;
 mod server;
 mod session;
+mod spread;
 mod timeline;
 pub mod tls;
 mod units;
