@@ -1,10 +1,10 @@
 //! Threads that answer do not stay together on one processor while another is free of them.
 //!
-//! Linux places a thread when it wakes. One that always finds something to answer does not sleep,
-//! so where two of them come to share a processor they stay, though another has room, and all that
-//! comes waits for its turn. So a busy thread looks now and then who else answered where it is.
-//! Having met another it moves, and is bound to nothing thereafter: the system may place it as it
-//! likes (decision 16).
+//! Two that came to share a processor were seen to stay there, though another had room, and all
+//! that came waited for its turn: Linux places a thread when it wakes, and one that always finds
+//! something to answer does not sleep. So a busy thread looks now and then who else answered where
+//! it is. Having met another it moves, and is bound to nothing thereafter: the system may place it
+//! as it likes (decision 16).
 
 use std::cell::Cell;
 use std::sync::LazyLock;
