@@ -4,12 +4,12 @@
 //! that came waited for its turn: Linux places a thread when it wakes, and one that always finds
 //! something to answer does not sleep. So a busy thread looks now and then who else answered where
 //! it is. Having met another it moves, and is bound to nothing thereafter: the system may place it
-//! as it likes (decision 16).
+//! as it likes (decision 16). All times are in microseconds.
 
+use crate::clock::Stopwatch;
 use std::cell::Cell;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::time::Instant;
 
 /// A thread looks before each so many requests.
 const LOOK_EACH: u8 = 8;
@@ -30,7 +30,7 @@ const RESTS_TO_LAST: u64 = 4;
 const PROCESSORS: usize = 1_024;
 
 static MARKS: Marks = Marks::new();
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+static SINCE_START: LazyLock<Stopwatch> = LazyLock::new(Stopwatch::start);
 static NEXT: AtomicU8 = AtomicU8::new(0);
 
 thread_local! {
@@ -43,7 +43,7 @@ pub(super) fn keep_apart() {
     let mut walker = SELF.get();
     if walker.is_to_look() {
         // Microseconds: 56 bits of them are two thousand years.
-        let now = START.elapsed().as_micros() as u64;
+        let now = SINCE_START.elapsed().as_micros() as u64;
         if let Some(here) = system::here()
             && walker.is_in_company(&MARKS, here, now)
             && system::move_this_thread(|allowed| MARKS.take_free(allowed, walker.name, now))
@@ -54,7 +54,7 @@ pub(super) fn keep_apart() {
     SELF.set(walker);
 }
 
-/// Which thread was last seen on each processor, and when: microseconds, and 8 bits of its name.
+/// Which thread was last seen on each processor: when, and in the last 8 bits its name.
 /// 0 where none was.
 struct Marks([AtomicU64; PROCESSORS]);
 
@@ -85,7 +85,7 @@ impl Marks {
     }
 }
 
-/// What a thread knows of itself; times in microseconds.
+/// What a thread knows of itself.
 #[derive(Clone, Copy, Debug)]
 struct Walker {
     /// Of 256 threads two have one name, and do not notice each other.
@@ -145,7 +145,8 @@ mod system {
             sched_setaffinity(None, &allowed)?;
             Ok(true)
         });
-        // Where the system does not let us, it goes on as it was.
+        // A system that lets us do neither leaves it as it was; that one lets us do the first and
+        // not the second is not known.
         moved.unwrap_or_else(|error| {
             tracing::debug!(%error, "a thread was not moved to another processor");
             false
