@@ -1,5 +1,7 @@
 //! What the system says of this process. Linux tells it in `/proc`; elsewhere nothing is told.
 
+pub mod processors;
+
 /// A process seen from the system.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Process {

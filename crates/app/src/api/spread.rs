@@ -7,6 +7,7 @@
 //! as it likes (decision 16). All times are in microseconds.
 
 use crate::clock::Stopwatch;
+use crate::machine::processors;
 use std::cell::Cell;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -44,9 +45,9 @@ pub(super) fn keep_apart() {
     if walker.is_to_look() {
         // Microseconds: 56 bits of them are two thousand years.
         let now = SINCE_START.elapsed().as_micros() as u64;
-        if let Some(here) = system::here()
+        if let Some(here) = processors::here()
             && walker.is_in_company(&MARKS, here, now)
-            && system::move_this_thread(|allowed| MARKS.take_free(allowed, walker.name, now))
+            && move_this_thread(|allowed| MARKS.take_free(allowed, walker.name, now))
         {
             walker.moves(now);
         }
@@ -124,46 +125,14 @@ impl Walker {
     }
 }
 
-#[cfg(target_os = "linux")]
-mod system {
-    use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
-
-    /// The processor this thread is on.
-    pub fn here() -> Option<usize> {
-        Some(sched_getcpu())
+/// Moves this thread to one of the processors it may use, if one is chosen. Whether it was moved.
+fn move_this_thread(choose: impl FnOnce(&[usize]) -> Option<usize>) -> bool {
+    let Some(chosen) = choose(&processors::allowed()) else { return false };
+    let moved = processors::visit(chosen);
+    if let Err(error) = &moved {
+        tracing::debug!(%error, "a thread was not moved to another processor");
     }
-
-    /// Moves this thread to one of the processors it may use, if one is chosen. It may use all of
-    /// them thereafter as before. Whether it was moved.
-    pub fn move_this_thread(choose: impl FnOnce(&[usize]) -> Option<usize>) -> bool {
-        let moved = sched_getaffinity(None).and_then(|allowed| {
-            let numbers = (0..CpuSet::MAX_CPU).filter(|number| allowed.is_set(*number));
-            let Some(chosen) = choose(&numbers.collect::<Vec<_>>()) else { return Ok(false) };
-            let mut there = CpuSet::new();
-            there.set(chosen);
-            sched_setaffinity(None, &there)?;
-            sched_setaffinity(None, &allowed)?;
-            Ok(true)
-        });
-        // A system that lets us do neither leaves it as it was; that one lets us do the first and
-        // not the second is not known.
-        moved.unwrap_or_else(|error| {
-            tracing::debug!(%error, "a thread was not moved to another processor");
-            false
-        })
-    }
-}
-
-/// Elsewhere a thread can neither tell where it is nor move.
-#[cfg(not(target_os = "linux"))]
-mod system {
-    pub fn here() -> Option<usize> {
-        None
-    }
-
-    pub fn move_this_thread(_: impl FnOnce(&[usize]) -> Option<usize>) -> bool {
-        false
-    }
+    moved.is_ok()
 }
 
 #[cfg(test)]
@@ -279,43 +248,5 @@ mod tests {
         let mut walker = Walker::new(0);
         let looks = (1..=100).filter(|_| walker.is_to_look()).count();
         assert_eq!(looks, 100 / usize::from(LOOK_EACH));
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_thread_that_moved_may_use_all_the_processors_it_might_use_before() {
-        use rustix::thread::{CpuSet, sched_getaffinity};
-        let allowed = || sched_getaffinity(None).expect("allowed processors");
-        let before = allowed();
-        let mut offered = Vec::new();
-        system::move_this_thread(|numbers| {
-            offered.extend_from_slice(numbers);
-            None
-        });
-        let expected: Vec<_> = (0..CpuSet::MAX_CPU).filter(|n| before.is_set(*n)).collect();
-        assert_eq!(offered, expected);
-        for number in offered {
-            system::move_this_thread(|_| Some(number));
-            assert_eq!(allowed(), before, "after a visit to {number}");
-        }
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_thread_is_on_the_processor_it_moves_to() {
-        // The system may move it on at once: what counts is that it arrives.
-        for number in [0, 1] {
-            let mut arrived = false;
-            for _ in 0..1_000 {
-                system::move_this_thread(|numbers| numbers.contains(&number).then_some(number));
-                arrived |= system::here() == Some(number);
-            }
-            let mut allowed = false;
-            system::move_this_thread(|numbers| {
-                allowed = numbers.contains(&number);
-                None
-            });
-            assert_eq!(arrived, allowed, "processor {number}");
-        }
     }
 }

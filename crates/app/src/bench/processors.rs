@@ -7,6 +7,7 @@
 
 use super::BenchError;
 use crate::clock::Stopwatch;
+use crate::machine::processors;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -44,11 +45,15 @@ impl Processors {
     pub fn watch() -> Result<Self, BenchError> {
         let mut watching =
             Self { seen: Vec::new(), stop: Arc::new(AtomicBool::new(false)), looking: Vec::new() };
-        for processor in affinity::allowed() {
+        for processor in processors::allowed() {
             let (seen, stop) = (Arc::new(Seen::default()), Arc::clone(&watching.stop));
             watching.seen.push(Arc::clone(&seen));
             let look = move || {
-                affinity::keep_to(processor);
+                // Where threads cannot be bound, or one was taken away meanwhile, it looks where it
+                // happens to be.
+                if let Err(error) = processors::keep_to(processor) {
+                    tracing::debug!(%error, processor, "not bound");
+                }
                 while !stop.load(Ordering::Relaxed) {
                     seen.look();
                     std::thread::sleep(PAUSE);
@@ -119,38 +124,6 @@ fn piece(from: u64) -> u64 {
         f = (f ^ turn).rotate_left(17).wrapping_add(6);
     }
     a ^ b ^ c ^ d ^ e ^ f
-}
-
-#[cfg(target_os = "linux")]
-mod affinity {
-    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-
-    /// The processors this thread may use.
-    pub fn allowed() -> Vec<usize> {
-        let allowed = sched_getaffinity(None).unwrap_or_default();
-        (0..CpuSet::MAX_CPU).filter(|number| allowed.is_set(*number)).collect()
-    }
-
-    /// Lets this thread use one of them alone.
-    pub fn keep_to(processor: usize) {
-        let mut set = CpuSet::new();
-        set.set(processor);
-        // One that was taken away meanwhile is not looked at; another is twice.
-        if let Err(error) = sched_setaffinity(None, &set) {
-            tracing::debug!(%error, processor, "not bound");
-        }
-    }
-}
-
-/// Elsewhere a thread cannot be bound: as many as there are processors look where they happen to
-/// be.
-#[cfg(not(target_os = "linux"))]
-mod affinity {
-    pub fn allowed() -> Vec<usize> {
-        (0..std::thread::available_parallelism().map_or(1, usize::from)).collect()
-    }
-
-    pub fn keep_to(_: usize) {}
 }
 
 #[cfg(test)]

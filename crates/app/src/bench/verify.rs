@@ -53,7 +53,6 @@ pub async fn measure(options: &BenchOptions, say: Say<'_>) -> Result<Vec<Measure
         None
     };
     let connections = options.connections;
-    say(&stalls::observe()?.to_string());
     say("verify: learning, warming and measuring");
     let many = Ours::start(&large, options.unit_count).await?;
     let few = match &small {
@@ -62,6 +61,7 @@ pub async fn measure(options: &BenchOptions, say: Say<'_>) -> Result<Vec<Measure
     };
     // What was learnt stands in a file: it is brought to the disk now, not beside the answers.
     rustix::fs::sync();
+    say(&stalls::observe()?.to_string());
     let (ours, bare, little) = load_in_turn(&many, few.as_ref(), connections).await?;
     for server in [Some(many), few].into_iter().flatten() {
         server.stop().await;
