@@ -161,16 +161,30 @@ pub fn forwarded(data: &[u8]) {
     let client = client_of(&proxies, proxy, &headers);
     let mut right = proxy;
     let texts: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
-    let lines = texts.iter().rev().filter_map(|value| value.to_str().ok());
-    for hop in lines.flat_map(|line| line.rsplit(',')).take(HOPS_MAX) {
+    let lines = texts.iter().rev().map(|value| value.as_bytes());
+    for hop in lines.flat_map(|line| line.rsplit(|byte| *byte == b',')).take(HOPS_MAX) {
         if client == right {
             return;
         }
         assert!(trusted(right), "{right} is no proxy, yet what it says is believed: {client}");
-        let Ok(said) = hop.trim().parse::<IpAddr>() else { break };
+        let Some(said) = named(hop) else { break };
         right = said.to_canonical();
     }
     assert_eq!(client, right, "an address that nobody trusted named");
+}
+
+/// The address that an entry names: bare, in brackets, with a port, any of them in quotes.
+fn named(entry: &[u8]) -> Option<IpAddr> {
+    let between = |text: &'static str, entry: &str| {
+        let (open, close) = text.split_at(1);
+        entry.strip_prefix(open)?.strip_suffix(close).map(str::to_owned)
+    };
+    let entry = std::str::from_utf8(entry).ok()?.trim();
+    let entry = between("\"\"", entry).unwrap_or(entry.to_owned());
+    match entry.parse::<std::net::SocketAddr>() {
+        Ok(with_port) => Some(with_port.ip()),
+        Err(_) => between("[]", &entry).unwrap_or(entry).parse().ok(),
+    }
 }
 
 /// The bundle that all others are measured against, as `dossier prove` wrote it.

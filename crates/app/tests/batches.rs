@@ -21,6 +21,8 @@ on_both! {
     a_void_batch_is_not_delivered,
     nothing_is_drawn_from_what_left_the_house,
     who_only_reads_codes_changes_no_batch,
+    the_last_delivery_says_who_reads_the_codes,
+    a_code_is_drawn_only_where_it_may_be_printed,
 }
 
 async fn mint(world: &World, purpose: Purpose, count: i64) -> Batch {
@@ -216,4 +218,84 @@ async fn who_only_reads_codes_changes_no_batch(world: &World) {
     let reads = told.0.iter().filter(|record| record.verb == "read").count();
     assert_eq!(reads, 3, "{:?}", told.0);
     world.agrees().await;
+}
+
+/// What the audit trail tells of a batch's deliveries, the newest first: the receiver's code before
+/// and after, where that changed.
+async fn deliveries(world: &World, batch: &Batch) -> Vec<Option<(String, String)>> {
+    let caller = world.caller().await;
+    let wanted = dossier::flows::audit::Wanted {
+        object: Some(batch.id.to_string()),
+        most: 100,
+        ..Default::default()
+    };
+    let told = dossier::flows::audit::list(&world.house, &caller, &wanted).await.expect("told");
+    let changed = |fields: &[store::event::FieldRow]| {
+        let field = fields.iter().find(|field| field.field == "delivered_to")?;
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        Some((text(&field.before), text(&field.after)))
+    };
+    let delivered = told.0.iter().filter(|record| record.verb == "delivered");
+    delivered.map(|record| changed(&record.fields)).collect()
+}
+
+async fn the_last_delivery_says_who_reads_the_codes(world: &World) {
+    let batch = mint(world, Purpose::Printed, 3).await;
+    let (brand, plant) =
+        (world.desk("BRAND", "mint").await, world.desk(FACTORY, "codes:read").await);
+    let path = format!("/api/v1/batches/{}", batch.id);
+    let deliver = async |to: &str| {
+        let body = serde_json::json!({"to": to});
+        let (status, reply) = brand.post(&format!("{path}/deliver"), &body).await;
+        assert_eq!(status, 200, "{reply}");
+        reply["delivered_to"].as_str().unwrap_or_default().to_owned()
+    };
+    let events = async || {
+        let events = world.house.store.events_fetch(batch.first).await.expect("it reads");
+        events.iter().filter(|event| event.body.kind() == "batch_delivered").count()
+    };
+    assert_eq!(deliver(FACTORY).await, FACTORY);
+    assert_eq!(deliver(FACTORY).await, FACTORY);
+    assert_eq!(events().await, 1, "the same delivery again is unchanged");
+    assert_eq!(plant.text(&format!("{path}/codes")).await.lines().count(), 4);
+    // Somebody in words has them now: the plant finds no such batch.
+    assert_eq!(deliver("some printer").await, "");
+    assert_eq!(plant.get(&format!("{path}/codes")).await.0, 404);
+    let reference = world.house.reference_now().await.expect("it reads");
+    let kept = reference.batch(batch.id).cloned().expect("it is there");
+    assert_eq!((kept.delivered_to, kept.state), (None, BatchState::Delivered));
+    assert_eq!(deliver("some printer").await, "");
+    assert_eq!(deliver("another printer").await, "");
+    assert_eq!(events().await, 3);
+    let from = |before: &str, after: &str| Some((before.to_owned(), after.to_owned()));
+    let told = deliveries(world, &batch).await;
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert_eq!(told[0], None, "words stand in no row");
+    assert_eq!(told[1], from(FACTORY, ""));
+    assert_eq!(told[2], from("", FACTORY));
+    world.agrees().await;
+}
+
+async fn a_code_is_drawn_only_where_it_may_be_printed(world: &World) {
+    let (batch, other) =
+        (mint(world, Purpose::Printed, 5).await, mint(world, Purpose::Printed, 5).await);
+    let brand = world.desk("BRAND", "mint").await;
+    let ask = async |of: &Batch, place: i64, ending: &str| {
+        let code = code(world, of, place);
+        brand.get(&format!("/api/v1/batches/{}/codes/{code}{ending}", batch.id)).await
+    };
+    void(world, &batch, Some((1, 2))).await.expect("it is voided");
+    let (status, problem) = ask(&batch, 1, ".svg").await;
+    assert_eq!(status, 409, "{problem}");
+    assert_eq!(problem["code"], "code_void", "{problem}");
+    let (status, problem) = ask(&other, 1, ".svg").await;
+    assert_eq!(status, 404, "{problem}");
+    assert_eq!(problem["code"], "unknown_subject", "{problem}");
+    assert!(!problem.to_string().contains("commission or pack"), "{problem}");
+    let (status, problem) = ask(&batch, 0, ".png").await;
+    assert_eq!(status, 404, "{problem}");
+    assert_eq!(problem["code"], "no_such_route", "{problem}");
+    let reversed = void(world, &batch, Some((4, 3))).await;
+    let Err(FlowError::Refused(refused)) = reversed else { panic!("it was voided") };
+    assert_eq!(refused.reason, "the first number must not be above the last");
 }

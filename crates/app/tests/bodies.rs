@@ -2,9 +2,13 @@
 
 mod support;
 
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use dossier::api::{ServeOptions, router};
 use serde_json::{Value, json};
-use support::{GTIN, house};
+use std::sync::Arc;
+use support::{GTIN, House, house};
+use tower::ServiceExt;
 
 #[tokio::test]
 async fn members_that_are_none_of_ours_are_named() {
@@ -82,4 +86,188 @@ async fn types_are_kept_in_bodies_and_rows() {
         assert_eq!(first["outcome"], "refused", "{}", answer.text);
         assert_eq!(first["problems"][0]["field"], name, "{}", answer.text);
     }
+}
+
+#[tokio::test]
+async fn an_object_is_not_written_as_a_list_of_its_values() {
+    let world = house().await;
+    let all = world.client("all").await;
+    let change = json!(["recall", ["SN0001"], "by place", null, null, null, null, null]);
+    let start = json!([{"scheme": "sn", "value": "SN0001"}, "2026-06-01T09:00:00+08:00", null, {}]);
+    let inner = json!({"identifier": ["sn", "SN0001"],
+        "happened_at": "2026-06-01T09:00:00+08:00"});
+    let place = json!({"identifier": {"scheme": "sn", "value": "SN0001"},
+        "happened_at": "2026-06-01T09:00:00+08:00", "signals": {"gps": [31.2, 121.5, 5.0, true]}});
+    for (path, body, field) in [
+        ("units/changes", change, "body"),
+        ("activations", start, "body"),
+        ("activations", inner, "identifier"),
+        ("activations", place, "signals.gps"),
+        ("verify", json!({"items": [["SN0001", null, null]]}), "items[0]"),
+        ("receipts", json!(["T1", ["SN0001"]]), "body"),
+        ("units/commission", json!({"rows": [["NEW1"]]}), "rows[0]"),
+    ] {
+        let refused = all.post(&format!("/api/v1/{path}"), &body).await;
+        refused.refused(StatusCode::BAD_REQUEST, "invalid_field");
+        assert_eq!(refused.json["field"], field, "{}", refused.text);
+        assert_eq!(refused.json["detail"], "must be an object", "{}", refused.text);
+    }
+    let unit = all.get("/api/v1/units/SN0001").await;
+    assert!(!unit.text.contains("by place"), "{}", unit.text);
+}
+
+#[tokio::test]
+async fn what_a_value_must_be_is_said_in_words() {
+    let world = house().await;
+    let all = world.client("all").await;
+    for (path, body, detail) in [
+        ("batches", json!({"gtin": GTIN, "count": "3"}), "must be a whole number"),
+        ("batches", json!({"gtin": GTIN, "count": 1.5}), "must be a whole number"),
+        ("batches", json!({"gtin": 5, "count": 3}), "must be a text"),
+        ("batches", json!({"gtin": GTIN, "count": 3, "scratch": 1}), "must be true or false"),
+        ("receipts", json!({"party_code": "T1", "subjects": "SN0001"}), "must be a list"),
+    ] {
+        let refused = all.post(&format!("/api/v1/{path}"), &body).await;
+        refused.refused(StatusCode::BAD_REQUEST, "invalid_field");
+        assert_eq!(refused.json["detail"], detail, "{}", refused.text);
+    }
+}
+
+#[tokio::test]
+async fn parts_of_an_address_are_named_and_said_in_words() {
+    let world = house().await;
+    let all = world.client("all").await;
+    world.codes(3).await;
+    for (path, field) in [
+        ("parties?limit=-1", "limit"),
+        ("parties?limit=abc", "limit"),
+        ("parties?limit=", "limit"),
+        ("parties?limit=1&limit=2", "limit"),
+        ("parties?colour=red", "colour"),
+        ("parties?cursor=a-1", "cursor"),
+        ("territories?cursor=a-5", "cursor"),
+        ("batches/abc/codes", "id"),
+        ("batches/abc/codes/CODE.svg", "id"),
+        ("batches/1/codes?offset=-1", "offset"),
+        ("batches/1/codes?count=-1", "count"),
+        ("batches/1/codes?count=0", "count"),
+        ("batches/1/codes?scratch=maybe", "scratch"),
+    ] {
+        let refused = all.get(&format!("/api/v1/{path}")).await;
+        refused.refused(StatusCode::BAD_REQUEST, "invalid_field");
+        assert_eq!(refused.json["field"], field, "{path}: {}", refused.text);
+        let detail = refused.json["detail"].as_str().unwrap_or_default();
+        for ours in ["digit found", "i64", "Cannot parse", "provided string"] {
+            assert!(!detail.contains(ours), "{path}: {detail}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_line_that_cannot_be_read_has_one_problem() {
+    let world = house().await;
+    let all = world.client("all").await;
+    let lines = "[\"F\",\"factory\"]\n{\"code\"\n";
+    let answer = all.send("POST", "/api/v1/import/parties", "application/x-ndjson", lines).await;
+    answer.expect(StatusCode::OK);
+    for (line, detail) in answer.text.lines().zip(["must be an object", "not a JSON object"]) {
+        let line: Value = serde_json::from_str(line).expect("JSON");
+        let problems = line["problems"].as_array().expect("a list");
+        assert_eq!(problems.len(), 1, "{line}");
+        assert_eq!(problems[0]["field"], "line", "{line}");
+        let told = problems[0]["detail"].as_str().unwrap_or_default();
+        assert!(told.starts_with(detail), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_ends_inside_quotation_marks_is_not_whole() {
+    let world = house().await;
+    let all = world.client("all").await;
+    let row =
+        |sn: &str, remark: &str| format!("{sn},{GTIN},2026-05-01T08:00:00+08:00,FAC,{remark}\n");
+    let head = "sn,gtin,produced_at,site_code,remark\n";
+    let path = "/api/v1/import/production";
+    let cut = format!("{head}{}{}", row("NEW1", "\"oops"), row("NEW2", "fine"));
+    let answer = all.send("POST", path, "text/csv", &cut).await;
+    let last = answer.text.lines().last().unwrap_or_default();
+    let summary: Value = serde_json::from_str(last).expect("JSON");
+    let summary = &summary["summary"];
+    assert_eq!((&summary["complete"], &summary["taken"]), (&json!(false), &json!(0)), "{last}");
+    let told = summary["problem"]["detail"].as_str().unwrap_or_default();
+    assert!(told.contains("record 2, column remark"), "{told}");
+    all.get("/api/v1/units/NEW1").await.expect(StatusCode::NOT_FOUND);
+    let inside = format!("{head}{}{}", row("NEW1", "5\" wide"), row("NEW2", "\"a\n\"\"b\"\"\""));
+    let answer = all.send("POST", path, "text/csv", &inside).await;
+    assert!(answer.text.contains("\"taken\":2"), "{}", answer.text);
+}
+
+/// Sends a body under these headers: the status and the answer.
+async fn sent(
+    world: &House,
+    key: Option<&str>,
+    (path, headers): (&str, &[(&str, &str)]),
+    body: &str,
+) -> (u16, String) {
+    let extra = Some(dossier::pages::routes());
+    let options = ServeOptions { limits: false, extra, ..ServeOptions::default() };
+    let mut request = Request::post(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    if let Some(key) = key {
+        request = request.header("authorization", format!("Bearer {key}"));
+    }
+    let request = request.body(Body::from(body.to_owned())).expect("a request");
+    let app = router(Arc::clone(&world.house), options);
+    let response = app.oneshot(request).await.expect("an answer");
+    let status = response.status().as_u16();
+    let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.expect("a body");
+    (status, String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[tokio::test]
+async fn bodies_are_what_they_are_said_to_be() {
+    let world = house().await;
+    let brand = dossier::flows::import::operator(&world.house, None).await.expect("a brand").brand;
+    let all = [dossier::flows::Scope::All];
+    let key = dossier::flows::keys::new_key(&world.house, brand, "BRAND", &all, "test").await;
+    let key = key.expect("a key");
+    let path = "/api/v1/import/products";
+    let rows = format!("gtin,name_zh,category\n{GTIN},手机,phone\n");
+    let xlsx = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+    for (headers, status) in [
+        (&[][..], 200),
+        (&[("content-type", "text/csv; charset=utf-8")][..], 200),
+        (&[("content-type", "text/csv"), ("content-encoding", "identity")][..], 200),
+        (&[("content-type", "text/csv"), ("content-encoding", "gzip")][..], 415),
+        (&[("content-type", "image/png")][..], 415),
+        (&[("content-type", xlsx)][..], 400),
+    ] {
+        let (found, text) = sent(&world, Some(&key), (path, headers), &rows).await;
+        assert_eq!(found, status, "{headers:?}: {text}");
+        assert_eq!(text.contains("this is no XLSX file"), status == 400, "{text}");
+    }
+    let json = [("content-type", "application/json"), ("content-encoding", "gzip")];
+    let order = json!({"gtin": GTIN, "count": 3}).to_string();
+    let (status, text) = sent(&world, Some(&key), ("/api/v1/batches", &json), &order).await;
+    assert_eq!(status, 415, "{text}");
+}
+
+#[tokio::test]
+async fn a_form_that_another_site_sends_is_refused_in_the_words_for_it() {
+    let world = house().await;
+    let code = world.codes(1).await.remove(0);
+    let media = ("content-type", "application/x-www-form-urlencoded");
+    let there = [media, ("accept-language", "en"), ("sec-fetch-site", "cross-site")];
+    for form in ["proof", "report", "register", "my-data"] {
+        let path = format!("/d/{code}/{form}");
+        let (status, page) = sent(&world, None, (&path, &there), "text=copy").await;
+        assert_eq!(status, 403, "{form}: {page}");
+        assert!(page.contains("The page of another site asked for this"), "{form}: {page}");
+    }
+    // Its own page sends it in vain only where it cannot be read.
+    let here = [("content-type", "text/plain"), ("sec-fetch-site", "same-origin")];
+    let path = format!("/d/{code}/report");
+    assert_eq!(sent(&world, None, (&path, &here), "text=copy").await.0, 400);
 }

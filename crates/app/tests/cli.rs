@@ -511,6 +511,20 @@ fn every_folder_that_we_make_is_closed_to_others() {
 }
 
 #[test]
+fn nothing_is_not_found_in_order_and_not_backed_up() {
+    let desk = Desk::new();
+    let copy = desk.path().join("copy");
+    let copy = copy.to_str().expect("a name");
+    for args in [vec!["rebuild", "--check"], vec!["doctor"], vec!["backup", copy]] {
+        let refused = desk.run(&args);
+        assert_eq!((code(&refused), out(&refused)), (1, String::new()), "{args:?}");
+        assert!(err(&refused).contains("there are no records in"), "{}", err(&refused));
+    }
+    let left: Vec<_> = std::fs::read_dir(desk.path()).expect("our folder").collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
 fn a_fresh_store_is_well_although_its_geodata_ages() {
     let desk = Desk::with_brand();
     let seen = desk.run(&["doctor"]);

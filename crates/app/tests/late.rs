@@ -21,6 +21,7 @@ on_both! {
     a_late_shipment_shows_what_could_not_be_known,
     a_voided_shipment_moved_nothing,
     no_guarantee_counts_from_a_voided_shipment,
+    from_the_factory_to_the_brand_is_a_shipment,
     without_signals_only_custody_is_decided,
     one_job_writes_once_in_two_processes,
     a_late_production_record_is_a_late_fact,
@@ -245,6 +246,24 @@ async fn no_guarantee_counts_from_a_voided_shipment(world: &World) {
     let Err(dossier::flows::FlowError::Refused(why)) = late else { panic!("{late:?}") };
     assert_eq!(why.refusal.code(), "not_in_transit");
     settle(&world.house).await;
+    world.agrees().await;
+}
+
+async fn from_the_factory_to_the_brand_is_a_shipment(world: &World) {
+    world.make(&sns(6..7)).await;
+    let sn = "CY000006";
+    ships(world, &format!("S5,FAC-SZ,BRAND,2026-05-25T08:00:00+08:00,{sn}")).await;
+    let desk = world.desk("BRAND", "verify").await;
+    let (_, reply) = desk.get(&format!("/api/v1/verify/{sn}")).await;
+    assert_eq!(reply["warranty"]["basis"], "ex_factory_plus_90", "{reply}");
+    // 90 days after it left the factory, not after it was made on the 20th.
+    assert_eq!(reply["warranty"]["starts_on"], "2026-08-23", "{reply}");
+    start(world, &in_hubei(sn, "a", "2026-06-01")).await;
+    assert_eq!(standing(world, sn).await, Vec::<String>::new());
+    voids(world, "S5", "2026-05-26").await;
+    assert_eq!(settle(&world.house).await, 1);
+    assert_eq!(standing(world, sn).await, ["never_shipped suspect"]);
+    assert_eq!(alerted(world).await, ["never_shipped life 0"]);
     world.agrees().await;
 }
 

@@ -48,6 +48,32 @@ async fn an_identifier_that_moved_is_shown_and_proves_where_it_is_now() {
 }
 
 #[tokio::test]
+async fn a_serial_number_is_never_anothers_and_a_unit_bears_one() {
+    let world = house().await;
+    let all = world.client("all").await;
+    let moves = async |unit: &str, sn: &str, onto: bool| {
+        let body = json!({"scheme": "sn", "value": sn, "onto": onto, "reason": "relabelled"});
+        all.post(&format!("/api/v1/units/{unit}/identifiers"), &body).await
+    };
+    let code = dossier(&world, "SN0001").await["code"].as_str().expect("a code").to_owned();
+    moves("SN0001", "SECOND", true).await.refused(StatusCode::CONFLICT, "identifiers_full");
+    moves("SN0002", "SN0001", true).await.refused(StatusCode::CONFLICT, "sn_taken");
+    moves(&code, "SN0001", false).await.expect(StatusCode::OK);
+    for other in ["SN0002", "SN0003"] {
+        let theirs = dossier(&world, other).await["code"].as_str().expect("a code").to_owned();
+        moves(&theirs, other, false).await.expect(StatusCode::OK);
+        moves(&theirs, "SN0001", true).await.refused(StatusCode::CONFLICT, "sn_taken");
+        moves(&theirs, other, true).await.expect(StatusCode::OK);
+    }
+    // Taken off by mistake, it goes back; or another takes its place.
+    moves(&code, "SN0001", true).await.expect(StatusCode::OK);
+    assert_eq!(dossier(&world, &code).await["sn"], "SN0001");
+    moves(&code, "SN0001", false).await.expect(StatusCode::OK);
+    moves(&code, "FRESH1", true).await.expect(StatusCode::OK);
+    assert_eq!(dossier(&world, "FRESH1").await["code"], json!(code));
+}
+
+#[tokio::test]
 async fn a_new_label_proves_by_its_own_scratch_code_and_is_listed() {
     let world = house().await;
     let all = world.client("all").await;

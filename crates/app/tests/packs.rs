@@ -1,12 +1,22 @@
 //! Reading a pack: what is in it, what it was in, through whose hands and on which papers it went.
+//! How deep packs nest, and what is taken out of them.
 
 mod common;
 
-use common::{World, sns, sscc};
+use common::{Desk, World, sns, sscc};
+use domain::custody::CustodyFacts;
 use dossier::files::Kind;
+use dossier::flows::find::unit_number;
 use serde_json::{Value, json};
 
-on_both! { a_pack_is_read_by_who_had_it, contents_come_in_pages, what_went_in_later_is_not_shown }
+on_both! {
+    a_pack_is_read_by_who_had_it,
+    contents_come_in_pages,
+    what_went_in_later_is_not_shown,
+    eight_packs_stand_around_a_unit_and_no_ninth,
+    no_circle_of_ten_packs_closes,
+    a_child_named_twice_is_taken_out_once,
+}
 
 /// Carton 1 (three units) and carton 2 (one unit) on pallet 9.
 async fn packed(world: &World) {
@@ -142,7 +152,7 @@ async fn contents_come_in_pages(world: &World) {
 async fn codes(world: &World, sns: &[&str]) -> Vec<String> {
     let mut codes = Vec::new();
     for sn in sns {
-        let number = dossier::flows::find::unit_number(world.unit(sn).await);
+        let number = unit_number(world.unit(sn).await);
         codes.push(world.house.ring().encode(number).as_str().to_owned());
     }
     codes
@@ -177,4 +187,117 @@ async fn what_went_in_later_is_not_shown(world: &World) {
         assert_eq!(told(&own["contents"]["items"], "id"), units, "{page}");
         assert_eq!(own["contents"]["next_cursor"], Value::Null, "nothing it may see follows");
     }
+}
+
+/// A row: which pack, what goes into it, at which time of the day.
+type Row = (u64, String, &'static str);
+
+/// Packs, one row at a time or all rows in one command; what became of each.
+async fn pack(desk: &Desk, rows: &[Row], at_once: bool) -> Vec<String> {
+    let mut told = Vec::new();
+    for portion in rows.chunks(if at_once { rows.len() } else { 1 }) {
+        let row = |(pack, child, time): &Row| {
+            let packed_at = format!("2026-05-21T{time}:00+08:00");
+            json!({"sscc": sscc(*pack), "child": child, "packed_at": packed_at})
+        };
+        let rows: Vec<_> = portion.iter().map(row).collect();
+        let (_, reply) = desk.post("/api/v1/packs", &json!({"rows": rows})).await;
+        for result in reply["results"].as_array().expect("one for each row") {
+            let word = result["problems"][0]["code"].as_str().or(result["outcome"].as_str());
+            told.push(word.expect("an outcome").to_owned());
+        }
+    }
+    told
+}
+
+/// Ten packs from a number on, each opened by a unit of the same number.
+async fn opened(world: &World, first: u64) -> Vec<Row> {
+    let number = u32::try_from(first).expect("small");
+    let units = sns(number..number + 10);
+    world.make(&units).await;
+    (first..).zip(units).map(|(pack, unit)| (pack, unit, "09:00")).collect()
+}
+
+/// Ten packs, of which eight come to stand in one another: from the inside out, from the outside
+/// in, and as two towers of four, of which it is told late that they were one.
+async fn eight_packs_stand_around_a_unit_and_no_ninth(world: &World) {
+    let outward: Vec<(u64, u64, &'static str)> =
+        (1..8).map(|inner| (inner + 1, inner, "10:00")).collect();
+    let inward: Vec<_> = outward.iter().copied().rev().collect();
+    let late = [(5, 4, "09:30")];
+    let joined = [&outward[..3], &outward[4..], &late[..]].concat();
+    let desk = world.desk("BRAND", "all").await;
+    let mut first = 0;
+    for way in [outward, inward, joined] {
+        for at_once in [false, true] {
+            let mut rows = opened(world, first).await;
+            // The ninth, outside and inside, after all of them and told late.
+            let ninth = [(9, 8, "11:00"), (9, 8, "09:30"), (1, 0, "11:00"), (1, 0, "09:30")];
+            let packs = way.iter().copied().chain(ninth);
+            let named = |(outer, inner, time): (u64, u64, &'static str)| {
+                (first + outer, sscc(first + inner), time)
+            };
+            rows.extend(packs.map(named));
+            let told = pack(&desk, &rows, at_once).await;
+            let expected = [vec!["taken"; 10 + 7], vec!["pack_too_deep"; 4]].concat();
+            assert_eq!(told, expected, "{way:?}, at once: {at_once}");
+
+            let paper = format!("P{first}");
+            shipped(world, ("FAC-SZ", "T1-53"), &paper, 22, &sscc(first + 8)).await;
+            let sn = format!("CY{:06}", first + 1);
+            let unit = world.unit(&sn).await;
+            let mut facts = CustodyFacts::default();
+            world.house.store.custody_fetch(&[unit], &mut facts).await.expect("it reads");
+            let chain = facts.chain(unit_number(unit));
+            let papers: Vec<_> = chain.iter().filter_map(|h| h.shipment_no.as_deref()).collect();
+            assert_eq!(papers, [paper.as_str()], "the innermost unit went with the outermost");
+            let alone = json!({"shipment_no": format!("A{first}"), "from_code": "FAC-SZ",
+                "to_code": "T1-42", "happened_at": "2026-05-23T08:00:00+08:00", "subject": sn});
+            let (_, reply) = desk.post("/api/v1/shipments", &json!({"rows": [alone]})).await;
+            assert_eq!(reply["results"][0]["problems"][0]["code"], "already_shipped", "{reply}");
+            first += 10;
+        }
+    }
+    world.agrees().await;
+}
+
+async fn no_circle_of_ten_packs_closes(world: &World) {
+    let desk = world.desk("BRAND", "all").await;
+    for (first, at_once) in [(0, false), (10, true)] {
+        let mut rows = opened(world, first).await;
+        rows.extend((0..9).map(|n| (first + n + 1, sscc(first + n), "10:00")));
+        rows.push((first, sscc(first + 9), "11:00"));
+        rows.push((first, sscc(first + 7), "11:00"));
+        let told = pack(&desk, &rows, at_once).await;
+        let expected = [vec!["taken"; 10 + 7], vec!["pack_too_deep", "taken", "pack_too_deep"]];
+        let expected = [expected.concat(), vec!["pack_cycle"]].concat();
+        assert_eq!(told, expected, "at once: {at_once}");
+    }
+    world.agrees().await;
+}
+
+async fn a_child_named_twice_is_taken_out_once(world: &World) {
+    packed(world).await;
+    let brand = world.desk("BRAND", "all").await;
+    let code = codes(world, &["CY000002"]).await.remove(0);
+    let out = |pack: &str, children: &[&str]| {
+        let at = "2026-05-21T10:00:00+08:00";
+        json!({"sscc": pack, "children": children, "happened_at": at})
+    };
+    let path_out = "/api/v1/packs/unpack";
+    for twice in [["CY000001", "CY000001"], [code.as_str(), "CY000002"], ["CY000003", "cy000003"]] {
+        let (status, reply) = brand.post(path_out, &out(&sscc(1), &twice)).await;
+        assert_eq!((status, &reply["count"]), (200, &json!(1)), "{twice:?}: {reply}");
+    }
+    let (_, carton) = brand.get(&path(1)).await;
+    assert_eq!(carton["contents"]["items"], json!([]));
+    let unknown = sscc(7);
+    for (pack, status, code) in
+        [("123", 400, "invalid_field"), (unknown.as_str(), 404, "unknown_subject")]
+    {
+        let (said, refused) = brand.post(path_out, &out(pack, &[])).await;
+        assert_eq!(said, status, "{refused}");
+        assert_eq!((&refused["code"], &refused["field"]), (&json!(code), &json!("sscc")));
+    }
+    world.agrees().await;
 }

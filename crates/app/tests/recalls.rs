@@ -296,9 +296,14 @@ async fn a_start_under_recall_is_found_and_shipping_stops(world: &World) {
     }
     opened(&brand, json!({"units": ["CY000002"]})).await;
     let away = json!({"rows": [{"shipment_no": "S1", "from_code": FACTORY, "to_code": "T1-53",
-        "happened_at": "2026-06-10T09:00:00+08:00", "subject": "CY000002"}]});
+        "happened_at": "2026-06-10T10:05:00+08:00", "subject": "CY000002"}]});
     let (_, reply) = brand.post("/api/v1/shipments", &away).await;
     assert!(reply.to_string().contains("recalled"), "{reply}");
+    // It had left before: where it is must be known.
+    let before = json!({"rows": [{"shipment_no": "S1", "from_code": FACTORY, "to_code": "T1-53",
+        "happened_at": "2026-06-10T09:00:00+08:00", "subject": "CY000002"}]});
+    let (_, reply) = brand.post("/api/v1/shipments", &before).await;
+    assert_eq!(reply["results"][0]["outcome"], "taken", "{reply}");
 }
 
 async fn the_page_tells_what_the_owner_should_do(world: &World) {

@@ -187,8 +187,7 @@ fn again(facts: &ActivationFacts<'_>) -> Option<(FindingGrade, &'static str)> {
 
 /// No shipment moved the unit, or a pack around it, out of the hands of its maker by then.
 fn never_shipped(facts: &ActivationFacts<'_>) -> bool {
-    let is_origin = |p| facts.tree.get(p).is_some_and(|p| p.kind.is_origin());
-    facts.produced && facts.custody.left_origin(facts.unit, facts.at, is_origin).is_none()
+    facts.produced && facts.custody.first_shipped(facts.unit, facts.at).is_none()
 }
 
 fn other_channel(facts: &ActivationFacts<'_>) -> bool {
@@ -201,7 +200,8 @@ fn other_channel(facts: &ActivationFacts<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::custody::tests::{hold, journey, n, t};
+    use crate::custody::Hold;
+    use crate::custody::tests::{hold, journey, n, t, voided};
     use crate::party::tests::tree;
 
     fn facts<'a>(custody: &'a CustodyFacts, tree: &'a PartyTree) -> ActivationFacts<'a> {
@@ -319,6 +319,18 @@ mod tests {
         assert_eq!(kinds(&facts(&bare, &tree)), [FindingKind::NeverShipped]);
         let unmade = ActivationFacts { produced: false, ..facts(&bare, &tree) };
         assert_eq!(kinds(&unmade), [FindingKind::NotProduced]);
+    }
+
+    #[test]
+    fn goods_the_factory_sent_to_the_brand_were_shipped() {
+        let sent = Hold { shipment_no: Some("S".to_owned()), ..hold(1, 100, 1, Some(2)) };
+        let mut custody = CustodyFacts::new([hold(1, 10, 2, None), sent], []);
+        let tree = tree();
+        assert_eq!(kinds(&facts(&custody, &tree)), []);
+        let before = ActivationFacts { at: t(99), ..facts(&custody, &tree) };
+        assert_eq!(kinds(&before), [FindingKind::NeverShipped]);
+        custody.extend([voided(1, 200, 2)], []);
+        assert_eq!(kinds(&facts(&custody, &tree)), [FindingKind::NeverShipped]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Deepest nesting of packs: unit, box, carton, pallet, container leaves room to spare.
+/// Most packs around a unit, one in another: box, carton, pallet, container leaves room to spare.
 pub const PACK_DEPTH_MAX: usize = 8;
 
 /// Why a hold exists.
@@ -224,7 +224,7 @@ impl CustodyFacts {
     /// The subject, its pack, that pack's pack … at `t`, outermost last.
     pub fn upward(&self, subject: UnitNumber, t: Timestamp) -> Vec<UnitNumber> {
         std::iter::successors(Some(subject), |n| self.parent_at(*n, t))
-            .take(PACK_DEPTH_MAX)
+            .take(PACK_DEPTH_MAX + 1)
             .collect()
     }
 
@@ -241,9 +241,9 @@ impl CustodyFacts {
         chain
     }
 
-    /// The chain, each hold read with what came after it.
+    /// The chain as it stands, each hold read with what came after it.
     pub fn hops<'a>(&'a self, subject: UnitNumber) -> Vec<Hop<'a>> {
-        let chain = self.chain(subject);
+        let chain = self.standing(subject, Timestamp::MAX);
         let hop = |(i, hold): (usize, &&'a Hold)| {
             let sent = hold.kind.in_transit();
             let next = chain.get(i + 1);
@@ -253,9 +253,9 @@ impl CustodyFacts {
         chain.iter().enumerate().map(hop).collect()
     }
 
-    /// Who holds the subject at `t`.
+    /// Who holds the subject at `t`: hand-overs that were taken back moved nothing.
     pub fn at(&self, subject: UnitNumber, t: Timestamp) -> Option<&Hold> {
-        self.chain(subject).into_iter().rev().find(|h| h.at <= t)
+        self.standing(subject, Timestamp::MAX).into_iter().rev().find(|h| h.at <= t)
     }
 
     /// Whether a hand-over was taken back: its sender voided the paper, as recorded by `known_by`.
@@ -278,7 +278,8 @@ impl CustodyFacts {
     }
 
     /// The chain as it stands by what was recorded by `known_by`: without hand-overs that were
-    /// taken back, and without receipts of them.
+    /// taken back, without receipts of them, and without the taking back, which moved nothing
+    /// either.
     pub fn standing(&self, subject: UnitNumber, known_by: Timestamp) -> Vec<&Hold> {
         let mut chain = self.chain(subject);
         chain.retain(|h| h.recorded_at <= known_by);
@@ -289,14 +290,9 @@ impl CustodyFacts {
             if !receipt {
                 never_got = void.then_some(h.party);
             }
-            !void && !receipt
+            !void && !receipt && h.kind != HoldKind::Voided
         });
         chain
-    }
-
-    /// In whose hands the subject stood at `t`, hand-overs that were taken back left out.
-    pub fn stood_at(&self, subject: UnitNumber, t: Timestamp) -> Option<&Hold> {
-        self.standing(subject, Timestamp::MAX).into_iter().rev().find(|h| h.at <= t)
     }
 
     /// When the goods first left the hands of a brand or factory: the first hold that stands by a
@@ -309,6 +305,14 @@ impl CustodyFacts {
     ) -> Option<Timestamp> {
         let chain = self.standing(subject, Timestamp::MAX);
         chain.iter().find(|h| h.at <= until && !is_origin(h.party)).map(|h| h.at)
+    }
+
+    /// When a shipment first took the goods out of the hands they began in, if only from factory to
+    /// brand: the first hold that stands by another party. `None` while none has, by `until`.
+    pub fn first_shipped(&self, subject: UnitNumber, until: Timestamp) -> Option<Timestamp> {
+        let chain = self.standing(subject, Timestamp::MAX);
+        let maker = chain.first()?.party;
+        chain.iter().find(|h| h.at <= until && h.party != maker).map(|h| h.at)
     }
 
     fn weave<'a>(
@@ -389,12 +393,9 @@ pub(crate) mod tests {
             [inside(1, 20, 40, Some(200))],
         );
         let holder = |at| facts.at(n(1), t(at)).map(|h| h.party.0);
-        assert_eq!((holder(150), holder(250), holder(300)), (Some(3), Some(3), Some(2)));
-        assert_eq!(
-            facts.hops(n(1)).iter().map(|hop| hop.in_transit).collect::<Vec<_>>(),
-            [false; 3]
-        );
-        assert_eq!(facts.stood_at(n(1), t(250)).map(|h| h.party.0), Some(2));
+        // It never went anywhere by it, wherever it was meanwhile.
+        assert_eq!([150, 250, 300].map(holder), [Some(2); 3]);
+        assert_eq!(facts.hops(n(1)).len(), 1);
         // The pallet knows it once.
         assert_eq!(facts.chain(n(20)).len(), 3);
         // Packed after it came back, a unit knows nothing of it.
@@ -455,7 +456,7 @@ pub(crate) mod tests {
             let facts = CustodyFacts::new(born.into_iter().chain(holds), inside);
             let left = facts.left_origin(n(1), t(until), origin);
             assert_eq!(left, facts.left_origin(n(2), t(until), origin));
-            assert_eq!(left.is_none(), facts.stood_at(n(1), t(until)).unwrap().party == PartyId(2));
+            assert_eq!(left.is_none(), facts.at(n(1), t(until)).unwrap().party == PartyId(2));
             left.map(Timestamp::as_second)
         };
         let void = || voided(10, 200, 2);
@@ -473,13 +474,26 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn from_the_factory_to_the_brand_is_a_shipment() {
+        let sent = Hold { shipment_no: Some("S".to_owned()), ..hold(1, 100, 1, Some(2)) };
+        let mut facts = CustodyFacts::new([hold(1, 10, 2, None), sent], []);
+        let first = |facts: &CustodyFacts, until| facts.first_shipped(n(1), t(until));
+        assert_eq!((first(&facts, 99), first(&facts, 500)), (None, Some(t(100))));
+        assert_eq!(facts.left_origin(n(1), t(500), |p| p.0 <= 2), None);
+        facts.extend([voided(1, 200, 2)], []);
+        assert_eq!(first(&facts, 500), None);
+        assert_eq!(first(&journey(), 500), Some(t(100)), "in a pack");
+        assert_eq!(first(&CustodyFacts::default(), 500), None);
+    }
+
+    #[test]
     fn a_void_counts_from_when_it_was_recorded() {
         let sent = Hold { shipment_no: Some("S".to_owned()), ..hold(1, 100, 3, Some(2)) };
         let facts = CustodyFacts::new([hold(1, 5, 2, None), sent, voided(1, 200, 2)], []);
         let parties = |known_by| facts.standing(n(1), t(known_by)).len();
-        assert_eq!((parties(150), parties(200)), (2, 2));
+        assert_eq!((parties(150), parties(200)), (2, 1));
         assert_eq!(facts.standing(n(1), t(150))[1].party, PartyId(3));
-        assert_eq!(facts.standing(n(1), t(200))[1].party, PartyId(2));
+        assert_eq!(facts.standing(n(1), t(200))[0].party, PartyId(2));
     }
 
     #[test]
@@ -503,6 +517,14 @@ pub(crate) mod tests {
         assert_eq!(facts.upward(n(1), t(50)), vec![n(1), n(10), n(20)]);
         assert_eq!(facts.upward(n(1), t(250)), vec![n(1), n(10)]);
         assert_eq!(facts.upward(n(1), t(300)), vec![n(1)]);
+    }
+
+    #[test]
+    fn a_unit_is_seen_through_eight_packs() {
+        let packs = (1..=8).map(|child| inside(child, child + 1, 10, None));
+        let facts = CustodyFacts::new([hold(1, 5, 2, None), hold(9, 100, 3, Some(2))], packs);
+        assert_eq!(facts.upward(n(1), t(50)).last(), Some(&n(9)));
+        assert_eq!(facts.at(n(1), t(100)).map(|h| h.party.0), Some(3));
     }
 
     #[test]
@@ -533,7 +555,7 @@ pub(crate) mod tests {
             [inside(1, 2, 0, None), inside(2, 1, 0, None)],
         );
         assert!(facts.at(n(1), t(5)).is_some());
-        assert_eq!(facts.upward(n(1), t(5)).len(), PACK_DEPTH_MAX);
+        assert_eq!(facts.upward(n(1), t(5)).len(), PACK_DEPTH_MAX + 1);
     }
 
     #[test]

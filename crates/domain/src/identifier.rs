@@ -85,10 +85,11 @@ impl Scheme {
     }
 
     /// How many of these one unit bears at most; none where nothing bounds them. A phone has an
-    /// IMEI for each of its radios, and two of those.
+    /// IMEI for each of its radios, and two of those; a second serial number would stand nowhere.
     pub const fn count_max(self) -> Option<usize> {
         match self {
             Scheme::Imei => Some(2),
+            Scheme::Sn => Some(1),
             _ => None,
         }
     }

@@ -39,6 +39,7 @@ pub mod scope;
 pub mod scratch;
 pub mod shipping;
 pub mod sign_in;
+pub mod standing;
 pub mod territory;
 pub mod text;
 pub mod totp;

@@ -1,12 +1,14 @@
-//! Packing: unit → carton → pallet. One parent at a time, no circle, one holder. The rules are
-//! judged as of `packed_at` and onward, not by today's state, so a file that arrives a week late
-//! is judged by the facts of its own day.
+//! Packing: unit → carton → pallet. One parent at a time, no circle, one holder, and at most
+//! [`PACK_DEPTH_MAX`] packs around a unit, however they came together. The rules are judged as of
+//! `packed_at` and onward, not by today's state, so a file that arrives a week late is judged by
+//! the facts of its own day.
 
 use crate::code::UnitNumber;
-use crate::custody::{CustodyFacts, PACK_DEPTH_MAX};
+use crate::custody::{Containment, CustodyFacts, PACK_DEPTH_MAX};
 use crate::id::PartyId;
 use crate::refusal::Refusal;
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 
 /// What must be known to put one child into one pack.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub struct PackFacts<'a> {
     pub produced_at: Option<Timestamp>,
     /// Whether the child is a unit (a pack has no production record of its own).
     pub child_is_unit: bool,
+    /// Packs inside the child one in another, the deepest way, at `packed_at` or later.
+    pub nested: usize,
     /// Whether the unit's inspection is hold or fail.
     pub inspection_open: bool,
     /// Whether the unit was decommissioned.
@@ -44,17 +48,15 @@ pub fn decide(facts: &PackFacts<'_>) -> Result<PartyId, Refusal> {
     if child == parent {
         return Err(Refusal::PackInItself);
     }
-    if parent_is_inside(custody, parent, child, packed_at) {
-        return Err(Refusal::PackCycle);
-    }
-    if custody.upward(parent, packed_at).len() >= PACK_DEPTH_MAX - 1 {
+    let below = facts.nested + usize::from(!facts.child_is_unit);
+    if below + 1 + above(facts)? > PACK_DEPTH_MAX {
         return Err(Refusal::PackTooDeep);
     }
-    let still_inside = |c: &crate::custody::Containment| c.to.is_none_or(|to| to > packed_at);
-    if custody.containments(child).iter().any(still_inside) {
+    if custody.containments(child).iter().any(|c| lasts(c, packed_at)) {
         return Err(Refusal::AlreadyPacked);
     }
-    if custody.own_holds(child).iter().any(|h| h.at > packed_at) {
+    let moved = custody.standing(child, Timestamp::MAX);
+    if moved.iter().any(|h| h.subject == child && h.at > packed_at) {
         return Err(Refusal::ContradictsLater);
     }
     let holder = custody.at(child, packed_at).ok_or(Refusal::BeforeProduction)?.party;
@@ -65,28 +67,29 @@ pub fn decide(facts: &PackFacts<'_>) -> Result<PartyId, Refusal> {
     }
 }
 
-/// Whether `child` is around `parent` at `packed_at` or at any time after.
-fn parent_is_inside(
-    custody: &CustodyFacts,
-    parent: UnitNumber,
-    child: UnitNumber,
-    from: Timestamp,
-) -> bool {
-    fn climbs(
-        custody: &CustodyFacts,
-        at: UnitNumber,
-        goal: UnitNumber,
-        from: Timestamp,
-        depth: usize,
-    ) -> bool {
-        depth > 0
-            && custody
-                .containments(at)
-                .iter()
-                .filter(|c| c.to.is_none_or(|to| to > from))
-                .any(|c| c.parent == goal || climbs(custody, c.parent, goal, from, depth - 1))
+/// How many packs are around the parent at `packed_at` or at any time after, the longest way.
+/// Refused when the child is one of them, and when they are too many already.
+fn above(facts: &PackFacts<'_>) -> Result<usize, Refusal> {
+    let PackFacts { child, parent, packed_at, custody, .. } = *facts;
+    let mut level = BTreeSet::from([parent]);
+    for above in 0..PACK_DEPTH_MAX {
+        let inside = level.iter().flat_map(|pack| custody.containments(*pack));
+        let around: BTreeSet<_> =
+            inside.filter(|c| lasts(c, packed_at)).map(|c| c.parent).collect();
+        if around.contains(&child) {
+            return Err(Refusal::PackCycle);
+        }
+        if around.is_empty() {
+            return Ok(above);
+        }
+        level = around;
     }
-    climbs(custody, parent, child, from, PACK_DEPTH_MAX)
+    Err(Refusal::PackTooDeep)
+}
+
+/// Whether a child is still inside at an instant, or goes in later.
+fn lasts(inside: &Containment, from: Timestamp) -> bool {
+    inside.to.is_none_or(|to| to > from)
 }
 
 #[cfg(test)]
@@ -101,6 +104,7 @@ mod tests {
             packed_at: t(at),
             produced_at: Some(t(10)),
             child_is_unit: true,
+            nested: 0,
             inspection_open: false,
             decommissioned: false,
             custody,
@@ -128,6 +132,52 @@ mod tests {
         assert_eq!(decide(&facts(&custody, 1, 1, 20)), Err(Refusal::PackInItself));
         let pack = PackFacts { child_is_unit: false, ..facts(&custody, 20, 10, 20) };
         assert_eq!(decide(&pack), Err(Refusal::PackCycle));
+    }
+
+    /// Pack `first` in the next one, that in the one after: so many packs around it, from 15 on.
+    fn tower(first: u64, around: u64) -> impl Iterator<Item = Containment> {
+        (first..first + around).map(|pack| inside(pack, pack + 1, 15, None))
+    }
+
+    #[test]
+    fn eight_packs_stand_around_a_unit_and_no_ninth() {
+        for (child_is_unit, nested, around, fits) in [
+            (true, 0, 7, true),
+            (true, 0, 8, false),
+            (true, 0, 9, false),
+            (false, 0, 6, true),
+            (false, 0, 7, false),
+            (false, 3, 3, true),
+            (false, 4, 3, false),
+            (false, 3, 4, false),
+            (false, 6, 0, true),
+            (false, 7, 0, false),
+        ] {
+            let custody = CustodyFacts::new([hold(1, 10, 2, None)], tower(10, around));
+            let told = decide(&PackFacts { child_is_unit, nested, ..facts(&custody, 1, 10, 20) });
+            let expected = if fits { Ok(PartyId(2)) } else { Err(Refusal::PackTooDeep) };
+            assert_eq!(told, expected, "unit {child_is_unit}, {nested} below, {around} around");
+        }
+    }
+
+    #[test]
+    fn what_is_around_the_pack_then_or_later_counts() {
+        for (from, to, fits) in [(5, Some(20), true), (5, Some(21), false), (30, None, false)] {
+            let around = tower(11, 7).chain([inside(10, 11, from, to)]);
+            let custody = CustodyFacts::new([hold(1, 10, 2, None)], around);
+            assert_eq!(decide(&facts(&custody, 1, 10, 20)).is_ok(), fits, "{from} {to:?}");
+        }
+    }
+
+    #[test]
+    fn no_circle_closes_however_long() {
+        for packs in 2..=12 {
+            let custody = CustodyFacts::new([hold(10, 10, 2, None)], tower(10, packs - 1));
+            let outermost = 10 + packs - 1;
+            let pack = PackFacts { child_is_unit: false, ..facts(&custody, outermost, 10, 20) };
+            let why = if packs <= 9 { Refusal::PackCycle } else { Refusal::PackTooDeep };
+            assert_eq!(decide(&pack), Err(why), "{packs} packs");
+        }
     }
 
     #[test]

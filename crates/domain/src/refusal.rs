@@ -176,12 +176,13 @@ refusals! {
         "already recorded with other content; correct the row, or say --update where it applies";
     /// A serial number is taken, now or in history.
     SnTaken "sn_taken" Conflict "this serial number already belongs to a unit; it is never reused";
-    /// Another identifier is taken by a live unit.
+    /// Another identifier is on a unit: one that was decommissioned still answers to its own.
     IdentifierTaken "identifier_taken" Conflict
-        "this identifier already belongs to a live unit; check for a mixed-up label";
+        "this identifier already belongs to another unit; check for a mixed-up label";
     /// The unit bears as many identifiers of this kind as one may.
     IdentifiersFull "identifiers_full" Conflict
-        "the unit bears two IMEIs, which is all a phone has; move the old one away first";
+        "the unit bears as many of these as it may: two IMEIs, one serial number; move the old one \
+         away first";
     /// The parent named is not one the tree allows.
     ParentKind "parent_kind" Invalid "a party of this kind cannot stand under that parent";
     /// The parent chain would close on itself.

@@ -111,7 +111,7 @@ fn hand_over(facts: &ShipFacts<'_>) -> Result<Shipped, Refusal> {
     if facts.from == facts.to {
         return Err(Refusal::ToItself);
     }
-    let chain = facts.custody.chain(facts.subject);
+    let chain = facts.custody.standing(facts.subject, Timestamp::MAX);
     let before = chain.iter().rev().find(|h| h.at <= facts.happened_at);
     let Some(before) = before else {
         return Err(Refusal::BeforeProduction);
@@ -147,7 +147,7 @@ fn fits_later(facts: &ShipFacts<'_>) -> bool {
 /// Whether what a subject did next after `at` was done by `holder` or brought it to `holder`: it
 /// moved on, and until then went only into packs that `holder` held.
 fn next_is_of(custody: &CustodyFacts, subject: UnitNumber, holder: PartyId, at: Timestamp) -> bool {
-    let chain = custody.chain(subject);
+    let chain = custody.standing(subject, Timestamp::MAX);
     let next = chain.iter().find(|h| h.at > at);
     let until = next.map_or(Timestamp::MAX, |h| h.at);
     let held = |c: &Containment| custody.at(c.parent, c.from).is_some_and(|h| h.party == holder);
@@ -158,7 +158,8 @@ fn next_is_of(custody: &CustodyFacts, subject: UnitNumber, holder: PartyId, at: 
 /// Whether a child could go into a pack that `holder` holds since `at`: it was in the same hands,
 /// or the pack had moved on by then.
 fn joined_by(custody: &CustodyFacts, c: &Containment, holder: PartyId, at: Timestamp) -> bool {
-    let moved = custody.chain(c.parent).iter().any(|h| at < h.at && h.at <= c.from);
+    let chain = custody.standing(c.parent, Timestamp::MAX);
+    let moved = chain.iter().any(|h| at < h.at && h.at <= c.from);
     moved || custody.at(c.child, c.from).is_some_and(|h| h.party == holder)
 }
 
@@ -169,10 +170,9 @@ pub fn receive(
     party: PartyId,
     at: Timestamp,
 ) -> Result<Option<UnitNumber>, Refusal> {
-    let chain = custody.chain(subject);
+    // What was taken back since was never on its way.
+    let chain = custody.standing(subject, Timestamp::MAX);
     match chain.iter().rev().find(|h| h.at <= at) {
-        // A late receipt of what was taken back since: it was never on its way.
-        Some(h) if custody.is_void(h, Timestamp::MAX) => Err(Refusal::NotInTransit),
         Some(h) if h.party == party && h.kind.in_transit() => Ok(custody.parent_at(subject, at)),
         Some(h) if h.party == party => Err(Refusal::AlreadyReceived),
         _ => Err(Refusal::NotInTransit),
@@ -189,7 +189,7 @@ pub fn void(
     at: Timestamp,
     stirred: &[Containment],
 ) -> Result<PartyId, Refusal> {
-    let chain = custody.chain(subject);
+    let chain = custody.standing(subject, Timestamp::MAX);
     let last = chain.last().ok_or(Refusal::UnknownSubject)?;
     let is_it = |h: &Hold| h.shipment_no.as_deref() == Some(shipment_no) && h.from == Some(from);
     if !chain.iter().any(|h| is_it(h)) {
@@ -201,8 +201,9 @@ pub fn void(
     if at < last.at {
         return Err(Refusal::ContradictsLater);
     }
-    let moved_on =
-        |c: &Containment| c.from > last.at || custody.chain(c.child).iter().any(|h| h.at > last.at);
+    let moved_since =
+        |child| custody.standing(child, Timestamp::MAX).iter().any(|h| h.at > last.at);
+    let moved_on = |c: &Containment| c.from > last.at || moved_since(c.child);
     if stirred.iter().any(moved_on) {
         return Err(Refusal::MovedOn);
     }

@@ -67,13 +67,33 @@ impl Territory {
             && self.to_on.is_none_or(|to| on <= to)
     }
 
-    /// Whether every sale this grant allows is also allowed by `outer`.
-    pub fn is_within(&self, outer: &Self) -> bool {
-        outer.product.is_none_or(|p| self.product == Some(p))
-            && outer.from_on <= self.from_on
-            && outer.to_on.is_none_or(|end| self.to_on.is_some_and(|mine| mine <= end))
-            && self.channel.is_within(outer.channel)
-            && self.regions.is_subset_of(&outer.regions)
+    /// Whether the grant speaks of sales under this channel on this day of all that `inner` is
+    /// about.
+    fn covers(&self, inner: &Self, channel: Channel, on: Date) -> bool {
+        self.product.is_none_or(|p| inner.product == Some(p))
+            && self.from_on <= on
+            && self.to_on.is_none_or(|to| on <= to)
+            && channel.is_within(self.channel)
+    }
+
+    /// Whether every sale this grant allows is also allowed by some of these together: on each of
+    /// its days, which are told apart where one of them begins or has ended, and under each of its
+    /// channels.
+    fn is_within(&self, outer: &[Self]) -> bool {
+        let channels = match self.channel {
+            Channel::Both => vec![Channel::Online, Channel::Offline],
+            one => vec![one],
+        };
+        let after = |grant: &Self| grant.to_on.and_then(|last| last.tomorrow().ok());
+        let turns = outer.iter().flat_map(|grant| [Some(grant.from_on), after(grant)]).flatten();
+        let among = |day: &Date| self.from_on < *day && self.to_on.is_none_or(|to| *day <= to);
+        let mut days = std::iter::once(self.from_on).chain(turns.filter(among));
+        days.all(|on| {
+            channels.iter().all(|channel| {
+                let there = outer.iter().filter(|grant| grant.covers(self, *channel, on));
+                self.regions.is_subset_of(&RegionSet::union(there.map(|grant| &grant.regions)))
+            })
+        })
     }
 }
 
@@ -141,7 +161,7 @@ impl Territories {
     }
 
     /// Whether a new grant may stand: its period runs forward, its party sells, and below tier 1
-    /// it lies inside one grant of the selling ancestor above it.
+    /// it lies inside the grants of the selling ancestor above it, taken together.
     pub fn admit(&self, tree: &PartyTree, new: &Territory) -> Result<(), Refused> {
         let party = tree.get(new.party).ok_or(Refused::new(Refusal::UnknownParty, "party_code"))?;
         if !party.kind.sells() {
@@ -152,7 +172,7 @@ impl Territories {
         }
         let above = tree.upward(new.party).skip(1).find(|p| p.kind.sells());
         match above {
-            Some(above) if !self.of(above.id).iter().any(|g| new.is_within(g)) => {
+            Some(above) if !new.is_within(self.of(above.id)) => {
                 let more = format!("tier above: {}", above.code);
                 Err(Refused::because(Refusal::OutsideTier1, "regions", more))
             }
@@ -246,6 +266,40 @@ mod tests {
         assert_eq!(admit(&reversed), Err(Refusal::PeriodReversed));
         let factory = Territory { party: PartyId(2), ..reversed };
         assert_eq!(admit(&factory), Err(Refusal::NotASeller), "the earlier refusal is said");
+    }
+
+    #[test]
+    fn the_grants_of_tier_one_count_together() {
+        let until = |to: Date, from: Date, codes: &[&str]| Territory {
+            from_on: from,
+            to_on: Some(to),
+            ..grant(3, None, codes)
+        };
+        let (june, july) = (date(2026, 6, 30), date(2026, 7, 1));
+        let year = date(2026, 12, 31);
+        let halves = [until(june, date(2026, 1, 1), &["42"]), until(year, july, &["42", "44"])];
+        let admit = |outer: &[Territory], inner: &Territory| {
+            Territories::new(outer.to_vec()).admit(&tree(), inner).is_ok()
+        };
+        let inner = |from: Date, to: Date, codes: &[&str]| Territory {
+            party: PartyId(4),
+            ..until(to, from, codes)
+        };
+        let may = date(2026, 5, 1);
+        assert!(admit(&halves, &inner(may, date(2026, 8, 31), &["4201"])), "over both halves");
+        assert!(!admit(&halves, &inner(may, date(2027, 1, 1), &["4201"])), "a day too long");
+        assert!(!admit(&halves, &inner(may, date(2026, 8, 31), &["42", "4401"])), "44 from July");
+        assert!(admit(&halves, &inner(july, date(2026, 8, 31), &["42", "4401"])));
+        let gap = [halves[0].clone(), until(year, date(2026, 7, 2), &["42"])];
+        assert!(!admit(&gap, &inner(may, date(2026, 8, 31), &["4201"])), "a day is missing");
+        let beside = [grant(3, None, &["42"]), grant(3, None, &["44"])];
+        assert!(admit(&beside, &grant(4, None, &["4201", "44"])), "for ever, in two rows");
+        assert!(!admit(&halves, &grant(4, None, &["4201"])), "for ever, in rows that end");
+        let [online, offline] = [Channel::Online, Channel::Offline]
+            .map(|channel| Territory { channel, ..grant(3, None, &["42"]) });
+        assert!(admit(&[online.clone(), offline], &grant(4, None, &["4201"])));
+        assert!(!admit(&[online], &grant(4, None, &["4201"])));
+        assert!(!admit(&[], &grant(4, None, &["4201"])), "nothing covers nothing");
     }
 
     #[test]

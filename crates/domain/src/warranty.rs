@@ -35,7 +35,7 @@ pub struct WarrantyFacts<'a> {
     pub sale_on: Option<Date>,
     /// First activation of the unit's present life.
     pub activated_at: Option<Timestamp>,
-    /// First shipment from a factory or brand site; else the time of production.
+    /// When a shipment first took it from its maker, if only to the brand; else when it was made.
     pub ex_factory_at: Option<Timestamp>,
     /// The policy table.
     pub policies: &'a Policies,

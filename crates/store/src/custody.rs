@@ -29,9 +29,12 @@ const STIRRED: &str = "SELECT child, parent, from_at, to_at FROM containment \
 const PACKS_INSIDE: &str = "SELECT c.child FROM containment c JOIN pack p ON \
     p.number = c.child WHERE c.parent = $1 AND c.from_at <= $2 AND \
     (c.to_at IS NULL OR c.to_at > $2) ORDER BY c.child";
+const PACKS_STILL_INSIDE: &str = "SELECT c.child FROM containment c JOIN pack p ON \
+    p.number = c.child WHERE c.parent = $1 AND (c.to_at IS NULL OR c.to_at > $2)";
 
 /// The statements of this file, for the test that prepares every one on both engines.
-pub(crate) const STATEMENTS: &[&str] = &[CUSTODY, CHILDREN, CONTENTS, STIRRED, PACKS_INSIDE];
+pub(crate) const STATEMENTS: &[&str] =
+    &[CUSTODY, CHILDREN, CONTENTS, STIRRED, PACKS_INSIDE, PACKS_STILL_INSIDE];
 
 /// A row of [`CUSTODY`].
 pub(crate) enum Fact {
@@ -147,6 +150,15 @@ impl Store {
     ) -> Result<Vec<Containment>, StoreError> {
         let params = [parent.into(), beyond.into(), at.into(), most.into()];
         Ok(self.engine.query(CONTENTS, &params, containment).await?)
+    }
+
+    /// The packs directly inside a pack at an instant or at any time after.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn packs_inside_fetch(&self, parent: i64, from: i64) -> Result<Vec<i64>, StoreError> {
+        let params = [parent.into(), from.into()];
+        Ok(self.engine.query(PACKS_STILL_INSIDE, &params, |r| r.int(0)).await?)
     }
 
     /// What went into a pack, or left it, after an instant; and the packs directly inside it then.

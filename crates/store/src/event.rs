@@ -225,6 +225,9 @@ pub enum Body {
     Inspected {
         /// `pass`, `fail`, `hold`.
         inspection: String,
+        /// True where a later fact was known already that says otherwise: it stays history.
+        #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+        late: bool,
         /// What was seen.
         note: String,
     },
@@ -328,11 +331,17 @@ pub enum Body {
     },
     /// A recall opened over these units; one row each.
     Recalled {
+        /// True where a later fact was known already that says otherwise: it stays history.
+        #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+        late: bool,
         /// Why.
         reason: String,
     },
     /// A recall ended for these units.
     RecallLifted {
+        /// True where a later fact was known already that says otherwise: it stays history.
+        #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+        late: bool,
         /// Why.
         reason: String,
     },
@@ -350,11 +359,17 @@ pub enum Body {
     },
     /// Reported stolen.
     StolenReported {
+        /// True where a later fact was known already that says otherwise: it stays history.
+        #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+        late: bool,
         /// By whom, in words.
         reason: String,
     },
     /// Found again.
     StolenCleared {
+        /// True where a later fact was known already that says otherwise: it stays history.
+        #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+        late: bool,
         /// Why.
         reason: String,
     },

@@ -49,8 +49,12 @@ const UNIT_ACTIVATED: &str = "UPDATE unit SET activated_at = $2, region = $3, fi
 /// What is odd about an earlier life says nothing of the present one.
 const UNIT_SUSPECT: &str =
     "UPDATE unit SET suspect = 1, proof_at = NULL WHERE number = $1 AND life = $2";
-const UNIT_RECALLED: &str = "UPDATE unit SET recalled_at = $2 WHERE number = $1";
-const UNIT_STOLEN: &str = "UPDATE unit SET stolen_at = $2 WHERE number = $1";
+const UNIT_RECALLED: &str = "UPDATE unit SET recalled_at = $2 WHERE number = $1 \
+    AND (recalled_at IS NULL OR recalled_at > $2)";
+const UNIT_UNRECALLED: &str = "UPDATE unit SET recalled_at = NULL WHERE number = $1";
+const UNIT_STOLEN: &str = "UPDATE unit SET stolen_at = $2 WHERE number = $1 \
+    AND (stolen_at IS NULL OR stolen_at > $2)";
+const UNIT_FOUND: &str = "UPDATE unit SET stolen_at = NULL WHERE number = $1";
 const UNIT_RETIRED: &str = "UPDATE unit SET retired_at = $2 WHERE number = $1";
 const UNIT_PROVED: &str = "UPDATE unit SET proof_at = $2 WHERE number = $1 AND proof_at IS NULL";
 const UNIT_SOLD: &str = "UPDATE unit SET sold_on = $2 WHERE number = $1";
@@ -98,7 +102,9 @@ pub(crate) const STATEMENTS: &[&str] = &[
     UNIT_ACTIVATED,
     UNIT_SUSPECT,
     UNIT_RECALLED,
+    UNIT_UNRECALLED,
     UNIT_STOLEN,
+    UNIT_FOUND,
     UNIT_RETIRED,
     UNIT_PROVED,
     UNIT_SOLD,
@@ -137,6 +143,12 @@ pub fn project(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
     let from = event.party.map(|p| p.0);
     match &event.body {
         Body::Commissioned { .. } => commissioned(event, known, steps),
+        // What was told too late to count is history.
+        Body::Inspected { late: true, .. }
+        | Body::Recalled { late: true, .. }
+        | Body::RecallLifted { late: true, .. }
+        | Body::StolenReported { late: true, .. }
+        | Body::StolenCleared { late: true, .. } => {}
         Body::Inspected { inspection, .. } => {
             steps.push(run(UNIT_INSPECTION, [home.into(), inspection.into()]));
         }
@@ -213,11 +225,11 @@ pub fn project(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
             ));
         }
         Body::Recalled { .. } => each(event, UNIT_RECALLED, Some(at), steps),
-        Body::RecallLifted { .. } => each(event, UNIT_RECALLED, None, steps),
+        Body::RecallLifted { .. } => each(event, UNIT_UNRECALLED, None, steps),
         Body::RecallRemedied { recall, .. } => remedied(event, *recall, steps),
         Body::Decommissioned { .. } => each(event, UNIT_RETIRED, Some(at), steps),
         Body::StolenReported { .. } => each(event, UNIT_STOLEN, Some(at), steps),
-        Body::StolenCleared { .. } => each(event, UNIT_STOLEN, None, steps),
+        Body::StolenCleared { .. } => each(event, UNIT_FOUND, None, steps),
         Body::AliasBound { alias } => steps.push(run(
             IDENTIFIER_ADD,
             [alias.to_string().into(), "code".into(), 0.into(), home.into(), at.into()],
@@ -473,11 +485,10 @@ fn leave(home: i64, unpacked_from: Option<i64>, at: i64, steps: &mut Vec<Step>) 
 
 /// One statement for each unit the event names: its rows, or its home alone.
 fn each(event: &Event, sql: &'static str, at: Option<i64>, steps: &mut Vec<Step>) {
-    if event.subjects.is_empty() {
-        steps.push(run(sql, [event.home.into(), at.into()]));
-    }
-    for subject in &event.subjects {
-        steps.push(run(sql, [subject.number.into(), at.into()]));
+    let own = event.subjects.is_empty().then_some(event.home);
+    for unit in own.into_iter().chain(event.subjects.iter().map(|s| s.number)) {
+        let params = std::iter::once(unit.into()).chain(at.map(Value::from));
+        steps.push(Step::run(sql, params.collect()));
     }
 }
 

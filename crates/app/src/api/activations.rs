@@ -1,17 +1,18 @@
 //! Activations: a device, an app or a brand's server reports a first start.
 
 use super::error::Problem;
-use super::gate::{Asker, ClientAddress};
+use super::gate::{Asker, ClientAddress, hides_client};
 use super::idempotent::{keyed, respond};
-use super::input::{Input, bounded, bounded_if};
+use super::input::Input;
 use crate::files::read_instant;
-use crate::flows::activate::{self, Activated, Report, Signals};
+use crate::flows::activate::{self, Activated, Report, Signals, Told};
 use crate::flows::idempotency::Answer;
 use crate::flows::{Caller, House};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use domain::activation::Assurance;
+use domain::identifier::Scheme;
 use domain::warranty::WarrantyReading;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,11 +22,6 @@ use utoipa::ToSchema;
 
 /// The name of the route in idempotency scopes; it never changes.
 const ROUTE: &str = "POST /api/v1/activations";
-/// Longest fingerprint and attestation, in characters.
-const FINGERPRINT_CHARS_MAX: usize = 512;
-const ATTESTATION_BYTES_MAX: usize = 2_048;
-/// Longest short word: a store code, a zone, a region.
-const WORD_CHARS_MAX: usize = 64;
 
 /// What names a unit.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
@@ -95,9 +91,10 @@ pub struct ActivationBody {
 /// The unit that was activated.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UnitReply {
-    /// Its trace code; only for those who have a key or named it.
+    /// Its trace code; null to those who may not see identifiers, unless the report named it by a
+    /// code.
     pub code: Option<String>,
-    /// Its serial number; as above.
+    /// Its serial number; as above, unless the report named it by that.
     pub sn: Option<String>,
     /// GTIN, 14 digits.
     pub gtin: Option<String>,
@@ -112,9 +109,10 @@ pub struct LocationReply {
     pub region: Option<String>,
     /// `country`, `province`, `city`, `district`, `none`.
     pub level: &'static str,
-    /// `consistent`, `unknown`, `observe`, `suspect`, `likely`.
-    pub grade: &'static str,
-    /// Why, as stable codes.
+    /// `consistent`, `unknown`, `observe`, `suspect`, `likely`; null to those who may not see
+    /// findings.
+    pub grade: Option<&'static str>,
+    /// Why, as stable codes; empty to those who may not see findings.
     pub reasons: Vec<&'static str>,
 }
 
@@ -185,13 +183,13 @@ pub struct ActivationReply {
     pub activated_at: String,
     /// Whether `happened_at` was believed; if not, receipt counts and `reasons` holds `clock`.
     pub clock_believed: bool,
-    /// What else is to be said of the report as a whole: `clock`, `store_code_unknown`,
-    /// `shipping_region_unknown`.
+    /// What else is to be said of the report as a whole: `clock`; to those who may see findings
+    /// also `store_code_unknown`, `shipping_region_unknown`.
     pub reasons: Vec<&'static str>,
     /// Where.
     pub location: LocationReply,
-    /// What does not fit.
-    pub findings: Vec<FindingReply>,
+    /// What does not fit; null to those who may not see findings.
+    pub findings: Option<Vec<FindingReply>>,
     /// `attested`, `brand_server`, `app`, `public`.
     pub assurance: &'static str,
     /// The guarantee as it stands now.
@@ -223,7 +221,10 @@ pub(super) async fn create_activation(
     Input(body): Input<ActivationBody>,
 ) -> Result<Response, Problem> {
     activate::may_report(caller.as_ref())?;
-    let report = report(&house, caller.as_ref(), client, &body).await?;
+    let from = (client, hides_client(&headers));
+    let report = report(&house, caller.as_ref(), from, &body).await?;
+    // Before its key is looked up: what cannot be read is refused whatever came under that key.
+    report.check()?;
     let key = keyed(&headers, &owner(caller.as_ref(), &body), ROUTE, &body)?;
     let key = key.map(|key| key.personal(&house));
     if let Some(key) = &key
@@ -232,9 +233,8 @@ pub(super) async fn create_activation(
         return Ok(respond(&answer));
     }
     let reference = house.reference().await?;
-    let named = body.identifier.scheme == "code";
     let render = |done: &Activated| {
-        let reply = reply(&house, &reference, done, caller.is_some() || named);
+        let reply = reply(&house, &reference, done, &body.identifier.scheme);
         let status = if done.first { 201 } else { 200 };
         Answer::new(status, serde_json::to_string(&reply).unwrap_or_default())
     };
@@ -253,16 +253,14 @@ fn owner(caller: Option<&Caller>, body: &ActivationBody) -> String {
     caller.map_or_else(of_device, |caller| caller.actor.clone())
 }
 
-/// Reads a body into a report, every field within its bounds.
+/// Reads a body into a report. `hidden`: a proxy keeps to itself whom `client` is.
 async fn report(
     house: &House,
     caller: Option<&Caller>,
-    client: IpAddr,
+    (client, hidden): (IpAddr, bool),
     body: &ActivationBody,
 ) -> Result<Report, Problem> {
     let ActivationBody { identifier, happened_at, device_fingerprint, signals } = body;
-    bounded("identifier.value", &identifier.value, crate::flows::verify::QUERY_CHARS_MAX)?;
-    bounded_if("device_fingerprint", device_fingerprint.as_ref(), FINGERPRINT_CHARS_MAX)?;
     let reference = house.reference().await?;
     let brand = caller.map(|c| c.brand).or_else(|| reference.sole_brand());
     let zone = reference.zone(brand.unwrap_or(domain::id::BrandId(0)));
@@ -270,10 +268,10 @@ async fn report(
         read_instant(happened_at, zone).map_err(|why| Problem::invalid("happened_at", why))?;
     let device = caller.is_none_or(|c| c.assurance(&reference.tree) == Assurance::App);
     let mut signals = read_signals(signals)?;
-    let own_says_nothing = house.geo.lookup(client).reserved;
+    let own_says_nothing = !hidden && house.geo.lookup(client).reserved;
     signals.ip = match (device, signals.ip) {
         // A device's address is what we see; what it says of itself counts only behind a local
-        // hop, where we see nothing of it.
+        // hop, where we see nothing of it, and not behind a proxy that saw it and does not tell.
         (true, said) if own_says_nothing => said.or(Some(client)),
         (true, _) => Some(client),
         (false, said) => said,
@@ -291,69 +289,40 @@ async fn report(
 fn read_signals(body: &SignalsBody) -> Result<Signals, Problem> {
     let ip = body.ip.as_deref().map(str::parse::<IpAddr>).transpose();
     let ip = ip.map_err(|_| Problem::invalid("signals.ip", "must be an IPv4 or IPv6 address"))?;
-    let mcc = |field: &str, text: &Option<String>| {
-        let good = |t: &str| (3..=6).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_digit());
-        match text.as_deref() {
-            Some(text) if !good(text) => Err(Problem::invalid(field, "must be 3 to 6 digits")),
-            _ => Ok(()),
-        }
-    };
-    mcc("signals.serving_mcc", &body.serving_mcc)?;
-    mcc("signals.sim_mcc", &body.sim_mcc)?;
-    bounded_if("signals.store_code", body.store_code.as_ref(), WORD_CHARS_MAX)?;
-    bounded_if("signals.shipping_region", body.shipping_region.as_ref(), WORD_CHARS_MAX)?;
-    bounded_if("signals.time_zone", body.time_zone.as_ref(), WORD_CHARS_MAX)?;
-    if !matches!(body.access.as_deref(), None | Some("fixed" | "wifi" | "cellular")) {
-        return Err(Problem::invalid("signals.access", "must be fixed, wifi or cellular"));
-    }
-    let attestation = body.attestation.as_ref().map(ToString::to_string);
-    if attestation.as_ref().is_some_and(|text| text.len() > ATTESTATION_BYTES_MAX) {
-        let why = format!("at most {ATTESTATION_BYTES_MAX} bytes");
-        return Err(Problem::invalid("signals.attestation", why));
-    }
     Ok(Signals {
         ip,
         serving_mcc: body.serving_mcc.clone(),
         sim_mcc: body.sim_mcc.clone(),
-        gps: body.gps.as_ref().map(read_gps).transpose()?,
+        gps: body.gps.as_ref().map(|gps| (gps.lat, gps.lon, gps.radius_m, gps.attested)),
         store_code: body.store_code.clone(),
         shipping_region: body.shipping_region.clone(),
         access: body.access.clone(),
         time_zone: body.time_zone.clone(),
-        attestation,
+        attestation: body.attestation.as_ref().map(ToString::to_string),
     })
-}
-
-fn read_gps(gps: &GpsBody) -> Result<(f64, f64, f64, bool), Problem> {
-    let within = |field: &str, value: f64, low: f64, high: f64| {
-        let inside = (low..=high).contains(&value);
-        let why = || Problem::invalid(field, format!("must be {low} to {high}"));
-        if inside { Ok(value) } else { Err(why()) }
-    };
-    let lat = within("signals.gps.lat", gps.lat, -90.0, 90.0)?;
-    let lon = within("signals.gps.lon", gps.lon, -180.0, 180.0)?;
-    let radius_m = within("signals.gps.radius_m", gps.radius_m, 0.0, 1e7)?;
-    Ok((lat, lon, radius_m, gps.attested))
 }
 
 fn reply(
     house: &House,
     reference: &crate::flows::reference::Reference,
     done: &Activated,
-    named: bool,
+    scheme: &str,
 ) -> ActivationReply {
+    let Told { identifiers, findings } = done.told;
+    let names = |what: Scheme| identifiers || scheme == what.as_str();
     let product = reference.product_by_id(domain::id::ProductId(done.unit.product));
-    let code = house.ring().encode(crate::flows::find::unit_number(done.unit.number));
+    let code = || house.ring().encode(crate::flows::find::unit_number(done.unit.number));
     let finding = |f: &domain::finding::Finding| FindingReply {
         kind: f.kind.as_str(),
         grade: f.grade.as_str(),
         nature: f.nature.map(|n| n.as_str()),
         reasons: f.reasons.clone(),
     };
+    let reasons = done.assessment.reasons.iter().map(|r| r.code());
     ActivationReply {
         unit: UnitReply {
-            code: named.then(|| code.as_str().to_owned()),
-            sn: done.unit.sn.clone().filter(|_| named),
+            code: names(Scheme::Code).then(|| code().as_str().to_owned()),
+            sn: done.unit.sn.clone().filter(|_| names(Scheme::Sn)),
             gtin: product.map(|p| p.gtin.clone()),
             life: done.life,
         },
@@ -365,10 +334,10 @@ fn reply(
         location: LocationReply {
             region: done.assessment.region.map(|r| r.to_string()),
             level: done.assessment.level.as_str(),
-            grade: done.assessment.grade.as_str(),
-            reasons: done.assessment.reasons.iter().map(|r| r.code()).collect(),
+            grade: findings.then(|| done.assessment.grade.as_str()),
+            reasons: reasons.filter(|_| findings).collect(),
         },
-        findings: done.findings.iter().map(finding).collect(),
+        findings: findings.then(|| done.findings.iter().map(finding).collect()),
         assurance: done.assurance.as_str(),
         warranty: (&done.warranty).into(),
     }

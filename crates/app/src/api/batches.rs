@@ -11,7 +11,7 @@ use crate::flows::custody::instant;
 use crate::flows::find::{self, CodeFound};
 use crate::flows::idempotency::Answer;
 use crate::flows::reference::Reference;
-use crate::flows::{Caller, House, Scope};
+use crate::flows::{Caller, FlowError, House, Scope};
 use crate::symbol::Symbol;
 use axum::Json;
 use axum::body::{Body, Bytes};
@@ -158,9 +158,9 @@ pub struct CodesQuery {
     pub link: Option<String>,
     /// `false` leaves scratch codes out.
     pub scratch: Option<bool>,
-    /// Codes to leave out at the start.
+    /// Codes to leave out at the start, 0 or more.
     pub offset: Option<i64>,
-    /// Codes to write.
+    /// Codes to write, 1 or more.
     pub count: Option<i64>,
 }
 
@@ -189,16 +189,28 @@ pub(super) async fn stream_codes(
         Some(_) => return Err(Problem::invalid("format", "must be csv or ndjson")),
     };
     let style = link_of(query.link.as_deref())?;
+    let offset = at_least(0, "offset", query.offset)?.unwrap_or(0);
+    let count = at_least(1, "count", query.count)?;
     let mut batch = batches::export(&house, &caller, BatchId(id)).await?;
     let reference = house.reference().await?;
     batch.scratch &= query.scratch != Some(false);
     let prefix = batches::link_prefix(&house, &reference, &batch, style);
-    let first = batch.first.saturating_add(query.offset.unwrap_or(0).max(0));
-    let end = first.saturating_add(query.count.unwrap_or(batch.count).max(0));
+    let first = batch.first.saturating_add(offset);
+    let end = first.saturating_add(count.unwrap_or(batch.count));
     let stream = CodeStream::new(&house, &reference, &batch, prefix.clone(), first..end);
     let kind = if ndjson { "application/x-ndjson" } else { "text/csv; charset=utf-8" };
     let body = Body::from_stream(chunks(stream, ndjson.then_some(prefix)));
     Ok(([(header::CONTENT_TYPE, kind)], body).into_response())
+}
+
+/// A number of codes that is not below what makes sense.
+fn at_least(least: i64, name: &'static str, value: Option<i64>) -> Result<Option<i64>, Problem> {
+    match value {
+        Some(value) if value < least => {
+            Err(Problem::invalid(name, format!("must be {least} or more")))
+        }
+        value => Ok(value),
+    }
 }
 
 /// Codes chunk by chunk, each made off the async threads.
@@ -272,6 +284,7 @@ pub struct SymbolQuery {
     responses(
         (status = 200, description = "The symbol", content((String = "image/svg+xml"))),
         (status = 404, description = "No such batch or code", body = Problem),
+        (status = 409, description = "The code is void", body = Problem),
     ),
     security(("key" = ["mint"]), ("key" = ["codes:read"]))
 )]
@@ -285,8 +298,13 @@ pub(super) async fn draw_code(
     let symbol = Symbol::parse(query.symbol.as_deref().unwrap_or("qr"))
         .ok_or_else(|| Problem::invalid("symbol", "must be qr or datamatrix"))?;
     let style = link_of(query.link.as_deref())?;
-    let unknown = || Problem::from(Refused::new(Refusal::UnknownSubject, "code"));
-    let raw = file.strip_suffix(".svg").ok_or_else(unknown)?;
+    let unknown = || {
+        let problem = Problem::from(Refused::new(Refusal::UnknownSubject, "code"));
+        problem.saying("this batch has no such code that was handed out")
+    };
+    let raw = file.strip_suffix(".svg").ok_or_else(|| {
+        Problem::transport("no_such_route").saying("a code is drawn as SVG: CODE.svg")
+    })?;
     let reference = house.reference_now().await?;
     let batch = batches::readable(&reference, &caller, BatchId(id))?;
     let found = find::code(&house, raw).await?;
@@ -296,7 +314,14 @@ pub(super) async fn draw_code(
     if !(batch.first..batch.end()).contains(&number) {
         return Err(unknown());
     }
-    batches::show(&house, &caller, &batch, number).await?;
+    // It is left out of the stream, too: nobody is to print it.
+    if matches!(found, CodeFound::Void(_)) {
+        return Err(Refused::new(Refusal::CodeVoid, "code").into());
+    }
+    batches::show(&house, &caller, &batch, number).await.map_err(|why| match why {
+        FlowError::Refused(refused) if refused.refusal == Refusal::UnknownSubject => unknown(),
+        why => why.into(),
+    })?;
     let code = TraceCode::parse(raw).map_err(|_| unknown())?;
     let link = batches::link_prefix(&house, &reference, &batch, style) + code.as_str();
     let svg = symbol.draw(&link).ok_or_else(|| Problem::internal("the link fits no symbol"))?;

@@ -10,7 +10,7 @@
 use super::Patience;
 use super::error::Problem;
 use super::gate::{Counted, Keyholder};
-use super::input::{Asked, At};
+use super::input::{Asked, At, as_it_is};
 use super::rows::{ProblemReply, outcome_word, problems_of};
 use crate::clock::Stopwatch;
 use crate::files::{FileError, Format, Kind, RawRow, Table};
@@ -144,8 +144,8 @@ pub(super) async fn import_file(
         Some("refused") => true,
         Some(_) => return Err(Problem::invalid("rows", "must be all or refused")),
     };
-    let media = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
-    let format = Format::of_media_type(media);
+    as_it_is(&headers)?;
+    let format = format_of(&headers)?;
     let taking = Taking { update: query.update, all_or_nothing: query.all_or_nothing };
     let work = Work { house, caller, kind, format, taking, refused_only };
     let silence = gate.map_or_else(Patience::default, |gate| gate.patience()).answer;
@@ -155,6 +155,16 @@ pub(super) async fn import_file(
     });
     let kind = [(header::CONTENT_TYPE, "application/x-ndjson")];
     Ok((kind, Body::from_stream(lines)).into_response())
+}
+
+/// What the body is said to be; without a word it is told from its first bytes.
+fn format_of(headers: &HeaderMap) -> Result<Format, Problem> {
+    let Some(media) = headers.get(header::CONTENT_TYPE) else { return Ok(Format::Auto) };
+    media.to_str().ok().and_then(Format::of_media_type).ok_or_else(|| {
+        let known = "send CSV as text/csv, JSON lines as application/x-ndjson, a workbook as \
+                     application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+        Problem::transport("unsupported_media_type").saying(known)
+    })
 }
 
 struct Work {

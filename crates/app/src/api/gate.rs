@@ -17,7 +17,7 @@ use domain::address::Prefix;
 use domain::refusal::{Refusal, Refused};
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -168,20 +168,43 @@ fn peer_of(request: &Request) -> Peer {
 }
 
 /// The client behind a chain of `X-Forwarded-For`: the connection's other end, or where that is a
-/// trusted proxy what it says, read from the right. At most 16 entries are looked at.
+/// trusted proxy what it says, read from the right. At most 16 entries are looked at; at one that
+/// cannot be read the walk ends, and the client is the proxy that wrote it.
 pub fn client_of(proxies: &[Prefix], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
     let trusted = |ip: IpAddr| proxies.iter().any(|p| p.contains(ip));
     let mut client = peer.to_canonical();
-    let lines = headers.get_all("x-forwarded-for").iter().rev();
-    let hops = lines.filter_map(|l| l.to_str().ok()).flat_map(|l| l.rsplit(','));
-    for hop in hops.take(HOPS_MAX) {
+    for hop in hops(headers) {
         if !trusted(client) {
             break;
         }
-        let Ok(said) = hop.trim().parse::<IpAddr>() else { break };
-        client = said.to_canonical();
+        let Some(said) = hop else { break };
+        client = said;
     }
     client
+}
+
+/// Whether `X-Forwarded-For` has an entry that cannot be read, `unknown` or the like: a proxy saw
+/// the client and does not tell. Who writes such an entry without need only says less of itself.
+pub(super) fn hides_client(headers: &HeaderMap) -> bool {
+    hops(headers).any(|hop| hop.is_none())
+}
+
+/// The entries of `X-Forwarded-For` from the right: none is one that cannot be read. A line is
+/// split before it is read, so nothing that stands on its left spoils what a proxy appended.
+fn hops(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
+    let lines = headers.get_all("x-forwarded-for").iter().rev();
+    let entries = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+    entries.take(HOPS_MAX).map(address_in)
+}
+
+/// The address in an entry, which may be quoted and have a port; of IPv6 it is then in brackets.
+fn address_in(entry: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(entry).ok()?.trim();
+    let text = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
+    let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
+    let with_port = || text.parse::<SocketAddr>().ok().map(|end| end.ip());
+    let address = bare.parse::<IpAddr>().ok().or_else(with_port)?;
+    Some(address.to_canonical())
 }
 
 /// Routes behind the gate. One layer of our own: each of axum's would copy every request once more.
@@ -460,5 +483,44 @@ mod tests {
         check("127.0.0.1", &["6.6.6.6", "1.2.3.4, 10.0.0.7"], "1.2.3.4");
         check("127.0.0.1", &["1.2.3.4, nonsense"], "127.0.0.1");
         check("::ffff:127.0.0.1", &["2001:db8::1"], "2001:db8::1");
+        // With a port, in brackets, in quotes.
+        check("127.0.0.1", &["222.172.200.68:1234"], "222.172.200.68");
+        check("127.0.0.1", &["[2001:da8::1]:443"], "2001:da8::1");
+        check("127.0.0.1", &["[2001:da8::1]"], "2001:da8::1");
+        check("127.0.0.1", &["\"[2001:da8::1]:443\""], "2001:da8::1");
+        check("127.0.0.1", &["\"1.2.3.4:80\", 10.0.0.7:5000"], "1.2.3.4");
+        check("127.0.0.1", &["[::ffff:1.2.3.4]:80"], "1.2.3.4");
+        // An entry that cannot be read ends the walk where it stands.
+        for word in ["unknown", "_hidden", "", "1.2.3.4:", "1.2.3.4:99999", "[1.2.3.4", "\"1.2.3.4"]
+        {
+            check("127.0.0.1", &[word], "127.0.0.1");
+            let line = format!("6.6.6.6, {word}, 10.0.0.7");
+            check("127.0.0.1", &[line.as_str()], "10.0.0.7");
+        }
+    }
+
+    #[test]
+    fn what_a_client_wrote_spoils_nothing_that_a_proxy_appended() {
+        let mut headers = HeaderMap::new();
+        let line = HeaderValue::from_bytes(b"\xff\xfe, 1.2.3.4").unwrap();
+        headers.append("x-forwarded-for", line);
+        let proxies = ["127.0.0.1".parse().unwrap()];
+        let found = client_of(&proxies, Ipv4Addr::LOCALHOST.into(), &headers);
+        assert_eq!(found, IpAddr::from([1, 2, 3, 4]));
+    }
+
+    #[test]
+    fn a_proxy_that_does_not_tell_is_noticed() {
+        let check = |line: Option<&str>, hides: bool| {
+            let mut headers = HeaderMap::new();
+            if let Some(line) = line {
+                headers.append("x-forwarded-for", line.parse().unwrap());
+            }
+            assert_eq!(hides_client(&headers), hides, "{line:?}");
+        };
+        check(None, false);
+        check(Some("192.168.1.5:4000, 10.0.0.7"), false);
+        check(Some("unknown"), true);
+        check(Some("unknown, 10.0.0.7"), true);
     }
 }

@@ -134,6 +134,7 @@ async fn speak<S>(
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(head_within).max_buf_size(HEAD_BYTES_MAX);
+    http.max_header_size(HEAD_BYTES_MAX);
     // Answers are short: to copy one behind its head costs less than to send it in two pieces.
     http.writev(false);
     // Most header lines: hyper's own 100. Said in so many words it would be slower, since then they

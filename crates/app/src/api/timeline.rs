@@ -261,8 +261,8 @@ impl Telling<'_> {
     fn detail(&self, event: &Event) -> Map<String, Value> {
         let value = match &event.body {
             Body::Commissioned { .. } => self.commissioned(event),
-            Body::Inspected { inspection, note } => {
-                json!({"inspection": inspection, "note": note})
+            Body::Inspected { inspection, late, note } => {
+                json!({"inspection": inspection, "late": late, "note": note})
             }
             Body::Packed { sscc, holder, .. } => {
                 json!({"sscc": sscc, "holder": self.code_of(*holder)})
@@ -295,12 +295,13 @@ impl Telling<'_> {
             Body::FindingWithdrawn { finding, finding_kind, because } => {
                 json!({"finding": finding, "finding_kind": finding_kind, "because": because})
             }
-            Body::Recalled { reason }
-            | Body::RecallLifted { reason }
-            | Body::Decommissioned { reason }
-            | Body::StolenReported { reason }
-            | Body::StolenCleared { reason }
-            | Body::CodesVoided { reason, .. } => json!({"reason": reason}),
+            Body::Recalled { late, reason }
+            | Body::RecallLifted { late, reason }
+            | Body::StolenReported { late, reason }
+            | Body::StolenCleared { late, reason } => json!({"late": late, "reason": reason}),
+            Body::Decommissioned { reason } | Body::CodesVoided { reason, .. } => {
+                json!({"reason": reason})
+            }
             Body::RecallRemedied { note, recall } => json!({"note": note, "recall": recall}),
             Body::LifeOpened { cause, life, reason } => {
                 json!({"cause": cause.map(|cause| cause.as_str()), "life": life,

@@ -22,7 +22,7 @@ use std::sync::Mutex;
 /// Records an activation.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// What the value is: sn, imei, code, meid, eid, mac
+    /// What the value is: sn, imei, code, meid, eid, mac, part
     #[arg(long, value_parser = words::scheme)]
     scheme: Scheme,
     /// The identifier
@@ -123,7 +123,7 @@ fn report(house: &House, zone: &TimeZone, args: &Args) -> Result<Report, Fault> 
         value: args.value.clone(),
         happened_at: when.0.as_microsecond(),
         offset_minutes: when.1,
-        fingerprint: args.fingerprint.clone(),
+        fingerprint: args.fingerprint.clone().filter(|f| !f.is_empty()),
         signals: Signals {
             attestation: None,
             ip: args.ip,
@@ -156,12 +156,8 @@ fn told(
     let product = reference.product_by_id(product);
     let product = product.map(|p| words::product_name(lang, p)).unwrap_or_default();
     let mut text = format!("{}  {when}  {code}  {product}\n", paint.tone(Tone::Bold, title));
-    if !activated.clock_believed {
-        text += words::pick(
-            lang,
-            "  时钟不可信，按收到时间记\n",
-            "  clock not believed: as received\n",
-        );
+    for &reason in &activated.reasons {
+        text += &format!("  {}\n", reason_word(lang, reason));
     }
     let assessment = &activated.assessment;
     let grade = assessment.grade.as_str();
@@ -200,6 +196,17 @@ fn told(
     text + &format!("  {label}{warranty}\n")
 }
 
+/// What is to be said of the report as a whole.
+fn reason_word(lang: Lang, reason: &'static str) -> &'static str {
+    let (zh, en) = match reason {
+        "clock" => ("时钟不可信，按收到时间记", "clock not believed: as received"),
+        "store_code_unknown" => ("门店代码无人使用", "nobody has this store code"),
+        "shipping_region_unknown" => ("收货地区无法识别", "no region is called so"),
+        other => (other, other),
+    };
+    words::pick(lang, zh, en)
+}
+
 fn json_of(house: &House, activated: &Activated) -> String {
     let assessment = &activated.assessment;
     let finding = |f: &domain::finding::Finding| {
@@ -222,6 +229,7 @@ fn json_of(house: &House, activated: &Activated) -> String {
         "first": activated.first,
         "activated_at": activated.activated_at.to_string(),
         "clock_believed": activated.clock_believed,
+        "reasons": activated.reasons,
         "location": {
             "region": assessment.region.map(|r| r.to_string()),
             "level": assessment.level.as_str(),

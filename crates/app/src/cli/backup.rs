@@ -50,6 +50,7 @@ pub struct DoctorArgs {
 
 /// Writes a backup while work goes on.
 pub async fn backup(global: &Global, args: BackupArgs) -> Result<Exit, Fault> {
+    open::must_hold_records(global)?;
     let passphrase = passphrase(args.passphrase_file.as_ref())?;
     let house = open::house(global).await?;
     let written = if args.keys_only {
@@ -174,6 +175,7 @@ impl KeyFile {
 
 /// Looks at everything that can be wrong with a store.
 pub async fn doctor(global: &Global, args: DoctorArgs) -> Result<Exit, Fault> {
+    open::must_hold_records(global)?;
     let dir = match global.target()? {
         Target::Sqlite { dir, .. } => Some(dir),
         Target::Postgres { .. } => None,

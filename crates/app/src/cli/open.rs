@@ -41,6 +41,18 @@ pub async fn house_to_examine(
     opened(global, geo, settings, true).await
 }
 
+/// Refuses a folder without records. Most commands find none there and say so; one that looks
+/// whether records are in order, or copies them, would make an empty store and find nothing wrong.
+pub fn must_hold_records(global: &Global) -> Result<(), Fault> {
+    match global.target()? {
+        Target::Sqlite { dir, .. } if !config::holds_records(&dir) => Err(Fault::failed(format!(
+            "there are no records in {}; say where they are with --data DIR or --database URL",
+            dir.display()
+        ))),
+        Target::Sqlite { .. } | Target::Postgres { .. } => Ok(()),
+    }
+}
+
 async fn opened(
     global: &Global,
     geo: Geo,

@@ -18,6 +18,7 @@ pub struct Args {
 /// Exit 0 when equal, 4 when different.
 pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     let _ = args.check;
+    open::must_hold_records(global)?;
     let house = open::house(global).await?;
     let scratch = args.scratch.unwrap_or_else(std::env::temp_dir);
     let report = rebuild::check(&house.store, &scratch).await?;

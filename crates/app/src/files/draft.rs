@@ -220,6 +220,9 @@ pub enum Draft {
 /// # Errors
 /// Every problem of the row, not only the first.
 pub fn parse_row(row: &RawRow, zone: &TimeZone) -> Result<Draft, Vec<Refused>> {
+    if row.is_unreadable() {
+        return Err(row.faults().to_vec());
+    }
     match row.kind() {
         Kind::Products => ProductDraft::parse(row, zone).map(Draft::Product),
         Kind::Parties => PartyDraft::parse(row, zone).map(Draft::Party),

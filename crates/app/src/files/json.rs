@@ -52,13 +52,13 @@ impl JsonLines {
             Ok((cells, absent, faults)) => {
                 RawRow::new(record, &self.header, cells, faults).without(absent)
             }
+            Err(error) if error.is_data() => self.broken(record, "must be an object".to_owned()),
             Err(error) => self.broken(record, format!("not a JSON object on one line: {error}")),
         }
     }
 
     fn broken(&self, record: usize, reason: String) -> RawRow {
-        let faults = vec![Refused::invalid("", reason)];
-        RawRow::new(record, &self.header, StringRecord::new(), faults)
+        RawRow::unreadable(record, &self.header, Refused::invalid("line", reason))
     }
 }
 

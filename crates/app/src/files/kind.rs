@@ -69,6 +69,12 @@ impl Column {
     }
 }
 
+/// Whether a column names a unit, a pack, a paper or a row of ours by its own number.
+pub(super) fn is_identifier(column: &str) -> bool {
+    let of_units = ["sn", "code", "imei1", "imei2", "meid", "eid", "mac", "parts", "kit"];
+    of_units.contains(&column) || ["sscc", "child", "subject", "shipment_no"].contains(&column)
+}
+
 const PRODUCTS: &[Column] = &[
     must("gtin", "GTIN of 8, 12, 13 (the 69 code) or 14 digits with a valid check digit"),
     must("name_zh", "name in Chinese, at most 200 characters"),

@@ -1,6 +1,6 @@
 //! One record as text, with the header that says which cell is which.
 
-use super::kind::Kind;
+use super::kind::{Kind, is_identifier};
 use super::table::FileError;
 use super::{CELL_BYTES_MAX, COLUMNS_MAX};
 use csv::StringRecord;
@@ -84,6 +84,11 @@ impl Header {
         Some(self.kind.columns()[column].name)
     }
 
+    /// Whether a cell names one thing that is meant and no other.
+    pub(super) fn identifies(&self, cell: usize) -> bool {
+        self.name_of(cell).is_some_and(is_identifier)
+    }
+
     fn cell_of(&self, name: &str) -> Option<usize> {
         let column = self.kind.columns().iter().position(|column| column.name == name)?;
         self.places[column]
@@ -107,6 +112,8 @@ pub struct RawRow {
     /// Columns that it lacks though its header has them.
     absent: Vec<&'static str>,
     faults: Vec<Refused>,
+    /// Whether nothing was read of it but why.
+    is_unreadable: bool,
 }
 
 impl RawRow {
@@ -121,7 +128,14 @@ impl RawRow {
             let reason = format!("the row has {found} cells, the header has {width}");
             faults.push(Refused::invalid("", reason));
         }
-        Self { record, header: Arc::clone(header), cells, absent: Vec::new(), faults }
+        let header = Arc::clone(header);
+        Self { record, header, cells, absent: Vec::new(), faults, is_unreadable: false }
+    }
+
+    /// A record of which nothing was read: to say that its fields are missing would be untrue.
+    pub(super) fn unreadable(record: usize, header: &Arc<Header>, fault: Refused) -> Self {
+        let row = Self::new(record, header, StringRecord::new(), vec![fault]);
+        Self { is_unreadable: true, ..row }
     }
 
     /// The same row without what it says of some columns.
@@ -160,6 +174,11 @@ impl RawRow {
     /// What was wrong before any field was looked at.
     pub fn faults(&self) -> &[Refused] {
         &self.faults
+    }
+
+    /// Whether nothing was read of it but [`Self::faults`].
+    pub(super) fn is_unreadable(&self) -> bool {
+        self.is_unreadable
     }
 
     /// Whether nothing is in it: spreadsheets leave such rows below the last one.

@@ -56,6 +56,20 @@ pub enum FileError {
         /// The record it begins at; header = 1.
         record: usize,
     },
+    /// The input ends inside quotation marks: what was meant to follow them was read as one cell.
+    #[error(
+        "a quotation mark opens in record {record}, column {column}, and is never closed: close \
+         it and send the file again"
+    )]
+    UnclosedQuote {
+        /// The record it opens in; header = 1.
+        record: usize,
+        /// The column's name in the header, or its number from 1.
+        column: String,
+    },
+    /// What was said to be a workbook is none.
+    #[error("this is no XLSX file: save it as .xlsx, or send CSV as text/csv")]
+    NotXlsx,
     /// A workbook, or a part of it, above its bound.
     #[error("the workbook is too large: {part} may have at most {max} bytes; save it as CSV")]
     XlsxTooLarge {
@@ -79,16 +93,26 @@ pub enum Format {
     Csv,
     /// One JSON object per line.
     JsonLines,
+    /// A workbook, and nothing else.
+    Xlsx,
 }
 
 impl Format {
-    /// By the media type of a request, its parameters ignored.
-    pub fn of_media_type(media_type: &str) -> Self {
+    /// By the media type of a request, its parameters ignored; none for what is no file of ours.
+    pub fn of_media_type(media_type: &str) -> Option<Self> {
         let essence = media_type.split(';').next().unwrap_or_default().trim();
         match essence.to_ascii_lowercase().as_str() {
-            "text/csv" => Self::Csv,
-            "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Self::JsonLines,
-            _ => Self::Auto,
+            // What says nothing of what it is; the last is what programs send that were not told.
+            ""
+            | "text/plain"
+            | "application/octet-stream"
+            | "application/x-www-form-urlencoded" => Some(Self::Auto),
+            "text/csv" => Some(Self::Csv),
+            "application/x-ndjson" | "application/ndjson" | "application/jsonl" => {
+                Some(Self::JsonLines)
+            }
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" => Some(Self::Xlsx),
+            _ => None,
         }
     }
 }
@@ -152,6 +176,7 @@ impl Table {
                 Format::Auto => magic == Magic::Brace,
                 Format::JsonLines => true,
                 Format::Csv => false,
+                Format::Xlsx => return Err(FileError::NotXlsx),
             };
             return Self::from_text(kind, json, Box::new(Cursor::new(head).chain(input)));
         }
@@ -175,6 +200,7 @@ impl Table {
         } else {
             let mut source = CsvSource::new(input);
             let names = source.next_record()?.ok_or(FileError::Empty)?;
+            source.names = names.clone();
             (Arc::new(Header::read(kind, names)?), Source::Csv(Box::new(source)))
         };
         Ok(Self { header, source, rows: 0, ended: false })
@@ -303,6 +329,8 @@ impl Magic {
 /// CSV records, one at a time, each bounded.
 struct CsvSource {
     reader: csv::Reader<Metered<Decoded<Box<dyn Read + Send>>>>,
+    /// The header, once it is read.
+    names: StringRecord,
     /// The number of the last record read.
     record: usize,
     /// Bytes of the last record, to make room for the next in one go.
@@ -316,14 +344,18 @@ impl CsvSource {
             .has_headers(false)
             .flexible(true)
             .buffer_capacity(64 * 1024)
-            .from_reader(Metered { inner: Decoded::new(input), since: 0, over: false });
-        Self { reader, record: 0, size: 256, columns: 16 }
+            .from_reader(Metered::new(Decoded::new(input)));
+        Self { reader, names: StringRecord::new(), record: 0, size: 256, columns: 16 }
     }
 
     fn next_record(&mut self) -> Result<Option<StringRecord>, FileError> {
         let mut cells = StringRecord::with_capacity(self.size, self.columns);
         let read = self.reader.read_record(&mut cells);
         self.reader.get_mut().since = 0;
+        if read.is_ok() && self.reader.get_ref().is_cut() {
+            let column = self.column(cells.len().saturating_sub(1));
+            return Err(FileError::UnclosedQuote { record: self.record + 1, column });
+        }
         match read {
             Ok(false) => return Ok(None),
             Ok(true) if cells.as_slice().len() <= ROW_BYTES_MAX => {}
@@ -336,13 +368,74 @@ impl CsvSource {
         (self.size, self.columns) = (cells.as_slice().len() + 16, cells.len());
         Ok(Some(cells))
     }
+
+    /// What a column is called by its place.
+    fn column(&self, at: usize) -> String {
+        match self.names.get(at).map(str::trim).filter(|name| !name.is_empty()) {
+            Some(name) => name.chars().take(64).collect(),
+            None => (at + 1).to_string(),
+        }
+    }
 }
 
-/// Stops a record that never ends: counts the bytes read since the last one was complete.
+/// Where among the quotation marks of CSV a text stands. The reader of records knows it, too, but
+/// does not tell whether it met the end inside them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Before a cell.
+    Start,
+    /// In a cell without marks around it: those inside are letters like others.
+    Bare,
+    /// Inside marks.
+    Quoted,
+    /// Behind a mark that closes the cell, unless another one follows.
+    Closing,
+}
+
+impl Place {
+    fn after(self, byte: u8) -> Self {
+        match (self, byte) {
+            (Self::Quoted, b'"') => Self::Closing,
+            (Self::Quoted, _) => Self::Quoted,
+            (Self::Start | Self::Closing, b'"') => Self::Quoted,
+            (_, b',' | b'\r' | b'\n') => Self::Start,
+            _ => Self::Bare,
+        }
+    }
+
+    fn behind(self, bytes: &[u8]) -> Self {
+        if bytes.contains(&b'"') {
+            return bytes.iter().fold(self, |place, byte| place.after(*byte));
+        }
+        // Without a mark only the last byte counts, and most of a file is so.
+        match (self, bytes.last()) {
+            (Self::Quoted, _) | (_, None) => self,
+            (_, Some(last)) => Self::Bare.after(*last),
+        }
+    }
+}
+
+/// Stops a record that never ends: counts the bytes read since the last one was complete, and
+/// knows whether all of them ended inside quotation marks.
 struct Metered<R> {
     inner: R,
     since: usize,
     over: bool,
+    place: Place,
+    /// Whether anything was read, and whether that was all.
+    begun: bool,
+    ended: bool,
+}
+
+impl<R> Metered<R> {
+    fn new(inner: R) -> Self {
+        Self { inner, since: 0, over: false, place: Place::Start, begun: false, ended: false }
+    }
+
+    /// Whether the input ended inside quotation marks.
+    fn is_cut(&self) -> bool {
+        self.ended && self.place == Place::Quoted
+    }
 }
 
 impl<R: Read> Read for Metered<R> {
@@ -353,6 +446,14 @@ impl<R: Read> Read for Metered<R> {
         }
         let count = self.inner.read(out)?;
         self.since += count;
+        self.ended = count == 0;
+        let mut read = out.get(..count).unwrap_or_default();
+        if !self.begun {
+            // The reader of records takes the mark off in the same way.
+            read = read.strip_prefix("\u{feff}".as_bytes()).unwrap_or(read);
+            self.begun = true;
+        }
+        self.place = self.place.behind(read);
         Ok(count)
     }
 }

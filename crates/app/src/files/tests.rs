@@ -1,5 +1,7 @@
 //! Whole files of every kind and format, and what must not break the reader.
 
+mod odd_tests;
+
 use super::*;
 use domain::disposition::Disposition;
 use domain::party::SiteKind;
@@ -521,7 +523,7 @@ fn a_file_on_disk_reads_as_a_stream_does() {
 /// Reads a file to its end, whatever is in it.
 fn exhaust(bytes: &[u8]) {
     for kind in Kind::ALL {
-        for format in [Format::Auto, Format::Csv, Format::JsonLines] {
+        for format in [Format::Auto, Format::Csv, Format::JsonLines, Format::Xlsx] {
             let input = Box::new(Cursor::new(bytes.to_vec()));
             let Ok(mut table) = Table::from_reader(kind, format, input) else { continue };
             for row in table.rows().map_while(Result::ok) {

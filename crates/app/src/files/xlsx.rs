@@ -26,6 +26,9 @@ impl<T: Read + Seek + Send> Bytes for T {}
 /// Numbers from here on have more than 15 digits.
 const NUMBER_END: f64 = 1e15;
 
+/// Why a formula names nothing.
+const FORMULA: &str = "is a formula: put the value itself";
+
 type Cells<'a> = XlsxCellReader<'a, Box<dyn Bytes>>;
 
 /// An open workbook whose first sheet begins with a good header.
@@ -55,7 +58,7 @@ impl Workbook {
         let (header_row, names) = loop {
             let Some((row, texts)) = cells.next_row()? else { return Err(FileError::Empty) };
             let names: StringRecord =
-                texts.into_iter().map(|text| text.unwrap_or_default()).collect();
+                texts.into_iter().map(|content| content.text.unwrap_or_default()).collect();
             if names.iter().any(|name| !name.trim().is_empty()) {
                 break (row, names);
             }
@@ -94,7 +97,15 @@ impl SheetRows<'_> {
             *self.done = row;
             let mut faults = Vec::new();
             let mut cells = StringRecord::with_capacity(256, texts.len());
-            for (at, text) in texts.into_iter().enumerate() {
+            // Formulas that were drawn down further than there are rows leave blank ones behind.
+            let is_blank = texts.iter().all(Content::is_blank);
+            for (at, Content { text, is_formula }) in texts.into_iter().enumerate() {
+                let text = match text {
+                    Ok(_) if is_formula && !is_blank && self.header.identifies(at) => {
+                        Err(FORMULA.into())
+                    }
+                    text => text,
+                };
                 let text = text.unwrap_or_else(|reason| {
                     if let Some(field) = self.header.name_of(at) {
                         faults.push(Refused::invalid(field, reason));
@@ -113,8 +124,22 @@ impl SheetRows<'_> {
 /// A cell's text, or why it has none.
 type Text = Result<String, Cow<'static, str>>;
 
+/// What is in a cell.
+#[derive(Clone)]
+struct Content {
+    text: Text,
+    /// Whether it was computed: another program, or another day, may compute something else.
+    is_formula: bool,
+}
+
+impl Content {
+    fn is_blank(&self) -> bool {
+        self.text.as_ref().is_ok_and(|text| text.trim().is_empty())
+    }
+}
+
 /// A cell: its row and column from 0, and what is in it.
-type Placed = ((u32, u32), Text);
+type Placed = ((u32, u32), Content);
 
 /// Gathers the sheet's cells into rows.
 struct SheetCells<'a> {
@@ -132,23 +157,23 @@ impl<'a> SheetCells<'a> {
     }
 
     /// The next row that has a cell: its number from 0, and its cells up to the last filled one.
-    fn next_row(&mut self) -> Result<Option<(u32, Vec<Text>)>, FileError> {
+    fn next_row(&mut self) -> Result<Option<(u32, Vec<Content>)>, FileError> {
         let first = match self.ahead.take() {
             Some(cell) => Some(cell),
             None => self.next()?,
         };
-        let Some(((row, column), text)) = first else { return Ok(None) };
+        let Some(((row, column), content)) = first else { return Ok(None) };
         let (mut texts, mut size) = (Vec::new(), 0);
-        place(&mut texts, column, text, &mut size, row)?;
-        while let Some(((at, column), text)) = self.next()? {
+        place(&mut texts, column, content, &mut size, row)?;
+        while let Some(((at, column), content)) = self.next()? {
             if at < row {
                 return Err(FileError::Xlsx("its rows are out of order".to_owned()));
             }
             if at > row {
-                self.ahead = Some(((at, column), text));
+                self.ahead = Some(((at, column), content));
                 break;
             }
-            place(&mut texts, column, text, &mut size, row)?;
+            place(&mut texts, column, content, &mut size, row)?;
         }
         Ok(Some((row, texts)))
     }
@@ -156,12 +181,14 @@ impl<'a> SheetCells<'a> {
     /// The next cell with anything in it.
     fn next(&mut self) -> Result<Option<Placed>, FileError> {
         while !self.ended {
-            match self.cells.next_cell().map_err(unreadable)? {
-                None => self.ended = true,
-                Some(cell) if matches!(cell.get_value(), DataRef::Empty) => {}
-                Some(cell) => {
-                    return Ok(Some((cell.get_position(), text_of(cell.get_value()))));
-                }
+            let Some(cell) = self.cells.next_cell_with_formula_metadata().map_err(unreadable)?
+            else {
+                self.ended = true;
+                break;
+            };
+            let is_formula = cell.formula.is_some();
+            if is_formula || !matches!(cell.value, DataRef::Empty) {
+                return Ok(Some((cell.pos, Content { text: text_of(&cell.value), is_formula })));
             }
         }
         Ok(None)
@@ -169,9 +196,9 @@ impl<'a> SheetCells<'a> {
 }
 
 fn place(
-    texts: &mut Vec<Text>,
+    texts: &mut Vec<Content>,
     column: u32,
-    text: Text,
+    content: Content,
     size: &mut usize,
     row: u32,
 ) -> Result<(), FileError> {
@@ -179,14 +206,14 @@ fn place(
     if column >= COLUMNS_MAX {
         return Err(FileError::TooManyColumns);
     }
-    *size += text.as_ref().map_or(0, String::len);
+    *size += content.text.as_ref().map_or(0, String::len);
     if *size > ROW_BYTES_MAX {
         return Err(FileError::RowTooLong { record: row as usize + 1 });
     }
     if texts.len() <= column {
-        texts.resize(column + 1, Ok(String::new()));
+        texts.resize(column + 1, Content { text: Ok(String::new()), is_formula: false });
     }
-    texts[column] = text;
+    texts[column] = content;
     Ok(())
 }
 

@@ -2,10 +2,12 @@
 //! ever locked or refused because of location; what does not fit is found, kept and shown to those
 //! who watch the channel.
 
+mod bounds;
 mod record;
 
 pub(super) use record::{alert, finding_row};
 
+use super::access::Sight;
 use super::caller::{Caller, Scope};
 use super::custody::{self, Subject, instant};
 use super::find::{self, CodeFound, unit_number};
@@ -16,6 +18,7 @@ use super::outcome::{FlowError, RACES_MAX};
 use super::recalls;
 use super::reference::Reference;
 use detect::location::{Access, Assessment, Gps, Observations, assess};
+use domain::access::Fact;
 use domain::activation::{self, ActivationFacts, Assurance, Earlier, Outside};
 use domain::custody::CustodyFacts;
 use domain::finding::{Finding, FindingGrade, Nature};
@@ -97,7 +100,7 @@ pub struct Activated {
     pub activated_at: Timestamp,
     /// Whether the sender's clock was believed.
     pub clock_believed: bool,
-    /// What could not be used of the report: stable codes.
+    /// What could not be used of the report, as far as its sender may be told: stable codes.
     pub reasons: Vec<&'static str>,
     /// The weighed evidence.
     pub assessment: Assessment,
@@ -107,6 +110,18 @@ pub struct Activated {
     pub assurance: Assurance,
     /// The warranty as it stands after it.
     pub warranty: WarrantyReading,
+    /// What of all this its sender may be told.
+    pub told: Told,
+}
+
+/// What a sender may be told of the unit beside its region and its guarantee, by the table of
+/// `domain::access`: whoever starts a device need not know whose goods it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Trace code and serial number, also where the report did not name them.
+    pub identifiers: bool,
+    /// Grade, findings, and what names no shop and no region.
+    pub findings: bool,
 }
 
 /// How an answer is written, so it can be stored with the very commit it answers.
@@ -115,8 +130,8 @@ pub type Render<'a> = &'a (dyn Fn(&Activated) -> Answer + Send + Sync);
 /// Records an activation. `key` stores the rendered answer for repetition.
 ///
 /// # Errors
-/// [`Refusal::UnknownSubject`]: nothing answers to the identifier. The report is kept and replayed
-/// when the unit arrives within 30 days.
+/// [`Refusal::InvalidField`]: a field is out of its bounds. [`Refusal::UnknownSubject`]: nothing
+/// answers to the identifier; the report is kept and replayed when the unit arrives within 30 days.
 pub async fn activate(
     house: &House,
     caller: Option<&Caller>,
@@ -125,6 +140,7 @@ pub async fn activate(
     render: Render<'_>,
 ) -> Result<Answer, FlowError> {
     may_report(caller)?;
+    report.check()?;
     let received_at = house.clock.now();
     let received = Received { caller, brand: None, report, received_at, waited: false };
     receive(house, received, key, render).await
@@ -189,7 +205,11 @@ pub(super) async fn receive(
         let decided = decide(house, &reference, &loaded, Weighed { report, assurance, at });
         let mut commit = record::commit(house, &loaded, &decided, report, caller)?;
         let mut outcome = outcome(house, &reference, &loaded, decided, &commit);
-        outcome.reasons.extend(unusable(house, &reference, &loaded, &report.signals));
+        outcome.told = told(house, &reference, caller, &outcome.unit, &loaded.custody);
+        if outcome.told.findings {
+            // Else anyone could find out the shops of a brand by trying codes.
+            outcome.reasons.extend(unusable(house, &reference, &loaded, &report.signals));
+        }
         let answer = render(&outcome);
         let now = house.clock.now().as_microsecond();
         commit.idempotency = key.map(|k| k.keep(number, &answer, now));
@@ -360,7 +380,7 @@ fn bound(
     loaded: &Loaded,
     at: Timestamp,
 ) -> (Option<PartyId>, Option<RegionSet>, bool) {
-    let Some(hold) = loaded.custody.stood_at(unit_number(loaded.number), at) else {
+    let Some(hold) = loaded.custody.at(unit_number(loaded.number), at) else {
         return (None, None, false);
     };
     let sells = reference.tree.get(hold.party).is_some_and(|p| p.kind.sells());
@@ -403,12 +423,14 @@ fn observations(
         sim_mcc: signals.sim_mcc.as_deref().and_then(|m| house.geo.country_of_mcc(m)),
         access,
         time_zone: signals.time_zone.clone(),
+        // Anyone can say a shop's code: who is not believed about the access is not about that.
+        store_vouched: assurance.vouches_for_access(),
         store_region: store.and_then(|s| s.region.as_ref()).and_then(region),
         shipping_region: signals.shipping_region.as_ref().and_then(region),
     }
 }
 
-/// Words that name nothing we know. They refuse nothing, and whoever sends them is told.
+/// Words that name nothing we know. They refuse nothing.
 fn unusable(
     house: &House,
     reference: &Reference,
@@ -422,6 +444,18 @@ fn unusable(
         (signals.shipping_region.as_ref().is_some_and(unknown_region), "shipping_region_unknown"),
     ];
     told.into_iter().filter_map(|(holds, reason)| holds.then_some(reason)).collect()
+}
+
+/// What whoever reported may be told of the unit as it stands now.
+fn told(
+    house: &House,
+    reference: &Reference,
+    caller: Option<&Caller>,
+    unit: &UnitRecord,
+    custody: &CustodyFacts,
+) -> Told {
+    let sight = Sight::of_unit(house, reference, caller, unit, custody);
+    Told { identifiers: sight.shows(Fact::Identifiers), findings: sight.shows(Fact::Findings) }
 }
 
 fn outside(assessment: &Assessment) -> Outside {
@@ -474,5 +508,6 @@ fn outcome(
         findings: decided.activation.findings,
         assurance: decided.assurance,
         warranty,
+        told: Told::default(),
     }
 }

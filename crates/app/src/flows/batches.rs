@@ -341,7 +341,8 @@ pub async fn show(
     Ok(())
 }
 
-/// Marks a batch as handed over.
+/// Marks a batch as handed over. A later delivery takes the place of the one before it; the same
+/// again changes nothing.
 ///
 /// # Errors
 /// [`Refusal::UnknownBatch`]; [`Refusal::CodeVoid`]; the caller is not the brand; the receiver's
@@ -353,16 +354,43 @@ pub async fn deliver(
     to: &str,
 ) -> Result<Batch, FlowError> {
     let to = note("to", to)?;
+    let last = delivered_last(house, caller, id).await?;
     change(house, caller, id, |reference, batch| {
         if batch.state == BatchState::Void {
             return Err(Refused::because(Refusal::CodeVoid, "batch", "the whole batch was"));
         }
-        let party = reference.party(caller.brand, &to);
-        batch.delivered_to = party.map(|party| party.id.0).or(batch.delivered_to);
+        let before = batch.clone();
+        // To somebody in words, no party reads the codes any more: the last delivery counts.
+        batch.delivered_to = reference.party(caller.brand, &to).map(|party| party.id.0);
         batch.state = BatchState::Delivered;
-        Ok(Some((Body::BatchDelivered { to: to.clone() }, Vec::new())))
+        let mut changes = Vec::new();
+        if *batch == before {
+            if last.as_ref() == Some(&to) {
+                return Ok(None);
+            }
+            // Other words stand in no row; the audit trail tells of them all the same.
+            changes.push(ReferenceChange::Batch(before));
+        }
+        Ok(Some((Body::BatchDelivered { to: to.clone() }, changes)))
     })
     .await
+}
+
+/// To whom a batch was handed over last, as it was said then; none where it stands otherwise since.
+async fn delivered_last(
+    house: &House,
+    caller: &Caller,
+    id: BatchId,
+) -> Result<Option<String>, FlowError> {
+    let batch = own(&*house.reference_now().await?, caller, id)?;
+    if batch.state != BatchState::Delivered {
+        return Ok(None);
+    }
+    let events = house.store.events_fetch(batch.first).await?;
+    Ok(events.into_iter().rev().find_map(|event| match event.body {
+        Body::BatchDelivered { to } => Some(to),
+        _ => None,
+    }))
 }
 
 /// What voiding did.
@@ -399,7 +427,10 @@ pub async fn void(
     };
     let batch = change(house, caller, id, |reference, batch| {
         let (first, last) = range.unwrap_or((batch.first, batch.end() - 1));
-        if first > last || first < batch.first || last >= batch.end() {
+        if first > last {
+            return Err(Refused::invalid("last", "the first number must not be above the last"));
+        }
+        if first < batch.first || last >= batch.end() {
             return Err(Refused::invalid("last", "the range lies outside the batch"));
         }
         let free = reference.unvoided(first..last + 1);

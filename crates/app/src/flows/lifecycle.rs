@@ -10,6 +10,7 @@ use super::lives;
 use super::mandate;
 use super::outcome::{FlowError, RACES_MAX};
 use super::reference::Reference;
+use super::standing;
 use super::verify;
 use crate::rules::kept;
 use domain::id::{BrandId, PartyId};
@@ -52,20 +53,22 @@ pub enum Change {
 }
 
 impl Change {
+    /// The event of it, given whether it counts: a day on a paper starts the guarantee, and of how
+    /// a unit stands nothing that happened later says otherwise.
     fn body(&self, unit: &UnitRecord, counts: bool) -> Body {
-        let reason = |r: &String| r.clone();
+        let (late, reason) = (!counts, String::clone);
         match self {
             Self::Sell(paper, on) => {
                 Body::Sold { counts, on: on.to_string(), paper: paper.as_str().to_owned() }
             }
             Self::Inspect(inspection, note) => {
-                Body::Inspected { inspection: (*inspection).to_owned(), note: note.clone() }
+                Body::Inspected { inspection: (*inspection).to_owned(), late, note: note.clone() }
             }
-            Self::Recall(r) => Body::Recalled { reason: reason(r) },
-            Self::LiftRecall(r) => Body::RecallLifted { reason: reason(r) },
+            Self::Recall(r) => Body::Recalled { late, reason: reason(r) },
+            Self::LiftRecall(r) => Body::RecallLifted { late, reason: reason(r) },
             Self::Decommission(r) => Body::Decommissioned { reason: reason(r) },
-            Self::ReportStolen(r) => Body::StolenReported { reason: reason(r) },
-            Self::ClearStolen(r) => Body::StolenCleared { reason: reason(r) },
+            Self::ReportStolen(r) => Body::StolenReported { late, reason: reason(r) },
+            Self::ClearStolen(r) => Body::StolenCleared { late, reason: reason(r) },
             Self::OpenLife(cause, r) => {
                 let (cause, life) = (Some(*cause), unit.life + 1);
                 Body::LifeOpened { cause, life, reason: reason(r) }
@@ -190,7 +193,7 @@ pub async fn change_once(
                 Change::Sell(_, on) => {
                     paper_counts(house, &reference, caller, (&unit, *on)).await?
                 }
-                _ => false,
+                _ => !standing::is_late(house, &unit, &change.body(&unit, true), at).await?,
             };
             let body = change.body(&unit, counts);
             units.push((unit, body));
@@ -248,11 +251,21 @@ fn commit(
     let mut commit = Commit { relies_on: units.iter().map(relied).collect(), ..Commit::default() };
     let after = units.iter().map(|(u, _)| u.recorded_at).max().unwrap_or(0);
     if is_bulk && units.len() > 1 {
-        let (first, body) = &units[0];
-        let mut draft = EventDraft::about(caller, first.number, at, after, body.clone());
-        let row = |(u, _): &(UnitRecord, _)| Subject { number: u.number, row: Row::Member {} };
-        draft.subjects = units.iter().map(row).collect();
-        commit.events.push(house.event(draft));
+        // One for those it counts for, one for those it comes too late for.
+        let mut alike: Vec<(Body, Vec<i64>)> = Vec::new();
+        for (unit, body) in units {
+            match alike.iter_mut().find(|(same, _)| *same == body) {
+                Some((_, numbers)) => numbers.push(unit.number),
+                None => alike.push((body, vec![unit.number])),
+            }
+        }
+        for (body, numbers) in alike {
+            let home = numbers.first().copied().unwrap_or_default();
+            let mut draft = EventDraft::about(caller, home, at, after, body);
+            let row = |number| Subject { number, row: Row::Member {} };
+            draft.subjects = numbers.into_iter().map(row).collect();
+            commit.events.push(house.event(draft));
+        }
     } else {
         commit.events.extend(units.into_iter().map(|(unit, body)| {
             house.event(EventDraft::about(caller, unit.number, at, unit.recorded_at, body))
@@ -329,9 +342,11 @@ pub async fn move_identifier(
         if onto {
             mandate::may_bind(&reference, caller, identifier.scheme(), "value")?;
         }
+        let is_sn = identifier.scheme() == Scheme::Sn;
         let found = find::identifier(house, caller.brand, identifier).await?;
         match (onto, found) {
             (true, Some(other)) if other == unit => return Ok(()),
+            (true, Some(_)) if is_sn => return Err(Refused::new(Refusal::SnTaken, "value").into()),
             (true, Some(_)) => {
                 return Err(Refused::new(Refusal::IdentifierTaken, "value").into());
             }
@@ -340,12 +355,15 @@ pub async fn move_identifier(
             }
             (true, None) => {
                 let same = |row: &&IdentifierRow| row.scheme == identifier.scheme().as_str();
-                let held = record.identifiers.iter().filter(same).count();
+                let sn = usize::from(is_sn && record.sn.is_some());
+                let held = record.identifiers.iter().filter(same).count() + sn;
                 identifier.scheme().has_room(held).map_err(|why| Refused::new(why, "value"))?;
+                if is_sn && was_anothers(house, caller, unit, identifier).await? {
+                    return Err(Refused::new(Refusal::SnTaken, "value").into());
+                }
             }
             _ => {}
         }
-        let is_sn = identifier.scheme() == Scheme::Sn;
         if onto && is_sn && !noted_code_like(house, &reference, identifier).await? {
             continue;
         }
@@ -364,6 +382,25 @@ pub async fn move_identifier(
         }
     }
     Err(FlowError::Busy)
+}
+
+/// Whether a serial number that nobody answers to was another unit's: it is never reused, and may
+/// only go back to where it came from.
+async fn was_anothers(
+    house: &House,
+    caller: &Caller,
+    unit: i64,
+    sn: &Identifier,
+) -> Result<bool, FlowError> {
+    let (scheme, scope) = (Scheme::Sn.as_str(), scope_of(Scheme::Sn, caller.brand));
+    if house.store.named_fetch(scheme, scope, sn.value()).await?.is_none() {
+        return Ok(false);
+    }
+    let left = |event: &Event| {
+        matches!(&event.body, Body::IdentifierMoved { onto: false, scheme: of, value, .. }
+            if of == scheme && value == sn.value())
+    };
+    Ok(!house.store.events_fetch(unit).await?.iter().any(left))
 }
 
 /// What a unit answers to once an identifier went onto it or away.

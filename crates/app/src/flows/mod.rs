@@ -51,6 +51,7 @@ pub mod scans;
 pub mod search;
 pub mod ship;
 pub mod sites;
+mod standing;
 pub mod turns;
 pub mod verify;
 pub mod waiting;

@@ -282,6 +282,33 @@ impl<'a> Overlay<'a> {
         Ok((found, packs))
     }
 
+    /// How many packs lie inside a subject one in another, the deepest way, at an instant or later.
+    /// None in a unit: nothing is read then. Whatever goes in moves the revision of each pack that
+    /// is around it then, so that a commit which relies on the subject relies on this too.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn nested(&self, subject: &Subject, from: Timestamp) -> Result<usize, FlowError> {
+        let Subject::Pack(pack) = subject else { return Ok(0) };
+        let from = from.as_microsecond();
+        let mut level = BTreeSet::from([pack.number]);
+        for depth in 0..PACK_DEPTH_MAX {
+            let mut below: BTreeSet<i64> = BTreeSet::new();
+            for parent in level {
+                if !self.opened.contains(&parent) {
+                    below.extend(self.house.store.packs_inside_fetch(parent, from).await?);
+                }
+                let stirred = self.stirred.get(&parent).into_iter().flatten();
+                below.extend(stirred.filter(|child| self.packs.contains_key(*child)));
+            }
+            if below.is_empty() {
+                return Ok(depth);
+            }
+            level = below;
+        }
+        Ok(PACK_DEPTH_MAX)
+    }
+
     /// A row opens a pack.
     pub fn open(&mut self, pack: PackRecord) {
         self.by_sscc.insert(pack.sscc.clone(), pack.number);

@@ -4,6 +4,7 @@
 use super::batches::{Mint, PACK_BLOCK, mint_into};
 use super::caller::{Caller, Scope};
 use super::chunks::in_chunks;
+use super::contents::pack_named;
 use super::custody::{Subject, instant};
 use super::find::{self, unit_number};
 use super::house::{EventDraft, House};
@@ -13,6 +14,7 @@ use super::outcome::{FlowError, RACES_MAX, RowOutcome};
 use super::overlay::Overlay;
 use super::reference::Reference;
 use super::ship::look_again;
+use super::standing;
 use crate::files::PackDraft;
 use domain::custody::{Containment, CustodyFacts, Hold, HoldKind};
 use domain::id::{EventId, PartyId};
@@ -139,8 +141,9 @@ impl<'a> Packing<'a> {
             packed_at: at,
             produced_at: unit.and_then(|u| u.produced_at).map(instant),
             child_is_unit: unit.is_some(),
-            inspection_open: subject.inspection_open(),
-            decommissioned: unit.is_some_and(|u| u.retired_at.is_some()),
+            nested: self.overlay.nested(&subject, at).await?,
+            inspection_open: standing::inspection_was_open(self.house, &subject, at).await?,
+            decommissioned: unit.and_then(|u| u.retired_at).is_some_and(|t| instant(t) <= at),
             custody: &facts,
         })
         .map_err(|why| Refused::new(why, "child"))?;
@@ -373,7 +376,8 @@ fn same_row(
 /// Takes children out of a pack.
 ///
 /// # Errors
-/// [`Refusal::NotPacked`] when one is not inside then; nothing is written in that case.
+/// [`Refusal::NotPacked`] when one is not inside then; nothing is written in that case. As
+/// [`pack_named`].
 pub async fn unpack(
     house: &House,
     caller: &Caller,
@@ -385,7 +389,7 @@ pub async fn unpack(
     house.not_ahead(at, "happened_at")?;
     for _ in 0..RACES_MAX {
         let reference = house.reference().await?;
-        let number = find::subject(house, caller.brand, sscc, "sscc").await?;
+        let number = pack_named(house, caller.brand, sscc).await?.number;
         let mut overlay = Overlay::new(house, &reference, caller.brand);
         let Subject::Pack(pack) = overlay.subject(number, "sscc").await? else {
             return Err(Refused::new(Refusal::UnknownSubject, "sscc").into());
@@ -394,13 +398,14 @@ pub async fn unpack(
         if let Some(hold) = own.at(unit_number(number), at) {
             speaks_for(&reference, caller, hold.party, "sscc")?;
         }
-        let mut numbers = Vec::with_capacity(children.len());
+        // A child named twice is meant once.
+        let mut numbers = BTreeSet::new();
         if children.is_empty() {
             let inside = house.store.children_fetch(number).await?;
             numbers.extend(inside.iter().filter(|c| c.covers(at)).map(|c| c.child.get() as i64));
         }
         for child in children {
-            numbers.push(find::subject(house, caller.brand, child, "children").await?);
+            numbers.insert(find::subject(house, caller.brand, child, "children").await?);
         }
         let (mut after, pack) = (pack.recorded_at, Subject::Pack(pack));
         overlay.touch(&pack, at);
@@ -421,7 +426,7 @@ pub async fn unpack(
             return Ok(0);
         }
         let mut draft = EventDraft::about(caller, number, at, after, Body::Unpacked {});
-        draft.subjects = members(numbers);
+        draft.subjects = members(numbers.into_iter().collect());
         let event = house.event(draft);
         let outbox = vec![look_again(&event)];
         let relies_on = overlay.into_guards();

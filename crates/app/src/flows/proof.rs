@@ -144,8 +144,8 @@ pub async fn prove_once(
 }
 
 /// As [`prove_once`] for a telephone and a scratch code together: the try is right only when the
-/// code is right and the telephone is that of the unit's owner. A right try before does not lift
-/// the ceilings, else whoever holds the unit could go through telephones.
+/// code is right and the telephone is that of the unit's owner. A pass does not help, else whoever
+/// holds the unit could go through telephones.
 ///
 /// # Errors
 /// As [`prove_once`].
@@ -191,15 +191,11 @@ async fn judge(
             _ => return Ok(ProofOutcome::NotOffered),
         };
         let right = right && is_owner.unwrap_or(true);
-        let owner = attempt.pass.is_some_and(|brought| is_pass(house, &unit, brought));
-        let tries = match (is_owner, owner) {
-            (Some(_), _) => Tries::Strict,
-            (None, true) => Tries::Owner,
-            (None, false) => Tries::Visitor,
-        };
+        let passes = || attempt.pass.is_some_and(|brought| is_pass(house, &unit, brought));
+        let tries = if is_owner.is_none() && passes() { Tries::Owner } else { Tries::Everybody };
         let visitor = match tries {
             Tries::Owner => house.secrets.hash("visitor", "owner"),
-            _ => house.secrets.hash("visitor", attempt.visitor),
+            Tries::Everybody => house.secrets.hash("visitor", attempt.visitor),
         };
         // Read before the tries are counted: whoever counted the same ones loses the race.
         let last = house.store.proof_last(number).await?;
@@ -234,12 +230,11 @@ fn imei_ends(unit: &UnitRecord, value: &str) -> Result<bool, Refused> {
 /// Whose wrong tries count.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tries {
-    /// Everybody's, until this address was right.
-    Visitor,
+    /// Everybody's. That an address was right before says nothing: it may be many people's, and
+    /// the digits of an IMEI stand on the box.
+    Everybody,
     /// Those of the passes of the unit alone.
     Owner,
-    /// Everybody's, whoever was right.
-    Strict,
 }
 
 /// Until when a visitor must wait, if so.
@@ -251,11 +246,6 @@ async fn waiting(
 ) -> Result<Option<Timestamp>, FlowError> {
     let since = (now - WAIT).as_microsecond();
     let tries = house.store.proof_tries(unit.number, since).await?;
-    // Who proved it already is not held up by others' guessing.
-    let was_right = || tries.iter().any(|(who, _, right)| who == visitor && *right);
-    if whose == Tries::Visitor && was_right() {
-        return Ok(None);
-    }
     let mut wrong: Vec<_> = tries.iter().filter(|(_, _, right)| !right).collect();
     wrong.sort_by_key(|(_, at, _)| *at);
     let own: Vec<_> = wrong.iter().filter(|(who, _, _)| who == visitor).collect();

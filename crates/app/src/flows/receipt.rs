@@ -123,7 +123,7 @@ impl Paper {
             for number in &self.subjects {
                 let subject = custody::subject(house, *number, "shipment_no").await?;
                 let facts = custody::facts(house, &reference, &[&subject]).await?;
-                let chain = facts.chain(unit_number(*number));
+                let chain = facts.standing(unit_number(*number), Timestamp::MAX);
                 let paper = Some(self.shipment_no.as_str());
                 let waits = chain.last().is_some_and(|hold| {
                     (hold.party, hold.from) == (self.party, Some(self.from))

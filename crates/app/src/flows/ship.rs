@@ -12,6 +12,7 @@ use super::outcome::{FlowError, RACES_MAX, RowOutcome};
 use super::overlay::Overlay;
 use super::recalls;
 use super::reference::Reference;
+use super::standing;
 use crate::files::ShipmentDraft;
 use domain::custody::{Hold, HoldKind};
 use domain::id::PartyId;
@@ -98,11 +99,15 @@ impl Moving<'_> {
         let concerned: Vec<_> = std::iter::once(&subject).chain(&children).collect();
         let (facts, mut touched) = self.overlay.around(&concerned, (number, at)).await?;
         let unit = subject.unit();
+        // A paper that comes late is judged by its own day: where recalled goods are must be known.
+        let by_then = |since: i64| custody::instant(since) <= at;
         let recalled = match unit {
-            Some(unit) if unit.recalled_at.is_none() => {
-                recalls::standing(self.house, self.reference, unit).await?.is_some()
+            Some(unit) if unit.recalled_at.is_some_and(by_then) => true,
+            Some(unit) => {
+                let standing = recalls::standing(self.house, self.reference, unit).await?;
+                standing.is_some_and(|recall| by_then(recall.row.opened_at))
             }
-            unit => unit.is_some(),
+            None => false,
         };
         let products = subject.products();
         let ship = ShipFacts {
@@ -112,9 +117,9 @@ impl Moving<'_> {
             happened_at: at,
             on: self.reference.day(brand, at),
             products: &products,
-            inspection_open: subject.inspection_open(),
+            inspection_open: standing::inspection_was_open(self.house, &subject, at).await?,
             recalled,
-            decommissioned: unit.is_some_and(|u| u.retired_at.is_some()),
+            decommissioned: unit.and_then(|u| u.retired_at).is_some_and(by_then),
             reason_given: !draft.reason.is_empty(),
             by_brand: mandate::is_brand(&self.reference.tree, self.caller.party),
             custody: &facts,

@@ -381,10 +381,8 @@ pub fn warranty(
     unit: &UnitRecord,
     custody: &CustodyFacts,
 ) -> WarrantyReading {
-    let until = jiff::Timestamp::MAX;
-    let origin = custody::is_origin(reference);
-    // Ex-factory: the first hand-over out of a factory or brand site, else the production.
-    let left = custody.left_origin(unit_number(unit.number), until, origin);
+    // Ex-factory: the first shipment from where it was made, else the production.
+    let left = custody.first_shipped(unit_number(unit.number), jiff::Timestamp::MAX);
     let zone = reference.zone(BrandId(unit.brand));
     warranty::read(&WarrantyFacts {
         ex_factory_at: left.or(unit.produced_at.map(instant)),

@@ -113,6 +113,7 @@ pub(super) fn read_all(seen: &Observations, scale: Scale<'_>) -> Vec<FamilyReadi
         Some(FamilyReading::of(family, scale.claim(region?, e), cap, model))
     };
     let retail = place(Family::Retail, seen.store_region, model.retail_e, model.retail_cap);
+    let retail = retail.map(|r| if seen.store_vouched { r } else { spoofable(r, model) });
     let order = place(Family::Order, seen.shipping_region, model.order_e, model.order_cap);
     let abroad = [&address, &retail, &order].into_iter().flatten().any(FamilyReading::is_abroad);
     let device = device(seen, abroad, scale);

@@ -32,7 +32,8 @@ pub struct Model {
     pub serving_mcc_e: f64,
     /// Most position and network together can say, either way.
     pub device_cap: f64,
-    /// Most that anything the client could fake may say for "inside".
+    /// Most that anything the client could fake may say for "inside": a position that nobody
+    /// vouches for, networks, the time zone, a store that the device or the public named.
     pub spoofable_inside_cap: f64,
     /// Weight of SIM home country and of the time zone, either way.
     pub tie_breaker: f64,
@@ -41,7 +42,8 @@ pub struct Model {
 
     /// Code of a store or cashier.
     pub retail_e: f64,
-    /// Most the store can say, either way.
+    /// Most the store can say, either way; for "inside" only where a server named it, else
+    /// `spoofable_inside_cap`.
     pub retail_cap: f64,
 
     /// Shipping region of the sale: gifts and relatives make it weak, so only the cap acts.

@@ -85,6 +85,8 @@ pub struct Observations {
     pub time_zone: Option<String>,
     /// Region of the store that sold the unit.
     pub store_region: Option<RegionCode>,
+    /// Named by the brand's own server or an attested sender; a device may name any store.
+    pub store_vouched: bool,
     /// Region the sale was shipped to.
     pub shipping_region: Option<RegionCode>,
 }

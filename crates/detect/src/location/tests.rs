@@ -249,6 +249,7 @@ fn tie_breakers_are_no_family() {
 fn store_and_order_are_families_of_their_own() {
     let seen = Observations {
         store_region: Some(code("420106")),
+        store_vouched: true,
         shipping_region: Some(code("42")),
         ..Default::default()
     };
@@ -260,6 +261,29 @@ fn store_and_order_are_families_of_their_own() {
     let got = run(&seen, &["42"]);
     assert_eq!(family(&got, Family::Retail).score, -3.5);
     assert_eq!(family(&got, Family::Order).score, -1.5);
+}
+
+#[test]
+fn a_store_that_anybody_can_name_clears_little() {
+    let seen = |store_vouched, store: &str| Observations {
+        ip: ip("37", "CN", Network::Fixed),
+        store_region: Some(code(store)),
+        store_vouched,
+        ..Default::default()
+    };
+    let retail = |vouched, store| {
+        let got = run(&seen(vouched, store), &["53"]);
+        (family(&got, Family::Retail).score, got.grade, got.posterior)
+    };
+    let (score, _, cleared) = retail(true, "530102");
+    assert!((score + 3.5).abs() < 1e-9 && cleared < 0.02, "{score} {cleared}");
+    let (score, grade, doubtful) = retail(false, "530102");
+    assert_eq!((score, grade), (-1.5, Grade::Unknown));
+    assert!((doubtful - 0.083).abs() < 0.0012, "{doubtful}");
+    let got = run(&seen(false, "530102"), &["53"]);
+    assert!(family(&got, Family::Retail).reasons.contains(&Reason::Unattested));
+    // Against its sender a word counts in full.
+    assert_eq!(retail(false, "420106"), retail(true, "420106"));
 }
 
 #[test]

@@ -53,7 +53,7 @@ impl Pen<'_> {
     fn told(&self, body: &Body) -> String {
         let party = |id: &i64| self.party(PartyId(*id));
         match body {
-            Body::Inspected { inspection, note } => {
+            Body::Inspected { inspection, note, .. } => {
                 let word = words::inspection(self.lang, Some(inspection));
                 join([word.to_owned(), plain(note)])
             }
@@ -88,11 +88,11 @@ impl Pen<'_> {
                 join([all.join("  "), self.bound(*bound_to)])
             }
             Body::FindingWithdrawn { finding_kind, .. } => words::finding(self.lang, finding_kind),
-            Body::Recalled { reason }
-            | Body::RecallLifted { reason }
+            Body::Recalled { reason, .. }
+            | Body::RecallLifted { reason, .. }
             | Body::Decommissioned { reason }
-            | Body::StolenReported { reason }
-            | Body::StolenCleared { reason }
+            | Body::StolenReported { reason, .. }
+            | Body::StolenCleared { reason, .. }
             | Body::CodesVoided { reason, .. } => plain(reason),
             Body::RecallRemedied { note, recall } => join([format!("#{recall}"), plain(note)]),
             Body::AliasBound { alias } => self.code(*alias),
@@ -132,7 +132,7 @@ impl Pen<'_> {
         let again = if body.first { "" } else { self.pick("再次", "again") };
         let region = body.region.as_deref().map(|r| self.region(r)).unwrap_or_default();
         let grade = words::grade(self.lang, &body.grade);
-        let place = self.pick("位置", "place");
+        let place = self.pick("位置", "place ");
         let grade = self.paint.tone(words::grade_tone(&body.grade), &format!("{place}{grade}"));
         let bound = self.bound(body.bound_to);
         let clock = match body.clock_believed {

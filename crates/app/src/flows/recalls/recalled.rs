@@ -200,7 +200,7 @@ pub async fn placed(
     let now = house.clock.now();
     let opened_at = instant(recall.row.opened_at);
     let place = |unit: UnitRecord| {
-        let mut chain = custody.chain(unit_number(unit.number));
+        let mut chain = custody.standing(unit_number(unit.number), jiff::Timestamp::MAX);
         chain.retain(|hold| hold.at <= now);
         let holder = chain.last().and_then(|hold| reference.tree.get(hold.party));
         let facts = WhereFacts {

@@ -133,6 +133,7 @@ fn warranty() -> CoverageView {
         basis: Basis::Activation,
         promise: Promise::Statutory,
         rolled: false,
+        provisional: false,
         terms: vec![
             TermView { kind: TermKind::Return(7), ends_on: on(2026, 5, 21) },
             TermView { kind: TermKind::Exchange(15), ends_on: on(2026, 5, 29) },
@@ -283,6 +284,7 @@ fn ended(lang: Lang) -> DeviceView {
         basis: Basis::Invoice,
         promise: Promise::Maker,
         rolled: true,
+        provisional: true,
         terms: Vec::new(),
         ..warranty()
     };

@@ -106,7 +106,7 @@ impl History<'_> {
     #[must_use]
     pub fn recall(&self) -> Option<RecallView> {
         self.events.iter().rev().find_map(|event| match &event.body {
-            Body::Recalled { reason } => Some(RecallView {
+            Body::Recalled { late: false, reason } => Some(RecallView {
                 announced_on: self.day(event.happened_at),
                 title: None,
                 cause: reason.clone(),

@@ -234,6 +234,8 @@ pub enum ErrorKind {
     NotFound,
     /// 400: the address or form cannot be read.
     Unreadable,
+    /// 403: the page of another site sent the form.
+    CrossSite,
     /// 429.
     TooMany {
         /// Seconds until the next try.
@@ -264,6 +266,7 @@ pub fn render_error(view: &ErrorView) -> Result<String, askama::Error> {
     let (title, text) = match view.kind {
         ErrorKind::NotFound => ("error.not_found", lang.t("error.not_found_text").to_owned()),
         ErrorKind::Unreadable => ("error.unreadable", lang.t("error.unreadable_text").to_owned()),
+        ErrorKind::CrossSite => ("error.unreadable", lang.t("people.cross_site").to_owned()),
         ErrorKind::TooMany { seconds } => {
             // Said in whole minutes, never too few.
             let minutes = seconds.div_ceil(60).max(1);

@@ -467,6 +467,7 @@ fn coverage(
         },
         promise: promise(coverage.promise),
         rolled: coverage.rolled_from.is_some(),
+        provisional: !coverage.holidays_verified,
         terms,
     }
 }

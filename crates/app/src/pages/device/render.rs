@@ -254,6 +254,10 @@ fn dated_card(view: &DeviceView, coverage: &CoverageView) -> WarrantyCard {
     if coverage.rolled {
         notes.push(lang.t("warranty.note_rolled").to_owned());
     }
+    // A period that has ended does not move any more.
+    if coverage.provisional && left >= 0 {
+        notes.push(lang.t("warranty.note_provisional").to_owned());
+    }
     let correctable = matches!(coverage.basis, Basis::Activation | Basis::ExFactory);
     WarrantyCard {
         pill,

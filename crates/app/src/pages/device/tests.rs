@@ -102,6 +102,24 @@ fn pages_can_be_looked_at() {
 }
 
 #[test]
+fn a_last_day_that_may_still_move_says_so() {
+    let told = |provisional: bool, days_left: i64| {
+        let dated = fakes::devices(Lang::Zh).into_iter().find_map(|(_, view)| {
+            let Some(WarrantyView::Dated(coverage)) = view.warranty.clone() else { return None };
+            Some((view, coverage))
+        });
+        let (mut view, mut coverage) = dated.expect("a unit with a guarantee");
+        coverage.provisional = provisional;
+        coverage.ends_on = coverage.today.saturating_add(jiff::Span::new().days(days_left));
+        view.warranty = Some(WarrantyView::Dated(coverage));
+        render_device(&view).expect("it renders").contains("到期日可能顺延")
+    };
+    assert!(told(true, 100) && told(true, 0));
+    assert!(!told(false, 100), "its year is published");
+    assert!(!told(true, -1), "it has ended");
+}
+
+#[test]
 fn every_page_fits_one_window() {
     for page in all() {
         let length = gzip_length(&page.html);

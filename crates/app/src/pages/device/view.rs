@@ -296,6 +296,8 @@ pub struct CoverageView {
     pub promise: Promise,
     /// The last day fell on a day off and moved to the next working day.
     pub rolled: bool,
+    /// The last day may still move: the holidays of its year are not published yet.
+    pub provisional: bool,
     /// The clocks the policy gives (7-day return, 15-day exchange, repair). May be empty.
     pub terms: Vec<TermView>,
 }

@@ -117,6 +117,7 @@ async fn error(house: &House, visit: &Visit, kind: ErrorKind) -> Response {
     let status = match kind {
         ErrorKind::NotFound => StatusCode::NOT_FOUND,
         ErrorKind::Unreadable => StatusCode::BAD_REQUEST,
+        ErrorKind::CrossSite => StatusCode::FORBIDDEN,
         ErrorKind::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
         ErrorKind::Internal => StatusCode::SERVICE_UNAVAILABLE,
     };
@@ -186,11 +187,18 @@ fn keyed(route: &str, number: i64, key: &str, typed: &str) -> Result<Option<Keye
     Keyed::new(&format!("page {number}"), route, &whole, &whole).map(Some)
 }
 
-/// A form as the browser sends it, or none where it cannot be read or came from another site.
+/// A form as the browser sends it, or why it cannot be read.
 type Sent<T> = Result<axum::Form<T>, axum::extract::rejection::FormRejection>;
 
-fn sent<T>(visit: &Visit, form: Sent<T>) -> Option<T> {
-    form.ok().map(|form| form.0).filter(|_| !visit.cross_site)
+/// What was filled in.
+///
+/// # Errors
+/// The page of another site sent it, or it cannot be read.
+fn sent<T>(visit: &Visit, form: Sent<T>) -> Result<T, ErrorKind> {
+    if visit.cross_site {
+        return Err(ErrorKind::CrossSite);
+    }
+    form.map(|form| form.0).map_err(|_| ErrorKind::Unreadable)
 }
 
 /// What was typed into a line of a form.

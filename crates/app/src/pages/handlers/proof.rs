@@ -10,7 +10,6 @@ use crate::flows::proof::{self, Attempt, ProofKind, ProofOutcome as Outcome, pro
 use crate::flows::verify::Known;
 use crate::flows::{FlowError, House};
 use crate::pages::device::forms::{ProofOutcome, ProofResultView};
-use crate::pages::device::plain::ErrorKind;
 use crate::pages::device::present::{page_url, product_view};
 use crate::pages::device::render_proof;
 use crate::pages::device::view::{FieldFault, ProofForm};
@@ -41,8 +40,9 @@ pub async fn prove(
     Path(code): Path<String>,
     form: Sent<Tried>,
 ) -> Response {
-    let Some(tried) = sent(&visit, form) else {
-        return error(&house, &visit, ErrorKind::Unreadable).await;
+    let tried = match sent(&visit, form) {
+        Ok(tried) => tried,
+        Err(kind) => return error(&house, &visit, kind).await,
     };
     let found = match find(&house, &code).await {
         Ok(found) => found,

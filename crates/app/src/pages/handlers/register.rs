@@ -117,8 +117,9 @@ pub async fn take(
     Path(code): Path<String>,
     form: Sent<Filled>,
 ) -> Response {
-    let Some(filled) = sent(&visit, form) else {
-        return error(&house, &visit, ErrorKind::Unreadable).await;
+    let filled = match sent(&visit, form) {
+        Ok(filled) => filled,
+        Err(kind) => return error(&house, &visit, kind).await,
     };
     let found = match find(&house, &code).await {
         Ok(found) => found,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::flows::{FlowError, House, lifecycle};
 use crate::pages::device::forms::{LINE_LETTERS_MAX, REPORT_LETTERS_MAX, ReportView};
-use crate::pages::device::plain::{Done, DoneView, ErrorKind};
+use crate::pages::device::plain::{Done, DoneView};
 use crate::pages::device::present::{page_url, product_view};
 use crate::pages::device::view::FieldView;
 use crate::pages::device::{render_done, render_report};
@@ -52,8 +52,9 @@ pub async fn take(
     Path(code): Path<String>,
     form: Sent<Told>,
 ) -> Response {
-    let Some(told) = sent(&visit, form) else {
-        return error(&house, &visit, ErrorKind::Unreadable).await;
+    let told = match sent(&visit, form) {
+        Ok(told) => told,
+        Err(kind) => return error(&house, &visit, kind).await,
     };
     let found = match find(&house, &code).await {
         Ok(found) => found,
