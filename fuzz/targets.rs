@@ -162,7 +162,9 @@ pub fn forwarded(data: &[u8]) {
     let mut right = proxy;
     let texts: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
     let lines = texts.iter().rev().map(|value| value.as_bytes());
-    for hop in lines.flat_map(|line| line.rsplit(|byte| *byte == b',')).take(HOPS_MAX) {
+    let hops = lines.flat_map(|line| line.rsplit(|byte| *byte == b','));
+    let said_something = |hop: &&[u8]| !hop.trim_ascii().is_empty();
+    for hop in hops.filter(said_something).take(HOPS_MAX) {
         if client == right {
             return;
         }

@@ -9,6 +9,7 @@
 //! (`SameSite=Strict`), and beyond that a request that changes anything must say that it is one
 //! (`Sec-Fetch-Site`, or `Origin` where a browser is older).
 
+use crate::flows::Caller;
 use crate::flows::people::sessions::{Origin, Session};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -158,6 +159,8 @@ pub struct Arrival {
     pub session: Option<Session>,
     /// Whose page made it.
     pub made_by: MadeBy,
+    /// Who acts, by a key or a session.
+    pub caller: Option<Caller>,
 }
 
 /// Somebody with a browser.

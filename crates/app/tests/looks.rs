@@ -3,6 +3,7 @@
 
 mod common;
 
+use common::browser::{Browser, owner};
 use common::{World, sns, start};
 use domain::region::RegionCode;
 use domain::verdict::{CodeReading, Verdict};
@@ -12,6 +13,7 @@ use dossier::flows::verify::{self, Depth, Verified};
 on_both! {
     looks_that_are_written_and_looks_that_wait_are_one_count,
     looks_that_are_written_and_looks_that_wait_are_odd_together,
+    only_consumers_who_look_are_counted_as_consumers,
 }
 
 const MINUTE: i64 = 60_000_000;
@@ -83,4 +85,23 @@ async fn looks_that_are_written_and_looks_that_wait_are_odd_together(world: &Wor
     assert_eq!(told(world, number).await.decision.verdict, Verdict::Check);
     flush(world).await;
     assert_eq!(told(world, number).await.decision.verdict, Verdict::Check);
+}
+
+async fn only_consumers_who_look_are_counted_as_consumers(world: &World) {
+    world.make(&sns(0..1)).await;
+    let number = world.unit("CY000000").await;
+    let code = world.house.ring().encode(dossier::flows::find::unit_number(number));
+    let paths = [format!("/d/{}", code.as_str()), format!("/api/v1/verify/{}", code.as_str())];
+    // Somebody who works here, and what shows a link before anybody opens it.
+    let (staff, visitor) = (owner(world).await, Browser::new(world));
+    for path in &paths {
+        assert_eq!(staff.get(path).await.status, 200);
+        let head = visitor.ask(("HEAD", path), &[], ("application/json", String::new())).await;
+        assert_eq!(head.status, 200);
+        assert_eq!(counted(world, number).await, None, "{path}");
+    }
+    for (looks, path) in (1..).zip(&paths) {
+        assert_eq!(visitor.get(path).await.status, 200);
+        assert_eq!(counted(world, number).await.map(|it| it.0), Some(looks), "{path}");
+    }
 }

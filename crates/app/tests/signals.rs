@@ -146,7 +146,10 @@ async fn whoever_reports_is_told_what_the_table_allows(world: &World) {
     };
     let other_tree = key(world, "T1-42", Scope::Activate).await;
     let own_tree = key(world, "T1-53", Scope::Activate).await;
-    for token in [None, Some(other_tree.as_str()), Some(own_tree.as_str())] {
+    // It lies in every device.
+    let app = key(world, "BRAND", Scope::ActivateApp).await;
+    for token in [None, Some(&other_tree), Some(&own_tree), Some(&app)] {
+        let token = token.map(String::as_str);
         for (named, seen) in [
             (of("code", &code), json!({"code": code, "sn": null})),
             (of("sn", sn), json!({"code": null, "sn": sn})),
@@ -164,7 +167,14 @@ async fn whoever_reports_is_told_what_the_table_allows(world: &World) {
             assert_eq!(reply["reasons"], json!(["clock"]));
         }
     }
-    for scope in [Scope::Activate, Scope::ActivateApp, Scope::All] {
+    // Nor does the place tell whether there is such a shop.
+    for shop in ["T1-42", "SHOP-53", "NOSHOP"] {
+        let asked = body("sn", sn, json!({"store_code": shop}));
+        let (_, reply) = told(house, Some(&app), &[], &asked).await;
+        let location = (&reply["location"]["region"], &reply["location"]["level"]);
+        assert_eq!(location, (&Value::Null, &json!("none")), "{shop}: {reply}");
+    }
+    for scope in [Scope::Activate, Scope::All] {
         let brand = key(world, "BRAND", scope).await;
         let (status, reply) = told(house, Some(&brand), &[], &of("sn", sn)).await;
         assert_eq!(status, 200, "{reply}");
@@ -194,8 +204,14 @@ async fn a_shop_that_a_device_names_clears_little_also_when_it_is_weighed_again(
     {
         let sender = key(world, "BRAND", scope).await;
         let start = body("sn", sn, signals.clone());
-        let (_, reply) = told(&world.house, Some(&sender), &[], &start).await;
-        assert_eq!(reply["location"]["grade"], grade, "{sn}: {reply}");
+        assert_eq!(told(&world.house, Some(&sender), &[], &start).await.0, 201);
+        // A key that lies in every device is not told: the brand reads it in the record.
+        let brand = key(world, "BRAND", Scope::Read).await;
+        let desk = common::Desk::with_token(world, brand);
+        let dossier = desk.get(&format!("/api/v1/units/{sn}")).await.1;
+        let events = dossier["timeline"].as_array().cloned().unwrap_or_default();
+        let started = events.iter().find(|event| event["kind"] == "activated").expect("a start");
+        assert_eq!(started["detail"]["location"]["grade"], grade, "{sn}: {started}");
     }
     let expected = ["outside_territory observe"];
     assert_eq!(standing(world, "CY000000").await, expected);

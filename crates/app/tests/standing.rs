@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 on_both! {
     the_last_fact_counts_and_not_the_last_told,
-    one_command_counts_for_some_and_comes_too_late_for_others,
+    one_command_counts_for_some_and_is_outdated_for_others,
     a_late_paper_is_judged_by_its_own_day,
     a_paper_taken_back_leaves_room_for_the_true_one,
 }
@@ -93,11 +93,11 @@ async fn the_last_fact_counts_and_not_the_last_told(world: &World) {
     let unit = world.house.store.unit_fetch(number).await.expect("it reads").expect("a unit");
     let third: jiff::Timestamp = day(3).parse().expect("an instant");
     assert_eq!(unit.stolen_at, Some(third.as_microsecond()));
-    // What came too late stays in the story, and is told apart.
+    // What was outdated stays in the story, and is told apart.
     let story = dossier(world, stolen).await["timeline"].clone();
     let of_kind = |kind: &str| -> Vec<Value> {
         let events = story.as_array().into_iter().flatten();
-        events.filter(|e| e["kind"] == kind).map(|e| e["detail"]["late"].clone()).collect()
+        events.filter(|e| e["kind"] == kind).map(|e| e["detail"]["outdated"].clone()).collect()
     };
     assert_eq!(of_kind("stolen_reported"), [json!(false)]);
     let mut cleared = of_kind("stolen_cleared");
@@ -106,7 +106,7 @@ async fn the_last_fact_counts_and_not_the_last_told(world: &World) {
     world.agrees().await;
 }
 
-async fn one_command_counts_for_some_and_comes_too_late_for_others(world: &World) {
+async fn one_command_counts_for_some_and_is_outdated_for_others(world: &World) {
     world.make(&sns(0..3)).await;
     let names = sns(0..3);
     changes(world, "report_stolen", &[&names[1]], 6).await;

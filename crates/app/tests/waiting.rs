@@ -75,3 +75,33 @@ async fn a_report_waits_for_its_own_brands_unit_and_is_its_senders() {
     assert!(started[0]["actor"].as_str().is_some_and(|actor| actor.starts_with("key:")));
     assert_eq!(activations(&other).await, [] as [Value; 0]);
 }
+
+#[tokio::test]
+async fn a_report_that_is_sent_again_while_it_waits_is_one() {
+    let world = house().await;
+    let (ours, server) =
+        (key(&world, "BRAND", &[Scope::All]).await, key(&world, "BRAND", &[Scope::Activate]).await);
+    for fingerprint in ["fp-1", "fp-1", "fp-1", "fp-2"] {
+        let early = server.post("/api/v1/activations", &activation(fingerprint)).await;
+        early.refused(StatusCode::NOT_FOUND, "unknown_subject");
+    }
+    make(&ours, "FAC").await;
+    let started = activations(&ours).await;
+    assert_eq!(started.len(), 2, "two devices reported: {started:?}");
+}
+
+#[tokio::test]
+async fn a_report_waits_for_a_number_that_goes_onto_a_unit_later() {
+    let world = house().await;
+    let all = key(&world, "BRAND", &[Scope::All]).await;
+    let imei = "860837783533742";
+    let start = json!({"identifier": {"scheme": "imei", "value": imei},
+        "happened_at": "2026-06-01T09:00:00+08:00", "device_fingerprint": "fp"});
+    let early = all.post("/api/v1/activations", &start).await;
+    early.refused(StatusCode::NOT_FOUND, "unknown_subject");
+    make(&all, "FAC").await;
+    assert_eq!(activations(&all).await, [] as [Value; 0]);
+    let moved = json!({"scheme": "imei", "value": imei, "onto": true, "reason": "mainboard"});
+    all.post("/api/v1/units/SAME1/identifiers", &moved).await.expect(StatusCode::OK);
+    assert_eq!(activations(&all).await.len(), 1);
+}

@@ -151,6 +151,13 @@ pub struct Assessment {
     pub reasons: Vec<Reason>,
 }
 
+impl Assessment {
+    /// Level and region as they would be believed without what one family says.
+    pub fn place_without(&self, family: Family) -> (Level, Option<RegionCode>) {
+        believed(self.families.iter().filter(|reading| reading.family != family))
+    }
+}
+
 /// Weighs one activation. `authorised` is the territory in force that day; without one the grade
 /// is `Unknown`. `prior` is the share of units believed diverted before anything was seen, 0…1
 /// exclusive ([`Model::prior`] is the default); it is held within 0.0001…0.9999.
@@ -169,7 +176,7 @@ pub fn assess(
         Some(_) => grade(&families, prior, posterior, model),
         None => (Grade::Unknown, vec![Reason::NoTerritory]),
     };
-    let (level, region) = believed(&families);
+    let (level, region) = believed(families.iter());
     let nature = grade.is_finding().then(|| nature(&families));
     Assessment { grade, posterior, level, region, nature, families, reasons }
 }
@@ -207,9 +214,8 @@ fn grade(
 }
 
 /// The region of the most reliable family, refined by the others as long as they agree with it.
-fn believed(families: &[FamilyReading]) -> (Level, Option<RegionCode>) {
-    let mut placed: Vec<(&FamilyReading, RegionCode)> =
-        families.iter().filter_map(|f| Some((f, f.region?))).collect();
+fn believed<'a>(families: impl Iterator<Item = &'a FamilyReading>) -> (Level, Option<RegionCode>) {
+    let mut placed: Vec<_> = families.filter_map(|f| Some((f, f.region?))).collect();
     placed.sort_by(|a, b| a.0.e.total_cmp(&b.0.e));
     let mut best: Option<(Level, RegionCode)> = None;
     for (family, region) in placed {

@@ -283,14 +283,17 @@ impl CustodyFacts {
     pub fn standing(&self, subject: UnitNumber, known_by: Timestamp) -> Vec<&Hold> {
         let mut chain = self.chain(subject);
         chain.retain(|h| h.recorded_at <= known_by);
+        // Who never got what was sent, and when that was recorded: a receipt recorded later is of
+        // something else.
         let mut never_got = None;
         chain.retain(|h| {
-            let receipt = h.kind == HoldKind::Received && never_got == Some(h.party);
-            let void = self.is_void(h, known_by);
+            let receipt = h.kind == HoldKind::Received
+                && never_got.is_some_and(|(who, by)| who == h.party && h.recorded_at <= by);
+            let void = self.voiding(h).filter(|void| void.recorded_at <= known_by);
             if !receipt {
-                never_got = void.then_some(h.party);
+                never_got = void.map(|void| (h.party, void.recorded_at));
             }
-            !void && !receipt && h.kind != HoldKind::Voided
+            void.is_none() && !receipt && h.kind != HoldKind::Voided
         });
         chain
     }

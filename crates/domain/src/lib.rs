@@ -17,6 +17,7 @@ pub mod gs1;
 pub mod id;
 pub mod identifier;
 pub mod key;
+pub mod late;
 pub mod life;
 pub mod log;
 pub mod mandate;

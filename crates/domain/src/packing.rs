@@ -4,8 +4,9 @@
 //! the facts of its own day.
 
 use crate::code::UnitNumber;
-use crate::custody::{Containment, CustodyFacts, PACK_DEPTH_MAX};
+use crate::custody::{Containment, CustodyFacts, HoldKind, PACK_DEPTH_MAX};
 use crate::id::PartyId;
+use crate::late::still_fits;
 use crate::refusal::Refusal;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -29,8 +30,11 @@ pub struct PackFacts<'a> {
     pub inspection_open: bool,
     /// Whether the unit was decommissioned.
     pub decommissioned: bool,
-    /// Custody of child and parent and of every pack they were ever in.
+    /// Custody of child and parent, of every pack they were ever in, and of `stirred`.
     pub custody: &'a CustodyFacts,
+    /// What went into the child, a pack, or left it, after `packed_at`. Only a row that comes late
+    /// has any.
+    pub stirred: &'a [Containment],
 }
 
 /// Who holds the pack from its first child on, or why the child cannot go in.
@@ -59,12 +63,38 @@ pub fn decide(facts: &PackFacts<'_>) -> Result<PartyId, Refusal> {
     if moved.iter().any(|h| h.subject == child && h.at > packed_at) {
         return Err(Refusal::ContradictsLater);
     }
+    if !contents_fit(facts) {
+        return Err(Refusal::ContradictsLater);
+    }
     let holder = custody.at(child, packed_at).ok_or(Refusal::BeforeProduction)?.party;
     match custody.at(parent, packed_at) {
         Some(pack) if pack.party != holder => Err(Refusal::OtherHolder),
-        None if !custody.own_holds(parent).is_empty() => Err(Refusal::ContradictsLater),
-        _ => Ok(holder),
+        Some(_) => Ok(holder),
+        None => opened_later(facts, holder),
     }
+}
+
+/// Whether what was in the child did since what it can have done travelling with the parent.
+fn contents_fit(facts: &PackFacts<'_>) -> bool {
+    let PackFacts { child, parent, packed_at: from, stirred, .. } = *facts;
+    if stirred.is_empty() {
+        return true;
+    }
+    let mut custody = facts.custody.clone();
+    custody.extend([], [Containment { child, parent, from, to: None }]);
+    still_fits(&custody, stirred.iter().map(|c| c.child), from)
+}
+
+/// A child that is told to have gone in before the one that opened the pack, or into a pack that
+/// nobody knows yet: a pack is opened by the first child that is told, in whatever order.
+fn opened_later(facts: &PackFacts<'_>, holder: PartyId) -> Result<PartyId, Refusal> {
+    let PackFacts { child, parent, custody, .. } = *facts;
+    let Some(opened) = custody.own_holds(parent).first() else { return Ok(holder) };
+    let then = custody.at(child, opened.at).map(|hold| hold.party);
+    if opened.kind == HoldKind::Packed && opened.party == holder && then == Some(holder) {
+        return Ok(holder);
+    }
+    Err(Refusal::ContradictsLater)
 }
 
 /// How many packs are around the parent at `packed_at` or at any time after, the longest way.
@@ -108,6 +138,7 @@ mod tests {
             inspection_open: false,
             decommissioned: false,
             custody,
+            stirred: &[],
         }
     }
 

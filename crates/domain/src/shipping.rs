@@ -5,6 +5,7 @@
 use crate::code::UnitNumber;
 use crate::custody::{Containment, CustodyFacts, Hold, HoldKind};
 use crate::id::{PartyId, ProductId};
+use crate::late::still_fits;
 use crate::party::{PartyKind, PartyTree};
 use crate::refusal::Refusal;
 use crate::territory::Territories;
@@ -144,15 +145,17 @@ fn fits_later(facts: &ShipFacts<'_>) -> bool {
     next_is_of(custody, subject, to, at) && facts.stirred.iter().all(fits)
 }
 
-/// Whether what a subject did next after `at` was done by `holder` or brought it to `holder`: it
-/// moved on, and until then went only into packs that `holder` held.
+/// Whether what a subject did next after `at` was done by `holder`, who handed it on or received
+/// it, and until then it went only into packs that `holder` held.
 fn next_is_of(custody: &CustodyFacts, subject: UnitNumber, holder: PartyId, at: Timestamp) -> bool {
     let chain = custody.standing(subject, Timestamp::MAX);
     let next = chain.iter().find(|h| h.at > at);
     let until = next.map_or(Timestamp::MAX, |h| h.at);
     let held = |c: &Containment| custody.at(c.parent, c.from).is_some_and(|h| h.party == holder);
     let mut packed = custody.containments(subject).iter().filter(|c| at < c.from && c.from < until);
-    next.is_none_or(|h| h.from == Some(holder) || h.party == holder) && packed.all(held)
+    // A receipt names no sender: it is by whom the goods came to.
+    let by_holder = |h: &&Hold| h.from.unwrap_or(h.party) == holder;
+    next.is_none_or(by_holder) && packed.all(held)
 }
 
 /// Whether a child could go into a pack that `holder` holds since `at`: it was in the same hands,
@@ -163,19 +166,29 @@ fn joined_by(custody: &CustodyFacts, c: &Containment, holder: PartyId, at: Times
     moved || custody.at(c.child, c.from).is_some_and(|h| h.party == holder)
 }
 
-/// Whether a receipt by `party` at `at` stands: the subject is on its way to it then.
+/// Whether a receipt by `party` at `at` stands: the subject is on its way to it then. Received out
+/// of a pack it leaves that, and what it did since must fit; `stirred` is what went into the
+/// subject, or left it, after `at`.
 pub fn receive(
     custody: &CustodyFacts,
-    subject: UnitNumber,
+    (subject, stirred): (UnitNumber, &[Containment]),
     party: PartyId,
     at: Timestamp,
 ) -> Result<Option<UnitNumber>, Refusal> {
     // What was taken back since was never on its way.
     let chain = custody.standing(subject, Timestamp::MAX);
     match chain.iter().rev().find(|h| h.at <= at) {
-        Some(h) if h.party == party && h.kind.in_transit() => Ok(custody.parent_at(subject, at)),
-        Some(h) if h.party == party => Err(Refusal::AlreadyReceived),
-        _ => Err(Refusal::NotInTransit),
+        Some(h) if h.party == party && h.kind.in_transit() => {}
+        Some(h) if h.party == party => return Err(Refusal::AlreadyReceived),
+        _ => return Err(Refusal::NotInTransit),
+    }
+    let Some(parent) = custody.parent_at(subject, at) else { return Ok(None) };
+    let mut alone = custody.clone();
+    alone.leave(subject, parent, at);
+    let moved = stirred.iter().map(|c| c.child).chain([subject]);
+    match still_fits(&alone, moved, at) {
+        true => Ok(Some(parent)),
+        false => Err(Refusal::ContradictsLater),
     }
 }
 
@@ -201,10 +214,12 @@ pub fn void(
     if at < last.at {
         return Err(Refusal::ContradictsLater);
     }
+    // The receiver may have put it, or what was in it, into packs of its own.
+    let packed_since = |child| custody.containments(child).iter().any(|c| c.from > last.at);
     let moved_since =
         |child| custody.standing(child, Timestamp::MAX).iter().any(|h| h.at > last.at);
-    let moved_on = |c: &Containment| c.from > last.at || moved_since(c.child);
-    if stirred.iter().any(moved_on) {
+    let moved_on = |c: &Containment| packed_since(c.child) || moved_since(c.child);
+    if packed_since(subject) || stirred.iter().any(moved_on) {
         return Err(Refusal::MovedOn);
     }
     Ok(from)
@@ -397,8 +412,11 @@ mod tests {
     #[test]
     fn receipts() {
         let custody = journey();
-        assert_eq!(receive(&custody, n(1), PartyId(5), t(350)), Ok(None));
-        assert_eq!(receive(&custody, n(1), PartyId(4), t(350)), Err(Refusal::NotInTransit));
-        assert_eq!(receive(&custody, n(1), PartyId(2), t(15)), Err(Refusal::AlreadyReceived));
+        assert_eq!(receive(&custody, (n(1), &[]), PartyId(5), t(350)), Ok(None));
+        assert_eq!(receive(&custody, (n(1), &[]), PartyId(4), t(350)), Err(Refusal::NotInTransit));
+        assert_eq!(
+            receive(&custody, (n(1), &[]), PartyId(2), t(15)),
+            Err(Refusal::AlreadyReceived)
+        );
     }
 }

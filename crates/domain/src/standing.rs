@@ -1,6 +1,6 @@
 //! How a unit stands: inspected, recalled, stolen. Facts come in any order, and the last one by the
 //! time it happened counts, not the last that was told: a paper of last week does not clear a unit
-//! that was stolen yesterday. What is told too late to count stays in the record as history.
+//! that was stolen yesterday. What is outdated when it is told stays in the record as history.
 
 use jiff::Timestamp;
 
@@ -28,12 +28,25 @@ pub struct Said {
 
 /// Whether a fact says nothing of how the unit stands now: one that happened later says otherwise.
 /// A second theft or recall says the same as the first, and the earlier of the two is its start.
-pub fn is_late(said: Said, known: impl IntoIterator<Item = Said>) -> bool {
+pub fn is_outdated(said: Said, known: impl IntoIterator<Item = Said>) -> bool {
     let otherwise = |other: &Said| said.matter == Matter::Inspection || other.ends != said.ends;
     known
         .into_iter()
         .filter(|other| other.matter == said.matter && other.at > said.at)
         .any(|other| otherwise(&other))
+}
+
+/// Since when something was so at an instant, by facts in the order in which they were told; none
+/// where it had not begun, or was over.
+pub fn since(
+    matter: Matter,
+    at: Timestamp,
+    known: impl IntoIterator<Item = Said>,
+) -> Option<Timestamp> {
+    let mut by_then: Vec<_> =
+        known.into_iter().filter(|said| said.matter == matter && said.at <= at).collect();
+    by_then.sort_by_key(|said| said.at);
+    by_then.iter().fold(None, |since, said| if said.ends { None } else { since.or(Some(said.at)) })
 }
 
 #[cfg(test)]
@@ -50,8 +63,9 @@ mod tests {
     #[test]
     fn what_happened_last_counts_whatever_was_told_last() {
         use Matter::{Inspection, Recall, Theft};
-        let late = |new, known: &[Fact]| is_late(said(new), known.iter().copied().map(said));
-        // New, known, whether it comes too late to count.
+        let outdated =
+            |new, known: &[Fact]| is_outdated(said(new), known.iter().copied().map(said));
+        // New, known, whether it is outdated.
         let cases: &[(Fact, &[Fact], bool)] = &[
             ((Theft, 10, false), &[], false),
             ((Theft, 5, true), &[(Theft, 10, false)], true),
@@ -69,7 +83,25 @@ mod tests {
             ((Inspection, 5, false), &[(Theft, 10, true)], false),
         ];
         for (new, known, expected) in cases {
-            assert_eq!(late(*new, known), *expected, "{new:?} beside {known:?}");
+            assert_eq!(outdated(*new, known), *expected, "{new:?} beside {known:?}");
         }
+    }
+
+    #[test]
+    fn what_was_so_at_an_instant_is_told_whatever_came_of_it() {
+        let known = [(10, false), (12, false), (15, true), (20, false)];
+        let facts = || known.map(|(at, ends)| said((Matter::Theft, at, ends)));
+        let second = |at| Timestamp::from_second(at).unwrap();
+        for (at, expected) in
+            [(9, None), (10, Some(10)), (14, Some(10)), (15, None), (21, Some(20))]
+        {
+            let found = since(Matter::Theft, second(at), facts());
+            assert_eq!(found, expected.map(second), "at {at}");
+            // In whatever order they are told.
+            let mut told = facts();
+            told.reverse();
+            assert_eq!(since(Matter::Theft, second(at), told), found, "at {at}");
+        }
+        assert_eq!(since(Matter::Recall, second(30), facts()), None);
     }
 }

@@ -225,11 +225,11 @@ pub enum Body {
     Inspected {
         /// `pass`, `fail`, `hold`.
         inspection: String,
-        /// True where a later fact was known already that says otherwise: it stays history.
-        #[serde(skip_serializing_if = "std::ops::Not::not", default)]
-        late: bool,
         /// What was seen.
         note: String,
+        /// Whether a later fact was known already that says otherwise: it is history.
+        #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+        outdated: bool,
     },
     /// Children went into a pack; one row each.
     Packed {
@@ -331,17 +331,17 @@ pub enum Body {
     },
     /// A recall opened over these units; one row each.
     Recalled {
-        /// True where a later fact was known already that says otherwise: it stays history.
+        /// Whether a later fact was known already that says otherwise: it is history.
         #[serde(skip_serializing_if = "std::ops::Not::not", default)]
-        late: bool,
+        outdated: bool,
         /// Why.
         reason: String,
     },
     /// A recall ended for these units.
     RecallLifted {
-        /// True where a later fact was known already that says otherwise: it stays history.
+        /// Whether a later fact was known already that says otherwise: it is history.
         #[serde(skip_serializing_if = "std::ops::Not::not", default)]
-        late: bool,
+        outdated: bool,
         /// Why.
         reason: String,
     },
@@ -359,17 +359,17 @@ pub enum Body {
     },
     /// Reported stolen.
     StolenReported {
-        /// True where a later fact was known already that says otherwise: it stays history.
+        /// Whether a later fact was known already that says otherwise: it is history.
         #[serde(skip_serializing_if = "std::ops::Not::not", default)]
-        late: bool,
+        outdated: bool,
         /// By whom, in words.
         reason: String,
     },
     /// Found again.
     StolenCleared {
-        /// True where a later fact was known already that says otherwise: it stays history.
+        /// Whether a later fact was known already that says otherwise: it is history.
         #[serde(skip_serializing_if = "std::ops::Not::not", default)]
-        late: bool,
+        outdated: bool,
         /// Why.
         reason: String,
     },

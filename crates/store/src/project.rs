@@ -143,12 +143,12 @@ pub fn project(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
     let from = event.party.map(|p| p.0);
     match &event.body {
         Body::Commissioned { .. } => commissioned(event, known, steps),
-        // What was told too late to count is history.
-        Body::Inspected { late: true, .. }
-        | Body::Recalled { late: true, .. }
-        | Body::RecallLifted { late: true, .. }
-        | Body::StolenReported { late: true, .. }
-        | Body::StolenCleared { late: true, .. } => {}
+        // What was outdated when it was told is history.
+        Body::Inspected { outdated: true, .. }
+        | Body::Recalled { outdated: true, .. }
+        | Body::RecallLifted { outdated: true, .. }
+        | Body::StolenReported { outdated: true, .. }
+        | Body::StolenCleared { outdated: true, .. } => {}
         Body::Inspected { inspection, .. } => {
             steps.push(run(UNIT_INSPECTION, [home.into(), inspection.into()]));
         }

@@ -345,7 +345,7 @@ const SITE_PUT: &str = "INSERT INTO site (id, brand_id, code, record) VALUES ($1
 const PRODUCT_PUT: &str = "INSERT INTO product (id, brand_id, gtin, record) \
     VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO UPDATE SET record = excluded.record";
 const TERRITORY_PUT: &str = "INSERT INTO territory (id, brand_id, natural_key, record) \
-    VALUES ($1, $2, $3, $4)";
+    VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO UPDATE SET record = excluded.record";
 const BATCH_PUT: &str = "INSERT INTO batch (id, brand_id, first_number, record) \
     VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO UPDATE SET record = excluded.record";
 const DRAW_PUT: &str = "INSERT INTO draw (batch_id, next_number) VALUES ($1, $2)";

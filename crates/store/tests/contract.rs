@@ -138,7 +138,7 @@ async fn stale_units_conflict(store: &Store) {
         events: vec![event(
             5,
             id,
-            Body::Inspected { inspection: "hold".into(), late: false, note: String::new() },
+            Body::Inspected { inspection: "hold".into(), outdated: false, note: String::new() },
             vec![],
         )],
         ..Commit::default()

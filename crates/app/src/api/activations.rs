@@ -1,7 +1,7 @@
 //! Activations: a device, an app or a brand's server reports a first start.
 
 use super::error::Problem;
-use super::gate::{Asker, ClientAddress, hides_client};
+use super::gate::{Asker, ClientAddress, Proxied, hides_client};
 use super::idempotent::{keyed, respond};
 use super::input::Input;
 use crate::files::read_instant;
@@ -11,6 +11,7 @@ use crate::flows::{Caller, House};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use detect::location::Family;
 use domain::activation::Assurance;
 use domain::identifier::Scheme;
 use domain::warranty::WarrantyReading;
@@ -93,10 +94,13 @@ pub struct ActivationBody {
 pub struct UnitReply {
     /// Its trace code; null to those who may not see identifiers, unless the report named it by a
     /// code.
+    #[schema(required = true)]
     pub code: Option<String>,
     /// Its serial number; as above, unless the report named it by that.
+    #[schema(required = true)]
     pub sn: Option<String>,
     /// GTIN, 14 digits.
+    #[schema(required = true)]
     pub gtin: Option<String>,
     /// The life it belongs to: that which was open at `activated_at`.
     pub life: i64,
@@ -106,11 +110,13 @@ pub struct UnitReply {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LocationReply {
     /// GB/T 2260 or ISO 3166-1; null when nobody can say.
+    #[schema(required = true)]
     pub region: Option<String>,
     /// `country`, `province`, `city`, `district`, `none`.
     pub level: &'static str,
     /// `consistent`, `unknown`, `observe`, `suspect`, `likely`; null to those who may not see
     /// findings.
+    #[schema(required = true)]
     pub grade: Option<&'static str>,
     /// Why, as stable codes; empty to those who may not see findings.
     pub reasons: Vec<&'static str>,
@@ -189,6 +195,7 @@ pub struct ActivationReply {
     /// Where.
     pub location: LocationReply,
     /// What does not fit; null to those who may not see findings.
+    #[schema(required = true)]
     pub findings: Option<Vec<FindingReply>>,
     /// `attested`, `brand_server`, `app`, `public`.
     pub assurance: &'static str,
@@ -217,11 +224,12 @@ pub(super) async fn create_activation(
     State(house): State<Arc<House>>,
     Asker(caller): Asker,
     ClientAddress(client): ClientAddress,
+    Proxied(proxied): Proxied,
     headers: HeaderMap,
     Input(body): Input<ActivationBody>,
 ) -> Result<Response, Problem> {
     activate::may_report(caller.as_ref())?;
-    let from = (client, hides_client(&headers));
+    let from = Seen { client, hidden: hides_client(&headers), proxied };
     let report = report(&house, caller.as_ref(), from, &body).await?;
     // Before its key is looked up: what cannot be read is refused whatever came under that key.
     report.check()?;
@@ -253,11 +261,21 @@ fn owner(caller: Option<&Caller>, body: &ActivationBody) -> String {
     caller.map_or_else(of_device, |caller| caller.actor.clone())
 }
 
-/// Reads a body into a report. `hidden`: a proxy keeps to itself whom `client` is.
+/// From where a report came.
+#[derive(Clone, Copy)]
+struct Seen {
+    client: IpAddr,
+    /// A proxy on the way kept to itself whom it speaks for.
+    hidden: bool,
+    /// The client is a proxy of ours.
+    proxied: bool,
+}
+
+/// Reads a body into a report.
 async fn report(
     house: &House,
     caller: Option<&Caller>,
-    (client, hidden): (IpAddr, bool),
+    from: Seen,
     body: &ActivationBody,
 ) -> Result<Report, Problem> {
     let ActivationBody { identifier, happened_at, device_fingerprint, signals } = body;
@@ -268,11 +286,14 @@ async fn report(
         read_instant(happened_at, zone).map_err(|why| Problem::invalid("happened_at", why))?;
     let device = caller.is_none_or(|c| c.assurance(&reference.tree) == Assurance::App);
     let mut signals = read_signals(signals)?;
+    let Seen { client, hidden, proxied } = from;
     let own_says_nothing = !hidden && house.geo.lookup(client).reserved;
     signals.ip = match (device, signals.ip) {
         // A device's address is what we see; what it says of itself counts only behind a local
-        // hop, where we see nothing of it, and not behind a proxy that saw it and does not tell.
+        // hop, where we see nothing of it, and not behind a proxy that saw it and does not tell:
+        // then there is none.
         (true, said) if own_says_nothing => said.or(Some(client)),
+        (true, _) if hidden && proxied => None,
         (true, _) => Some(client),
         (false, said) => said,
     };
@@ -319,6 +340,11 @@ fn reply(
         reasons: f.reasons.clone(),
     };
     let reasons = done.assessment.reasons.iter().map(|r| r.code());
+    // Where a shop is would tell whoever tries its code that there is one.
+    let (level, region) = match findings {
+        true => (done.assessment.level, done.assessment.region),
+        false => done.assessment.place_without(Family::Retail),
+    };
     ActivationReply {
         unit: UnitReply {
             code: names(Scheme::Code).then(|| code().as_str().to_owned()),
@@ -332,8 +358,8 @@ fn reply(
         clock_believed: done.clock_believed,
         reasons: done.reasons.clone(),
         location: LocationReply {
-            region: done.assessment.region.map(|r| r.to_string()),
-            level: done.assessment.level.as_str(),
+            region: region.map(|r| r.to_string()),
+            level: level.as_str(),
             grade: findings.then(|| done.assessment.grade.as_str()),
             reasons: reasons.filter(|_| findings).collect(),
         },

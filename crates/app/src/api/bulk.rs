@@ -126,6 +126,7 @@ fn scope_of(kind: Kind) -> Scope {
         (status = 400, description = "The file cannot be read", body = Problem),
         (status = 403, description = "Needs the scope of the kind", body = Problem),
         (status = 413, description = "A workbook too large to be held", body = Problem),
+        (status = 415, description = "None of these media types, or encoded", body = Problem),
     ),
     security(("key" = ["master", "produce", "ship"]))
 )]

@@ -111,7 +111,11 @@ impl Gate {
         if !is_safe(way.method) && self.made_by(headers) != MadeBy::Us {
             return Err(Problem::transport("cross_site"));
         }
-        let found = sessions::authenticate(&self.house, token, way.client).await?;
+        let found = match sessions::authenticate(&self.house, token, way.client).await {
+            // Who it is cannot be told: a page is shown as to anyone, and says what it can.
+            Err(_) if way.page && is_safe(way.method) => None,
+            found => found?,
+        };
         Ok(found.map_or_else(Asking::default, |(session, caller)| Asking {
             session: Some(session),
             caller,
@@ -153,6 +157,8 @@ struct Way<'a> {
     method: &'a Method,
     client: IpAddr,
     channel: Channel,
+    /// It asks for a page.
+    page: bool,
 }
 
 /// Who asks: somebody with a key, somebody who signed in, or anyone. Whoever signed in and has not
@@ -194,6 +200,8 @@ pub(super) fn hides_client(headers: &HeaderMap) -> bool {
 fn hops(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
     let lines = headers.get_all("x-forwarded-for").iter().rev();
     let entries = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+    // Empty members of a list say nothing.
+    let entries = entries.filter(|entry| !entry.trim_ascii().is_empty());
     entries.take(HOPS_MAX).map(address_in)
 }
 
@@ -258,8 +266,9 @@ where
     let secure = gate.is_secure(&request);
     let client = gate.client(peer_of(&request).address, request.headers());
     let channel = Channel::of(secure, client, request.headers());
-    let asker =
-        gate.asker(request.headers(), Way { method: request.method(), client, channel }).await;
+    let page = !request.uri().path().starts_with("/api/");
+    let way = Way { method: request.method(), client, channel, page };
+    let asker = gate.asker(request.headers(), way).await;
     let limits = gate.limits.as_ref();
     let standing = limits.map(|limits| match &asker {
         Ok(Asking { caller: Some(caller), .. }) => limits.key(&caller.actor),
@@ -281,8 +290,10 @@ where
             if caller.is_none() {
                 extensions.insert(crate::pages::Looks(Arc::clone(gate) as _));
             }
-            extensions.insert(Arrival { channel, client, session, made_by });
-            extensions.insert(Passed { client, caller, unchosen, gate: Arc::clone(gate) });
+            let acting = caller.clone();
+            extensions.insert(Arrival { channel, client, session, made_by, caller: acting });
+            let proxied = gate.options.trusted_proxies.iter().any(|p| p.contains(client));
+            extensions.insert(Passed { client, proxied, caller, unchosen, gate: Arc::clone(gate) });
             match tokio::time::timeout(gate.options.patience.answer, next(request)).await {
                 Ok(response) => response?,
                 Err(_) => cut_off(),
@@ -347,6 +358,8 @@ fn network_text(address: IpAddr) -> String {
 #[derive(Clone)]
 struct Passed {
     client: IpAddr,
+    /// The client is a proxy of ours, which did not tell whom it speaks for, or nobody else.
+    proxied: bool,
     caller: Option<Caller>,
     /// Somebody signed in and has not chosen what to act as.
     unchosen: bool,
@@ -384,6 +397,18 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         let client = parts.extensions.get::<Passed>().map(|passed| passed.client);
         Ok(Self(client.unwrap_or(Ipv4Addr::LOCALHOST.into())))
+    }
+}
+
+/// Whether the request seems to come from a proxy of ours itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Proxied(pub bool);
+
+impl<S: Send + Sync> FromRequestParts<S> for Proxied {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self(parts.extensions.get::<Passed>().is_some_and(|passed| passed.proxied)))
     }
 }
 
@@ -491,8 +516,8 @@ mod tests {
         check("127.0.0.1", &["\"1.2.3.4:80\", 10.0.0.7:5000"], "1.2.3.4");
         check("127.0.0.1", &["[::ffff:1.2.3.4]:80"], "1.2.3.4");
         // An entry that cannot be read ends the walk where it stands.
-        for word in ["unknown", "_hidden", "", "1.2.3.4:", "1.2.3.4:99999", "[1.2.3.4", "\"1.2.3.4"]
-        {
+        check("127.0.0.1", &["1.2.3.4, ", ",, "], "1.2.3.4");
+        for word in ["unknown", "_hidden", "1.2.3.4:", "1.2.3.4:99999", "[1.2.3.4", "\"1.2.3.4"] {
             check("127.0.0.1", &[word], "127.0.0.1");
             let line = format!("6.6.6.6, {word}, 10.0.0.7");
             check("127.0.0.1", &[line.as_str()], "10.0.0.7");

@@ -261,8 +261,8 @@ impl Telling<'_> {
     fn detail(&self, event: &Event) -> Map<String, Value> {
         let value = match &event.body {
             Body::Commissioned { .. } => self.commissioned(event),
-            Body::Inspected { inspection, late, note } => {
-                json!({"inspection": inspection, "late": late, "note": note})
+            Body::Inspected { inspection, note, outdated } => {
+                json!({"inspection": inspection, "outdated": outdated, "note": note})
             }
             Body::Packed { sscc, holder, .. } => {
                 json!({"sscc": sscc, "holder": self.code_of(*holder)})
@@ -295,10 +295,12 @@ impl Telling<'_> {
             Body::FindingWithdrawn { finding, finding_kind, because } => {
                 json!({"finding": finding, "finding_kind": finding_kind, "because": because})
             }
-            Body::Recalled { late, reason }
-            | Body::RecallLifted { late, reason }
-            | Body::StolenReported { late, reason }
-            | Body::StolenCleared { late, reason } => json!({"late": late, "reason": reason}),
+            Body::Recalled { outdated, reason }
+            | Body::RecallLifted { outdated, reason }
+            | Body::StolenReported { outdated, reason }
+            | Body::StolenCleared { outdated, reason } => {
+                json!({"outdated": outdated, "reason": reason})
+            }
             Body::Decommissioned { reason } | Body::CodesVoided { reason, .. } => {
                 json!({"reason": reason})
             }

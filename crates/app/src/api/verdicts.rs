@@ -297,17 +297,20 @@ pub struct VerifyReply {
     #[schema(value_type = Vec<CheckReply>)]
     pub checks: ChecksText,
     /// What it is.
-    #[schema(value_type = Option<ProductReply>)]
+    #[schema(value_type = Option<ProductReply>, required = true)]
     pub product: Option<ProductText>,
     /// How it stands.
     pub state: StateReply,
     /// In whose hands it is.
     pub custody: CustodyReply,
     /// The recall it stands under.
+    #[schema(required = true)]
     pub recall: Option<RecallNoticeReply>,
     /// The guarantee.
+    #[schema(required = true)]
     pub warranty: Option<WarrantyReply>,
     /// The seller asked about.
+    #[schema(required = true)]
     pub seller: Option<SellerReply>,
 }
 

@@ -18,7 +18,7 @@ use crate::flows::{Caller, FlowError, House, Scope};
 use crate::geo::VisitorPlace;
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::access::Fact;
 use domain::id::BrandId;
@@ -88,14 +88,19 @@ pub struct VerifyBody {
 )]
 pub(super) async fn verify_unit(
     State(house): State<Arc<House>>,
-    Asker(caller): Asker,
-    ClientAddress(client): ClientAddress,
+    (Asker(caller), ClientAddress(client), method): (Asker, ClientAddress, Method),
     counted: Counted,
     At(code): At<String>,
     Asked(query): Asked<VerifyQuery>,
 ) -> Result<Response, Problem> {
     let scheme = scheme_of("scheme", query.scheme.as_deref())?;
-    let asking = Asking { house: &house, caller: caller.as_ref(), client, seller: query.seller };
+    let asking = Asking {
+        house: &house,
+        caller: caller.as_ref(),
+        client,
+        seller: query.seller,
+        looks: method != Method::HEAD,
+    };
     asking.check_seller()?;
     let counted = caller.is_none().then_some(&counted);
     match asking.answer(&code, scheme, counted).await? {
@@ -137,7 +142,8 @@ pub(super) async fn verify_units(
     if body.items.is_empty() || body.items.len() > ITEMS_MAX {
         return Err(Problem::invalid("items", format!("1 to {ITEMS_MAX} items")));
     }
-    let asking = Asking { house: &house, caller: Some(&caller), client, seller: body.seller };
+    let asking =
+        Asking { house: &house, caller: Some(&caller), client, seller: body.seller, looks: true };
     asking.check_seller()?;
     let mut results = Vec::with_capacity(body.items.len());
     for (i, item) in body.items.iter().enumerate() {
@@ -158,6 +164,8 @@ struct Asking<'a> {
     caller: Option<&'a Caller>,
     client: IpAddr,
     seller: Option<String>,
+    /// Whether it is a look at the unit: where the head alone is asked for nobody looks.
+    looks: bool,
 }
 
 impl Asking<'_> {
@@ -271,6 +279,9 @@ impl Asking<'_> {
 
     /// Counts the look under the caller's audience, at the city the address is in.
     fn note(&self, reference: &Reference, known: &Known) {
+        if !self.looks {
+            return;
+        }
         let now = self.house.clock.now().as_microsecond();
         let place = VisitorPlace::of(&self.house.geo, Some(self.client));
         let audience = audience(reference, self.caller);

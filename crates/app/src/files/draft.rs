@@ -132,6 +132,8 @@ pub struct TerritoryDraft {
     pub channel: Channel,
     /// GeoJSON text that [`crate::geo::read_fences`] can read.
     pub polygons: Option<String>,
+    /// Columns of which the row says nothing.
+    pub lacking: Vec<&'static str>,
 }
 
 /// An identifier and the column it stood in: what is wrong with it is told there.
@@ -391,6 +393,7 @@ impl TerritoryDraft {
                 to_on,
                 channel: channel.unwrap_or(Channel::Both),
                 polygons,
+                lacking: row.lacking(),
             })
         })
     }

@@ -102,11 +102,13 @@ impl Format {
     pub fn of_media_type(media_type: &str) -> Option<Self> {
         let essence = media_type.split(';').next().unwrap_or_default().trim();
         match essence.to_ascii_lowercase().as_str() {
-            // What says nothing of what it is; the last is what programs send that were not told.
+            // What says nothing of what it is: the third is what programs send that were not told,
+            // the last what browsers say of CSV where a spreadsheet program is installed.
             ""
             | "text/plain"
             | "application/octet-stream"
-            | "application/x-www-form-urlencoded" => Some(Self::Auto),
+            | "application/x-www-form-urlencoded"
+            | "application/vnd.ms-excel" => Some(Self::Auto),
             "text/csv" => Some(Self::Csv),
             "application/x-ndjson" | "application/ndjson" | "application/jsonl" => {
                 Some(Self::JsonLines)

@@ -90,18 +90,24 @@ pub(super) struct SheetRows<'a> {
 
 impl SheetRows<'_> {
     pub(super) fn next_row(&mut self) -> Result<Option<RawRow>, FileError> {
-        while let Some((row, texts)) = self.cells.next_row()? {
+        while let Some((row, mut texts)) = self.cells.next_row()? {
             if row <= *self.done {
                 continue;
             }
             *self.done = row;
             let mut faults = Vec::new();
             let mut cells = StringRecord::with_capacity(256, texts.len());
-            // Formulas that were drawn down further than there are rows leave blank ones behind.
+            // Formulas that were drawn down further, or beside the table, leave blank cells behind.
+            while texts.len() > self.header.width() && texts.last().is_some_and(Content::is_blank) {
+                texts.pop();
+            }
             let is_blank = texts.iter().all(Content::is_blank);
-            for (at, Content { text, is_formula }) in texts.into_iter().enumerate() {
-                let text = match text {
-                    Ok(_) if is_formula && !is_blank && self.header.identifies(at) => {
+            for (at, content) in texts.into_iter().enumerate() {
+                let computed = content
+                    .formula
+                    .is_some_and(|value| value == Value::Missing || !content.is_blank());
+                let text = match content.text {
+                    Ok(_) if computed && !is_blank && self.header.identifies(at) => {
                         Err(FORMULA.into())
                     }
                     text => text,
@@ -128,8 +134,18 @@ type Text = Result<String, Cow<'static, str>>;
 #[derive(Clone)]
 struct Content {
     text: Text,
-    /// Whether it was computed: another program, or another day, may compute something else.
-    is_formula: bool,
+    /// Where it was computed, what the file has of that: another program, or another day, may
+    /// compute something else.
+    formula: Option<Value>,
+}
+
+/// What a file has of a formula's result.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Value {
+    /// It was computed by whoever wrote the file.
+    Kept,
+    /// Nobody computed it yet.
+    Missing,
 }
 
 impl Content {
@@ -186,9 +202,11 @@ impl<'a> SheetCells<'a> {
                 self.ended = true;
                 break;
             };
-            let is_formula = cell.formula.is_some();
-            if is_formula || !matches!(cell.value, DataRef::Empty) {
-                return Ok(Some((cell.pos, Content { text: text_of(&cell.value), is_formula })));
+            let missing = matches!(cell.value, DataRef::Empty);
+            let value = if missing { Value::Missing } else { Value::Kept };
+            let formula = cell.formula.is_some().then_some(value);
+            if formula.is_some() || !missing {
+                return Ok(Some((cell.pos, Content { text: text_of(&cell.value), formula })));
             }
         }
         Ok(None)
@@ -211,7 +229,7 @@ fn place(
         return Err(FileError::RowTooLong { record: row as usize + 1 });
     }
     if texts.len() <= column {
-        texts.resize(column + 1, Content { text: Ok(String::new()), is_formula: false });
+        texts.resize(column + 1, Content { text: Ok(String::new()), formula: None });
     }
     texts[column] = content;
     Ok(())

@@ -69,7 +69,7 @@ impl<'a> Sight<'a> {
         brand: i64,
         near: impl FnOnce(&Caller) -> Nearness,
     ) -> Self {
-        let own = caller.filter(|caller| caller.brand.0 == brand);
+        let own = caller.filter(|caller| caller.brand.0 == brand && !caller.is_device());
         let view = own.map_or(View::Public, |caller| {
             let kind = reference.tree.get(caller.party).map(|party| party.kind);
             View::of(kind, near(caller))
@@ -152,6 +152,7 @@ pub fn is_brand(reference: &Reference, caller: &Caller) -> bool {
 
 /// Which counter a caller's look goes to.
 pub fn audience(reference: &Reference, caller: Option<&Caller>) -> Audience {
+    let caller = caller.filter(|caller| !caller.is_device());
     let party = caller.and_then(|c| reference.tree.get(c.party));
     match (caller, party) {
         (None, _) => Audience::Consumer,

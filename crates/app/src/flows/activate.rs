@@ -17,6 +17,7 @@ use super::lives::Past;
 use super::outcome::{FlowError, RACES_MAX};
 use super::recalls;
 use super::reference::Reference;
+use super::standing;
 use detect::location::{Access, Assessment, Gps, Observations, assess};
 use domain::access::Fact;
 use domain::activation::{self, ActivationFacts, Assurance, Earlier, Outside};
@@ -30,7 +31,7 @@ use domain::warranty::WarrantyReading;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
-use store::commit::{Commit, Relied};
+use store::commit::{Commit, Relied, Side};
 use store::unit::UnitRecord;
 
 /// Label under which raw signals are sealed.
@@ -142,7 +143,7 @@ pub async fn activate(
     may_report(caller)?;
     report.check()?;
     let received_at = house.clock.now();
-    let received = Received { caller, brand: None, report, received_at, waited: false };
+    let received = Received { caller, brand: None, report, received_at, waited: None };
     receive(house, received, key, render).await
 }
 
@@ -166,8 +167,8 @@ pub(super) struct Received<'a> {
     pub(super) brand: Option<BrandId>,
     pub(super) report: &'a Report,
     pub(super) received_at: Timestamp,
-    /// It is kept already.
-    pub(super) waited: bool,
+    /// It is kept already, and is to be forgotten with the commit that records it.
+    pub(super) waited: Option<Side>,
 }
 
 pub(super) async fn receive(
@@ -184,7 +185,7 @@ pub(super) async fn receive(
         Some(number) => number,
         None => {
             // A code that was never issued is no unit that might still arrive.
-            if report.scheme != Scheme::Code.as_str() && !received.waited {
+            if report.scheme != Scheme::Code.as_str() && received.waited.is_none() {
                 super::waiting::keep(house, &received, meant).await?;
             }
             return Err(Refused::new(Refusal::UnknownSubject, "identifier.value").into());
@@ -193,7 +194,7 @@ pub(super) async fn receive(
     for round in 0..RACES_MAX {
         let reference = if round == 0 { house.reference().await? } else { house.reload().await? };
         let loading = load(house, &reference, number);
-        let loaded = house.store.one_snapshot(loading).await?;
+        let mut loaded = house.store.one_snapshot(loading).await?;
         if loaded.brand != brand && caller.is_some() {
             // Another tenant's unit answers exactly as one that is not there.
             return Err(Refused::new(Refusal::UnknownSubject, "identifier.value").into());
@@ -202,6 +203,9 @@ pub(super) async fn receive(
         let produced_at = loaded.unit.as_ref().and_then(|u| u.produced_at).map(instant);
         let happened_at = instant(report.happened_at);
         let at = activation::activated_at(happened_at, received_at, produced_at);
+        if let Some(unit) = &mut loaded.unit {
+            standing::put_back(house, unit, at.at).await?;
+        }
         let decided = decide(house, &reference, &loaded, Weighed { report, assurance, at });
         let mut commit = record::commit(house, &loaded, &decided, report, caller)?;
         let mut outcome = outcome(house, &reference, &loaded, decided, &commit);
@@ -214,6 +218,7 @@ pub(super) async fn receive(
         let now = house.clock.now().as_microsecond();
         commit.idempotency = key.map(|k| k.keep(number, &answer, now));
         commit.relies_on.push(Relied::Reference(reference.version));
+        commit.sides.extend(received.waited.clone());
         match house.store.commit(&commit).await {
             Err(e) if e.is_race() => match key {
                 // The very same command may have won the race: then its answer is ours too.
@@ -256,6 +261,8 @@ pub(super) struct Loaded {
     pub(super) product: ProductId,
     pub(super) unit: Option<UnitRecord>,
     pub(super) batch: i64,
+    /// When the recall was opened that selects the unit, beside one of the unit alone.
+    recall_opened_at: Option<i64>,
     pub(super) custody: CustodyFacts,
     /// The lives before the present one.
     past: Past,
@@ -283,7 +290,7 @@ pub(super) async fn load(
     reference: &Reference,
     number: i64,
 ) -> Result<Loaded, FlowError> {
-    let Some(mut unit) = house.store.unit_fetch(number).await? else {
+    let Some(unit) = house.store.unit_fetch(number).await? else {
         let unknown = Refused::new(Refusal::UnknownSubject, "identifier.value");
         let batch = reference.batch_of(number).ok_or(unknown.clone())?;
         let product = batch.product.ok_or(unknown)?;
@@ -292,22 +299,20 @@ pub(super) async fn load(
             brand: BrandId(batch.brand),
             product: ProductId(product),
             unit: None,
+            recall_opened_at: None,
             batch: batch.id,
             custody: CustodyFacts::default(),
             past: Past::default(),
         });
     };
-    if unit.recalled_at.is_none() {
-        // The record is what the decision sees; it is not written back.
-        let standing = recalls::standing(house, reference, &unit).await?;
-        unit.recalled_at = standing.map(|recall| recall.row.opened_at);
-    }
+    let recall = recalls::standing(house, reference, &unit).await?;
     let subject = Subject::Unit(Box::new(unit.clone()));
     Ok(Loaded {
         number,
         brand: BrandId(unit.brand),
         product: ProductId(unit.product),
         batch: unit.batch,
+        recall_opened_at: recall.map(|recall| recall.row.opened_at),
         custody: custody::facts(house, reference, &[&subject]).await?,
         past: Past::load(house, &unit).await?,
         unit: Some(unit),
@@ -359,7 +364,11 @@ pub(super) fn decide(
         unit: unit_number(loaded.number),
         at: at.at,
         produced: unit.is_some_and(|u| u.produced_at.is_some()),
-        recalled_at: unit.and_then(|u| u.recalled_at).map(instant),
+        recalled_at: [unit.and_then(|u| u.recalled_at), loaded.recall_opened_at]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(instant),
         stolen_at: unit.and_then(|u| u.stolen_at).map(instant),
         retired_at: unit.and_then(|u| u.retired_at).map(instant),
         earlier,

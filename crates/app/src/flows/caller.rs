@@ -40,6 +40,12 @@ impl Caller {
         Self { brand, party, scopes, regions: Vec::new(), role, actor, address: None }
     }
 
+    /// Whether this is a device that reports its own start and may do nothing else: its key lies in
+    /// every one of them, so it is told what anyone is.
+    pub fn is_device(&self) -> bool {
+        !self.scopes.is_empty() && self.scopes.iter().all(|s| *s == Scope::ActivateApp)
+    }
+
     /// Whether this is the operator at the command line.
     pub fn is_operator(&self) -> bool {
         self.actor == OPERATOR

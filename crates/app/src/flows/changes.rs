@@ -425,6 +425,10 @@ impl<'a> Words<'a> {
                 let product = reference.product(p.brand, &p.gtin)?;
                 ReferenceChange::Product(Product::clone(product))
             }
+            ReferenceChange::Territory(t) => {
+                let row = reference.territory_row(BrandId(t.brand), &t.natural_key())?;
+                ReferenceChange::Territory(row.clone())
+            }
             ReferenceChange::Batch(b) => ReferenceChange::Batch(reference.batch(b.id)?.clone()),
             ReferenceChange::ApiKey(k) => {
                 ReferenceChange::ApiKey(reference.api_key(&k.id)?.clone())

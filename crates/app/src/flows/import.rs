@@ -7,7 +7,7 @@ use super::house::House;
 use super::masterdata::{self, Taking};
 use super::outcome::{FlowError, RowOutcome};
 use super::ship::Way;
-use super::{pack, produce, ship, sites};
+use super::{pack, produce, ship, sites, territories};
 use crate::files::{Draft, FileError, Kind, PartyDraft, RawRow, Rows, Table, parse_row};
 use domain::id::{BrandId, PartyId};
 use domain::refusal::{Refusal, Refused};
@@ -241,7 +241,7 @@ impl Judging<'_> {
             }
             Kind::Sites => sites::sites(house, &self.caller, &of!(Site), taking).await,
             Kind::Territories => {
-                masterdata::territories(house, &self.caller, &of!(Territory), taking).await
+                territories::territories(house, &self.caller, &of!(Territory), taking).await
             }
             Kind::Production => {
                 produce::commission(house, &self.caller, &of!(Production), taking).await

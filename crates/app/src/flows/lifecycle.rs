@@ -1,6 +1,8 @@
 //! What befalls units besides travel: inspection, recall, theft, decommissioning, new lives,
 //! further codes, identifiers that move, reports of suspicion.
 
+mod names;
+
 use super::caller::{Caller, Scope};
 use super::custody::instant;
 use super::find::{self, CodeFound, scope_of};
@@ -12,6 +14,7 @@ use super::outcome::{FlowError, RACES_MAX};
 use super::reference::Reference;
 use super::standing;
 use super::verify;
+use super::waiting;
 use crate::rules::kept;
 use domain::id::{BrandId, PartyId};
 use domain::identifier::{Identifier, Scheme};
@@ -25,7 +28,7 @@ use domain::text::{NOTE_CHARS_MAX, lasting, required};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use store::commit::{Alert, Commit, Observation, Relied};
-use store::event::{AnswersTo, Body, Event, IdentifierRow, Row, Subject};
+use store::event::{Body, Event, IdentifierRow, Row, Subject};
 use store::unit::UnitRecord;
 
 /// Units one command may name.
@@ -56,19 +59,21 @@ impl Change {
     /// The event of it, given whether it counts: a day on a paper starts the guarantee, and of how
     /// a unit stands nothing that happened later says otherwise.
     fn body(&self, unit: &UnitRecord, counts: bool) -> Body {
-        let (late, reason) = (!counts, String::clone);
+        let (outdated, reason) = (!counts, String::clone);
         match self {
             Self::Sell(paper, on) => {
                 Body::Sold { counts, on: on.to_string(), paper: paper.as_str().to_owned() }
             }
-            Self::Inspect(inspection, note) => {
-                Body::Inspected { inspection: (*inspection).to_owned(), late, note: note.clone() }
-            }
-            Self::Recall(r) => Body::Recalled { late, reason: reason(r) },
-            Self::LiftRecall(r) => Body::RecallLifted { late, reason: reason(r) },
+            Self::Inspect(inspection, note) => Body::Inspected {
+                inspection: (*inspection).to_owned(),
+                outdated,
+                note: note.clone(),
+            },
+            Self::Recall(r) => Body::Recalled { outdated, reason: reason(r) },
+            Self::LiftRecall(r) => Body::RecallLifted { outdated, reason: reason(r) },
             Self::Decommission(r) => Body::Decommissioned { reason: reason(r) },
-            Self::ReportStolen(r) => Body::StolenReported { late, reason: reason(r) },
-            Self::ClearStolen(r) => Body::StolenCleared { late, reason: reason(r) },
+            Self::ReportStolen(r) => Body::StolenReported { outdated, reason: reason(r) },
+            Self::ClearStolen(r) => Body::StolenCleared { outdated, reason: reason(r) },
             Self::OpenLife(cause, r) => {
                 let (cause, life) = (Some(*cause), unit.life + 1);
                 Body::LifeOpened { cause, life, reason: reason(r) }
@@ -193,7 +198,7 @@ pub async fn change_once(
                 Change::Sell(_, on) => {
                     paper_counts(house, &reference, caller, (&unit, *on)).await?
                 }
-                _ => !standing::is_late(house, &unit, &change.body(&unit, true), at).await?,
+                _ => !standing::is_outdated(house, &unit, &change.body(&unit, true), at).await?,
             };
             let body = change.body(&unit, counts);
             units.push((unit, body));
@@ -251,7 +256,7 @@ fn commit(
     let mut commit = Commit { relies_on: units.iter().map(relied).collect(), ..Commit::default() };
     let after = units.iter().map(|(u, _)| u.recorded_at).max().unwrap_or(0);
     if is_bulk && units.len() > 1 {
-        // One for those it counts for, one for those it comes too late for.
+        // One for those it counts for, one for those it is outdated for.
         let mut alike: Vec<(Body, Vec<i64>)> = Vec::new();
         for (unit, body) in units {
             match alike.iter_mut().find(|(same, _)| *same == body) {
@@ -358,19 +363,19 @@ pub async fn move_identifier(
                 let sn = usize::from(is_sn && record.sn.is_some());
                 let held = record.identifiers.iter().filter(same).count() + sn;
                 identifier.scheme().has_room(held).map_err(|why| Refused::new(why, "value"))?;
-                if is_sn && was_anothers(house, caller, unit, identifier).await? {
+                if is_sn && names::was_anothers(house, caller, unit, identifier).await? {
                     return Err(Refused::new(Refusal::SnTaken, "value").into());
                 }
             }
             _ => {}
         }
-        if onto && is_sn && !noted_code_like(house, &reference, identifier).await? {
+        if onto && is_sn && !names::noted_code_like(house, &reference, identifier).await? {
             continue;
         }
         // Whether the brand is vouched for was read there.
         let relies_on = onto.then_some(Relied::Reference(reference.version));
         let body = Body::IdentifierMoved {
-            answers_to: Some(answers_to(&record, identifier, onto)),
+            answers_to: Some(names::answers_to(&record, identifier, onto)),
             onto,
             reason: reason.clone(),
             scheme: identifier.scheme().as_str().to_owned(),
@@ -378,73 +383,13 @@ pub async fn move_identifier(
             value: identifier.value().to_owned(),
         };
         if commit_on(house, caller, (&record, relies_on), body).await? {
+            if onto {
+                waiting::replay_named(house, caller.brand, identifier).await;
+            }
             return Ok(());
         }
     }
     Err(FlowError::Busy)
-}
-
-/// Whether a serial number that nobody answers to was another unit's: it is never reused, and may
-/// only go back to where it came from.
-async fn was_anothers(
-    house: &House,
-    caller: &Caller,
-    unit: i64,
-    sn: &Identifier,
-) -> Result<bool, FlowError> {
-    let (scheme, scope) = (Scheme::Sn.as_str(), scope_of(Scheme::Sn, caller.brand));
-    if house.store.named_fetch(scheme, scope, sn.value()).await?.is_none() {
-        return Ok(false);
-    }
-    let left = |event: &Event| {
-        matches!(&event.body, Body::IdentifierMoved { onto: false, scheme: of, value, .. }
-            if of == scheme && value == sn.value())
-    };
-    Ok(!house.store.events_fetch(unit).await?.iter().any(left))
-}
-
-/// What a unit answers to once an identifier went onto it or away.
-fn answers_to(unit: &UnitRecord, moved: &Identifier, onto: bool) -> AnswersTo {
-    let row = IdentifierRow {
-        scheme: moved.scheme().as_str().to_owned(),
-        value: moved.value().to_owned(),
-    };
-    let mut names = AnswersTo { identifiers: unit.identifiers.clone(), sn: unit.sn.clone() };
-    if moved.scheme() == Scheme::Sn {
-        let same = |sn: &String| sn.eq_ignore_ascii_case(moved.value());
-        names.sn = match onto {
-            true => Some(moved.shown().to_owned()),
-            false => names.sn.filter(|sn| !same(sn)),
-        };
-        return names;
-    }
-    names.identifiers.retain(|one| *one != row);
-    if onto {
-        names.identifiers.push(row);
-    }
-    names
-}
-
-/// Notes a serial number that has the form of a trace code before it is bound; false when others
-/// changed the reference rows meanwhile.
-async fn noted_code_like(
-    house: &House,
-    reference: &Reference,
-    sn: &Identifier,
-) -> Result<bool, FlowError> {
-    let relies_on = vec![Relied::Reference(reference.version)];
-    let mut commit = Commit { relies_on, ..Commit::default() };
-    find::note_code_like(reference, std::iter::once(sn.value()), &mut commit);
-    if commit.reference.is_empty() {
-        return Ok(true);
-    }
-    let noted = house.store.commit(&commit).await;
-    house.reload().await?;
-    match noted {
-        Err(e) if e.is_race() => Ok(false),
-        Err(e) => Err(e.into()),
-        Ok(()) => Ok(true),
-    }
 }
 
 /// Records that someone found a unit suspicious. Their words are encrypted beside the ledger.

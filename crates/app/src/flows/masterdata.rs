@@ -1,30 +1,27 @@
-//! Master data: products, parties with their main sites, territories; further sites are taken by
-//! [`super::sites`]. Rows are kept apart by their own keys; an equal row is unchanged, other
-//! content under the same key needs `update` (products and parties) or is refused (territories: a
-//! grant is never edited, only ended and granted anew).
+//! Master data: products, parties with their main sites; further sites are taken by
+//! [`super::sites`], grants by [`super::territories`]. Rows are kept apart by their own keys; an
+//! equal row is unchanged, other content under the same key needs `update`.
 
 use super::caller::{Caller, Scope};
 use super::changes::{self, Author};
 use super::house::House;
-use super::mandate::{may_enter, may_grant, may_seat};
+use super::mandate::{may_enter, may_seat};
 use super::outcome::{FlowError, RACES_MAX, RowOutcome};
-use super::reference::{Reference, territory};
-use crate::files::{PartyDraft, ProductDraft, TerritoryDraft};
-use crate::geo::read_fences;
+use super::reference::Reference;
+use crate::files::{PartyDraft, ProductDraft};
 use domain::id::{BrandId, PartyId, ProductId, SiteId};
 use domain::mandate::Entry;
 use domain::party::{Party, PartyKind, PartyTree, Site};
 use domain::product::Product;
 use domain::refusal::{Refusal, Refused};
-use domain::territory::Territories;
 use std::collections::HashMap;
 use store::commit::{Commit, Relied};
-use store::reference::{BrandRow, ReferenceChange, TerritoryRow};
+use store::reference::{BrandRow, ReferenceChange};
 
 /// How a file of rows is taken.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Taking {
-    /// Existing products, parties and sites may change.
+    /// Existing products, parties and sites may change, and grants have another last day.
     pub update: bool,
     /// One refused row refuses all.
     pub all_or_nothing: bool,
@@ -421,122 +418,4 @@ fn keep(party: &mut Party, before: &Party, lacking: &[&'static str]) {
             _ => {}
         }
     }
-}
-
-/// Takes grants. Tier-2 rows may lean on tier-1 rows of the same file, wherever they stand in it.
-///
-/// # Errors
-/// The caller may not, or the store does not answer.
-pub async fn territories(
-    house: &House,
-    caller: &Caller,
-    drafts: &[TerritoryDraft],
-    taking: Taking,
-) -> Result<Vec<RowOutcome>, FlowError> {
-    caller.need(Scope::Master)?;
-    decide_and_commit(house, caller, taking, |reference| {
-        let mut granted: Vec<_> = reference.territories.iter().cloned().collect();
-        let mut keys: HashMap<String, TerritoryRow> = HashMap::new();
-        let mut last = reference.last_ids.territory;
-        let mut changes = Vec::new();
-        let mut outcomes = vec![RowOutcome::Unchanged; drafts.len()];
-        // Tier 1 first: what stands below leans on it.
-        let mut order: Vec<usize> = (0..drafts.len()).collect();
-        let tier = |i: &usize| {
-            let party = reference.party(caller.brand, &drafts[*i].party_code);
-            party.map_or(u8::MAX, |p| p.kind as u8)
-        };
-        order.sort_by_key(tier);
-        for i in order {
-            let row = match territory_row(house, reference, caller, (&drafts[i], last + 1)) {
-                Ok(row) => row,
-                Err(refused) => {
-                    outcomes[i] = RowOutcome::refused(refused);
-                    continue;
-                }
-            };
-            let key = row.natural_key();
-            let before = keys.get(&key).or_else(|| reference.territory_row(caller.brand, &key));
-            outcomes[i] = match before {
-                Some(before) if says_the_same(before, &row) => RowOutcome::Unchanged,
-                Some(_) => RowOutcome::refused(Refused::new(Refusal::ContentDiffers, "regions")),
-                None => match admit(house, &reference.tree, &granted, &row) {
-                    Err(refused) => RowOutcome::refused(refused),
-                    Ok(grant) => {
-                        last += 1;
-                        granted.push(grant);
-                        changes.push(ReferenceChange::Territory(row.clone()));
-                        keys.insert(key, row);
-                        RowOutcome::Taken
-                    }
-                },
-            };
-        }
-        (outcomes, changes)
-    })
-    .await
-}
-
-/// Whether two rows grant the same: fences are compared by what they say, not by how it is written.
-fn says_the_same(before: &TerritoryRow, row: &TerritoryRow) -> bool {
-    let beside =
-        TerritoryRow { id: row.id, polygons: row.polygons.clone(), ..before.clone() } == *row;
-    let fences =
-        |row: &TerritoryRow| row.polygons.as_deref().and_then(|text| read_fences(text).ok());
-    beside && (before.polygons == row.polygons || fences(before) == fences(row))
-}
-
-fn territory_row(
-    house: &House,
-    reference: &Reference,
-    caller: &Caller,
-    (draft, id): (&TerritoryDraft, i64),
-) -> Result<TerritoryRow, Refused> {
-    let brand = caller.brand;
-    let party = reference
-        .party(brand, &draft.party_code)
-        .ok_or_else(|| Refused::because(Refusal::UnknownParty, "party_code", &draft.party_code))?;
-    may_enter(reference, &reference.tree, caller, Entry::Territory(party.id))?;
-    let product = match &draft.gtin {
-        None => None,
-        Some(gtin) => {
-            let found = reference.product(brand, gtin.as14());
-            Some(found.ok_or_else(|| Refused::new(Refusal::UnknownProduct, "gtin"))?.id.0)
-        }
-    };
-    let row = TerritoryRow {
-        id,
-        brand: brand.0,
-        party: party.id.0,
-        product,
-        regions: draft.regions.clone(),
-        excluded: draft.excluded.clone(),
-        polygons: draft.polygons.clone(),
-        from_on: draft.from_on.to_string(),
-        to_on: draft.to_on.map(|d| d.to_string()),
-        channel: draft.channel.as_str().to_owned(),
-    };
-    if !caller.regions.is_empty() {
-        may_grant(caller, &grant(house, &row)?.regions)?;
-    }
-    Ok(row)
-}
-
-fn grant(house: &House, row: &TerritoryRow) -> Result<domain::territory::Territory, Refused> {
-    territory(row, house.geo.divisions())
-        .map_err(|why| Refused::because(Refusal::UnknownRegion, "regions", why))
-}
-
-fn admit(
-    house: &House,
-    tree: &PartyTree,
-    granted: &[domain::territory::Territory],
-    row: &TerritoryRow,
-) -> Result<domain::territory::Territory, Refused> {
-    let grant = grant(house, row)?;
-    if grant.regions.is_empty() {
-        return Err(Refused::invalid("regions", "must name at least one region or polygon"));
-    }
-    Territories::new(granted.iter().cloned()).admit(tree, &grant)?;
-    Ok(grant)
 }

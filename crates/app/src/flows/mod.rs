@@ -52,6 +52,7 @@ pub mod search;
 pub mod ship;
 pub mod sites;
 mod standing;
+pub mod territories;
 pub mod turns;
 pub mod verify;
 pub mod waiting;

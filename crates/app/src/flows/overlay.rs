@@ -18,6 +18,7 @@ use domain::code::UnitNumber;
 use domain::custody::{Containment, CustodyFacts, Hold, PACK_DEPTH_MAX};
 use domain::id::{BrandId, PartyId, ProductId};
 use domain::identifier::{Identifier, Scheme};
+use domain::late::around_since;
 use domain::refusal::{Refusal, Refused};
 use jiff::Timestamp;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -200,8 +201,9 @@ impl<'a> Overlay<'a> {
         }
     }
 
-    /// Custody of some subjects, and the packs around one of them at an instant. The packs are read
-    /// before the facts, as the subjects were: no fact is older than what the commit relies on.
+    /// Custody of some subjects, and the packs around one of them at an instant or later. The packs
+    /// are read before the facts, as the subjects were: no fact is older than what the commit
+    /// relies on.
     ///
     /// # Errors
     /// The store cannot be read, or moves faster than it is read.
@@ -212,7 +214,8 @@ impl<'a> Overlay<'a> {
     ) -> Result<(CustodyFacts, Vec<Subject>), FlowError> {
         for _ in 0..=PACK_DEPTH_MAX {
             let facts = self.facts(subjects).await?;
-            let above = facts.upward(unit_number(number), at).into_iter().skip(1);
+            // Those that come around it later too: together they must not grow too deep.
+            let above = around_since(&facts, unit_number(number), at).into_iter();
             let (mut packs, mut before) = (Vec::new(), true);
             for pack in above.map(|n| n.get() as i64) {
                 before &= self.packs.contains_key(&pack);

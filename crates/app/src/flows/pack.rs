@@ -19,6 +19,7 @@ use crate::files::PackDraft;
 use domain::custody::{Containment, CustodyFacts, Hold, HoldKind};
 use domain::id::{EventId, PartyId};
 use domain::identifier::Scheme;
+use domain::late::still_fits;
 use domain::packing::{self, PackFacts};
 use domain::refusal::{Refusal, Refused};
 use jiff::Timestamp;
@@ -125,7 +126,8 @@ impl<'a> Packing<'a> {
             Some(pack) => pack.number(),
             None => self.kept_number(draft.sscc.as_str()).await?,
         };
-        let concerned: Vec<_> = std::iter::once(&subject).chain(&pack).collect();
+        let (stirred, inside) = self.overlay.stirred(&subject, at).await?;
+        let concerned: Vec<_> = std::iter::once(&subject).chain(&pack).chain(&inside).collect();
         let (facts, mut touched) = self.overlay.around(&concerned, (parent, at)).await?;
         // Somebody was faster and has the number kept for this pack.
         if pack.is_none() && (child == parent || facts.knows(unit_number(parent))) {
@@ -134,19 +136,7 @@ impl<'a> Packing<'a> {
         if let Some(same) = same_row(&facts, child, parent, at) {
             return Ok(same);
         }
-        let unit = subject.unit();
-        let holder = packing::decide(&PackFacts {
-            child: unit_number(child),
-            parent: unit_number(parent),
-            packed_at: at,
-            produced_at: unit.and_then(|u| u.produced_at).map(instant),
-            child_is_unit: unit.is_some(),
-            nested: self.overlay.nested(&subject, at).await?,
-            inspection_open: standing::inspection_was_open(self.house, &subject, at).await?,
-            decommissioned: unit.and_then(|u| u.retired_at).is_some_and(|t| instant(t) <= at),
-            custody: &facts,
-        })
-        .map_err(|why| Refused::new(why, "child"))?;
+        let holder = self.holder((&subject, parent), at, &facts, &stirred).await?;
         speaks_for(self.reference, self.caller, holder, "child")?;
         let opens = pack.is_none();
         let pack = pack.unwrap_or_else(|| self.open(draft, parent, holder));
@@ -172,6 +162,30 @@ impl<'a> Packing<'a> {
         filling.children.push(child.get() as i64);
         filling.products.extend(subject.products().iter().map(|p| p.0));
         Ok(RowOutcome::Taken)
+    }
+
+    /// Who holds the pack from its first child on, where the child may go in.
+    async fn holder(
+        &self,
+        (subject, parent): (&Subject, i64),
+        at: Timestamp,
+        custody: &CustodyFacts,
+        stirred: &[Containment],
+    ) -> Result<PartyId, FlowError> {
+        let unit = subject.unit();
+        let holder = packing::decide(&PackFacts {
+            child: unit_number(subject.number()),
+            parent: unit_number(parent),
+            packed_at: at,
+            produced_at: unit.and_then(|u| u.produced_at).map(instant),
+            child_is_unit: unit.is_some(),
+            nested: self.overlay.nested(subject, at).await?,
+            inspection_open: standing::inspection_was_open(self.house, subject, at).await?,
+            decommissioned: unit.and_then(|u| u.retired_at).is_some_and(|t| instant(t) <= at),
+            custody,
+            stirred,
+        });
+        Ok(holder.map_err(|why| Refused::new(why, "child"))?)
     }
 
     /// The packs around a pack, then and now, hold what goes into it: whether their holder may take
@@ -411,9 +425,18 @@ pub async fn unpack(
         overlay.touch(&pack, at);
         for child in &numbers {
             let subject = overlay.subject(*child, "children").await?;
-            let (facts, around) = overlay.around(&[&subject], (*child, at)).await?;
-            if facts.parent_at(unit_number(*child), at) != Some(unit_number(number)) {
+            let (stirred, inside) = overlay.stirred(&subject, at).await?;
+            let concerned: Vec<_> = std::iter::once(&subject).chain(&inside).collect();
+            let (mut facts, around) = overlay.around(&concerned, (*child, at)).await?;
+            let (child, parent) = (unit_number(*child), unit_number(number));
+            if facts.parent_at(child, at) != Some(parent) {
                 return Err(Refused::new(Refusal::NotPacked, "children").into());
+            }
+            // Told late: what it did since, and what was in it, was done from where it stays.
+            facts.leave(child, parent, at);
+            let moved = stirred.iter().map(|c| c.child).chain([child]);
+            if !still_fits(&facts, moved, at) {
+                return Err(Refused::new(Refusal::ContradictsLater, "children").into());
             }
             // The packs around it learn that something in them was touched.
             for touched in std::iter::once(&subject).chain(&around) {

@@ -262,8 +262,10 @@ pub async fn receive(
         let number = find::subject(house, caller.brand, raw, "subject").await?;
         let mut overlay = Overlay::new(house, &reference, caller.brand);
         let subject = overlay.subject(number, "subject").await?;
-        let (facts, mut touched) = overlay.around(&[&subject], (number, at)).await?;
-        let parent = shipping::receive(&facts, unit_number(number), party.id, at)
+        let (stirred, inside) = overlay.stirred(&subject, at).await?;
+        let concerned: Vec<_> = std::iter::once(&subject).chain(&inside).collect();
+        let (facts, mut touched) = overlay.around(&concerned, (number, at)).await?;
+        let parent = shipping::receive(&facts, (unit_number(number), &stirred), party.id, at)
             .map_err(|why| Refused::new(why, "subject"))?;
         touched.push(subject);
         for one in &touched {

@@ -2,7 +2,6 @@
 //! known already.
 
 use super::custody::{Subject, instant};
-use super::dossier::happened_at;
 use super::house::House;
 use super::outcome::FlowError;
 use domain::activation::CLOCK_LEEWAY;
@@ -11,8 +10,8 @@ use jiff::Timestamp;
 use store::event::{Body, Event, Row};
 use store::unit::UnitRecord;
 
-/// Whether an event about how a unit stands comes too late to count.
-pub(super) async fn is_late(
+/// Whether an event about how a unit stands is outdated.
+pub(super) async fn is_outdated(
     house: &House,
     unit: &UnitRecord,
     body: &Body,
@@ -25,11 +24,12 @@ pub(super) async fn is_late(
     }
     let events = house.store.events_fetch(unit.number).await?;
     let known = events.iter().filter_map(|event| said(&event.body, instant(event.happened_at)));
-    Ok(standing::is_late(new, known))
+    Ok(standing::is_outdated(new, known))
 }
 
-/// Whether the inspection of a unit was hold or fail at a time: a paper that comes late is judged
-/// by its own day. What was said of no earlier time is asked of the unit as it stands.
+/// Whether the inspection of a unit, which is hold or fail now, was so at a time: a paper that
+/// comes late is judged by its own day. The production record is what every inspection is laid
+/// over, also one of the line that is a moment older.
 pub(super) async fn inspection_was_open(
     house: &House,
     subject: &Subject,
@@ -41,16 +41,38 @@ pub(super) async fn inspection_was_open(
     }
     let events = house.store.events_fetch(unit.number).await?;
     let then = events.iter().filter_map(|event| {
-        let since = instant(happened_at(event, unit.number));
-        let found = match &event.body {
-            Body::Inspected { inspection, .. } => Some(inspection.as_str()),
-            Body::Commissioned { .. } => made_as(event, unit.number),
+        let (since, found) = match &event.body {
+            Body::Inspected { inspection, .. } => {
+                (instant(event.happened_at), Some(inspection.as_str()))
+            }
+            Body::Commissioned { .. } => (Timestamp::MIN, made_as(event, unit.number)),
             _ => return None,
         };
         (since <= at).then_some((since, found))
     });
     let last = then.max_by_key(|(since, _)| *since).and_then(|(_, found)| found);
     Ok(matches!(last, Some("hold" | "fail")))
+}
+
+/// Puts a unit's recall and theft back to how they stood at an instant: what is reported late is
+/// judged by what was so then, though it is over. What began later stays as it is.
+pub(super) async fn put_back(
+    house: &House,
+    unit: &mut UnitRecord,
+    at: Timestamp,
+) -> Result<(), FlowError> {
+    if at.as_microsecond() > unit.recorded_at {
+        return Ok(());
+    }
+    let events = house.store.events_fetch(unit.number).await?;
+    let known = || events.iter().filter_map(|e| said(&e.body, instant(e.happened_at)));
+    let then = |matter, now: Option<i64>| {
+        let since = standing::since(matter, at, known()).map(Timestamp::as_microsecond);
+        since.or(now.filter(|begun| *begun > at.as_microsecond()))
+    };
+    unit.recalled_at = then(Matter::Recall, unit.recalled_at);
+    unit.stolen_at = then(Matter::Theft, unit.stolen_at);
+    Ok(())
 }
 
 /// What the production record says of the inspection of a unit.

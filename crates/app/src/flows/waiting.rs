@@ -73,12 +73,17 @@ pub(super) async fn keep(
         brand: brand.map(|b| b.0),
         sender: received.caller.map(sender),
     };
-    let text = serde_json::to_vec(&kept).map_err(|e| store::StoreError::Record(e.to_string()))?;
+    let text =
+        serde_json::to_string(&kept).map_err(|e| store::StoreError::Record(e.to_string()))?;
     let received_at = received.received_at.as_microsecond();
+    // A report that is sent again while it waits is the one that waits: its name is what it says.
+    let mut id = [0; 16];
+    let name = house.secrets.hash("waiting", &text);
+    id.copy_from_slice(name.get(..16).unwrap_or(&[0; 16]));
     let side = Side::Waiting {
         value: waiting_value(&report.scheme, &report.value),
-        id: house.event_id().0,
-        sealed: house.secrets.seal(WAITING_LABEL, &text)?,
+        id,
+        sealed: house.secrets.seal(WAITING_LABEL, text.as_bytes())?,
         received_at,
         expires_at: received_at + term_of(Term::Waiting).as_micros() as i64,
     };
@@ -96,13 +101,17 @@ fn waiting_value(scheme: &str, value: &str) -> String {
 pub async fn replay(house: &House, brand: BrandId, drafts: &[ProductionDraft]) {
     for draft in drafts {
         let identifiers = draft.identifiers.iter().map(|(_, identifier)| identifier);
-        let identifiers = std::iter::once(&draft.sn).chain(identifiers);
-        for identifier in identifiers {
-            let value = format!("{} {}", identifier.scheme().as_str(), identifier.value());
-            if let Err(error) = replay_one(house, brand, &value).await {
-                tracing::warn!(%error, "a waiting activation could not be replayed");
-            }
+        for identifier in std::iter::once(&draft.sn).chain(identifiers) {
+            replay_named(house, brand, identifier).await;
         }
+    }
+}
+
+/// Replays reports that waited for an identifier which a unit answers to now.
+pub(super) async fn replay_named(house: &House, brand: BrandId, identifier: &Identifier) {
+    let value = format!("{} {}", identifier.scheme().as_str(), identifier.value());
+    if let Err(error) = replay_one(house, brand, &value).await {
+        tracing::warn!(%error, "a waiting activation could not be replayed");
     }
 }
 
@@ -119,22 +128,20 @@ async fn replay_one(house: &House, brand: BrandId, value: &str) -> Result<(), Fl
         let render = |_: &Activated| Answer::new(201, String::new());
         let received_at = instant(waiting.received_at);
         let caller = kept.caller();
+        let mut id = [0; 16];
+        id.copy_from_slice(waiting.id.get(..16).unwrap_or(&[0; 16]));
         let received = Received {
             caller: caller.as_ref(),
             brand: kept.brand.map(BrandId),
             report: &kept.report,
             received_at,
-            waited: true,
+            waited: Some(Side::WaitingDone { value: value.to_owned(), id }),
         };
         match receive(house, received, None, &render).await {
             // The unit that came is none that this report can name: it waits on.
-            Err(FlowError::Refused(_)) => continue,
-            other => other?,
-        };
-        let mut id = [0; 16];
-        id.copy_from_slice(waiting.id.get(..16).unwrap_or(&[0; 16]));
-        let done = Side::WaitingDone { value: value.to_owned(), id };
-        house.store.commit(&Commit { sides: vec![done], ..Commit::default() }).await?;
+            Err(FlowError::Refused(_)) => {}
+            other => drop(other?),
+        }
     }
     Ok(())
 }

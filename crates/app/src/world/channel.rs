@@ -332,6 +332,7 @@ impl Drawing<'_> {
             to_on: None,
             channel,
             polygons: None,
+            lacking: Vec::new(),
         });
     }
 

@@ -8,6 +8,7 @@ use crate::flows::batches::{self, CodeStream, Mint};
 use crate::flows::import;
 use crate::flows::masterdata::{self, Taking};
 use crate::flows::sites;
+use crate::flows::territories;
 use crate::flows::{Caller, FlowError, House};
 use domain::code::TraceCode;
 use domain::id::{BatchId, PartyId};
@@ -33,7 +34,7 @@ pub async fn master(house: &House, plan: &Plan) -> Result<Caller, FlowError> {
     all_taken(&masterdata::products(house, &caller, &products, taking).await?)?;
     all_taken(&sites::sites(house, &caller, &plan.channel.sites, taking).await?)?;
     let grants = &plan.channel.territories;
-    all_taken(&masterdata::territories(house, &caller, grants, taking).await?)?;
+    all_taken(&territories::territories(house, &caller, grants, taking).await?)?;
     Ok(caller)
 }
 

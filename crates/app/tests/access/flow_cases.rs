@@ -211,7 +211,7 @@ fn rows_of_files() -> Vec<Flow> {
             let text = "code,party_code,kind,name\nW-1,T2-53,warehouse,仓\n";
             rows(&stage, &caller, Kind::Sites, text.to_owned()).await
         }),
-        flow!("masterdata::territories", "T1-53" Master, not &["T1-42", "FAC-SZ"], Refused,
+        flow!("territories::territories", "T1-53" Master, not &["T1-42", "FAC-SZ"], Refused,
         |stage, caller| {
             let text = "party_code,gtin,regions,from_on\nT2-53,*,5301,2026-02-01\n";
             rows(&stage, &caller, Kind::Territories, text.to_owned()).await

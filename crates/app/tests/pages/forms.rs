@@ -106,7 +106,7 @@ async fn wrong_codes_run_into_a_wait() {
 async fn posted(world: &World, path: &str, (from, cookie): (&str, &str), form: String) -> Page {
     let address = from.parse().expect("an address");
     let (channel, made_by) = (Channel::Tls, MadeBy::Us);
-    let arrival = Arrival { channel, client: address, session: None, made_by };
+    let arrival = Arrival { channel, client: address, session: None, made_by, caller: None };
     let request = Request::post(path)
         .header(header::HOST, "d.example")
         .header(header::COOKIE, cookie)

@@ -264,7 +264,7 @@ impl World {
         let request = Request::post(path)
             .header(header::HOST, "d.example")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .extension(Arrival { channel, client, session: None, made_by });
+            .extension(Arrival { channel, client, session: None, made_by, caller: None });
         self.send(request.body(Body::from(form.to_owned())).expect("a request")).await
     }
 }

@@ -19,13 +19,18 @@ impl Pen<'_> {
         let mut text = self.heading("档案", "Timeline");
         for event in events {
             let when = words::minute(&self.zone, instant(happened_at(event, subject)));
-            let what = pad(event_word(self.lang, event.body.kind()), LABEL_COLUMNS);
+            let what = pad(event_word(self.lang, event.body.kind()), LABEL_COLUMNS + 1);
             let who = self.paint.tone(Tone::Dim, &self.who(event));
             let told = join([self.told(&event.body), self.kit(event, subject)]);
             let gap = if told.is_empty() { "" } else { "  " };
             text += &format!("  {when}  {what}{told}{gap}{who}\n");
         }
         text
+    }
+
+    /// What is said of a fact that came after a later one which says otherwise.
+    fn outdated(&self, outdated: bool) -> String {
+        if outdated { self.pick("（已过时）", "(outdated)").to_owned() } else { String::new() }
     }
 
     /// The saleable set it was made for.
@@ -53,9 +58,9 @@ impl Pen<'_> {
     fn told(&self, body: &Body) -> String {
         let party = |id: &i64| self.party(PartyId(*id));
         match body {
-            Body::Inspected { inspection, note, .. } => {
+            Body::Inspected { inspection, note, outdated } => {
                 let word = words::inspection(self.lang, Some(inspection));
-                join([word.to_owned(), plain(note)])
+                join([word.to_owned(), plain(note), self.outdated(*outdated)])
             }
             Body::Packed { sscc, .. } => format!("SSCC {}", plain(sscc)),
             Body::Shipped { to, shipment_no, reason, declared_group_purchase, .. } => {
@@ -88,12 +93,13 @@ impl Pen<'_> {
                 join([all.join("  "), self.bound(*bound_to)])
             }
             Body::FindingWithdrawn { finding_kind, .. } => words::finding(self.lang, finding_kind),
-            Body::Recalled { reason, .. }
-            | Body::RecallLifted { reason, .. }
-            | Body::Decommissioned { reason }
-            | Body::StolenReported { reason, .. }
-            | Body::StolenCleared { reason, .. }
-            | Body::CodesVoided { reason, .. } => plain(reason),
+            Body::Recalled { outdated, reason }
+            | Body::RecallLifted { outdated, reason }
+            | Body::StolenReported { outdated, reason }
+            | Body::StolenCleared { outdated, reason } => {
+                join([plain(reason), self.outdated(*outdated)])
+            }
+            Body::Decommissioned { reason } | Body::CodesVoided { reason, .. } => plain(reason),
             Body::RecallRemedied { note, recall } => join([format!("#{recall}"), plain(note)]),
             Body::AliasBound { alias } => self.code(*alias),
             Body::BatchDelivered { to } => format!("→ {}", plain(to)),

@@ -118,7 +118,7 @@ async fn sender(house: &House, event: &Event) -> Result<Option<PartyId>, FlowErr
     let mut facts = CustodyFacts::default();
     house.store.custody_fetch(&[event.home], &mut facts).await?;
     let (subject, at) = (unit_number(event.home), instant(event.happened_at));
-    let chain = facts.chain(subject);
+    let chain = facts.standing(subject, jiff::Timestamp::MAX);
     let is_it =
         |hold: &&&Hold| hold.at <= at && hold.kind.in_transit() && Some(hold.party) == event.party;
     Ok(chain.iter().rev().find(is_it).and_then(|hold| hold.from))

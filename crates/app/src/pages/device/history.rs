@@ -55,7 +55,7 @@ impl History<'_> {
                 let when = When::On(self.day(happened_at(event, self.unit.number)));
                 TimelineEntry { place: self.origin(), ..plain(TimelineKind::Produced, when) }
             }
-            Body::Inspected { inspection, .. } if inspection == "pass" => {
+            Body::Inspected { inspection, outdated: false, .. } if inspection == "pass" => {
                 plain(TimelineKind::Inspected, on)
             }
             Body::Shipped { .. } if self.was_voided(event) => return None,
@@ -85,7 +85,7 @@ impl History<'_> {
             Body::Registered { .. } => plain(TimelineKind::Registered, on),
             Body::ProofPassed { .. } => plain(TimelineKind::Proved, at),
             Body::LifeOpened { .. } => plain(TimelineKind::Renewed, on),
-            Body::Recalled { .. } => plain(TimelineKind::Recalled, on),
+            Body::Recalled { outdated: false, .. } => plain(TimelineKind::Recalled, on),
             Body::Decommissioned { .. } => plain(TimelineKind::Decommissioned, on),
             _ => return None,
         })
@@ -105,8 +105,9 @@ impl History<'_> {
     /// The recall in force: its day and the maker's words.
     #[must_use]
     pub fn recall(&self) -> Option<RecallView> {
+        let since = self.unit.recalled_at;
         self.events.iter().rev().find_map(|event| match &event.body {
-            Body::Recalled { late: false, reason } => Some(RecallView {
+            Body::Recalled { reason, .. } if Some(event.happened_at) == since => Some(RecallView {
                 announced_on: self.day(event.happened_at),
                 title: None,
                 cause: reason.clone(),
@@ -121,7 +122,7 @@ impl History<'_> {
     #[must_use]
     pub fn inspected_on(&self) -> Option<Date> {
         let passed = |e: &&Event| match &e.body {
-            Body::Inspected { inspection, .. } => inspection == "pass",
+            Body::Inspected { inspection, outdated, .. } => inspection == "pass" && !outdated,
             _ => false,
         };
         self.events.iter().rev().find(passed).map(|e| self.day(e.happened_at))

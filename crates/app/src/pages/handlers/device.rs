@@ -10,6 +10,7 @@ use domain::identifier::Scheme;
 use domain::verdict::CodeReading;
 use std::sync::Arc;
 
+use crate::flows::access::audience;
 use crate::flows::reference::Reference;
 use crate::flows::scans::{Audience, Spot};
 use crate::flows::verify::{self, Depth, Verified};
@@ -79,11 +80,12 @@ async fn view(
     {
         (reading, number) = (CodeReading::Unissued, None);
     }
-    let counted_at = number.filter(|_| visit.is_new_look(code)).map(|number| {
+    let counted_at = number.filter(|_| visit.is_new_look(code)).and_then(|number| {
         let at = visit.now.as_microsecond();
         let place = VisitorPlace::of(&house.geo, visit.address);
-        house.scans.note(number, Audience::Consumer, at, Spot::of(&place));
-        at
+        let audience = audience(&reference, visit.caller.as_ref());
+        house.scans.note(number, audience, at, Spot::of(&place));
+        (audience == Audience::Consumer).then_some(at)
     });
     let verified = verify::verify(house, &reference, (reading, number), Depth::Whole).await?;
     let dossier = dossier_of(house, &verified).await?;

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use domain::address::household;
 use domain::id::BrandId;
 use jiff::Timestamp;
 
-use crate::flows::House;
 use crate::flows::reference::Reference;
+use crate::flows::{Caller, House};
 use crate::guest::{Arrival, Channel};
 use crate::pages::device::present::page_url;
 use crate::pages::i18n::Lang;
@@ -48,6 +48,10 @@ pub struct Visit {
     pub channel: Channel,
     /// What an earlier proof of this unit gave.
     pub pass: Option<String>,
+    /// Who acts, where it is known.
+    pub caller: Option<Caller>,
+    /// The head alone was asked for: what shows a link asks so, and nobody looks.
+    pub head_only: bool,
 }
 
 impl FromRequestParts<Arc<House>> for Visit {
@@ -71,6 +75,8 @@ impl FromRequestParts<Arc<House>> for Visit {
             cross_site: site.is_some_and(|site| site == "cross-site"),
             channel: arrival.map_or(Channel::Clear, |it| it.channel),
             pass: text(&parts.headers, header::COOKIE).and_then(pass_of_cookie),
+            caller: arrival.and_then(|it| it.caller.clone()),
+            head_only: parts.method == Method::HEAD,
         })
     }
 }
@@ -86,6 +92,9 @@ impl Visit {
     /// "back") is not. A scanned code comes without a page before it.
     #[must_use]
     pub fn is_new_look(&self, code: &str) -> bool {
+        if self.head_only {
+            return false;
+        }
         let Some(path) = &self.from_path else { return true };
         let of_device = path.starts_with("/d/") || path.starts_with("/D/");
         let of_device = of_device || path.starts_with("/01/");

@@ -1,0 +1,105 @@
+//! Territories that end, and end otherwise than was said at first.
+
+mod common;
+
+use common::{PHONE, World, sns};
+use dossier::files::{Format, Kind, Table};
+use dossier::flows::RowOutcome;
+use dossier::flows::import::{Importer, import};
+use dossier::flows::masterdata::Taking;
+use serde_json::json;
+use std::io::Cursor;
+
+on_both! {
+    a_grant_is_given_another_last_day,
+    only_its_last_day_changes,
+}
+
+const HEADER: &str = "party_code,gtin,regions,from_on,channel,to_on\n";
+
+/// Takes rows with `update`: what became of each, in words.
+async fn updates(world: &World, text: &str) -> Vec<String> {
+    let input = Box::new(Cursor::new(text.as_bytes().to_vec()));
+    let mut table = Table::from_reader(Kind::Territories, Format::Csv, input).expect("a file");
+    let (mut told, taking) = (Vec::new(), Taking { update: true, ..Taking::default() });
+    let mut on_row = |_: &_, outcome: &RowOutcome| {
+        told.push(match outcome {
+            RowOutcome::Taken => "taken".to_owned(),
+            RowOutcome::Unchanged => "unchanged".to_owned(),
+            RowOutcome::Refused(why) => {
+                why.first().map_or(String::new(), |r| format!("{} {}", r.refusal.code(), r.field))
+            }
+            other => format!("{other:?}"),
+        });
+    };
+    let done = import(&world.house, Importer::Operator(None), &mut table, taking, &mut on_row);
+    done.await.expect("the file is read");
+    told
+}
+
+/// Goods go to the tier 1 of Yunnan: the code of the refusal, if it is one.
+async fn ships(world: &World, paper: &str, (day, sn): (&str, &str)) -> Option<String> {
+    let row = json!({"shipment_no": paper, "from_code": "FAC-SZ", "to_code": "T1-53",
+        "subject": sn, "happened_at": format!("{day}T08:00:00+08:00")});
+    let desk = world.desk("BRAND", "all").await;
+    let (_, reply) = desk.post("/api/v1/shipments", &json!({"rows": [row]})).await;
+    reply["results"][0]["problems"][0]["code"].as_str().map(str::to_owned)
+}
+
+async fn a_grant_is_given_another_last_day(world: &World) {
+    world.make(&sns(0..2)).await;
+    let (tier1, tier2) = ("T1-53,*,53,2026-01-01,both,", "T2-53,*,53,2026-01-01,offline,");
+    let rows = |rows: &[(&str, &str)]| {
+        let lines: String = rows.iter().map(|(row, end)| format!("{row}{end}\n")).collect();
+        format!("{HEADER}{lines}")
+    };
+    // What was granted below it would stick out.
+    let alone = updates(world, &rows(&[(tier1, "2026-06-05")])).await;
+    assert_eq!(alone, ["outside_tier1 to_on"]);
+    assert_eq!(ships(world, "S1", ("2026-06-06", "CY000000")).await, None, "nothing changed");
+    // Both in one file, in either order.
+    let both = rows(&[(tier1, "2026-06-05"), (tier2, "2026-06-05")]);
+    assert_eq!(updates(world, &both).await, ["taken", "taken"]);
+    assert_eq!(updates(world, &both).await, ["unchanged", "unchanged"]);
+    let late = ships(world, "S2", ("2026-06-06", "CY000001")).await;
+    assert_eq!(late.as_deref(), Some("no_territory"));
+    let longer = updates(world, &rows(&[(tier2, "2026-12-31")])).await;
+    assert_eq!(longer, ["outside_tier1 regions"]);
+    let longer = rows(&[(tier2, "2026-12-31"), (tier1, "")]);
+    assert_eq!(updates(world, &longer).await, ["taken", "taken"]);
+    assert_eq!(ships(world, "S2", ("2026-06-06", "CY000001")).await, None);
+    // Each end is told in the audit trail, before and after.
+    let trail =
+        world.desk("BRAND", "all").await.get("/api/v1/audit?kind=territory&limit=100").await.1;
+    let ends: Vec<_> = trail["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|item| item["verb"] == "changed")
+        .flat_map(|item| item["changes"].as_array().cloned().unwrap_or_default())
+        .filter(|field| field["field"] == "to_on")
+        .collect();
+    assert_eq!(ends.len(), 4, "{trail}");
+    world.agrees().await;
+    // Another process reads what became of them.
+    let other = world.another().await;
+    let reference = other.reference_now().await.expect("it reads");
+    let ended = reference.territories.iter().filter(|grant| grant.to_on.is_some()).count();
+    assert_eq!(ended, 1);
+}
+
+async fn only_its_last_day_changes(world: &World) {
+    let without_end = "party_code,gtin,regions,from_on,channel\nT1-42,*,42,2026-01-01,both\n";
+    let ended = format!("{HEADER}T1-42,*,42,2026-01-01,both,2026-07-31\n");
+    assert_eq!(updates(world, &ended).await, ["taken"]);
+    assert_eq!(updates(world, without_end).await, ["unchanged"], "it says nothing of the end");
+    let more = "party_code,gtin,regions,excluded,from_on,channel,to_on\n\
+        T1-42,*,42,4201,2026-01-01,both,2026-07-31\n";
+    assert_eq!(updates(world, more).await, ["content_differs regions"]);
+    let reversed = format!("{HEADER}T1-42,*,42,2026-01-01,both,2025-12-31\n");
+    assert_eq!(updates(world, &reversed).await, ["period_reversed to_on"]);
+    // Anew, from the day after.
+    let anew = format!("{HEADER}T1-42,{PHONE},42,2026-08-01,both,\n");
+    assert_eq!(updates(world, &anew).await, ["taken"]);
+    world.agrees().await;
+}

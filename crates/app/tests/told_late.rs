@@ -1,0 +1,204 @@
+//! What is told late about packs and papers, where something was recorded since: it is taken where
+//! all of it still fits, and `contradicts_later` where not.
+
+mod common;
+
+use common::{World, sns, sscc};
+use serde_json::{Value, json};
+
+on_both! {
+    a_receipt_of_the_true_paper_is_none_of_the_wrong_one,
+    nothing_is_taken_back_once_the_receiver_packed_it,
+    taken_out_late_what_was_done_since_must_fit,
+    received_late_by_itself_what_was_done_since_must_fit,
+    packed_late_what_the_contents_did_must_fit,
+    one_who_handed_on_cannot_have_handed_on_before,
+    a_carton_is_opened_by_the_first_row_that_is_told,
+    a_hold_before_the_production_record_holds,
+}
+
+fn day(day: u32) -> String {
+    format!("2026-06-{day:02}T00:00:00+08:00")
+}
+
+/// Sends a command: its refusal's code, if it is one.
+async fn told(world: &World, path: &str, body: Value) -> Option<String> {
+    let (_, reply) = world.desk("BRAND", "all").await.post(&format!("/api/v1/{path}"), &body).await;
+    let of_row = &reply["results"][0];
+    let code = [&reply["code"], &of_row["problem"]["code"], &of_row["problems"][0]["code"]];
+    code.into_iter().find_map(Value::as_str).map(str::to_owned)
+}
+
+async fn packs(world: &World, pack: &str, (on, child): (u32, &str)) -> Option<String> {
+    let row = json!({"sscc": pack, "child": child, "packed_at": day(on)});
+    told(world, "packs", json!({"rows": [row]})).await
+}
+
+async fn unpacks(world: &World, pack: &str, (on, child): (u32, &str)) -> Option<String> {
+    told(world, "packs/unpack", json!({"sscc": pack, "children": [child], "happened_at": day(on)}))
+        .await
+}
+
+/// `A>B` hands goods over on a day.
+async fn ships(world: &World, paper: &str, way: &str, (on, goods): (u32, &str)) -> Option<String> {
+    let (from, to) = way.split_once('>').expect("a way");
+    let row = json!({"shipment_no": paper, "from_code": from, "to_code": to, "subject": goods,
+        "happened_at": day(on), "reason": "as agreed"});
+    told(world, "shipments", json!({"rows": [row]})).await
+}
+
+async fn receives(world: &World, party: &str, (on, goods): (u32, &str)) -> Option<String> {
+    let body = json!({"party_code": party, "subjects": [goods], "happened_at": day(on)});
+    told(world, "receipts", body).await
+}
+
+async fn voids(world: &World, paper: &str, on: Option<u32>) -> Option<String> {
+    let body = json!({"from": "FAC-SZ", "happened_at": on.map(day)});
+    told(world, &format!("shipments/{paper}/void"), body).await
+}
+
+/// Who has it, after whom.
+async fn hands(world: &World, sn: &str) -> Vec<String> {
+    let desk = world.desk("BRAND", "all").await;
+    let (_, reply) = desk.get(&format!("/api/v1/verify/{sn}?scheme=sn")).await;
+    let hops = reply["custody"]["hops"].as_array().cloned().unwrap_or_default();
+    let mut parties: Vec<_> =
+        hops.iter().map(|hop| hop["party"].as_str().unwrap_or_default().to_owned()).collect();
+    parties.dedup();
+    parties
+}
+
+fn refused(code: &str) -> Option<String> {
+    Some(code.to_owned())
+}
+
+async fn a_receipt_of_the_true_paper_is_none_of_the_wrong_one(world: &World) {
+    world.make(&sns(0..1)).await;
+    let sn = &sns(0..1)[0];
+    assert_eq!(ships(world, "WRONG", "FAC-SZ>T1-53", (2, sn)).await, None);
+    assert_eq!(voids(world, "WRONG", None).await, None);
+    assert_eq!(ships(world, "TRUE", "FAC-SZ>T1-53", (1, sn)).await, None);
+    assert_eq!(receives(world, "T1-53", (4, sn)).await, None);
+    assert_eq!(receives(world, "T1-53", (5, sn)).await, refused("already_received"));
+    assert_eq!(voids(world, "TRUE", None).await, refused("moved_on"));
+    assert_eq!(hands(world, sn).await, ["FAC-SZ", "T1-53"]);
+    world.agrees().await;
+}
+
+async fn nothing_is_taken_back_once_the_receiver_packed_it(world: &World) {
+    world.make(&sns(0..4)).await;
+    let names = sns(0..4);
+    let (own, carton) = (sscc(1), sscc(2));
+    // The receiver has an open carton of its own.
+    assert_eq!(ships(world, "S0", "FAC-SZ>T1-53", (1, &names[0])).await, None);
+    assert_eq!(packs(world, &own, (2, &names[0])).await, None);
+    assert_eq!(ships(world, "S1", "FAC-SZ>T1-53", (3, &names[1])).await, None);
+    assert_eq!(packs(world, &own, (4, &names[1])).await, None);
+    assert_eq!(voids(world, "S1", Some(5)).await, refused("moved_on"));
+    // A carton, and what was taken out of one on its way.
+    for name in &names[2..4] {
+        assert_eq!(packs(world, &carton, (1, name)).await, None);
+    }
+    assert_eq!(ships(world, "S2", "FAC-SZ>T1-53", (3, &carton)).await, None);
+    assert_eq!(unpacks(world, &carton, (4, &names[2])).await, None);
+    assert_eq!(packs(world, &own, (5, &names[2])).await, None);
+    assert_eq!(voids(world, "S2", Some(6)).await, refused("moved_on"));
+    world.agrees().await;
+}
+
+async fn taken_out_late_what_was_done_since_must_fit(world: &World) {
+    world.make(&sns(0..2)).await;
+    let names = sns(0..2);
+    let carton = sscc(1);
+    for name in &names {
+        assert_eq!(packs(world, &carton, (1, name)).await, None);
+    }
+    assert_eq!(ships(world, "S1", "FAC-SZ>T1-53", (5, &carton)).await, None);
+    assert_eq!(ships(world, "S2", "T1-53>T2-53", (7, &names[0])).await, None);
+    // With the factory since day 3, it could not have been handed on by the tier 1.
+    assert_eq!(unpacks(world, &carton, (3, &names[0])).await, refused("contradicts_later"));
+    assert_eq!(hands(world, &names[0]).await, ["FAC-SZ", "T1-53", "T2-53"]);
+    // Nothing was done with the other since: it stayed behind.
+    assert_eq!(unpacks(world, &carton, (3, &names[1])).await, None);
+    assert_eq!(hands(world, &names[1]).await, ["FAC-SZ"]);
+    world.agrees().await;
+}
+
+async fn received_late_by_itself_what_was_done_since_must_fit(world: &World) {
+    world.make(&sns(0..2)).await;
+    let names = sns(0..2);
+    let carton = sscc(1);
+    for name in &names {
+        assert_eq!(packs(world, &carton, (1, name)).await, None);
+    }
+    assert_eq!(ships(world, "S1", "FAC-SZ>T1-53", (3, &carton)).await, None);
+    assert_eq!(ships(world, "S2", "T1-53>T2-53", (5, &carton)).await, None);
+    assert_eq!(ships(world, "S3", "T2-53>SHOP-53", (7, &names[0])).await, None);
+    assert_eq!(receives(world, "T1-53", (4, &names[0])).await, refused("contradicts_later"));
+    assert_eq!(hands(world, &names[0]).await, ["FAC-SZ", "T1-53", "T2-53", "SHOP-53"]);
+    // The other was kept back by the tier 1: it never went on with the carton.
+    assert_eq!(receives(world, "T1-53", (4, &names[1])).await, None);
+    assert_eq!(hands(world, &names[1]).await, ["FAC-SZ", "T1-53"]);
+    world.agrees().await;
+}
+
+async fn packed_late_what_the_contents_did_must_fit(world: &World) {
+    world.make(&sns(0..3)).await;
+    let names = sns(0..3);
+    let (carton, pallet) = (sscc(1), sscc(2));
+    for name in &names[..2] {
+        assert_eq!(packs(world, &carton, (1, name)).await, None);
+    }
+    assert_eq!(packs(world, &pallet, (1, &names[2])).await, None);
+    assert_eq!(ships(world, "S1", "FAC-SZ>T1-42", (6, &names[0])).await, None);
+    assert_eq!(ships(world, "S2", "FAC-SZ>T1-53", (5, &pallet)).await, None);
+    // On the pallet since day 4, its unit could not have been with the factory on day 6.
+    assert_eq!(packs(world, &pallet, (4, &carton)).await, refused("contradicts_later"));
+    assert_eq!(hands(world, &names[0]).await, ["FAC-SZ", "T1-42"]);
+    world.agrees().await;
+}
+
+async fn one_who_handed_on_cannot_have_handed_on_before(world: &World) {
+    world.make(&sns(0..1)).await;
+    let sn = &sns(0..1)[0];
+    assert_eq!(ships(world, "DA", "FAC-SZ>T1-53", (5, sn)).await, None);
+    let before = ships(world, "DC", "FAC-SZ>T1-53", (3, sn)).await;
+    assert_eq!(before, refused("contradicts_later"));
+    let after = ships(world, "DB", "FAC-SZ>T1-53", (6, sn)).await;
+    assert_eq!(after, refused("already_shipped"));
+    // The way it took is told in any order.
+    assert_eq!(ships(world, "D2", "T1-53>T2-53", (7, sn)).await, None);
+    assert_eq!(receives(world, "T1-53", (6, sn)).await, None);
+    assert_eq!(hands(world, sn).await, ["FAC-SZ", "T1-53", "T2-53"]);
+    world.agrees().await;
+}
+
+async fn a_carton_is_opened_by_the_first_row_that_is_told(world: &World) {
+    world.make(&sns(0..3)).await;
+    let names = sns(0..3);
+    let carton = sscc(1);
+    assert_eq!(packs(world, &carton, (3, &names[0])).await, None);
+    assert_eq!(packs(world, &carton, (2, &names[1])).await, None);
+    assert_eq!(ships(world, "S1", "FAC-SZ>T1-53", (4, &carton)).await, None);
+    for name in &names[..2] {
+        assert_eq!(hands(world, name).await, ["FAC-SZ", "T1-53"]);
+    }
+    // In other hands meanwhile it was none of theirs.
+    assert_eq!(ships(world, "S2", "FAC-SZ>T1-42", (1, &names[2])).await, None);
+    assert!(packs(world, &carton, (2, &names[2])).await.is_some());
+    world.agrees().await;
+}
+
+async fn a_hold_before_the_production_record_holds(world: &World) {
+    world.make(&sns(0..1)).await;
+    let sn = &sns(0..1)[0];
+    // The line looks at a unit a moment before the instant it calls its production.
+    let hold = json!({"change": "inspect", "inspection": "hold", "units": [sn], "reason": "seen",
+        "happened_at": "2026-05-20T07:59:00+08:00"});
+    assert_eq!(told(world, "units/changes", hold).await, None);
+    let minutes_after = json!({"shipment_no": "S1", "from_code": "FAC-SZ", "to_code": "T1-53",
+        "subject": sn, "happened_at": "2026-05-20T08:05:00+08:00"});
+    let rows = json!({"rows": [minutes_after]});
+    assert_eq!(told(world, "shipments", rows).await, refused("inspection_open"));
+    world.agrees().await;
+}

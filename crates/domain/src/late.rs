@@ -1,0 +1,102 @@
+//! Late papers: what is told of the past must leave what was recorded since as true as it was.
+
+use crate::code::UnitNumber;
+use crate::custody::{CustodyFacts, HoldKind};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+
+/// Whether all that is recorded of these subjects after an instant fits the facts, to which the
+/// late one was added: who handed on had the goods, who received them was sent them, and what went
+/// into a pack was in the same hands.
+pub fn still_fits(
+    custody: &CustodyFacts,
+    subjects: impl IntoIterator<Item = UnitNumber>,
+    after: Timestamp,
+) -> bool {
+    subjects.into_iter().all(|subject| moves_fit(custody, subject, after))
+}
+
+fn moves_fit(custody: &CustodyFacts, subject: UnitNumber, after: Timestamp) -> bool {
+    let chain = custody.standing(subject, Timestamp::MAX);
+    let mut steps = chain.iter().zip(chain.iter().skip(1));
+    let handed_on = steps.all(|(before, hold)| {
+        if hold.subject != subject || hold.at <= after {
+            return true;
+        }
+        match (hold.from, hold.kind) {
+            (Some(from), _) => from == before.party,
+            (None, HoldKind::Received) => hold.party == before.party,
+            _ => true,
+        }
+    });
+    let party = |number, at| custody.at(number, at).map(|hold| hold.party);
+    let mut packed = custody.containments(subject).iter().filter(|c| c.from > after);
+    handed_on && packed.all(|c| party(c.parent, c.from) == party(subject, c.from))
+}
+
+/// The packs around a subject at an instant or at any time after: what they are relied on for must
+/// not change beside a late paper about it.
+pub fn around_since(
+    custody: &CustodyFacts,
+    subject: UnitNumber,
+    from: Timestamp,
+) -> BTreeSet<UnitNumber> {
+    let mut around = BTreeSet::new();
+    let mut open = vec![subject];
+    while let Some(inner) = open.pop() {
+        let lasts = custody.containments(inner).iter().filter(|c| c.to.is_none_or(|to| to > from));
+        open.extend(lasts.map(|c| c.parent).filter(|parent| around.insert(*parent)));
+    }
+    around
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::custody::Hold;
+    use crate::custody::tests::{hold, inside, n, t};
+
+    fn received(subject: u64, at: i64, party: i64) -> Hold {
+        Hold { kind: HoldKind::Received, ..hold(subject, at, party, None) }
+    }
+
+    #[test]
+    fn what_was_done_later_was_done_by_who_had_it() {
+        // Carton 10 went from 2 to 3; unit 1 was in it, and 3 handed it to 4.
+        let holds = [hold(1, 10, 2, None), hold(10, 10, 2, None), hold(10, 50, 3, Some(2))];
+        let in_time = [inside(1, 10, 10, Some(70))];
+        let went_on = hold(1, 70, 4, Some(3));
+        let check = |inside: &[crate::custody::Containment], more: &[Hold], fits: bool| {
+            let holds = holds.iter().chain(more).cloned();
+            let facts = CustodyFacts::new(holds, inside.iter().cloned());
+            assert_eq!(still_fits(&facts, [n(1)], t(20)), fits, "{inside:?} {more:?}");
+        };
+        let went_on = std::slice::from_ref(&went_on);
+        check(&in_time, went_on, true);
+        // Taken out before the carton left, it was still with 2.
+        let before = [inside(1, 10, 10, Some(30))];
+        check(&before, went_on, false);
+        check(&before, &[], true);
+        check(&before, &[hold(1, 70, 4, Some(2))], true);
+        // Receipts are by whom it was sent to.
+        check(&in_time, &[received(1, 60, 3)], true);
+        check(&before, &[received(1, 60, 3)], false);
+    }
+
+    #[test]
+    fn what_was_packed_later_was_in_the_same_hands() {
+        let holds = [
+            hold(1, 10, 2, None),
+            hold(10, 10, 2, None),
+            hold(10, 50, 3, Some(2)),
+            hold(11, 40, 3, None),
+        ];
+        let check = |left: i64, fits: bool| {
+            let moves = [inside(1, 10, 10, Some(left)), inside(1, 11, 60, None)];
+            let facts = CustodyFacts::new(holds.to_vec(), moves);
+            assert_eq!(still_fits(&facts, [n(1)], t(20)), fits, "left at {left}");
+        };
+        check(55, true);
+        check(30, false);
+    }
+}
