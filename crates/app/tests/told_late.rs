@@ -14,6 +14,8 @@ on_both! {
     packed_late_what_the_contents_did_must_fit,
     one_who_handed_on_cannot_have_handed_on_before,
     a_carton_is_opened_by_the_first_row_that_is_told,
+    what_came_in_later_brought_its_contents_along,
+    days_are_told_as_instants,
     a_hold_before_the_production_record_holds,
 }
 
@@ -183,6 +185,12 @@ async fn a_carton_is_opened_by_the_first_row_that_is_told(world: &World) {
     for name in &names[..2] {
         assert_eq!(hands(world, name).await, ["FAC-SZ", "T1-53"]);
     }
+    // Before it was opened, too, nobody but its holder takes anything out.
+    let body = json!({"sscc": carton, "children": [names[1]],
+        "happened_at": "2026-06-02T12:00:00+08:00"});
+    let stranger = world.desk("T1-42", "produce").await;
+    let (status, reply) = stranger.post("/api/v1/packs/unpack", &body).await;
+    assert_eq!((status, &reply["code"]), (403, &json!("not_allowed")), "{reply}");
     // In other hands meanwhile it was none of theirs.
     assert_eq!(ships(world, "S2", "FAC-SZ>T1-42", (1, &names[2])).await, None);
     assert!(packs(world, &carton, (2, &names[2])).await.is_some());
@@ -200,5 +208,39 @@ async fn a_hold_before_the_production_record_holds(world: &World) {
         "subject": sn, "happened_at": "2026-05-20T08:05:00+08:00"});
     let rows = json!({"rows": [minutes_after]});
     assert_eq!(told(world, "shipments", rows).await, refused("inspection_open"));
+    world.agrees().await;
+}
+
+async fn what_came_in_later_brought_its_contents_along(world: &World) {
+    world.make(&sns(0..2)).await;
+    let names = sns(0..2);
+    let (inner, carton, pallet) = (sscc(1), sscc(2), sscc(3));
+    assert_eq!(packs(world, &carton, (1, &names[1])).await, None);
+    assert_eq!(packs(world, &pallet, (1, &carton)).await, None);
+    assert_eq!(packs(world, &inner, (2, &names[0])).await, None);
+    assert_eq!(packs(world, &carton, (3, &inner)).await, None);
+    assert_eq!(ships(world, "S1", "FAC-SZ>T1-53", (5, &pallet)).await, None);
+    assert_eq!(ships(world, "S2", "T1-53>T2-53", (7, &names[0])).await, None);
+    // Off the pallet since day 2, the carton would never have brought its unit to the tier 1.
+    assert_eq!(unpacks(world, &pallet, (2, &carton)).await, refused("contradicts_later"));
+    assert_eq!(hands(world, &names[0]).await, ["FAC-SZ", "T1-53", "T2-53"]);
+    world.agrees().await;
+}
+
+async fn days_are_told_as_instants(world: &World) {
+    world.make(&sns(0..2)).await;
+    let names = sns(0..2);
+    let carton = sscc(1);
+    for name in &names {
+        assert_eq!(packs(world, &carton, (1, name)).await, None);
+    }
+    assert_eq!(ships(world, "S1", "FAC-SZ>T1-53", (3, &carton)).await, None);
+    assert_eq!(ships(world, "S2", "T1-53>T2-53", (4, &names[0])).await, None);
+    // Received by itself on the day on which the carton was sent.
+    assert_eq!(receives(world, "T1-53", (3, &names[0])).await, None);
+    assert_eq!(hands(world, &names[0]).await, ["FAC-SZ", "T1-53", "T2-53"]);
+    // What is told of the carton thereafter still fits.
+    assert_eq!(unpacks(world, &carton, (2, &names[1])).await, None);
+    assert_eq!(hands(world, &names[1]).await, ["FAC-SZ"]);
     world.agrees().await;
 }

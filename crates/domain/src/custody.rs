@@ -258,6 +258,13 @@ impl CustodyFacts {
         self.standing(subject, Timestamp::MAX).into_iter().rev().find(|h| h.at <= t)
     }
 
+    /// Who has a pack at `t`; of one that was opened later, as rows are told in any order, whoever
+    /// opened it.
+    pub fn hands_of_pack(&self, pack: UnitNumber, t: Timestamp) -> Option<PartyId> {
+        let opened = || self.own_holds(pack).first();
+        self.at(pack, t).or_else(opened).map(|hold| hold.party)
+    }
+
     /// Whether a hand-over was taken back: its sender voided the paper, as recorded by `known_by`.
     /// When that happened does not matter: a voided paper was wrong from the start, so its goods
     /// never moved by it. Goods that were returned did move.

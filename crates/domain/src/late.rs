@@ -18,20 +18,24 @@ pub fn still_fits(
 
 fn moves_fit(custody: &CustodyFacts, subject: UnitNumber, after: Timestamp) -> bool {
     let chain = custody.standing(subject, Timestamp::MAX);
+    let inside = custody.containments(subject);
+    // What left a pack at the instant at which that came somewhere, as days are often told, came
+    // there with it.
+    let brought = |at, who| {
+        inside.iter().any(|c| c.to == Some(at) && custody.hands_of_pack(c.parent, at) == Some(who))
+    };
     let mut steps = chain.iter().zip(chain.iter().skip(1));
     let handed_on = steps.all(|(before, hold)| {
-        if hold.subject != subject || hold.at <= after {
-            return true;
-        }
-        match (hold.from, hold.kind) {
-            (Some(from), _) => from == before.party,
-            (None, HoldKind::Received) => hold.party == before.party,
-            _ => true,
-        }
+        let by = match (hold.from, hold.kind) {
+            (None, HoldKind::Received) => Some(hold.party),
+            (from, _) => from,
+        };
+        let told_before = hold.subject != subject || hold.at <= after;
+        told_before || by.is_none_or(|who| who == before.party || brought(hold.at, who))
     });
-    let party = |number, at| custody.at(number, at).map(|hold| hold.party);
-    let mut packed = custody.containments(subject).iter().filter(|c| c.from > after);
-    handed_on && packed.all(|c| party(c.parent, c.from) == party(subject, c.from))
+    let party = |at| custody.at(subject, at).map(|hold| hold.party);
+    let mut packed = inside.iter().filter(|c| c.from > after);
+    handed_on && packed.all(|c| custody.hands_of_pack(c.parent, c.from) == party(c.from))
 }
 
 /// The packs around a subject at an instant or at any time after: what they are relied on for must

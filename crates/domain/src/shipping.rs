@@ -151,7 +151,7 @@ fn next_is_of(custody: &CustodyFacts, subject: UnitNumber, holder: PartyId, at: 
     let chain = custody.standing(subject, Timestamp::MAX);
     let next = chain.iter().find(|h| h.at > at);
     let until = next.map_or(Timestamp::MAX, |h| h.at);
-    let held = |c: &Containment| custody.at(c.parent, c.from).is_some_and(|h| h.party == holder);
+    let held = |c: &Containment| custody.hands_of_pack(c.parent, c.from) == Some(holder);
     let mut packed = custody.containments(subject).iter().filter(|c| at < c.from && c.from < until);
     // A receipt names no sender: it is by whom the goods came to.
     let by_holder = |h: &&Hold| h.from.unwrap_or(h.party) == holder;
@@ -177,14 +177,17 @@ pub fn receive(
 ) -> Result<Option<UnitNumber>, Refusal> {
     // What was taken back since was never on its way.
     let chain = custody.standing(subject, Timestamp::MAX);
-    match chain.iter().rev().find(|h| h.at <= at) {
-        Some(h) if h.party == party && h.kind.in_transit() => {}
+    let sent = match chain.iter().rev().find(|h| h.at <= at) {
+        Some(h) if h.party == party && h.kind.in_transit() => *h,
         Some(h) if h.party == party => return Err(Refusal::AlreadyReceived),
         _ => return Err(Refusal::NotInTransit),
-    }
+    };
     let Some(parent) = custody.parent_at(subject, at) else { return Ok(None) };
     let mut alone = custody.clone();
     alone.leave(subject, parent, at);
+    let (kind, recorded_at) = (HoldKind::Received, Timestamp::MAX);
+    let received = Hold { subject, at, from: None, kind, recorded_at, ..sent.clone() };
+    alone.extend([received], []);
     let moved = stirred.iter().map(|c| c.child).chain([subject]);
     match still_fits(&alone, moved, at) {
         true => Ok(Some(parent)),

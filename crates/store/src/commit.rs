@@ -223,7 +223,9 @@ pub(crate) const OBSERVATION_ADD: &str =
 const PROOF_TRY_ADD: &str = "INSERT INTO proof_try (unit, id, batch_id, visitor, tried_at, \
     succeeded) VALUES ($1, $2, $3, $4, $5, $6)";
 const WAITING_ADD: &str = "INSERT INTO waiting (value, id, sealed, received_at, expires_at) \
-    VALUES ($1, $2, $3, $4, $5) ON CONFLICT (value, id) DO NOTHING";
+    VALUES ($1, $2, $3, $4, $5) ON CONFLICT (value, id) DO UPDATE SET sealed = excluded.sealed, \
+    received_at = excluded.received_at, expires_at = excluded.expires_at \
+    WHERE waiting.expires_at <= excluded.received_at";
 const WAITING_DONE: &str = "DELETE FROM waiting WHERE value = $1 AND id = $2";
 const SUBJECT_COLUMNS: &[&str] = &["subject", "event_id", "home", "content"];
 
@@ -426,7 +428,7 @@ fn side(side: &Side) -> Step {
             ],
         ),
         Side::WaitingDone { value, id } => {
-            Step::run(WAITING_DONE, vec![value.into(), (*id).into()])
+            Step::change_one(WAITING_DONE, vec![value.into(), (*id).into()], "waiting")
         }
     }
 }

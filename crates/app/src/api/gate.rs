@@ -287,7 +287,7 @@ where
             let made_by = gate.made_by(request.headers());
             let unchosen = session.is_some() && caller.is_none();
             let extensions = request.extensions_mut();
-            if caller.is_none() {
+            if caller.as_ref().is_none_or(Caller::is_device) {
                 extensions.insert(crate::pages::Looks(Arc::clone(gate) as _));
             }
             let acting = caller.clone();

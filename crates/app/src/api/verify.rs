@@ -102,7 +102,8 @@ pub(super) async fn verify_unit(
         looks: method != Method::HEAD,
     };
     asking.check_seller()?;
-    let counted = caller.is_none().then_some(&counted);
+    let public = caller.as_ref().is_none_or(Caller::is_device);
+    let counted = public.then_some(&counted);
     match asking.answer(&code, scheme, counted).await? {
         (status, ResultReply::One(reply)) => whole(status, &reply),
         (status, ResultReply::Two(reply)) => whole(status, &reply),

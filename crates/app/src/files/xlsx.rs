@@ -28,6 +28,9 @@ const NUMBER_END: f64 = 1e15;
 
 /// Why a formula names nothing.
 const FORMULA: &str = "is a formula: put the value itself";
+/// Why a formula without a result says nothing.
+const UNCOMPUTED: &str = "is a formula that nobody computed: open and save the file, or put the \
+                          value itself";
 
 type Cells<'a> = XlsxCellReader<'a, Box<dyn Bytes>>;
 
@@ -101,13 +104,13 @@ impl SheetRows<'_> {
             while texts.len() > self.header.width() && texts.last().is_some_and(Content::is_blank) {
                 texts.pop();
             }
-            let is_blank = texts.iter().all(Content::is_blank);
+            let missing = |content: &Content| content.formula == Some(Value::Missing);
+            let is_blank = texts.iter().all(|content| content.is_blank() && !missing(content));
             for (at, content) in texts.into_iter().enumerate() {
-                let computed = content
-                    .formula
-                    .is_some_and(|value| value == Value::Missing || !content.is_blank());
+                let blank = is_blank || content.is_blank();
                 let text = match content.text {
-                    Ok(_) if computed && !is_blank && self.header.identifies(at) => {
+                    Ok(_) if content.formula == Some(Value::Missing) => Err(UNCOMPUTED.into()),
+                    Ok(_) if content.formula.is_some() && !blank && self.header.identifies(at) => {
                         Err(FORMULA.into())
                     }
                     text => text,

@@ -244,13 +244,20 @@ impl<'a> Overlay<'a> {
         if pack.stirred_at <= after.as_microsecond() {
             return Ok((stirred, children));
         }
-        let mut open = vec![(pack.number, 0)];
-        while let Some((number, depth)) = open.pop() {
-            let (found, packs) = self.stirred_inside(number, after).await?;
-            stirred.extend(found);
+        let mut open = vec![(pack.number, 0, after)];
+        while let Some((number, depth, since)) = open.pop() {
+            let (found, packs) = self.stirred_inside(number, since).await?;
             if depth < PACK_DEPTH_MAX {
-                open.extend(packs.into_iter().map(|pack| (pack, depth + 1)));
+                open.extend(packs.into_iter().map(|pack| (pack, depth + 1, since)));
+                // Packs that went in later brought their contents along.
+                for came in found.iter().filter(|c| c.from > since) {
+                    let child = came.child.get() as i64;
+                    if self.pack(child).await?.is_some() {
+                        open.push((child, depth + 1, came.from));
+                    }
+                }
             }
+            stirred.extend(found);
         }
         let numbers: BTreeSet<_> = stirred.iter().map(|c| c.child.get() as i64).collect();
         for number in numbers {

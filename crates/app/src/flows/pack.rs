@@ -143,6 +143,7 @@ impl<'a> Packing<'a> {
         let products = pack.products();
         // The packs around the pack learn that something in them was touched.
         touched.extend([subject.clone(), pack]);
+        touched.extend(inside);
         // What moved in a pack moved in whatever it is put into, also when that is told later.
         let stirred = at.max(subject.stirred_at());
         self.draws.stirred_at = self.draws.stirred_at.max(stirred.as_microsecond());
@@ -213,7 +214,7 @@ impl<'a> Packing<'a> {
             };
             self.overlay.touch(&pack, at);
             self.overlay.hold_products(record.number, &products);
-            let holder = facts.at(number, at).map_or(PartyId(0), |hold| hold.party);
+            let holder = facts.hands_of_pack(number, at).unwrap_or(PartyId(0));
             let when = (at, draft.packed_at.offset_minutes);
             let filling = self.filling(&record.sscc, record.number, when, holder);
             filling.after = filling.after.max(recorded_at).max(record.recorded_at);
@@ -409,7 +410,9 @@ pub async fn unpack(
             return Err(Refused::new(Refusal::UnknownSubject, "sscc").into());
         };
         let own = overlay.facts(&[&Subject::Pack(pack.clone())]).await?;
-        if let Some(hold) = own.at(unit_number(number), at) {
+        // Told in any order, a child may have gone in before the pack was opened.
+        let opened = || own.own_holds(unit_number(number)).first();
+        if let Some(hold) = own.at(unit_number(number), at).or_else(opened) {
             speaks_for(&reference, caller, hold.party, "sscc")?;
         }
         // A child named twice is meant once.
@@ -439,7 +442,7 @@ pub async fn unpack(
                 return Err(Refused::new(Refusal::ContradictsLater, "children").into());
             }
             // The packs around it learn that something in them was touched.
-            for touched in std::iter::once(&subject).chain(&around) {
+            for touched in std::iter::once(&subject).chain(&around).chain(&inside) {
                 overlay.touch(touched, at);
                 after = after.max(touched.recorded_at());
             }

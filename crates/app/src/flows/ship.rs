@@ -133,6 +133,7 @@ impl Moving<'_> {
         };
         let shipped = decided.map_err(|why| Refused::new(why, "subject"))?;
         touched.push(subject);
+        touched.extend(children);
         self.add(draft, number, (from, to), shipped, &touched);
         Ok(RowOutcome::Taken)
     }
@@ -268,6 +269,7 @@ pub async fn receive(
         let parent = shipping::receive(&facts, (unit_number(number), &stirred), party.id, at)
             .map_err(|why| Refused::new(why, "subject"))?;
         touched.push(subject);
+        touched.extend(inside);
         for one in &touched {
             overlay.touch(one, at);
         }
@@ -367,9 +369,13 @@ pub async fn void(
             speaks_for(&reference, caller, holder, "shipment_no")?;
             let body =
                 Body::ShipmentVoided { holder: holder.0, shipment_no: shipment_no.to_owned() };
-            let draft = EventDraft::about(caller, *number, at, subject.recorded_at(), body);
+            let concerned: Vec<_> = std::iter::once(&subject).chain(&children).collect();
+            let after = concerned.iter().map(|one| one.recorded_at()).fold(0, i64::max);
+            let draft = EventDraft::about(caller, *number, at, after, body);
             let event = draft.by(house, holder);
-            overlay.touch(&subject, at);
+            for one in concerned {
+                overlay.touch(one, at);
+            }
             // The paper was wrong from the start: what happened since it was written is concerned.
             let content = since.as_microsecond().to_string();
             commit.outbox.push(Outbox { content, ..look_again(&event) });

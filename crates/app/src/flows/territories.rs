@@ -34,15 +34,15 @@ pub async fn territories(
             drafts.iter().map(|draft| territory_row(house, reference, caller, draft)).collect();
         let mut granting = Granting::new(house, reference, taking);
         let mut outcomes = vec![RowOutcome::Unchanged; drafts.len()];
-        // What stands below leans on tier 1: grants that end earlier are taken from below, and all
-        // others from above.
+        // What stands below leans on tier 1: grants are taken from above, and those that end
+        // earlier thereafter from below.
         let mut order: Vec<usize> = (0..drafts.len()).collect();
         order.sort_by_key(|i| {
             let party = reference.party(caller.brand, &drafts[*i].party_code);
             let tier = party.map_or(u8::MAX, |p| p.kind as u8);
             match &rows[*i] {
-                Ok(row) if granting.ends_earlier(row) => (0, u8::MAX - tier),
-                _ => (1, tier),
+                Ok(row) if granting.ends_earlier(row) => (1, u8::MAX - tier),
+                _ => (0, tier),
             }
         });
         for i in order {
@@ -118,8 +118,13 @@ impl<'a> Granting<'a> {
         let mut granted = self.granted.clone();
         granted.retain(|grant| grant.id.0 != row.id);
         let grant = admit(self.house, tree, &granted, &row)?;
+        let before = Territories::new(self.granted.iter().cloned());
         let all = Territories::new(granted.iter().chain([&grant]).cloned());
-        for below in granted.iter().filter(|below| tree.is_ancestor(grant.party, below.party)) {
+        // What stuck out already does so no more than before.
+        let leans = |below: &&Territory| {
+            tree.is_ancestor(grant.party, below.party) && before.admit(tree, below).is_ok()
+        };
+        for below in granted.iter().filter(leans) {
             all.admit(tree, below).map_err(|why| {
                 let code = tree.get(below.party).map_or("", |party| party.code.as_str());
                 let more = format!("a grant of {code} would not; end that first");

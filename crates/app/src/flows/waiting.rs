@@ -138,8 +138,9 @@ async fn replay_one(house: &House, brand: BrandId, value: &str) -> Result<(), Fl
             waited: Some(Side::WaitingDone { value: value.to_owned(), id }),
         };
         match receive(house, received, None, &render).await {
-            // The unit that came is none that this report can name: it waits on.
-            Err(FlowError::Refused(_)) => {}
+            // The unit that came is none that this report can name: it waits on. Or somebody else
+            // replayed it at the same time.
+            Err(FlowError::Refused(_) | FlowError::Busy) => {}
             other => drop(other?),
         }
     }

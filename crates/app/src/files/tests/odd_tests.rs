@@ -50,6 +50,30 @@ fn quotation_marks_that_close_or_stand_inside_a_cell_cut_nothing() {
 }
 
 #[test]
+fn a_formula_that_nobody_computed_says_nothing_and_one_beside_the_table_is_passed_over() {
+    let names = ["sscc", "child", "packed_at"].map(text);
+    let names = names.each_ref().map(String::as_str);
+    let (sscc, child, at) = (text("069291417000000003"), text("CY1"), text("2026-05-21"));
+    let (uncomputed, blank) = ("<c><f>A1</f></c>", "<c t=\"str\"><f>A1</f><v></v></c>");
+    let book = workbook(&[
+        &names,
+        &[&sscc, &child, uncomputed],
+        &[&sscc, &child, &at, uncomputed, blank],
+        &[uncomputed, uncomputed, uncomputed],
+    ]);
+    let rows = outcomes(Kind::Packs, &book);
+    let fields = rows.iter().map(|(record, row)| {
+        let problems = row.as_ref().err().into_iter().flatten();
+        (*record, problems.map(|problem| problem.field.to_string()).collect::<Vec<_>>())
+    });
+    let expected = [(2, vec!["packed_at"]), (3, vec![]), (4, vec!["sscc", "child", "packed_at"])];
+    let expected = expected.map(|(record, fields)| {
+        (record, fields.into_iter().map(str::to_owned).collect::<Vec<_>>())
+    });
+    assert_eq!(fields.collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn a_formula_is_no_identifier() {
     let names = ["sscc", "child", "packed_at"].map(text);
     let names = names.each_ref().map(String::as_str);

@@ -83,7 +83,10 @@ async fn view(
     let counted_at = number.filter(|_| visit.is_new_look(code)).and_then(|number| {
         let at = visit.now.as_microsecond();
         let place = VisitorPlace::of(&house.geo, visit.address);
-        let audience = audience(&reference, visit.caller.as_ref());
+        let audience = match (&visit.caller, visit.signed_in) {
+            (None, true) => Audience::Staff,
+            (caller, _) => audience(&reference, caller.as_ref()),
+        };
         house.scans.note(number, audience, at, Spot::of(&place));
         (audience == Audience::Consumer).then_some(at)
     });

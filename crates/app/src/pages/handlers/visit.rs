@@ -50,6 +50,8 @@ pub struct Visit {
     pub pass: Option<String>,
     /// Who acts, where it is known.
     pub caller: Option<Caller>,
+    /// Somebody signed in, whether or not it is known yet for whom they act.
+    pub signed_in: bool,
     /// The head alone was asked for: what shows a link asks so, and nobody looks.
     pub head_only: bool,
 }
@@ -76,6 +78,7 @@ impl FromRequestParts<Arc<House>> for Visit {
             channel: arrival.map_or(Channel::Clear, |it| it.channel),
             pass: text(&parts.headers, header::COOKIE).and_then(pass_of_cookie),
             caller: arrival.and_then(|it| it.caller.clone()),
+            signed_in: arrival.is_some_and(|it| it.session.is_some()),
             head_only: parts.method == Method::HEAD,
         })
     }
