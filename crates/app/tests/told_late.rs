@@ -16,6 +16,7 @@ on_both! {
     a_carton_is_opened_by_the_first_row_that_is_told,
     what_came_in_later_brought_its_contents_along,
     days_are_told_as_instants,
+    unpacked_on_the_day_of_arrival_goods_arrived,
     a_hold_before_the_production_record_holds,
 }
 
@@ -242,5 +243,26 @@ async fn days_are_told_as_instants(world: &World) {
     // What is told of the carton thereafter still fits.
     assert_eq!(unpacks(world, &carton, (2, &names[1])).await, None);
     assert_eq!(hands(world, &names[1]).await, ["FAC-SZ"]);
+    world.agrees().await;
+}
+
+async fn unpacked_on_the_day_of_arrival_goods_arrived(world: &World) {
+    world.make(&sns(0..3)).await;
+    let names = sns(0..3);
+    let (carton, pallet) = (sscc(1), sscc(2));
+    for name in &names {
+        assert_eq!(packs(world, &carton, (1, name)).await, None);
+    }
+    assert_eq!(packs(world, &pallet, (1, &carton)).await, None);
+    // Taken out before it left, on the same day: told first, it stayed.
+    assert_eq!(unpacks(world, &carton, (4, &names[2])).await, None);
+    assert_eq!(ships(world, "S0", "FAC-SZ>T1-53", (4, &pallet)).await, None);
+    assert_eq!(receives(world, "T1-53", (4, &pallet)).await, None);
+    assert_eq!(unpacks(world, &pallet, (4, &carton)).await, None);
+    assert_eq!(unpacks(world, &carton, (4, &names[0])).await, None);
+    assert_eq!(ships(world, "S1", "T1-53>T2-53", (5, &names[0])).await, None);
+    assert_eq!(hands(world, &names[0]).await, ["FAC-SZ", "T1-53", "T2-53"]);
+    assert_eq!(hands(world, &names[1]).await, ["FAC-SZ", "T1-53"]);
+    assert_eq!(hands(world, &names[2]).await, ["FAC-SZ"]);
     world.agrees().await;
 }
