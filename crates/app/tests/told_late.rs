@@ -37,6 +37,12 @@ async fn packs(world: &World, pack: &str, (on, child): (u32, &str)) -> Option<St
     told(world, "packs", json!({"rows": [row]})).await
 }
 
+async fn fills(world: &World, pack: &str, children: &[String]) {
+    for child in children {
+        assert_eq!(packs(world, pack, (1, child)).await, None);
+    }
+}
+
 async fn unpacks(world: &World, pack: &str, (on, child): (u32, &str)) -> Option<String> {
     told(world, "packs/unpack", json!({"sscc": pack, "children": [child], "happened_at": day(on)}))
         .await
@@ -99,9 +105,7 @@ async fn nothing_is_taken_back_once_the_receiver_packed_it(world: &World) {
     assert_eq!(packs(world, &own, (4, &names[1])).await, None);
     assert_eq!(voids(world, "S1", Some(5)).await, refused("moved_on"));
     // A carton, and what was taken out of one on its way.
-    for name in &names[2..4] {
-        assert_eq!(packs(world, &carton, (1, name)).await, None);
-    }
+    fills(world, &carton, &names[2..4]).await;
     assert_eq!(ships(world, "S2", "FAC-SZ>T1-53", (3, &carton)).await, None);
     assert_eq!(unpacks(world, &carton, (4, &names[2])).await, None);
     assert_eq!(packs(world, &own, (5, &names[2])).await, None);
@@ -113,9 +117,7 @@ async fn taken_out_late_what_was_done_since_must_fit(world: &World) {
     world.make(&sns(0..2)).await;
     let names = sns(0..2);
     let carton = sscc(1);
-    for name in &names {
-        assert_eq!(packs(world, &carton, (1, name)).await, None);
-    }
+    fills(world, &carton, &names).await;
     assert_eq!(ships(world, "S1", "FAC-SZ>T1-53", (5, &carton)).await, None);
     assert_eq!(ships(world, "S2", "T1-53>T2-53", (7, &names[0])).await, None);
     // With the factory since day 3, it could not have been handed on by the tier 1.
@@ -131,9 +133,7 @@ async fn received_late_by_itself_what_was_done_since_must_fit(world: &World) {
     world.make(&sns(0..2)).await;
     let names = sns(0..2);
     let carton = sscc(1);
-    for name in &names {
-        assert_eq!(packs(world, &carton, (1, name)).await, None);
-    }
+    fills(world, &carton, &names).await;
     assert_eq!(ships(world, "S1", "FAC-SZ>T1-53", (3, &carton)).await, None);
     assert_eq!(ships(world, "S2", "T1-53>T2-53", (5, &carton)).await, None);
     assert_eq!(ships(world, "S3", "T2-53>SHOP-53", (7, &names[0])).await, None);
@@ -149,9 +149,7 @@ async fn packed_late_what_the_contents_did_must_fit(world: &World) {
     world.make(&sns(0..3)).await;
     let names = sns(0..3);
     let (carton, pallet) = (sscc(1), sscc(2));
-    for name in &names[..2] {
-        assert_eq!(packs(world, &carton, (1, name)).await, None);
-    }
+    fills(world, &carton, &names[..2]).await;
     assert_eq!(packs(world, &pallet, (1, &names[2])).await, None);
     assert_eq!(ships(world, "S1", "FAC-SZ>T1-42", (6, &names[0])).await, None);
     assert_eq!(ships(world, "S2", "FAC-SZ>T1-53", (5, &pallet)).await, None);
@@ -232,9 +230,7 @@ async fn days_are_told_as_instants(world: &World) {
     world.make(&sns(0..2)).await;
     let names = sns(0..2);
     let carton = sscc(1);
-    for name in &names {
-        assert_eq!(packs(world, &carton, (1, name)).await, None);
-    }
+    fills(world, &carton, &names).await;
     assert_eq!(ships(world, "S1", "FAC-SZ>T1-53", (3, &carton)).await, None);
     assert_eq!(ships(world, "S2", "T1-53>T2-53", (4, &names[0])).await, None);
     // Received by itself on the day on which the carton was sent.
@@ -250,9 +246,7 @@ async fn unpacked_on_the_day_of_arrival_goods_arrived(world: &World) {
     world.make(&sns(0..3)).await;
     let names = sns(0..3);
     let (carton, pallet) = (sscc(1), sscc(2));
-    for name in &names {
-        assert_eq!(packs(world, &carton, (1, name)).await, None);
-    }
+    fills(world, &carton, &names).await;
     assert_eq!(packs(world, &pallet, (1, &carton)).await, None);
     // Taken out before it left, on the same day: told first, it stayed.
     assert_eq!(unpacks(world, &carton, (4, &names[2])).await, None);

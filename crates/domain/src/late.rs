@@ -2,7 +2,7 @@
 
 use crate::code::UnitNumber;
 use crate::custody::{CustodyFacts, HoldKind};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
 /// Whether all that is recorded of these subjects after an instant fits the facts, to which the
@@ -36,6 +36,13 @@ fn moves_fit(custody: &CustodyFacts, subject: UnitNumber, after: Timestamp) -> b
     let party = |at| custody.at(subject, at).map(|hold| hold.party);
     let mut packed = inside.iter().filter(|c| c.from > after);
     handed_on && packed.all(|c| custody.hands_of_pack(c.parent, c.from) == party(c.from))
+}
+
+/// When children left a pack that is told to have moved at the very same instant, as days are often
+/// told: it had moved by then, and they with it, so they left a microsecond after.
+pub fn left_after(custody: &CustodyFacts, pack: UnitNumber, at: Timestamp) -> Timestamp {
+    let moved = custody.standing(pack, Timestamp::MAX).iter().any(|hold| hold.at == at);
+    if moved { at + SignedDuration::from_micros(1) } else { at }
 }
 
 /// The packs around a subject at an instant or at any time after: what they are relied on for must
@@ -85,6 +92,16 @@ mod tests {
         // Receipts are by whom it was sent to.
         check(&in_time, &[received(1, 60, 3)], true);
         check(&before, &[received(1, 60, 3)], false);
+    }
+
+    #[test]
+    fn at_one_instant_what_was_told_first_came_first() {
+        let facts = CustodyFacts::new(
+            [hold(10, 10, 2, None), hold(20, 10, 2, None), hold(20, 50, 3, Some(2))],
+            [inside(10, 20, 10, None)],
+        );
+        let micros = |at| left_after(&facts, n(10), t(at)).as_microsecond() % 1_000_000;
+        assert_eq!((micros(50), micros(49), micros(51)), (1, 0, 0), "moved inside the pallet");
     }
 
     #[test]

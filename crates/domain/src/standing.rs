@@ -49,6 +49,17 @@ pub fn since(
     by_then.iter().fold(None, |since, said| if said.ends { None } else { since.or(Some(said.at)) })
 }
 
+/// What was found of a unit at an instant: by the last inspection until then, laid over what its
+/// production record says, which an inspection of the line may precede by a moment.
+pub fn found_at<'a>(
+    at: Timestamp,
+    made_as: Option<&'a str>,
+    inspections: impl IntoIterator<Item = (Timestamp, &'a str)>,
+) -> Option<&'a str> {
+    let by_then = inspections.into_iter().filter(|(looked_at, _)| *looked_at <= at);
+    by_then.max_by_key(|(looked_at, _)| *looked_at).map(|(_, found)| found).or(made_as)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,5 +114,16 @@ mod tests {
             assert_eq!(since(Matter::Theft, second(at), told), found, "at {at}");
         }
         assert_eq!(since(Matter::Recall, second(30), facts()), None);
+    }
+
+    #[test]
+    fn the_last_inspection_by_then_says_what_was_found() {
+        let second = |at| Timestamp::from_second(at).unwrap();
+        let looks = [(second(20), "hold"), (second(10), "fail"), (second(20), "pass")];
+        let found = |at, made_as| found_at(second(at), made_as, looks);
+        assert_eq!(found(9, Some("pass")), Some("pass"), "as it was made");
+        assert_eq!(found(9, None), None);
+        assert_eq!(found(19, Some("pass")), Some("fail"));
+        assert_eq!(found(20, None), Some("pass"), "of one instant the last told");
     }
 }

@@ -16,14 +16,13 @@ use super::reference::Reference;
 use super::ship::look_again;
 use super::standing;
 use crate::files::PackDraft;
-use domain::code::UnitNumber;
 use domain::custody::{Containment, CustodyFacts, Hold, HoldKind};
 use domain::id::{EventId, PartyId};
 use domain::identifier::Scheme;
-use domain::late::still_fits;
+use domain::late::{left_after, still_fits};
 use domain::packing::{self, PackFacts};
 use domain::refusal::{Refusal, Refused};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::collections::{BTreeSet, HashMap};
 use store::StoreError;
 use store::commit::{Commit, Draw, Relied};
@@ -389,13 +388,6 @@ fn same_row(
         .then(|| RowOutcome::refused(Refused::new(Refusal::ContentDiffers, "packed_at")))
 }
 
-/// When children left a pack that is told to have moved at the very same instant, as days are often
-/// told: it had moved by then, and they with it.
-fn after_the_move(custody: &CustodyFacts, pack: UnitNumber, at: Timestamp) -> Timestamp {
-    let moved = custody.standing(pack, Timestamp::MAX).iter().any(|hold| hold.at == at);
-    if moved { at + SignedDuration::from_micros(1) } else { at }
-}
-
 /// Takes children out of a pack.
 ///
 /// # Errors
@@ -418,7 +410,7 @@ pub async fn unpack(
             return Err(Refused::new(Refusal::UnknownSubject, "sscc").into());
         };
         let own = overlay.facts(&[&Subject::Pack(pack.clone())]).await?;
-        let at = after_the_move(&own, unit_number(number), at);
+        let at = left_after(&own, unit_number(number), at);
         // Told in any order, a child may have gone in before the pack was opened.
         let opened = || own.own_holds(unit_number(number)).first();
         if let Some(hold) = own.at(unit_number(number), at).or_else(opened) {

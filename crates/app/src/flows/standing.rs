@@ -28,8 +28,7 @@ pub(super) async fn is_outdated(
 }
 
 /// Whether the inspection of a unit, which is hold or fail now, was so at a time: a paper that
-/// comes late is judged by its own day. The production record is what every inspection is laid
-/// over, also one of the line that is a moment older.
+/// comes late is judged by its own day.
 pub(super) async fn inspection_was_open(
     house: &House,
     subject: &Subject,
@@ -40,17 +39,14 @@ pub(super) async fn inspection_was_open(
         return Ok(true);
     }
     let events = house.store.events_fetch(unit.number).await?;
-    let then = events.iter().filter_map(|event| {
-        let (since, found) = match &event.body {
-            Body::Inspected { inspection, .. } => {
-                (instant(event.happened_at), Some(inspection.as_str()))
-            }
-            Body::Commissioned { .. } => (Timestamp::MIN, made_as(event, unit.number)),
-            _ => return None,
-        };
-        (since <= at).then_some((since, found))
+    let inspections = events.iter().filter_map(|event| match &event.body {
+        Body::Inspected { inspection, .. } => {
+            Some((instant(event.happened_at), inspection.as_str()))
+        }
+        _ => None,
     });
-    let last = then.max_by_key(|(since, _)| *since).and_then(|(_, found)| found);
+    let made = events.iter().find_map(|event| made_as(event, unit.number));
+    let last = standing::found_at(at, made, inspections);
     Ok(matches!(last, Some("hold" | "fail")))
 }
 
