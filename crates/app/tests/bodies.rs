@@ -152,6 +152,9 @@ async fn parts_of_an_address_are_named_and_said_in_words() {
         ("batches/1/codes?count=-1", "count"),
         ("batches/1/codes?count=0", "count"),
         ("batches/1/codes?scratch=maybe", "scratch"),
+        ("retention?days=5", "days"),
+        ("cases/1?limit=5&cursor=x", "limit"),
+        ("sessions?&limit=5", "limit"),
     ] {
         let refused = all.get(&format!("/api/v1/{path}")).await;
         refused.refused(StatusCode::BAD_REQUEST, "invalid_field");
@@ -226,13 +229,52 @@ async fn sent(
     (status, String::from_utf8_lossy(&bytes).into_owned())
 }
 
-#[tokio::test]
-async fn bodies_are_what_they_are_said_to_be() {
-    let world = house().await;
+/// A key of the brand that may do everything.
+async fn whole_key(world: &House) -> String {
     let brand = dossier::flows::import::operator(&world.house, None).await.expect("a brand").brand;
     let all = [dossier::flows::Scope::All];
     let key = dossier::flows::keys::new_key(&world.house, brand, "BRAND", &all, "test").await;
-    let key = key.expect("a key");
+    key.expect("a key")
+}
+
+#[tokio::test]
+async fn two_keys_in_one_request_are_refused() {
+    let world = house().await;
+    let key = format!("Bearer {}", whole_key(&world).await);
+    let order = json!({"gtin": GTIN, "count": 3}).to_string();
+    let media = ("content-type", "application/json");
+    let path = "/api/v1/batches";
+    for two in [[&*key, "Bearer dos_nonsense"], ["Basic eDp5", &*key], [&*key, &*key]] {
+        let [one, other] = two.map(|said| ("authorization", said));
+        let (status, text) = sent(&world, None, (path, &[media, one, other]), &order).await;
+        let problem: Value = serde_json::from_str(&text).expect("a problem");
+        assert_eq!((status, &problem["code"]), (400, &json!("invalid_field")), "{two:?}: {text}");
+        assert_eq!(problem["field"], "authorization", "{text}");
+    }
+    let one = [media, ("authorization", &*key)];
+    assert_eq!(sent(&world, None, (path, &one), &order).await.0, 201);
+}
+
+/// Whoever passes a link on may put something behind it: a page is shown all the same.
+#[tokio::test]
+async fn pages_pass_over_parameters_that_they_do_not_know() {
+    let world = house().await;
+    let code = world.codes(1).await.remove(0);
+    let extra = Some(dossier::pages::routes());
+    let options = ServeOptions { limits: false, extra, ..ServeOptions::default() };
+    let app = router(Arc::clone(&world.house), options);
+    for path in [format!("/d/{code}"), format!("/01/0{GTIN}/21/{code}"), "/privacy".to_owned()] {
+        let request = Request::get(format!("{path}?utm_source=chat&lang=en"));
+        let request = request.body(Body::empty()).expect("a request");
+        let response = app.clone().oneshot(request).await.expect("an answer");
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn bodies_are_what_they_are_said_to_be() {
+    let world = house().await;
+    let key = whole_key(&world).await;
     let path = "/api/v1/import/products";
     let rows = format!("gtin,name_zh,category\n{GTIN},手机,phone\n");
     let xlsx = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";

@@ -375,7 +375,7 @@ macro_rules! steps {
     };
 }
 
-const STEPS: [(&str, &str); 14] = steps![
+const STEPS: [(&str, &str); 15] = steps![
     "V1__spine",
     "V2__kit",
     "V3__code_like_sn",
@@ -389,7 +389,8 @@ const STEPS: [(&str, &str); 14] = steps![
     "V11__sale",
     "V12__case",
     "V13__webhook",
-    "V14__consumer_scan"
+    "V14__consumer_scan",
+    "V15__told_first"
 ];
 const CITUS: &str = include_str!("../../../deploy/citus.sql");
 const PARTITIONS: u32 = 4;

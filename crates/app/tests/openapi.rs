@@ -2,6 +2,7 @@
 
 mod support;
 
+use axum::http::StatusCode;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -48,7 +49,7 @@ async fn every_operation_declares_what_the_gate_and_the_reader_answer() {
     let (mut keys, mut bodies) = (0, 0);
     for (method, path, operation) in operations(&world.anyone()).await {
         let name = format!("{method} {path}");
-        for status in [401, 429] {
+        for status in [400, 401, 429] {
             assert!(declares(&operation, status), "{name} lacks {status}");
         }
         if keyed(&operation) {
@@ -57,7 +58,7 @@ async fn every_operation_declares_what_the_gate_and_the_reader_answer() {
         }
         if takes_json(&operation) {
             bodies += 1;
-            for status in [400, 413, 415] {
+            for status in [413, 415] {
                 assert!(declares(&operation, status), "{name} lacks {status}");
             }
         } else {
@@ -166,6 +167,39 @@ async fn what_is_declared_is_answered() {
             assert_eq!(unknown.json["field"], field, "{name}: {}", unknown.text);
         }
     }
+}
+
+/// Whether an operation takes some parameters behind its path or none.
+#[tokio::test]
+async fn a_parameter_that_is_not_described_is_refused_by_name() {
+    let world = house().await;
+    let all = world.client("all").await;
+    let (mut some, mut none) = (0, 0);
+    for (method, path, operation) in operations(&world.anyone()).await {
+        if !path.starts_with("/api/v1/") {
+            continue;
+        }
+        if path == "/api/v1/activations" {
+            // Firmware outlives interfaces.
+            let reply = all.post(&format!("{path}?colour=red"), &Value::Null).await;
+            assert_eq!(reply.json["field"], "body", "{}", reply.text);
+            continue;
+        }
+        let described = operation.get("parameters").and_then(Value::as_array);
+        let mut described = described.into_iter().flatten();
+        let taken = described.any(|parameter| parameter["in"] == "query");
+        *(if taken { &mut some } else { &mut none }) += 1;
+        let methods = if method == "GET" { vec!["GET", "HEAD"] } else { vec![method.as_str()] };
+        for method in methods {
+            let reply = all.send(method, &format!("{path}?colour=red"), "text/csv", "{}").await;
+            assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{method} {path}: {}", reply.text);
+            if method != "HEAD" {
+                reply.refused(StatusCode::BAD_REQUEST, "invalid_field");
+                assert_eq!(reply.json["field"], "colour", "{method} {path}: {}", reply.text);
+            }
+        }
+    }
+    assert!(some > 20 && none > 40, "{some} {none}");
 }
 
 #[tokio::test]

@@ -3,13 +3,14 @@
 
 mod common;
 
-use common::{Desk, World, sns, sscc};
+use common::{Desk, World, outcomes, sns, sscc};
 use domain::custody::CustodyFacts;
 use dossier::files::Kind;
 use dossier::flows::find::unit_number;
 use serde_json::{Value, json};
 
 on_both! {
+    a_pallet_may_come_before_its_cartons,
     a_pack_is_read_by_who_had_it,
     contents_come_in_pages,
     what_went_in_later_is_not_shown,
@@ -299,5 +300,36 @@ async fn a_child_named_twice_is_taken_out_once(world: &World) {
         assert_eq!(said, status, "{refused}");
         assert_eq!((&refused["code"], &refused["field"]), (&json!(code), &json!("sscc")));
     }
+    world.agrees().await;
+}
+
+/// As an export that is sorted by the outermost pack.
+async fn a_pallet_may_come_before_its_cartons(world: &World) {
+    world.make(&sns(0..4)).await;
+    let names = sns(0..4);
+    let row =
+        |pack: u64, child: &str| format!("{},{child},2026-05-22T00:00:00+08:00\n", sscc(pack));
+    let nested = |first: u64, unit: &str, between: &str| {
+        let outer = row(first, &sscc(first + 1)) + &row(first + 1, &sscc(first + 2));
+        format!("sscc,child,packed_at\n{outer}{between}{}", row(first + 2, unit))
+    };
+    let taken = ["taken"; 3];
+    assert_eq!(outcomes(&world.house, Kind::Packs, &nested(1, &names[0], ""), true).await, taken);
+    // The row that opens the carton is so far behind that it is read after the first are judged.
+    let between: String = (0..2_500).map(|i| row(20, &format!("NONE{i:04}"))).collect();
+    let text = nested(4, &names[1], &between);
+    let told = outcomes(&world.house, Kind::Packs, &text, false).await;
+    assert_eq!(
+        (&told[..2], &told[2], told.last()),
+        (&taken.map(String::from)[..2], &"unknown_subject".to_owned(), Some(&"taken".to_owned()))
+    );
+    // What never comes is refused, and so is all of it where all or nothing was asked.
+    let never = format!("sscc,child,packed_at\n{}{}", row(10, &sscc(11)), row(10, &names[2]));
+    assert_eq!(
+        outcomes(&world.house, Kind::Packs, &never, true).await,
+        ["unknown_subject", "not_recorded"]
+    );
+    let told = outcomes(&world.house, Kind::Packs, &never, false).await;
+    assert_eq!(told, ["unknown_subject", "taken"]);
     world.agrees().await;
 }

@@ -3,16 +3,27 @@
 mod common;
 
 use common::server::{Call, Client, Place, Reply, Server};
-use common::{World, sns, sscc, start};
-use dossier::files::Kind;
-use dossier::flows::House;
+use common::{FACTORY, PHONE, World, report, sns, sscc, start};
+use domain::refusal::Refusal;
+use dossier::files::{Draft, Format, Kind, ProductionDraft, ShipmentDraft, Table, parse_row};
+use dossier::flows::activate::{Activated, activate};
+use dossier::flows::idempotency::Answer;
 use dossier::flows::import::operator;
 use dossier::flows::ship::{self, Way};
-use dossier::flows::{RowOutcome, masterdata::Taking};
+use dossier::flows::{House, RowOutcome, masterdata::Taking, waiting};
+use serde_json::json;
 use std::sync::{Arc, Barrier};
+use store::event::Body;
 use testkit::Postgres;
+use tokio::task::JoinHandle;
 
-on_both! { one_activation_is_first, one_early_activation_is_first, one_shipment_is_taken }
+on_both! {
+    one_activation_is_first,
+    one_early_activation_is_first,
+    one_shipment_is_taken,
+    of_a_late_paper_and_what_its_contents_did_one_is_taken,
+    a_report_that_waited_is_recorded_by_one_of_those_who_replay_it,
+}
 
 /// The same house twice, then two houses on one store.
 async fn pairs(world: &World) -> [(Arc<House>, Arc<House>); 2] {
@@ -71,14 +82,9 @@ async fn one_shipment_is_taken(world: &World) {
         world.take(Kind::Packs, &packs).await;
         let mut racers = Vec::new();
         for (n, to) in ["T1-53", "T1-42"].into_iter().enumerate() {
-            let house = Arc::clone(if n == 0 { &pair.0 } else { &pair.1 });
-            let draft = shipment(&format!("S{i}-{n}"), to, &pallet);
-            racers.push(tokio::spawn(async move {
-                let caller = operator(&house, None).await.expect("there is one brand");
-                let drafts = [draft];
-                let done = ship::ship(&house, &caller, &drafts, Way::Forward, Taking::default());
-                done.await.expect("the store answers").remove(0)
-            }));
+            let house = if n == 0 { &pair.0 } else { &pair.1 };
+            let draft = shipment(&format!("S{i}-{n}"), to, (22, &pallet));
+            racers.push(ships(house, draft));
         }
         let mut taken = 0;
         for racer in racers {
@@ -90,17 +96,118 @@ async fn one_shipment_is_taken(world: &World) {
     world.agrees().await;
 }
 
-fn shipment(paper: &str, to: &str, subject: &str) -> dossier::files::ShipmentDraft {
-    use dossier::files::{Draft, Format, Table, parse_row};
+/// A carton that left before a unit was taken out of it, and that unit sent elsewhere after: both
+/// are told late and at once, and one contradicts the other. The carton is no longer around the
+/// unit by then, so neither row moves what the other is about.
+async fn of_a_late_paper_and_what_its_contents_did_one_is_taken(world: &World) {
+    world.make(&sns(0..20)).await;
+    let desk = world.desk("BRAND", "all").await;
+    for (i, pair) in (0_u64..).zip(&pairs(world).await) {
+        for n in i * 5..i * 5 + 5 {
+            let (carton, unit, other) = (sscc(n), format!("CY{n:06}"), format!("CY{:06}", n + 10));
+            let row = |child: &str| format!("{carton},{child},2026-05-21T09:00:00+08:00\n");
+            let packs = format!("sscc,child,packed_at\n{}{}", row(&unit), row(&other));
+            world.take(Kind::Packs, &packs).await;
+            let out = json!({"sscc": carton, "children": [unit],
+                "happened_at": "2026-05-24T08:00:00+08:00"});
+            let (status, reply) = desk.post("/api/v1/packs/unpack", &out).await;
+            assert_eq!(status, 200, "{reply}");
+            let late = shipment(&format!("P{n}"), "T1-53", (22, &carton));
+            let alone = shipment(&format!("U{n}"), "T1-42", (26, &unit));
+            let racers = [ships(&pair.0, late), ships(&pair.1, alone)];
+            let mut told = Vec::new();
+            for racer in racers {
+                told.push(racer.await.expect("no racer stumbles"));
+            }
+            told.retain(|outcome| *outcome != RowOutcome::Taken);
+            let [RowOutcome::Refused(why)] = &told[..] else { panic!("{n}: {told:?}") };
+            let fitting = [Refusal::ContradictsLater, Refusal::AlreadyShipped];
+            assert!(fitting.contains(&why[0].refusal), "{n}: {why:?}");
+        }
+    }
+    world.agrees().await;
+}
+
+async fn waiting_for(world: &World, sn: &str) -> usize {
+    let now = world.clock.now().as_microsecond();
+    let found = world.house.store.waiting_fetch(&format!("sn {sn}"), now).await;
+    found.expect("it reads").len()
+}
+
+async fn a_report_that_waited_is_recorded_by_one_of_those_who_replay_it(world: &World) {
+    let (begun, caller) = (world.clock.now(), world.caller().await);
+    let names = sns(0..10);
+    for sn in &names {
+        let render = |_: &Activated| Answer::new(201, String::new());
+        let early = report("sn", sn, "a device");
+        let early = activate(&world.house, Some(&caller), &early, None, &render).await;
+        assert!(early.is_err(), "nothing answers to {sn} yet");
+    }
+    // Made by a clock that is ahead, for which nothing waits so long: none of them is replayed yet.
+    world.clock.set(begun + jiff::SignedDuration::from_hours(31 * 24));
+    world.make(&names).await;
+    world.clock.set(begun);
+    for (pair, names) in pairs(world).await.iter().zip(names.chunks(5)) {
+        for sn in names {
+            assert_eq!(waiting_for(world, sn).await, 1, "{sn}");
+            let mut racers = Vec::new();
+            for n in 0..4 {
+                let house = Arc::clone(if n % 2 == 0 { &pair.0 } else { &pair.1 });
+                let (brand, rows) = (caller.brand, [produced(sn)]);
+                racers.push(tokio::spawn(async move {
+                    waiting::replay(&house, brand, &rows).await;
+                }));
+            }
+            for racer in racers {
+                racer.await.expect("no racer stumbles");
+            }
+            let unit = world.unit(sn).await;
+            let events = world.house.store.events_fetch(unit).await.expect("it reads");
+            let started = events.iter().filter(|event| matches!(event.body, Body::Activated(_)));
+            assert_eq!((started.count(), waiting_for(world, sn).await), (1, 0), "{sn}");
+        }
+    }
+    world.agrees().await;
+}
+
+/// Hands goods over, in a task of its own.
+fn ships(house: &Arc<House>, draft: ShipmentDraft) -> JoinHandle<RowOutcome> {
+    let house = Arc::clone(house);
+    tokio::spawn(async move {
+        let caller = operator(&house, None).await.expect("there is one brand");
+        let drafts = [draft];
+        let done = ship::ship(&house, &caller, &drafts, Way::Forward, Taking::default());
+        done.await.expect("the store answers").remove(0)
+    })
+}
+
+/// The row of a file that holds one.
+fn row(kind: Kind, text: &str) -> Draft {
+    let input = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
+    let mut table = Table::from_reader(kind, Format::Csv, input).expect("a sound file");
+    let row = table.rows().next().expect("one row").expect("it reads");
+    parse_row(&row, &jiff::tz::TimeZone::UTC).expect("a sound row")
+}
+
+fn shipment(paper: &str, to: &str, (day, subject): (u32, &str)) -> ShipmentDraft {
     let text = format!(
         "shipment_no,from_code,to_code,happened_at,subject\n\
-         {paper},FAC-SZ,{to},2026-05-22T08:00:00+08:00,{subject}\n"
+         {paper},{FACTORY},{to},2026-05-{day}T08:00:00+08:00,{subject}\n"
     );
-    let input = Box::new(std::io::Cursor::new(text.into_bytes()));
-    let mut table = Table::from_reader(Kind::Shipments, Format::Csv, input).expect("a sound file");
-    let row = table.rows().next().expect("one row").expect("it reads");
-    match parse_row(&row, &jiff::tz::TimeZone::UTC) {
-        Ok(Draft::Shipment(draft)) => draft,
+    match row(Kind::Shipments, &text) {
+        Draft::Shipment(draft) => draft,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// As [`World::make`] says it.
+fn produced(sn: &str) -> ProductionDraft {
+    let text = format!(
+        "sn,gtin,produced_at,site_code,lot,inspection\n\
+         {sn},{PHONE},2026-05-20T08:00:00+08:00,{FACTORY},LOT1,pass\n"
+    );
+    match row(Kind::Production, &text) {
+        Draft::Production(draft) => draft,
         other => panic!("{other:?}"),
     }
 }

@@ -3,11 +3,13 @@
 
 mod common;
 
+use common::server::Place;
 use common::{World, sns};
 use serde_json::{Value, json};
 
 on_both! {
     the_last_fact_counts_and_not_the_last_told,
+    what_is_outdated_is_called_so,
     one_command_counts_for_some_and_is_outdated_for_others,
     a_late_paper_is_judged_by_its_own_day,
     a_paper_taken_back_leaves_room_for_the_true_one,
@@ -104,6 +106,37 @@ async fn the_last_fact_counts_and_not_the_last_told(world: &World) {
     cleared.sort_by_key(Value::to_string);
     assert_eq!(cleared, [json!(false), json!(true)]);
     world.agrees().await;
+}
+
+/// Found again three days before it was stolen, as it seems, and once more on the day after.
+async fn what_is_outdated_is_called_so(world: &World) {
+    world.make(&sns(0..1)).await;
+    let sn = sns(0..1).remove(0);
+    let sn = sn.as_str();
+    let told = [
+        ("stolen_cleared", "clear_stolen", 3, true),
+        ("stolen_reported", "report_stolen", 6, false),
+        ("stolen_cleared", "clear_stolen", 7, false),
+    ];
+    for (_, change, on, _) in [told[1], told[0], told[2]] {
+        changes(world, change, &[sn], on).await;
+    }
+    let story = dossier(world, sn).await["timeline"].clone();
+    let place = Place::new(&world.target, world.scratch.path());
+    let shown = |lang: &str| place.run(&["show", sn, "--lang", lang]);
+    let sheets = [(shown("zh"), "（已过时）"), (shown("en"), "(outdated)")];
+    for (kind, _, on, outdated) in told {
+        let events = story.as_array().expect("events");
+        let is_it = |event: &&Value| event["kind"] == kind && event["happened_at"] == day(on);
+        let event = events.iter().find(is_it).unwrap_or_else(|| panic!("{kind} in {story}"));
+        assert_eq!(event["detail"]["outdated"], outdated, "{event}");
+        for (sheet, word) in &sheets {
+            let begins = format!("  2026-06-{on:02} 00:00  ");
+            let line = sheet.lines().find(|line| line.starts_with(&begins));
+            let line = line.unwrap_or_else(|| panic!("{begins} in {sheet}"));
+            assert_eq!(line.contains(word), outdated, "{line}");
+        }
+    }
 }
 
 async fn one_command_counts_for_some_and_is_outdated_for_others(world: &World) {

@@ -18,6 +18,10 @@ on_both! {
     days_are_told_as_instants,
     unpacked_on_the_day_of_arrival_goods_arrived,
     a_hold_before_the_production_record_holds,
+    all_on_one_day,
+    received_after_it_was_handed_on_the_same_day,
+    a_carton_that_came_in_pieces_is_not_missing,
+    one_unit_is_shipped_late_out_of_a_carton_that_left,
 }
 
 fn day(day: u32) -> String {
@@ -258,5 +262,82 @@ async fn unpacked_on_the_day_of_arrival_goods_arrived(world: &World) {
     assert_eq!(hands(world, &names[0]).await, ["FAC-SZ", "T1-53", "T2-53"]);
     assert_eq!(hands(world, &names[1]).await, ["FAC-SZ", "T1-53"]);
     assert_eq!(hands(world, &names[2]).await, ["FAC-SZ"]);
+    world.agrees().await;
+}
+
+/// A whole way, told by a system that knows days only.
+async fn all_on_one_day(world: &World) {
+    world.make(&sns(0..3)).await;
+    let names = sns(0..3);
+    let (carton, pallet) = (sscc(1), sscc(2));
+    fills(world, &carton, &names).await;
+    assert_eq!(packs(world, &pallet, (1, &carton)).await, None);
+    assert_eq!(ships(world, "S1", "FAC-SZ>T1-53", (1, &pallet)).await, None);
+    // One by itself out of the carton, and on again; one received by itself; one taken out.
+    assert_eq!(ships(world, "S2", "T1-53>T2-53", (1, &names[0])).await, None);
+    assert_eq!(ships(world, "S3", "T2-53>SHOP-53", (1, &names[0])).await, None);
+    assert_eq!(receives(world, "T1-53", (1, &names[1])).await, None);
+    assert_eq!(unpacks(world, &carton, (1, &names[2])).await, None);
+    assert_eq!(hands(world, &names[0]).await, ["FAC-SZ", "T1-53", "T2-53", "SHOP-53"]);
+    assert_eq!(hands(world, &names[1]).await, ["FAC-SZ", "T1-53"]);
+    assert_eq!(hands(world, &names[2]).await, ["FAC-SZ", "T1-53"]);
+    world.agrees().await;
+}
+
+async fn received_after_it_was_handed_on_the_same_day(world: &World) {
+    world.make(&sns(0..4)).await;
+    let names = sns(0..4);
+    assert_eq!(ships(world, "S1", "FAC-SZ>T1-53", (3, &names[0])).await, None);
+    assert_eq!(ships(world, "S2", "T1-53>T2-53", (4, &names[0])).await, None);
+    assert_eq!(receives(world, "T1-53", (4, &names[0])).await, None);
+    assert_eq!(receives(world, "T1-53", (4, &names[0])).await, refused("already_received"));
+    assert_eq!(receives(world, "T2-53", (4, &names[0])).await, None);
+    assert_eq!(hands(world, &names[0]).await, ["FAC-SZ", "T1-53", "T2-53"]);
+    // Sent and handed on the same day.
+    assert_eq!(ships(world, "S3", "FAC-SZ>T1-53", (4, &names[1])).await, None);
+    assert_eq!(ships(world, "S4", "T1-53>T2-53", (4, &names[1])).await, None);
+    assert_eq!(receives(world, "T1-53", (4, &names[1])).await, None);
+    assert_eq!(receives(world, "T1-42", (4, &names[1])).await, refused("not_in_transit"));
+    assert_eq!(hands(world, &names[1]).await, ["FAC-SZ", "T1-53", "T2-53"]);
+    // Scanned one by one, and sent on as a carton: it is still in the carton.
+    let carton = sscc(1);
+    fills(world, &carton, &names[2..]).await;
+    assert_eq!(ships(world, "S5", "FAC-SZ>T1-53", (3, &carton)).await, None);
+    assert_eq!(ships(world, "S6", "T1-53>T2-53", (4, &carton)).await, None);
+    assert_eq!(receives(world, "T1-53", (4, &names[2])).await, None);
+    assert_eq!(receives(world, "T2-53", (5, &carton)).await, None);
+    assert_eq!(hands(world, &names[2]).await, ["FAC-SZ", "T1-53", "T2-53"]);
+    world.agrees().await;
+}
+
+async fn a_carton_that_came_in_pieces_is_not_missing(world: &World) {
+    world.make(&sns(0..2)).await;
+    let names = sns(0..2);
+    let carton = sscc(1);
+    fills(world, &carton, &names).await;
+    assert_eq!(ships(world, "S1", "FAC-SZ>T1-53", (3, &carton)).await, None);
+    let body = json!({"party_code": "T1-53", "subjects": names, "happened_at": day(3),
+        "shipment_no": "S1"});
+    let desk = world.desk("BRAND", "all").await;
+    let (status, reply) = desk.post("/api/v1/receipts", &body).await;
+    assert_eq!((status, &reply["missing"]), (200, &json!([])), "{reply}");
+    assert_eq!(hands(world, &names[0]).await, ["FAC-SZ", "T1-53"]);
+    world.agrees().await;
+}
+
+async fn one_unit_is_shipped_late_out_of_a_carton_that_left(world: &World) {
+    world.make(&sns(0..3)).await;
+    let names = sns(0..3);
+    let carton = sscc(1);
+    fills(world, &carton, &names).await;
+    assert_eq!(ships(world, "S1", "FAC-SZ>T1-53", (5, &carton)).await, None);
+    assert_eq!(ships(world, "S2", "T1-53>T2-53", (7, &names[1])).await, None);
+    // One was sent elsewhere before: the carton left without it.
+    assert_eq!(ships(world, "L1", "FAC-SZ>T1-42", (3, &names[0])).await, None);
+    assert_eq!(hands(world, &names[0]).await, ["FAC-SZ", "T1-42"]);
+    // What the receiver handed on came to it in the carton.
+    let late = ships(world, "L2", "FAC-SZ>T1-42", (3, &names[1])).await;
+    assert_eq!(late, refused("contradicts_later"));
+    assert_eq!(hands(world, &names[2]).await, ["FAC-SZ", "T1-53"]);
     world.agrees().await;
 }

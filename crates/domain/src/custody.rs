@@ -5,82 +5,18 @@
 //!
 //! Deliberately absent: any write. These are questions about facts already loaded.
 
+mod fact;
+
+pub use fact::{Containment, Hold, HoldKind, Moment, Moves};
+
 use crate::code::UnitNumber;
-use crate::id::{EventId, PartyId};
+use crate::id::PartyId;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Most packs around a unit, one in another: box, carton, pallet, container leaves room to spare.
 pub const PACK_DEPTH_MAX: usize = 8;
-
-/// Why a hold exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum HoldKind {
-    /// Made here: the goods start with the party of the production site.
-    Produced,
-    /// A pack was opened for filling by the party that held its first child.
-    Packed,
-    /// Handed to the receiver, in transit.
-    Shipped,
-    /// Accepted by the receiver.
-    Received,
-    /// Handed back up the tree, in transit.
-    Returned,
-    /// A shipment was voided: the sender holds again.
-    Voided,
-}
-
-impl HoldKind {
-    /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Produced, Self::Packed, Self::Shipped, Self::Received, Self::Returned, Self::Voided];
-
-    /// The word in API and store.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Produced => "produced",
-            Self::Packed => "packed",
-            Self::Shipped => "shipped",
-            Self::Received => "received",
-            Self::Returned => "returned",
-            Self::Voided => "voided",
-        }
-    }
-
-    /// Reads the word back.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|k| k.as_str() == word)
-    }
-
-    /// Whether the goods are on their way rather than in the holder's hands.
-    pub fn in_transit(self) -> bool {
-        matches!(self, Self::Shipped | Self::Returned)
-    }
-}
-
-/// One party holding one subject from an instant on, until the next hold.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Hold {
-    /// The unit or pack that moved.
-    pub subject: UnitNumber,
-    /// From when.
-    pub at: Timestamp,
-    /// Who holds.
-    pub party: PartyId,
-    /// Who held before, when it was handed over.
-    pub from: Option<PartyId>,
-    /// Why.
-    pub kind: HoldKind,
-    /// The sender never confirmed its own receipt: shipping onward implied it.
-    pub presumed: bool,
-    /// The sender's paper, when there is one.
-    pub shipment_no: Option<String>,
-    /// The event that says so.
-    pub event: EventId,
-    /// Order among holds of the same instant.
-    pub recorded_at: Timestamp,
-}
 
 /// A hold read with what came after it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -91,64 +27,6 @@ pub struct Hop<'a> {
     pub in_transit: bool,
     /// Its party never confirmed receipt, and shipped on: it must have had them.
     pub presumed: bool,
-}
-
-/// One child inside one parent, over a time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Containment {
-    /// What is inside: a unit or a pack.
-    pub child: UnitNumber,
-    /// What it is inside.
-    pub parent: UnitNumber,
-    /// From when.
-    pub from: Timestamp,
-    /// Until when, exclusive; none while it lasts.
-    pub to: Option<Timestamp>,
-}
-
-impl Containment {
-    /// Whether the child is inside at `t`.
-    pub fn covers(&self, t: Timestamp) -> bool {
-        self.from <= t && self.to.is_none_or(|to| t < to)
-    }
-}
-
-/// What moved one subject by itself, and what it was ever inside.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Moves {
-    /// Oldest first.
-    holds: Vec<Hold>,
-    /// Any order.
-    inside: Vec<Containment>,
-}
-
-impl Moves {
-    /// Gathers the facts of one subject in any order.
-    pub fn new(
-        holds: impl IntoIterator<Item = Hold>,
-        inside: impl IntoIterator<Item = Containment>,
-    ) -> Self {
-        let mut moves = Self { holds: Vec::new(), inside: inside.into_iter().collect() };
-        holds.into_iter().for_each(|hold| moves.hold(hold));
-        moves
-    }
-
-    /// How it moved by itself, oldest first.
-    pub fn holds(&self) -> &[Hold] {
-        &self.holds
-    }
-
-    /// What the subject was ever inside, any order.
-    pub fn inside(&self) -> &[Containment] {
-        &self.inside
-    }
-
-    /// Puts a hold in its place, behind those of the same instants.
-    fn hold(&mut self, hold: Hold) {
-        let when = |h: &Hold| (h.at, h.recorded_at);
-        let place = self.holds.partition_point(|known| when(known) <= when(&hold));
-        self.holds.insert(place, hold);
-    }
 }
 
 /// What moved a subject and every pack it was ever in. Thousands of units share the packs around
@@ -192,12 +70,12 @@ impl CustodyFacts {
         Arc::make_mut(self.moves.entry(subject).or_default())
     }
 
-    /// The child leaves the parent at `t`: its time inside that covers `t` ends then.
-    pub fn leave(&mut self, child: UnitNumber, parent: UnitNumber, t: Timestamp) {
+    /// The child leaves the parent: its time inside that covers the instant ends then.
+    pub fn leave(&mut self, child: UnitNumber, parent: UnitNumber, moment: Moment) {
         let Some(moves) = self.moves.get_mut(&child) else { return };
         let inside = Arc::make_mut(moves).inside.iter_mut();
-        for one in inside.filter(|c| c.parent == parent && c.covers(t)) {
-            one.to = Some(t);
+        for one in inside.filter(|c| c.parent == parent && c.covers(moment.at)) {
+            one.to = Some(moment);
         }
     }
 
@@ -231,13 +109,14 @@ impl CustodyFacts {
     /// Everything that ever held the subject, oldest first, by itself or inside a pack.
     pub fn chain(&self, subject: UnitNumber) -> Vec<&Hold> {
         let mut chain = Vec::new();
-        self.weave(subject, Timestamp::MIN, Timestamp::MAX, PACK_DEPTH_MAX, &mut chain);
+        let always = (Moment::told_first(Timestamp::MIN), Moment::told_last(Timestamp::MAX));
+        self.weave(subject, always, PACK_DEPTH_MAX, &mut chain);
         // What was taken out of a pack on its way came back with it when its paper was voided.
         let voids: Vec<_> = chain.iter().filter_map(|hold| self.voiding(hold)).collect();
         let new = |v: &&Hold| !chain.iter().any(|known| std::ptr::eq(*known, *v));
         let voids: Vec<_> = voids.into_iter().filter(new).collect();
         chain.extend(voids);
-        chain.sort_by_key(|h| (h.at, h.recorded_at));
+        chain.sort_by_key(|h| h.moment());
         chain
     }
 
@@ -286,7 +165,8 @@ impl CustodyFacts {
 
     /// The chain as it stands by what was recorded by `known_by`: without hand-overs that were
     /// taken back, without receipts of them, and without the taking back, which moved nothing
-    /// either.
+    /// either. What was told of one instant is in the order in which it was told, and where that
+    /// cannot be, in the place where it fits.
     pub fn standing(&self, subject: UnitNumber, known_by: Timestamp) -> Vec<&Hold> {
         let mut chain = self.chain(subject);
         chain.retain(|h| h.recorded_at <= known_by);
@@ -302,7 +182,12 @@ impl CustodyFacts {
             }
             void.is_none() && !receipt && h.kind != HoldKind::Voided
         });
-        chain
+        if chain.windows(2).all(|two| two[0].at < two[1].at) {
+            return chain;
+        }
+        let mut standing = Vec::with_capacity(chain.len());
+        chain.into_iter().for_each(|hold| fit_in(hold, &mut standing));
+        standing
     }
 
     /// When the goods first left the hands of a brand or factory: the first hold that stands by a
@@ -328,13 +213,12 @@ impl CustodyFacts {
     fn weave<'a>(
         &'a self,
         subject: UnitNumber,
-        from: Timestamp,
-        to: Timestamp,
+        (from, to): (Moment, Moment),
         depth: usize,
         chain: &mut Vec<&'a Hold>,
     ) {
         let own = self.own_holds(subject);
-        chain.extend(own.iter().filter(|h| from <= h.at && h.at < to));
+        chain.extend(own.iter().filter(|h| from <= h.moment() && h.moment() < to));
         if depth == 0 {
             return;
         }
@@ -342,15 +226,29 @@ impl CustodyFacts {
             let start = from.max(inside.from);
             let end = inside.to.map_or(to, |until| until.min(to));
             if start < end {
-                self.weave(inside.parent, start, end, depth - 1, chain);
+                self.weave(inside.parent, (start, end), depth - 1, chain);
             }
         }
     }
 }
 
+/// Puts the next hold of a chain behind those before it, or of the same instant where it fits: days
+/// are often told as instants, and a receipt may be told after the goods were handed on.
+fn fit_in<'a>(hold: &'a Hold, chain: &mut Vec<&'a Hold>) {
+    let first = chain.partition_point(|known| known.at < hold.at);
+    let fits = |place: &usize| {
+        let after_it = chain.get(*place).is_none_or(|next| next.follows(hold));
+        let before_it = place.checked_sub(1).and_then(|before| chain.get(before));
+        after_it && before_it.is_none_or(|before| hold.follows(before))
+    };
+    let place = (first..=chain.len()).rev().find(fits);
+    chain.insert(place.unwrap_or(chain.len()), hold);
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::id::EventId;
 
     pub(crate) fn n(number: u64) -> UnitNumber {
         UnitNumber::new(number).unwrap()
@@ -375,7 +273,8 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn inside(child: u64, parent: u64, from: i64, to: Option<i64>) -> Containment {
-        Containment { child: n(child), parent: n(parent), from: t(from), to: to.map(t) }
+        let (from, to) = (Moment::told_first(t(from)), to.map(|to| Moment::told_first(t(to))));
+        Containment { child: n(child), parent: n(parent), from, to }
     }
 
     /// Unit 1 in carton 10 in pallet 20; pallet ships 2→3 at 100, carton leaves it 3→4 at 200,
@@ -546,7 +445,7 @@ pub(crate) mod tests {
         }
         // The later first: each falls into its place.
         one.extend([hold(10, 90, 4, Some(3)), hold(10, 50, 3, Some(2))], []);
-        one.leave(n(10), n(20), t(60));
+        one.leave(n(10), n(20), Moment::told_first(t(60)));
         let parties = |facts: &CustodyFacts| -> Vec<_> {
             facts.own_holds(n(10)).iter().map(|hold| hold.party.0).collect()
         };
@@ -572,10 +471,13 @@ pub(crate) mod tests {
     fn a_child_leaves_only_the_time_it_is_in() {
         let boxes = [inside(1, 10, 20, Some(30)), inside(1, 10, 40, None), inside(1, 11, 40, None)];
         let mut facts = CustodyFacts::new([], boxes);
-        facts.leave(n(1), n(10), t(35));
-        facts.leave(n(2), n(10), t(50));
+        let leaves = |facts: &mut CustodyFacts, child, at| {
+            facts.leave(n(child), n(10), Moment::told_first(t(at)));
+        };
+        leaves(&mut facts, 1, 35);
+        leaves(&mut facts, 2, 50);
         assert!(facts.knows(n(1)) && !facts.knows(n(2)) && !facts.knows(n(10)));
-        facts.leave(n(1), n(10), t(50));
+        leaves(&mut facts, 1, 50);
         let left = [inside(1, 10, 20, Some(30)), inside(1, 10, 40, Some(50))];
         assert_eq!(facts.containments(n(1)), [&left[..], &[inside(1, 11, 40, None)]].concat());
     }

@@ -4,7 +4,7 @@
 //! the facts of its own day.
 
 use crate::code::UnitNumber;
-use crate::custody::{Containment, CustodyFacts, HoldKind, PACK_DEPTH_MAX};
+use crate::custody::{Containment, CustodyFacts, HoldKind, Moment, PACK_DEPTH_MAX};
 use crate::id::PartyId;
 use crate::late::still_fits;
 use crate::refusal::Refusal;
@@ -56,7 +56,7 @@ pub fn decide(facts: &PackFacts<'_>) -> Result<PartyId, Refusal> {
     if below + 1 + above(facts)? > PACK_DEPTH_MAX {
         return Err(Refusal::PackTooDeep);
     }
-    if custody.containments(child).iter().any(|c| lasts(c, packed_at)) {
+    if custody.containments(child).iter().any(|c| c.ends_after(packed_at)) {
         return Err(Refusal::AlreadyPacked);
     }
     let moved = custody.standing(child, Timestamp::MAX);
@@ -81,7 +81,7 @@ fn contents_fit(facts: &PackFacts<'_>) -> bool {
         return true;
     }
     let mut custody = facts.custody.clone();
-    custody.extend([], [Containment { child, parent, from, to: None }]);
+    custody.extend([], [Containment { child, parent, from: Moment::told_last(from), to: None }]);
     still_fits(&custody, stirred.iter().map(|c| c.child), from)
 }
 
@@ -105,7 +105,7 @@ fn above(facts: &PackFacts<'_>) -> Result<usize, Refusal> {
     for above in 0..PACK_DEPTH_MAX {
         let inside = level.iter().flat_map(|pack| custody.containments(*pack));
         let around: BTreeSet<_> =
-            inside.filter(|c| lasts(c, packed_at)).map(|c| c.parent).collect();
+            inside.filter(|c| c.ends_after(packed_at)).map(|c| c.parent).collect();
         if around.contains(&child) {
             return Err(Refusal::PackCycle);
         }
@@ -115,11 +115,6 @@ fn above(facts: &PackFacts<'_>) -> Result<usize, Refusal> {
         level = around;
     }
     Err(Refusal::PackTooDeep)
-}
-
-/// Whether a child is still inside at an instant, or goes in later.
-fn lasts(inside: &Containment, from: Timestamp) -> bool {
-    inside.to.is_none_or(|to| to > from)
 }
 
 #[cfg(test)]

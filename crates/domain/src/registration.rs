@@ -1,7 +1,8 @@
 //! Registration: what a consumer's word is worth. Whoever shows one of three proofs is bound to the
-//! unit; the day of purchase they state is another matter. It moves the start of the guarantee only
-//! when the unit itself was in their hands and the day can be true; a number that anybody may type
-//! is no evidence of a date.
+//! unit, until somebody proves more: the first of equals stands, and a number that anybody may type
+//! keeps nobody out who holds the unit. The day of purchase they state is another matter. It moves
+//! the start of the guarantee only when the unit itself was in their hands and the day can be true;
+//! an invoice number is no evidence of a date.
 
 use jiff::civil::Date;
 
@@ -17,6 +18,9 @@ pub enum Proof {
 }
 
 impl Proof {
+    /// Every proof, the weakest first.
+    pub const ALL: [Self; 3] = [Self::Invoice, Self::Imei4, Self::Scratch];
+
     /// The word in the ledger.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -26,10 +30,51 @@ impl Proof {
         }
     }
 
+    /// Reads the word back.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|proof| proof.as_str() == word)
+    }
+
     /// Whether only somebody with the unit in hand can give it.
     const fn shows_the_unit(self) -> bool {
-        matches!(self, Self::Scratch | Self::Imei4)
+        match self {
+            Self::Scratch | Self::Imei4 => true,
+            Self::Invoice => false,
+        }
     }
+
+    /// Whether it takes the place of a registration that was made with that proof. What is not
+    /// known to have been shown may have been anything, so nothing takes its place.
+    pub const fn outweighs(self, shown: Option<Self>) -> bool {
+        weight(Some(self)) > weight(shown)
+    }
+}
+
+/// What was shown, as a number to compare.
+const fn weight(shown: Option<Proof>) -> u8 {
+    match shown {
+        // Nobody has looked it up: whoever saw the code may have made it up.
+        Some(Proof::Invoice) => 0,
+        // It stands on the box too, and can be guessed among ten thousand.
+        Some(Proof::Imei4) => 1,
+        // It was under a coating that somebody has scratched off.
+        Some(Proof::Scratch) => 2,
+        None => 2,
+    }
+}
+
+/// Which of the registrations of one life binds: that of the strongest proof, the earliest of
+/// those. They come in the order they were recorded in, as what each showed; none where nobody
+/// registered.
+pub fn binding(shown: &[Option<Proof>]) -> Option<usize> {
+    // Of equals the last one looked at is taken, so the earliest is looked at last.
+    (0..shown.len()).rev().max_by_key(|place| weight(shown[*place]))
+}
+
+/// Which of them displaced one: the first after it that outweighs it.
+pub fn displaced_by(shown: &[Option<Proof>], place: usize) -> Option<usize> {
+    let own = weight(*shown.get(place)?);
+    (place + 1..shown.len()).find(|later| weight(shown[*later]) > own)
 }
 
 /// A day of purchase as a consumer states it, and what it must fit.
@@ -71,11 +116,99 @@ pub fn fits(purchased_on: Date, activated_on: Option<Date>, network_start: bool)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use Proof::{Imei4, Invoice, Scratch};
     use jiff::civil::date;
+    use proptest::prelude::*;
+
+    #[test]
+    fn who_takes_whose_place() {
+        // what stands; whether an invoice, an IMEI, a scratch code takes its place
+        let cases = [
+            (Some(Invoice), [false, true, true]),
+            (Some(Imei4), [false, false, true]),
+            (Some(Scratch), [false, false, false]),
+            (None, [false, false, false]),
+        ];
+        for (shown, expected) in cases {
+            assert_eq!(Proof::ALL.map(|proof| proof.outweighs(shown)), expected, "{shown:?}");
+        }
+    }
+
+    #[test]
+    fn who_is_bound_and_who_gave_way() {
+        let (invoice, imei4, scratch) = (Some(Invoice), Some(Imei4), Some(Scratch));
+        // as recorded; which binds, and by which each was displaced
+        type Case<'a> = (&'a [Option<Proof>], Option<usize>, &'a [Option<usize>]);
+        let cases: [Case<'_>; 10] = [
+            (&[], None, &[]),
+            (&[invoice], Some(0), &[None]),
+            (&[invoice, scratch], Some(1), &[Some(1), None]),
+            (&[invoice, imei4, scratch], Some(2), &[Some(1), Some(2), None]),
+            (&[imei4, scratch], Some(1), &[Some(1), None]),
+            // Of a time when everything was recorded, or by another version.
+            (&[scratch, scratch], Some(0), &[None, None]),
+            (&[scratch, invoice], Some(0), &[None, None]),
+            (&[invoice, invoice, scratch], Some(2), &[Some(2), Some(2), None]),
+            // What the ledger does not tell of.
+            (&[None, scratch], Some(0), &[None, None]),
+            (&[imei4, None], Some(1), &[Some(1), None]),
+        ];
+        for (shown, bound, displaced) in cases {
+            assert_eq!(binding(shown), bound, "{shown:?}");
+            let by: Vec<_> = (0..shown.len()).map(|place| displaced_by(shown, place)).collect();
+            assert_eq!(by, displaced, "{shown:?}");
+        }
+        assert_eq!(displaced_by(&[invoice], 1), None, "there is none of that place");
+    }
+
+    #[test]
+    fn words_are_read_back_and_others_are_not_known() {
+        for proof in Proof::ALL {
+            assert_eq!(Proof::parse(proof.as_str()), Some(proof));
+        }
+        for word in ["", "Scratch", "hologram"] {
+            assert_eq!(Proof::parse(word), None, "{word:?}");
+        }
+    }
+
+    fn shown() -> impl Strategy<Value = Option<Proof>> {
+        prop::option::of(prop::sample::select(Proof::ALL.to_vec()))
+    }
+
+    proptest! {
+        #[test]
+        fn one_alone_of_a_life_is_bound(all in prop::collection::vec(shown(), 1..8)) {
+            let bound = binding(&all).expect("somebody registered");
+            prop_assert_eq!(displaced_by(&all, bound), None);
+            for (place, other) in all.iter().enumerate() {
+                prop_assert!(other.is_none_or(|proof| !proof.outweighs(all[bound])));
+                // Whoever came before has given way, to this one at the latest.
+                let by = displaced_by(&all, place);
+                prop_assert!(place >= bound || by.is_some_and(|by| place < by && by <= bound));
+            }
+        }
+
+        #[test]
+        fn whoever_is_recorded_is_bound_by_it(
+            tried in prop::collection::vec(prop::sample::select(Proof::ALL.to_vec()), 0..12),
+        ) {
+            let mut recorded = Vec::new();
+            for proof in tried {
+                let stands = binding(&recorded).map(|place| recorded[place]);
+                if stands.is_none_or(|shown| proof.outweighs(shown)) {
+                    recorded.push(Some(proof));
+                    prop_assert_eq!(binding(&recorded), Some(recorded.len() - 1));
+                }
+            }
+            prop_assert!(recorded.len() <= Proof::ALL.len());
+            for place in 1..recorded.len() {
+                prop_assert_eq!(displaced_by(&recorded, place - 1), Some(place));
+            }
+        }
+    }
 
     #[test]
     fn what_a_stated_day_is_worth() {
-        use Proof::{Imei4, Invoice, Scratch};
         let on = |day| date(2026, 6, day);
         // proof, purchased, produced, activated, reports its start, dated before; counts
         let cases = [

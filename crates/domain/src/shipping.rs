@@ -3,8 +3,8 @@
 //! instant and leaves its siblings where they are.
 
 use crate::code::UnitNumber;
-use crate::custody::{Containment, CustodyFacts, Hold, HoldKind};
-use crate::id::{PartyId, ProductId};
+use crate::custody::{Containment, CustodyFacts, Hold, HoldKind, Moment};
+use crate::id::{EventId, PartyId, ProductId};
 use crate::late::still_fits;
 use crate::party::{PartyKind, PartyTree};
 use crate::refusal::Refusal;
@@ -117,18 +117,25 @@ fn hand_over(facts: &ShipFacts<'_>) -> Result<Shipped, Refusal> {
     let Some(before) = before else {
         return Err(Refusal::BeforeProduction);
     };
+    let unpacked_from = facts.custody.parent_at(facts.subject, facts.happened_at);
     if before.party != facts.from {
         let gave = |h: &&&Hold| h.from == Some(facts.from) && h.kind == HoldKind::Shipped;
         let shipped_before = chain.iter().filter(gave).any(|h| h.at <= facts.happened_at);
         return Err(if shipped_before { Refusal::AlreadyShipped } else { Refusal::NotHolder });
     }
-    if !fits_later(facts) {
+    let fits = match unpacked_from {
+        None => fits_later(facts),
+        // It leaves the pack then: what that did since is not its own.
+        Some(parent) => {
+            let mut alone = facts.custody.clone();
+            alone.leave(facts.subject, parent, Moment::told_last(facts.happened_at));
+            fits_later(&ShipFacts { custody: &alone, ..facts.clone() })
+        }
+    };
+    if !fits {
         return Err(Refusal::ContradictsLater);
     }
-    Ok(Shipped {
-        unpacked_from: facts.custody.parent_at(facts.subject, facts.happened_at),
-        presumed: before.kind.in_transit(),
-    })
+    Ok(Shipped { unpacked_from, presumed: before.kind.in_transit() })
 }
 
 /// Whether everything recorded after a late paper still fits when the receiver holds from then on:
@@ -136,7 +143,7 @@ fn hand_over(facts: &ShipFacts<'_>) -> Result<Shipped, Refusal> {
 fn fits_later(facts: &ShipFacts<'_>) -> bool {
     let ShipFacts { subject, to, happened_at: at, custody, .. } = *facts;
     let fits = |c: &Containment| {
-        if c.from > at {
+        if c.from.at > at {
             joined_by(custody, c, to, at)
         } else {
             next_is_of(custody, c.child, to, at)
@@ -151,8 +158,9 @@ fn next_is_of(custody: &CustodyFacts, subject: UnitNumber, holder: PartyId, at: 
     let chain = custody.standing(subject, Timestamp::MAX);
     let next = chain.iter().find(|h| h.at > at);
     let until = next.map_or(Timestamp::MAX, |h| h.at);
-    let held = |c: &Containment| custody.hands_of_pack(c.parent, c.from) == Some(holder);
-    let mut packed = custody.containments(subject).iter().filter(|c| at < c.from && c.from < until);
+    let held = |c: &Containment| custody.hands_of_pack(c.parent, c.from.at) == Some(holder);
+    let mut packed =
+        custody.containments(subject).iter().filter(|c| at < c.from.at && c.from.at < until);
     // A receipt names no sender: it is by whom the goods came to.
     let by_holder = |h: &&Hold| h.from.unwrap_or(h.party) == holder;
     next.is_none_or(by_holder) && packed.all(held)
@@ -162,32 +170,58 @@ fn next_is_of(custody: &CustodyFacts, subject: UnitNumber, holder: PartyId, at: 
 /// or the pack had moved on by then.
 fn joined_by(custody: &CustodyFacts, c: &Containment, holder: PartyId, at: Timestamp) -> bool {
     let chain = custody.standing(c.parent, Timestamp::MAX);
-    let moved = chain.iter().any(|h| at < h.at && h.at <= c.from);
-    moved || custody.at(c.child, c.from).is_some_and(|h| h.party == holder)
+    let moved = chain.iter().any(|h| at < h.at && h.at <= c.from.at);
+    moved || custody.at(c.child, c.from.at).is_some_and(|h| h.party == holder)
 }
 
-/// Whether a receipt by `party` at `at` stands: the subject is on its way to it then. Received out
-/// of a pack it leaves that, and what it did since must fit; `stirred` is what went into the
-/// subject, or left it, after `at`.
+/// Whether a receipt by `party` at `at` stands, and which pack the subject leaves by it: the
+/// subject is on its way to the party then. Received out of a pack it leaves that, and what it did
+/// since must fit; `stirred` is what went into the subject, or left it, after `at`. Where the party
+/// handed the pack on at the very same instant, as days are often told, the subject went with it.
 pub fn receive(
     custody: &CustodyFacts,
     (subject, stirred): (UnitNumber, &[Containment]),
     party: PartyId,
     at: Timestamp,
 ) -> Result<Option<UnitNumber>, Refusal> {
-    // What was taken back since was never on its way.
-    let chain = custody.standing(subject, Timestamp::MAX);
-    let sent = match chain.iter().rev().find(|h| h.at <= at) {
-        Some(h) if h.party == party && h.kind.in_transit() => *h,
-        Some(h) if h.party == party => return Err(Refusal::AlreadyReceived),
-        _ => return Err(Refusal::NotInTransit),
+    let received = Hold {
+        subject,
+        at,
+        party,
+        from: None,
+        kind: HoldKind::Received,
+        presumed: false,
+        shipment_no: None,
+        event: EventId([0; 16]),
+        recorded_at: Timestamp::MAX,
     };
+    let mut with_it = custody.clone();
+    with_it.extend([received.clone()], []);
+    // What was taken back since was never on its way.
+    let chain = with_it.standing(subject, Timestamp::MAX);
+    let place = chain.iter().rposition(|h| **h == received).unwrap_or_default();
+    let (before, next) = (place.checked_sub(1).and_then(|i| chain.get(i)), chain.get(place + 1));
+    let came = |h: &&&Hold| {
+        (h.kind, h.party, h.subject) == (HoldKind::Received, party, subject) && ***h != received
+    };
+    // Told before, of this instant, where the goods may have been handed on since.
+    if chain.iter().any(|h| h.at == at && came(&h)) {
+        return Err(Refusal::AlreadyReceived);
+    }
+    match before.filter(|h| h.party == party) {
+        None => return Err(Refusal::NotInTransit),
+        // Told before, of this day or a later one.
+        Some(h) if !h.kind.in_transit() || next.is_some_and(|next| came(&next)) => {
+            return Err(Refusal::AlreadyReceived);
+        }
+        Some(_) => {}
+    }
     let Some(parent) = custody.parent_at(subject, at) else { return Ok(None) };
-    let mut alone = custody.clone();
-    alone.leave(subject, parent, at);
-    let (kind, recorded_at) = (HoldKind::Received, Timestamp::MAX);
-    let received = Hold { subject, at, from: None, kind, recorded_at, ..sent.clone() };
-    alone.extend([received], []);
+    if next.is_some_and(|next| next.at == at) {
+        return Ok(None);
+    }
+    let mut alone = with_it;
+    alone.leave(subject, parent, Moment::told_last(at));
     let moved = stirred.iter().map(|c| c.child).chain([subject]);
     match still_fits(&alone, moved, at) {
         true => Ok(Some(parent)),
@@ -218,7 +252,7 @@ pub fn void(
         return Err(Refusal::ContradictsLater);
     }
     // The receiver may have put it, or what was in it, into packs of its own.
-    let packed_since = |child| custody.containments(child).iter().any(|c| c.from > last.at);
+    let packed_since = |child| custody.containments(child).iter().any(|c| c.from.at > last.at);
     let moved_since =
         |child| custody.standing(child, Timestamp::MAX).iter().any(|h| h.at > last.at);
     let moved_on = |c: &Containment| packed_since(c.child) || moved_since(c.child);
@@ -304,7 +338,7 @@ mod tests {
             holds.push(hold(30, 60, 3, None));
             holds.extend_from_slice(own);
             let custody = CustodyFacts::new(holds, boxes.to_vec());
-            let later = |c: &&Containment| c.parent == n(10) && c.from > t(50);
+            let later = |c: &&Containment| c.parent == n(10) && c.from.at > t(50);
             let left = |c: &&Containment| c.parent == n(10) && c.to.is_some();
             let stirred: Vec<_> = boxes.iter().filter(|c| later(c) || left(c)).cloned().collect();
             let late = facts(&custody, &tree, &none, (10, 2, to, 50));

@@ -4,7 +4,7 @@ use crate::engine::{DecodeError, EngineError, Row, Value};
 use crate::unit::event_id;
 use crate::{Store, StoreError};
 use domain::code::UnitNumber;
-use domain::custody::{Containment, CustodyFacts, Hold, HoldKind, Moves, PACK_DEPTH_MAX};
+use domain::custody::{Containment, CustodyFacts, Hold, HoldKind, Moment, Moves, PACK_DEPTH_MAX};
 use domain::id::PartyId;
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -14,18 +14,26 @@ use std::sync::Arc;
 /// packs, and each question is a journey of its own on PostgreSQL. `parent` tells them apart.
 const CUSTODY: &str = "SELECT parent, from_at, to_at, event_id, CAST(NULL AS BIGINT) AS party_id, \
     CAST(NULL AS BIGINT) AS from_party, '' AS kind, CAST(0 AS BIGINT) AS presumed, \
-    CAST(NULL AS TEXT) AS shipment_no, CAST(0 AS BIGINT) AS recorded_at \
-    FROM containment WHERE child = $1 \
+    CAST(NULL AS TEXT) AS shipment_no, from_recorded_at AS recorded_at, \
+    to_recorded_at FROM containment WHERE child = $1 \
     UNION ALL \
     SELECT CAST(NULL AS BIGINT), at, CAST(NULL AS BIGINT), event_id, party_id, from_party, kind, \
-    presumed, shipment_no, recorded_at FROM hold WHERE subject = $1";
-const CHILDREN: &str = "SELECT child, parent, from_at, to_at FROM containment \
-    WHERE parent = $1 ORDER BY child";
-const CONTENTS: &str = "SELECT child, parent, from_at, to_at FROM containment \
-    WHERE parent = $1 AND child > $2 AND from_at <= $3 AND (to_at IS NULL OR to_at > $3) \
-    ORDER BY child LIMIT $4";
-const STIRRED: &str = "SELECT child, parent, from_at, to_at FROM containment \
-    WHERE parent = $1 AND (from_at > $2 OR to_at > $2) ORDER BY child";
+    presumed, shipment_no, recorded_at, CAST(NULL AS BIGINT) FROM hold WHERE subject = $1";
+/// A row read by [`containment`].
+macro_rules! containments {
+    ($rest:literal) => {
+        concat!(
+            "SELECT child, parent, from_at, from_recorded_at, to_at, to_recorded_at \
+             FROM containment WHERE parent = $1",
+            $rest
+        )
+    };
+}
+const CHILDREN: &str = containments!(" ORDER BY child");
+const CONTENTS: &str = containments!(
+    " AND child > $2 AND from_at <= $3 AND (to_at IS NULL OR to_at > $3) ORDER BY child LIMIT $4"
+);
+const STIRRED: &str = containments!(" AND (from_at > $2 OR to_at > $2) ORDER BY child");
 const PACKS_INSIDE: &str = "SELECT c.child FROM containment c JOIN pack p ON \
     p.number = c.child WHERE c.parent = $1 AND c.from_at <= $2 AND \
     (c.to_at IS NULL OR c.to_at > $2) ORDER BY c.child";
@@ -179,8 +187,8 @@ pub(crate) fn fact(subject: UnitNumber, r: &Row<'_>) -> Result<Fact, DecodeError
         return Ok(Fact::Inside(Containment {
             child: subject,
             parent: unit_number(parent, 0)?,
-            from: instant(r.int(1)?, 1)?,
-            to: r.opt_int(2)?.map(|t| instant(t, 2)).transpose()?,
+            from: Moment { at: instant(r.int(1)?, 1)?, recorded_at: instant(r.int(9)?, 9)? },
+            to: ended((r.opt_int(2)?, 2), (r.opt_int(10)?, 10))?,
         }));
     }
     let kind = r.str(6)?;
@@ -201,9 +209,19 @@ fn containment(r: &Row<'_>) -> Result<Containment, DecodeError> {
     Ok(Containment {
         child: unit_number(r.int(0)?, 0)?,
         parent: unit_number(r.int(1)?, 1)?,
-        from: instant(r.int(2)?, 2)?,
-        to: r.opt_int(3)?.map(|t| instant(t, 3)).transpose()?,
+        from: Moment { at: instant(r.int(2)?, 2)?, recorded_at: instant(r.int(3)?, 3)? },
+        to: ended((r.opt_int(4)?, 4), (r.opt_int(5)?, 5))?,
     })
+}
+
+/// When a containment ended, and when that was recorded, with their columns.
+fn ended(
+    (at, i): (Option<i64>, usize),
+    (recorded_at, j): (Option<i64>, usize),
+) -> Result<Option<Moment>, DecodeError> {
+    let Some(at) = at else { return Ok(None) };
+    let recorded_at = recorded_at.unwrap_or_default();
+    Ok(Some(Moment { at: instant(at, i)?, recorded_at: instant(recorded_at, j)? }))
 }
 
 pub(crate) fn unit_number(raw: i64, i: usize) -> Result<UnitNumber, DecodeError> {

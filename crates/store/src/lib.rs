@@ -50,6 +50,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "V12__case",
     "V13__webhook",
     "V14__consumer_scan",
+    "V15__told_first",
 ];
 
 /// Everything recorded, on one engine.

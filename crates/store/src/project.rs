@@ -34,7 +34,8 @@ const UNIT_COLUMNS: &[&str] = &[
     "revision",
 ];
 const IDENTIFIER_COLUMNS: &[&str] = &["value", "scheme", "scope", "unit", "from_at"];
-const CONTAINMENT_COLUMNS: &[&str] = &["child", "from_at", "parent", "event_id"];
+const CONTAINMENT_COLUMNS: &[&str] =
+    &["child", "from_at", "from_recorded_at", "parent", "event_id"];
 
 const UNIT_BIRTH: &str = "UPDATE unit SET sn = $2, identifiers = $3, born_hash = $4, \
     produced_at = $5, site_id = $6, line = $7, lot = $8, inspection = $9, disposition = $10, \
@@ -66,8 +67,8 @@ const UNIT_LIFE: &str = "UPDATE unit SET life = $2, activated_at = NULL, region 
 const PACK_OPEN: &str = "INSERT INTO pack (number, brand_id, sscc, products, recorded_at, \
     revision, stirred_at) VALUES ($1, $2, $3, $4, $5, 0, $6)";
 const PACK_PRODUCTS: &str = "UPDATE pack SET products = $2 WHERE number = $1";
-const CONTAINMENT_END: &str = "UPDATE containment SET to_at = $3 WHERE child = $1 AND \
-    parent = $2 AND from_at <= $3 AND (to_at IS NULL OR to_at > $3)";
+const CONTAINMENT_END: &str = "UPDATE containment SET to_at = $3, to_recorded_at = $4 WHERE \
+    child = $1 AND parent = $2 AND from_at <= $3 AND (to_at IS NULL OR to_at > $3)";
 const HOLD_ADD: &str = "INSERT INTO hold (subject, at, event_id, party_id, from_party, kind, \
     presumed, shipment_no, recorded_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 const SHIPMENT_ADD: &str = "INSERT INTO shipment (subject, brand_id, shipment_no, from_party, \
@@ -157,14 +158,14 @@ pub fn project(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
         }
         Body::Unpacked {} => {
             for subject in &event.subjects {
-                steps.push(run(CONTAINMENT_END, [subject.number.into(), home.into(), at.into()]));
+                leave(event, (subject.number, Some(home)), steps);
             }
         }
         Body::Shipped { to, presumed, shipment_no, unpacked_from, .. }
         | Body::Returned { to, presumed, shipment_no, unpacked_from, .. } => {
             let returned = matches!(event.body, Body::Returned { .. });
             let kind = if returned { "returned" } else { "shipped" };
-            leave(home, *unpacked_from, at, steps);
+            leave(event, (home, *unpacked_from), steps);
             steps.push(run(
                 SHIPMENT_ADD,
                 [
@@ -181,7 +182,7 @@ pub fn project(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
             hold(event, &hand, steps);
         }
         Body::Received { unpacked_from, .. } => {
-            leave(home, *unpacked_from, at, steps);
+            leave(event, (home, *unpacked_from), steps);
             let hand = HandOver {
                 to: from.unwrap_or_default(),
                 from: None,
@@ -403,7 +404,8 @@ fn packed(
         steps.push(run(PACK_PRODUCTS, [event.home.into(), products.into()]));
     }
     let values = event.subjects.iter().flat_map(|s| {
-        [s.number.into(), event.happened_at.into(), event.home.into(), event.id.0.into()]
+        let (child, id) = (s.number.into(), event.id.0.into());
+        [child, event.happened_at.into(), event.recorded_at.into(), event.home.into(), id]
     });
     bulk("containment", CONTAINMENT_COLUMNS, values.collect(), steps);
 }
@@ -477,9 +479,11 @@ fn hold(event: &Event, hand: &HandOver<'_>, steps: &mut Vec<Step>) {
     ));
 }
 
-fn leave(home: i64, unpacked_from: Option<i64>, at: i64, steps: &mut Vec<Step>) {
-    if let Some(parent) = unpacked_from {
-        steps.push(run(CONTAINMENT_END, [home.into(), parent.into(), at.into()]));
+fn leave(event: &Event, (child, parent): (i64, Option<i64>), steps: &mut Vec<Step>) {
+    if let Some(parent) = parent {
+        let ended = [event.happened_at.into(), event.recorded_at.into()];
+        let [at, recorded_at] = ended;
+        steps.push(run(CONTAINMENT_END, [child.into(), parent.into(), at, recorded_at]));
     }
 }
 

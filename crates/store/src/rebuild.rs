@@ -58,7 +58,8 @@ projections! {
     "finding", ["unit", "event_id", "kind"], ["grade", "nature", "reasons", "activated_at",
         "withdrawn_by"];
     "pack", ["number"], ["brand_id", "sscc", "products"];
-    "containment", ["child", "from_at", "parent"], ["to_at", "event_id"];
+    "containment", ["child", "from_at", "parent"], ["from_recorded_at", "to_at",
+        "to_recorded_at", "event_id"];
     "hold", ["subject", "at", "event_id"], ["party_id", "from_party", "kind", "presumed",
         "shipment_no", "recorded_at"];
     "shipment", ["subject", "brand_id", "shipment_no", "from_party"], ["to_party", "happened_at",

@@ -27,11 +27,12 @@ const UNITS_PAGE_OF_LOT: &str = units!(" AND product_id = $5 AND lot = $6");
 const CUSTODY_BETWEEN: &str = "SELECT parent, from_at, to_at, event_id, \
     CAST(NULL AS BIGINT) AS party_id, CAST(NULL AS BIGINT) AS from_party, '' AS kind, \
     CAST(0 AS BIGINT) AS presumed, CAST(NULL AS TEXT) AS shipment_no, \
-    CAST(0 AS BIGINT) AS recorded_at, child AS subject \
+    from_recorded_at AS recorded_at, to_recorded_at, child AS subject \
     FROM containment WHERE child >= $1 AND child <= $2 \
     UNION ALL \
     SELECT CAST(NULL AS BIGINT), at, CAST(NULL AS BIGINT), event_id, party_id, from_party, kind, \
-    presumed, shipment_no, recorded_at, subject FROM hold WHERE subject >= $1 AND subject <= $2";
+    presumed, shipment_no, recorded_at, CAST(NULL AS BIGINT), subject \
+    FROM hold WHERE subject >= $1 AND subject <= $2";
 const SCANS_BETWEEN: &str = "SELECT unit, count, first_at FROM consumer_scan \
     WHERE unit >= $1 AND unit <= $2";
 const SCANS_COUNT: &str = "SELECT CAST(SUM(n) AS BIGINT) FROM (\
@@ -129,8 +130,8 @@ impl Store {
         last: i64,
     ) -> Result<Vec<(i64, Fact)>, StoreError> {
         let map = |r: &Row<'_>| {
-            let subject = r.int(10)?;
-            Ok((subject, fact(unit_number(subject, 10)?, r)?))
+            let subject = r.int(11)?;
+            Ok((subject, fact(unit_number(subject, 11)?, r)?))
         };
         Ok(self.engine.query(CUSTODY_BETWEEN, &[first.into(), last.into()], map).await?)
     }

@@ -1,5 +1,6 @@
 //! What a step of the schema does to rows that were there before it.
 
+use domain::custody::Moment;
 use store::engine::{Engine, Migration, Plan, SqliteOptions, Step, Target, Value};
 use store::unit::{ScanRecord, ShipmentRecord};
 use store::{Store, migrations};
@@ -27,6 +28,29 @@ const BEFORE_CONSUMERS: &[Migration] = migrations![
     "V12__case",
     "V13__webhook"
 ];
+/// The schema while nobody knew when the end of a time inside a pack was told.
+const BEFORE_TOLD_FIRST: &[Migration] = migrations![
+    "V1__spine",
+    "V2__kit",
+    "V3__code_like_sn",
+    "V4__shipment_sender",
+    "V5__log",
+    "V6__audit",
+    "V7__api_key_use",
+    "V8__people",
+    "V9__person",
+    "V10__recall",
+    "V11__sale",
+    "V12__case",
+    "V13__webhook",
+    "V14__consumer_scan"
+];
+const INSIDE: &str = "INSERT INTO containment (child, from_at, parent, to_at, event_id) \
+    VALUES ($1, $2, $3, $4, $5)";
+const EVENT: &str = "INSERT INTO event (home, id, brand_id, kind, happened_at, recorded_at, \
+    canonical) VALUES ($1, $2, 1, $3, $4, $5, '')";
+const NAMED: &str = "INSERT INTO event_subject (subject, event_id, home, content) \
+    VALUES ($1, $2, $3, '')";
 const LOOK: &str = "INSERT INTO scan (unit, audience, count, first_at, last_at, first_place, \
     last_place, recent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 
@@ -76,15 +100,54 @@ async fn looks_are_kept(target: Target) {
     store.close().await;
 }
 
+/// Units 1 to 3 were packed into 10 together, at 100. Of unit 1, the end was told by unpacking, of
+/// unit 2 by its own shipment; unit 3 is still inside.
+async fn ends_know_when_they_were_told(target: Target) {
+    let engine = Engine::open(&target, BEFORE_TOLD_FIRST).await.expect("the schema of then");
+    let id = |n: u8| Value::from([n; 16]);
+    let inside = |child: i64, to: Option<i64>| {
+        Step::run(INSIDE, vec![child.into(), 100.into(), 10.into(), to.into(), id(1)])
+    };
+    let event = |n: u8, home: i64, kind: &str, (at, told): (i64, i64)| {
+        Step::run(EVENT, vec![home.into(), id(n), kind.into(), at.into(), told.into()])
+    };
+    let named = |child: i64, n: u8| Step::run(NAMED, vec![child.into(), id(n), 10.into()]);
+    let steps = vec![
+        inside(1, Some(200)),
+        inside(2, Some(200)),
+        inside(3, None),
+        event(1, 10, "packed", (100, 500)),
+        // Told before the packing, of another time, about another child, or no end.
+        event(2, 2, "shipped", (200, 400)),
+        event(3, 1, "shipped", (300, 510)),
+        event(4, 10, "shipped", (200, 520)),
+        event(5, 2, "activated", (200, 530)),
+        event(6, 10, "unpacked", (200, 540)),
+        named(1, 6),
+        event(7, 2, "shipped", (200, 550)),
+        event(8, 1, "received", (200, 560)),
+    ];
+    engine.write(Plan::new(steps)).await.expect("rows of then");
+    engine.close().await;
+
+    let store = Store::open(&target).await.expect("the schema of now");
+    let found = store.children_fetch(10).await.expect("it reads");
+    let told = |moment: Moment| moment.recorded_at.as_microsecond();
+    let told = found.iter().map(|c| (told(c.from), c.to.map(told)));
+    assert_eq!(told.collect::<Vec<_>>(), [(500, Some(540)), (500, Some(550)), (500, None)]);
+    store.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_keeps_what_was_there() {
     let target = |dir: &TempDir| {
         let options = SqliteOptions::default();
         Target::Sqlite { dir: dir.path().to_owned(), options }
     };
-    let dirs = [(); 2].map(|()| TempDir::new().expect("a temporary folder"));
+    let dirs = [(); 3].map(|()| TempDir::new().expect("a temporary folder"));
     shipments_are_kept(target(&dirs[0])).await;
     looks_are_kept(target(&dirs[1])).await;
+    ends_know_when_they_were_told(target(&dirs[2])).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -93,4 +156,6 @@ async fn postgres_keeps_what_was_there() {
     shipments_are_kept(Target::Postgres { url }).await;
     let url = Postgres::shared().fresh_database().await;
     looks_are_kept(Target::Postgres { url }).await;
+    let url = Postgres::shared().fresh_database().await;
+    ends_know_when_they_were_told(Target::Postgres { url }).await;
 }

@@ -165,7 +165,7 @@ impl From<StoreError> for Problem {
         match &error {
             StoreError::Read(EngineError::Unavailable(fault))
             | StoreError::Write(WriteError::Unavailable { fault, .. }) => {
-                Self::of_fault("store_unavailable", fault).later(5)
+                Self::of_fault("store_unavailable", fault)
             }
             StoreError::Read(EngineError::Internal(fault))
             | StoreError::Write(WriteError::Internal(fault)) => Self::of_fault("internal", fault),

@@ -4,6 +4,7 @@
 use super::counts::{Counts, Limited};
 use super::error::Problem;
 use super::limits::{Limits, Standing};
+use super::unasked::Unasked;
 use super::{Patience, ServeOptions, headers, spread};
 use crate::clock::Stopwatch;
 use crate::flows::people::sessions::{self, Session};
@@ -43,15 +44,16 @@ pub struct Gate {
     house: Arc<House>,
     options: ServeOptions,
     limits: Option<Limits>,
+    unasked: Unasked,
     counts: Counts,
 }
 
 impl Gate {
     /// A gate with nothing counted yet.
-    pub fn new(house: Arc<House>, options: &ServeOptions) -> Self {
+    pub fn new(house: Arc<House>, options: &ServeOptions, unasked: Unasked) -> Self {
         let options = ServeOptions { extra: None, ..options.clone() };
         let limits = options.limits.then(Limits::new);
-        Self { house, options, limits, counts: Counts::new() }
+        Self { house, options, limits, unasked, counts: Counts::new() }
     }
 
     /// What was counted.
@@ -92,6 +94,10 @@ impl Gate {
         let Some(value) = headers.get(header::AUTHORIZATION) else {
             return self.guest(headers, way).await;
         };
+        if headers.get_all(header::AUTHORIZATION).iter().nth(1).is_some() {
+            // Which of them is meant nobody can tell: a proxy may have looked at the other one.
+            return Err(Problem::invalid("authorization", "is given twice"));
+        }
         let refused = || Problem::transport("unauthenticated");
         let text = value.to_str().map_err(|_| refused())?;
         let (kind, token) = text.split_once(' ').ok_or_else(refused)?;
@@ -276,14 +282,15 @@ where
         Ok(_) | Err(_) => limits.address(client),
     });
     let line = gate.options.access_log.then(|| Line::of(request.method(), client, &asker));
-    let mut response = match (asker, standing) {
-        (asker, Some(standing)) if !standing.passes => {
+    let unasked = gate.unasked.check(&request);
+    let mut response = match (asker, standing, unasked) {
+        (asker, Some(standing), _) if !standing.passes => {
             let keyed = matches!(asker, Ok(Asking { caller: Some(_), .. }));
             gate.counts.limited(if keyed { Limited::Key } else { Limited::Address });
             too_many(&standing).into_response()
         }
-        (Err(problem), _) => problem.into_response(),
-        (Ok(Asking { caller, session }), _) => {
+        (Err(problem), ..) | (_, _, Err(problem)) => problem.into_response(),
+        (Ok(Asking { caller, session }), ..) => {
             let made_by = gate.made_by(request.headers());
             let unchosen = session.is_some() && caller.is_none();
             let extensions = request.extensions_mut();
@@ -300,7 +307,7 @@ where
             }
         }
     };
-    headers::dress(response.headers_mut(), secure);
+    headers::dress(&mut response, secure);
     if let Some(standing) = standing {
         // A limit that only a handler could count stopped it: that one is told.
         let stopped = response.extensions().get::<Standing>().copied();

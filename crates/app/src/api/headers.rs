@@ -1,14 +1,23 @@
 //! Headers that every answer carries, whoever made it.
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
 
 /// For what is no page: nothing may be loaded or run from it, and nobody may frame it.
 const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'";
 /// A year. Subdomains are the operator's affair.
 const HTTPS_ONLY: &str = "max-age=31536000";
+/// Seconds after which to ask again for what cannot be answered now.
+const AGAIN_AFTER: &str = "5";
 
-/// Puts them on. What a page says of itself stands; `secure`: the client came by TLS.
-pub fn dress(headers: &mut HeaderMap, secure: bool) {
+/// Puts them on. What an answer says of itself stands; `secure`: the client came by TLS.
+pub fn dress(response: &mut Response, secure: bool) {
+    let unavailable = response.status() == StatusCode::SERVICE_UNAVAILABLE;
+    let headers = response.headers_mut();
+    if unavailable {
+        let usual = HeaderValue::from_static(AGAIN_AFTER);
+        headers.entry(header::RETRY_AFTER).or_insert(usual);
+    }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     for (name, usual) in [
         (header::CACHE_CONTROL, "no-store"),
@@ -33,6 +42,26 @@ pub fn say_https(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::response::IntoResponse;
+
+    #[test]
+    fn what_cannot_be_answered_now_says_when_to_ask_again() {
+        let check = |status: StatusCode, said: Option<&'static str>, expected: Option<&str>| {
+            let mut response = status.into_response();
+            if let Some(said) = said {
+                let said = HeaderValue::from_static(said);
+                response.headers_mut().insert(header::RETRY_AFTER, said);
+            }
+            dress(&mut response, false);
+            let told = response.headers().get(header::RETRY_AFTER);
+            assert_eq!(told.map(|told| told.to_str().unwrap()), expected, "{status} {said:?}");
+        };
+        check(StatusCode::SERVICE_UNAVAILABLE, None, Some(AGAIN_AFTER));
+        check(StatusCode::SERVICE_UNAVAILABLE, Some("30"), Some("30"));
+        check(StatusCode::TOO_MANY_REQUESTS, Some("1"), Some("1"));
+        check(StatusCode::INTERNAL_SERVER_ERROR, None, None);
+        check(StatusCode::OK, None, None);
+    }
 
     #[test]
     fn the_nearest_proxy_has_the_last_word() {

@@ -8,8 +8,9 @@ use axum::extract::path::{ErrorKind, RawPathParams};
 use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use objects::Named;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 /// Characters of a member's name that are told back.
@@ -142,6 +143,24 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
         match Query::<T>::from_request_parts(parts, state).await {
             Ok(Query(query)) => Ok(Self(query)),
             Err(rejection) => Err(told(&rejection.body_text(), "query")),
+        }
+    }
+}
+
+/// The query of an address that takes none.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+/// Refuses the first parameter of an address that takes none.
+///
+/// # Errors
+/// There is one.
+pub fn nothing_asked(uri: &Uri) -> Result<(), Problem> {
+    match Query::<Nothing>::try_from_uri(uri) {
+        Ok(_) => Ok(()),
+        Err(rejection) => {
+            Err(told(&rejection.body_text(), "query").saying("no parameter is taken here"))
         }
     }
 }

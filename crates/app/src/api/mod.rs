@@ -48,6 +48,7 @@ mod session;
 mod spread;
 mod timeline;
 pub mod tls;
+mod unasked;
 mod units;
 mod verdicts;
 mod verify;

@@ -82,6 +82,8 @@ pub struct PersonRegistrationReply {
     pub purchased_on: String,
     /// Invoice number; may be empty.
     pub invoice: String,
+    /// When somebody proved more, to whom the unit is bound since; null where nobody did.
+    pub displaced_at: Option<String>,
     /// Until when it is kept as things stand; null while the guarantee has no start.
     pub kept_until: Option<String>,
 }
@@ -126,6 +128,7 @@ impl From<Held> for PersonReply {
             registered_at: r.registered_at,
             purchased_on: r.purchased_on,
             invoice: r.invoice,
+            displaced_at: r.displaced_at,
             kept_until: r.kept_until,
         };
         let consent = |c: HeldConsent| PersonConsentReply {

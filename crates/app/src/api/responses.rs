@@ -48,9 +48,13 @@ fn statuses_of(operation: &Value) -> Vec<(&'static str, &'static str)> {
         let row = TRANSPORT_CODES.iter().find(|(known, ..)| *known == code);
         row.map_or("", |(_, _, sentence)| *sentence)
     };
-    // The gate looks at the key of every request, and counts every request.
-    let mut statuses =
-        vec![("401", transport("unauthenticated")), ("429", transport("too_many_requests"))];
+    // The gate looks at the key of every request, at its parameters where none are taken, and
+    // counts every request.
+    let mut statuses = vec![
+        ("400", Refusal::InvalidField.sentence()),
+        ("401", transport("unauthenticated")),
+        ("429", transport("too_many_requests")),
+    ];
     if needs_scope(operation) {
         statuses.push(("403", Refusal::NotAllowed.sentence()));
     }
@@ -58,9 +62,6 @@ fn statuses_of(operation: &Value) -> Vec<(&'static str, &'static str)> {
     if takes_json {
         statuses.push(("413", transport("too_large")));
         statuses.push(("415", transport("unsupported_media_type")));
-    }
-    if takes_json || operation.get("parameters").is_some() {
-        statuses.push(("400", Refusal::InvalidField.sentence()));
     }
     statuses
 }

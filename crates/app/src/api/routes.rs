@@ -2,6 +2,7 @@
 
 use super::error::Problem;
 use super::gate::{self, Gate};
+use super::unasked::Unasked;
 use super::{
     ServeOptions, account, activations, audit, batches, bulk, cases, catalogue, compliance, export,
     headers, keys, log, metrics, movements, openapi, packs, people, persons, proofs, recalls,
@@ -137,12 +138,12 @@ fn bulk_1() -> OpenApiRouter<Arc<House>> {
 
 /// Everything a process answers.
 pub fn router(house: Arc<House>, options: ServeOptions) -> Router {
-    let gate = Arc::new(Gate::new(Arc::clone(&house), &options));
     let described = openapi::Described::openapi();
     let (api, document) = OpenApiRouter::with_openapi(described)
         .merge(version_1().layer(DefaultBodyLimit::max(BODY_BYTES_MAX)))
         .merge(bulk_1())
         .split_for_parts();
+    let gate = Arc::new(Gate::new(Arc::clone(&house), &options, Unasked::of(&document)));
     let rendered = openapi::render(document);
     let meta = Router::new()
         .route("/api/openapi.json", get(openapi::show_openapi))
@@ -162,7 +163,7 @@ pub fn router(house: Arc<House>, options: ServeOptions) -> Router {
         let secure = watching.is_secure(&request);
         async move {
             let mut response = next.run(request).await;
-            headers::dress(response.headers_mut(), secure);
+            headers::dress(&mut response, secure);
             response
         }
     });

@@ -95,9 +95,11 @@ fn sheet(held: &Held) -> String {
         let until = r.kept_until.as_deref().unwrap_or("the guarantee has no start yet");
         let product = plain(&r.product);
         let bought = plain(&r.purchased_on);
+        let gave_way = r.displaced_at.as_ref().map(|at| format!("  gave way {at}"));
+        let gave_way = gave_way.unwrap_or_default();
         let _ = writeln!(
             text,
-            "unit    {}  {product}  registered {}  bought {bought}  kept until {until}",
+            "unit    {}  {product}  registered {}  bought {bought}{gave_way}  kept until {until}",
             r.code, r.registered_at
         );
     }

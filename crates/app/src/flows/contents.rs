@@ -160,7 +160,7 @@ pub async fn pack_dossier(house: &House, pack: PackRecord) -> Result<PackDossier
             names.insert(number, parent.sscc);
         }
         let sscc = names.get(&number).cloned().unwrap_or_default();
-        parents.push(Parent { number, sscc, from: inside.from, to: inside.to });
+        parents.push(Parent { number, sscc, from: inside.from.at, to: inside.to.map(|to| to.at) });
     }
     parents.sort_by_key(|parent| parent.from);
     Ok(PackDossier { pack, custody, events, parents })
@@ -234,7 +234,7 @@ pub async fn contents(
             let number = inside.child.get() as i64;
             beyond = number;
             let subject = custody::subject(house, number, "contents").await?;
-            portion.push(Inside { subject, from: inside.from, named: true });
+            portion.push(Inside { subject, from: inside.from.at, named: true });
         }
         if let Some((caller, hands)) = page.hands {
             let subjects: Vec<_> = portion.iter().map(|inside| &inside.subject).collect();

@@ -9,7 +9,7 @@ use super::outcome::FlowError;
 use super::reference::Reference;
 use super::verify::{Depth, Known, Verified, verify};
 use domain::audit::SensitiveRead;
-use domain::custody::CustodyFacts;
+use domain::custody::{CustodyFacts, Moment};
 use domain::refusal::{Refusal, Refused};
 use domain::verdict::CodeReading;
 use std::collections::HashSet;
@@ -106,18 +106,20 @@ pub(super) async fn journey(
 ) -> Result<Vec<Event>, FlowError> {
     let mut events = house.store.events_fetch(subject).await?;
     let mut seen: HashSet<_> = events.iter().map(|e| e.id).collect();
-    let mut open = vec![(subject, i64::MIN, i64::MAX)];
+    let moment = |to: Moment| (to.at.as_microsecond(), to.recorded_at.as_microsecond());
+    let mut open = vec![(subject, (i64::MIN, i64::MIN), (i64::MAX, i64::MAX))];
     while let Some((number, from, to)) = open.pop() {
         for inside in custody.containments(unit_number(number)) {
-            let start = inside.from.as_microsecond().max(from);
-            let end = inside.to.map_or(to, |t| t.as_microsecond().min(to));
+            let start = moment(inside.from).max(from);
+            let end = inside.to.map_or(to, |left| moment(left).min(to));
             if start >= end {
                 continue;
             }
             let parent = inside.parent.get() as i64;
             open.push((parent, start, end));
             for event in house.store.events_fetch(parent).await? {
-                let during = start <= event.happened_at && event.happened_at < end;
+                let told = (event.happened_at, event.recorded_at);
+                let during = start <= told && told < end;
                 if during && travels(&event.body) && seen.insert(event.id) {
                     events.push(event);
                 }

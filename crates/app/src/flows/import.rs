@@ -8,7 +8,7 @@ use super::masterdata::{self, Taking};
 use super::outcome::{FlowError, RowOutcome};
 use super::ship::Way;
 use super::{pack, produce, ship, sites, territories};
-use crate::files::{Draft, FileError, Kind, PartyDraft, RawRow, Rows, Table, parse_row};
+use crate::files::{Draft, FileError, Kind, PackDraft, PartyDraft, RawRow, Rows, Table, parse_row};
 use domain::id::{BrandId, PartyId};
 use domain::refusal::{Refusal, Refused};
 use futures_util::future::join;
@@ -18,6 +18,10 @@ use jiff::tz::TimeZone;
 const CHUNK_ROWS: usize = 2_000;
 /// Rows of products, parties, sites and territories: they are judged together, so they are bounded.
 pub const REFERENCE_ROWS_MAX: usize = 100_000;
+
+/// Rows of packs that are kept back until the file is read, since a later row may open the pack
+/// that they name; more are refused at once.
+const WAITING_MAX: usize = 20_000;
 
 /// Why an import stopped.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +76,7 @@ pub enum Importer<'a> {
     Operator(Option<&'a str>),
 }
 
-/// Sees every row with its outcome, in order.
+/// Sees every row with its outcome, in order; rows of packs that waited for a pack come last.
 pub type OnRow<'a> = &'a mut (dyn FnMut(&RawRow, &RowOutcome) + Send);
 
 /// The operator acting for a brand.
@@ -117,7 +121,7 @@ pub async fn import(
     };
     let zone = house.reference().await?.zone(caller.brand).clone();
     let mut report = ImportReport::default();
-    let mut judging = Judging { house, importer, caller, taking };
+    let mut judging = Judging { house, importer, caller, taking, waiting: Vec::new() };
     let at_once = together || taking.all_or_nothing;
     let most = if at_once { REFERENCE_ROWS_MAX } else { CHUNK_ROWS };
     let mut rows = table.rows();
@@ -125,20 +129,25 @@ pub async fn import(
     if at_once && chunk.failed.is_none() && rows.next().is_some() {
         return Err(ImportError::TooManyRows);
     }
-    loop {
+    let read = loop {
         if let Some(error) = chunk.failed.take() {
-            return Err(error.into());
+            break Err(error.into());
         }
         let is_last = chunk.rows.len() < most;
         let judged = judging.judge(kind, chunk, &mut report, on_row);
         let reading = async { (!is_last).then(|| Chunk::read(&mut rows, most, &zone)) };
         let (judged, next) = join(judged, reading).await;
-        judged?;
-        match next {
-            Some(read) => chunk = read,
-            None => return Ok(report),
+        match (judged, next) {
+            (Err(error), _) => break Err(error),
+            (Ok(()), Some(read)) => chunk = read,
+            (Ok(()), None) => break judging.judge_what_waited(&mut report, on_row).await,
         }
+    };
+    for (row, _, outcome) in judging.waiting {
+        report.count(&outcome);
+        on_row(&row, &outcome);
     }
+    read.map(|()| report)
 }
 
 /// Rows read together.
@@ -172,6 +181,8 @@ struct Judging<'a> {
     importer: Importer<'a>,
     caller: Caller,
     taking: Taking,
+    /// Rows that wait for a pack which a later one may open: no more than so many.
+    waiting: Vec<(RawRow, PackDraft, RowOutcome)>,
 }
 
 impl Judging<'_> {
@@ -186,7 +197,15 @@ impl Judging<'_> {
         let Chunk { rows, parsed, .. } = chunk;
         let mut outcomes: Vec<Option<RowOutcome>> = Vec::with_capacity(rows.len());
         let mut drafts = Vec::with_capacity(rows.len());
+        let may_wait = kind == Kind::Packs && !self.taking.all_or_nothing;
+        let mut packs = Vec::new();
         for row in parsed {
+            if may_wait {
+                packs.push(match &row {
+                    Ok(Draft::Pack(draft)) => Some(draft.clone()),
+                    Ok(_) | Err(_) => None,
+                });
+            }
             match row {
                 Ok(draft) => {
                     drafts.push(draft);
@@ -209,9 +228,51 @@ impl Judging<'_> {
         if self.taking.all_or_nothing {
             RowOutcome::all_or_nothing(&mut outcomes);
         }
-        for (row, outcome) in rows.iter().zip(&outcomes) {
-            report.count(outcome);
-            on_row(row, outcome);
+        let packs = packs.into_iter().chain(std::iter::repeat(None));
+        for ((row, outcome), draft) in rows.into_iter().zip(outcomes).zip(packs) {
+            self.tell((row, draft), outcome, report, on_row);
+        }
+        Ok(())
+    }
+
+    /// Tells what became of a row; one that may be taken once others are is kept back.
+    fn tell(
+        &mut self,
+        (row, draft): (RawRow, Option<PackDraft>),
+        outcome: RowOutcome,
+        report: &mut ImportReport,
+        on_row: OnRow<'_>,
+    ) {
+        match draft.filter(|draft| pack::waits(draft, &outcome)) {
+            Some(draft) if self.waiting.len() < WAITING_MAX => {
+                self.waiting.push((row, draft, outcome));
+            }
+            _ => {
+                report.count(&outcome);
+                on_row(&row, &outcome);
+            }
+        }
+    }
+
+    /// Judges what waits for packs once more, as long as some of it is taken: packs may stand in
+    /// packs, and the outermost may come first.
+    async fn judge_what_waited(
+        &mut self,
+        report: &mut ImportReport,
+        on_row: OnRow<'_>,
+    ) -> Result<(), ImportError> {
+        let mut taken = None;
+        while taken != Some(report.taken) {
+            taken = Some(report.taken);
+            let mut waiting = std::mem::take(&mut self.waiting).into_iter().peekable();
+            while waiting.peek().is_some() {
+                let some = waiting.by_ref().take(CHUNK_ROWS);
+                let (rows, drafts): (Vec<_>, Vec<_>) = some.map(|(row, d, _)| (row, d)).unzip();
+                let judged = pack::pack(self.house, &self.caller, &drafts, self.taking).await?;
+                for (known, outcome) in rows.into_iter().zip(drafts).zip(judged) {
+                    self.tell((known.0, Some(known.1)), outcome, report, on_row);
+                }
+            }
         }
         Ok(())
     }

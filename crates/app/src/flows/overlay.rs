@@ -15,7 +15,7 @@ use super::house::House;
 use super::outcome::FlowError;
 use super::reference::Reference;
 use domain::code::UnitNumber;
-use domain::custody::{Containment, CustodyFacts, Hold, PACK_DEPTH_MAX};
+use domain::custody::{Containment, CustodyFacts, Hold, Moment, PACK_DEPTH_MAX};
 use domain::id::{BrandId, PartyId, ProductId};
 use domain::identifier::{Identifier, Scheme};
 use domain::late::around_since;
@@ -29,7 +29,7 @@ use store::unit::{PackRecord, ShipmentRecord};
 enum Change {
     Holds(Hold),
     Enters(Containment),
-    Leaves { parent: UnitNumber, at: Timestamp },
+    Leaves { parent: UnitNumber, moment: Moment },
 }
 
 /// A paper's number and its sender.
@@ -196,7 +196,7 @@ impl<'a> Overlay<'a> {
             match change {
                 Change::Holds(hold) => facts.extend([hold.clone()], []),
                 Change::Enters(inside) => facts.extend([], [inside.clone()]),
-                Change::Leaves { parent, at } => facts.leave(child, *parent, *at),
+                Change::Leaves { parent, moment } => facts.leave(child, *parent, *moment),
             }
         }
     }
@@ -250,10 +250,10 @@ impl<'a> Overlay<'a> {
             if depth < PACK_DEPTH_MAX {
                 open.extend(packs.into_iter().map(|pack| (pack, depth + 1, since)));
                 // Packs that went in later brought their contents along.
-                for came in found.iter().filter(|c| c.from > since) {
+                for came in found.iter().filter(|c| c.from.at > since) {
                     let child = came.child.get() as i64;
                     if self.pack(child).await?.is_some() {
-                        open.push((child, depth + 1, came.from));
+                        open.push((child, depth + 1, came.from.at));
                     }
                 }
             }
@@ -284,7 +284,7 @@ impl<'a> Overlay<'a> {
                 if inside.covers(after) && self.pack(child).await?.is_some() {
                     packs.push(child);
                 }
-                if inside.from > after || inside.to.is_some_and(|to| to > after) {
+                if inside.from.at > after || inside.to.is_some_and(|to| to.at > after) {
                     found.push(inside.clone());
                 }
             }
@@ -326,6 +326,11 @@ impl<'a> Overlay<'a> {
         self.packs.insert(pack.number, pack);
     }
 
+    /// How many packs the rows opened so far.
+    pub fn opened_count(&self) -> usize {
+        self.opened.len()
+    }
+
     /// A row gives a subject into somebody's hands.
     pub fn hold(&mut self, hold: Hold) {
         self.change(hold.subject.get() as i64, Change::Holds(hold));
@@ -348,9 +353,9 @@ impl<'a> Overlay<'a> {
     }
 
     /// A row takes a child out of a pack.
-    pub fn leave(&mut self, child: i64, parent: UnitNumber, at: Timestamp) {
+    pub fn leave(&mut self, child: i64, parent: UnitNumber, moment: Moment) {
         self.stirred.entry(parent.get() as i64).or_default().insert(child);
-        self.change(child, Change::Leaves { parent, at });
+        self.change(child, Change::Leaves { parent, moment });
     }
 
     /// A row ships a subject under its sender's paper.

@@ -16,10 +16,10 @@ use super::reference::Reference;
 use super::ship::look_again;
 use super::standing;
 use crate::files::PackDraft;
-use domain::custody::{Containment, CustodyFacts, Hold, HoldKind};
+use domain::custody::{Containment, CustodyFacts, Hold, HoldKind, Moment};
 use domain::id::{EventId, PartyId};
-use domain::identifier::Scheme;
-use domain::late::{left_after, still_fits};
+use domain::identifier::{Identifier, Scheme};
+use domain::late::still_fits;
 use domain::packing::{self, PackFacts};
 use domain::refusal::{Refusal, Refused};
 use jiff::Timestamp;
@@ -65,9 +65,18 @@ pub async fn pack(
         for draft in chunk {
             outcomes.push(packing.take(draft).await?);
         }
+        packing.take_what_waited(chunk, &mut outcomes).await?;
         Ok((outcomes, packing.commit()))
     })
     .await
+}
+
+/// Whether a row was refused for want of a pack that another row may open: one that puts a carton
+/// onto a pallet may come before the rows of the carton.
+pub(super) fn waits(draft: &PackDraft, outcome: &RowOutcome) -> bool {
+    let RowOutcome::Refused(why) = outcome else { return false };
+    let unknown = |r: &Refused| (r.refusal, &*r.field) == (Refusal::UnknownSubject, "child");
+    why.iter().all(unknown) && Identifier::parse(Scheme::Sscc, &draft.child.raw).is_ok()
 }
 
 struct Packing<'a> {
@@ -103,6 +112,24 @@ impl<'a> Packing<'a> {
             Err(FlowError::Refused(refused)) => Ok(RowOutcome::refused(refused)),
             other => other,
         }
+    }
+
+    /// Decides once more what waits for a pack, as long as others of these rows open one.
+    async fn take_what_waited(
+        &mut self,
+        drafts: &[PackDraft],
+        outcomes: &mut [RowOutcome],
+    ) -> Result<(), FlowError> {
+        let mut opened = 0;
+        while opened < self.overlay.opened_count() {
+            opened = self.overlay.opened_count();
+            for (draft, outcome) in drafts.iter().zip(outcomes.iter_mut()) {
+                if waits(draft, outcome) {
+                    *outcome = self.take(draft).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn decide(&mut self, draft: &PackDraft) -> Result<RowOutcome, FlowError> {
@@ -151,7 +178,8 @@ impl<'a> Packing<'a> {
             self.overlay.touch(one, stirred);
         }
         let (child, parent) = (unit_number(child), unit_number(parent));
-        self.overlay.enter(Containment { child, parent, from: at, to: None }, &subject.products());
+        let from = Moment { at, recorded_at: instant(self.house.record_time(0)) };
+        self.overlay.enter(Containment { child, parent, from, to: None }, &subject.products());
         let recorded_at = touched.iter().map(Subject::recorded_at).fold(0, i64::max);
         self.tell_around(draft, &facts, (&subject, recorded_at)).await?;
         let when = (at, draft.packed_at.offset_minutes);
@@ -381,7 +409,7 @@ fn same_row(
 ) -> Option<RowOutcome> {
     let parent = unit_number(parent);
     let mut same = facts.containments(unit_number(child)).iter().filter(|c| c.parent == parent);
-    if same.clone().any(|c| c.from == packed_at) {
+    if same.clone().any(|c| c.from.at == packed_at) {
         return Some(RowOutcome::Unchanged);
     }
     same.any(|c| c.to.is_none())
@@ -410,7 +438,6 @@ pub async fn unpack(
             return Err(Refused::new(Refusal::UnknownSubject, "sscc").into());
         };
         let own = overlay.facts(&[&Subject::Pack(pack.clone())]).await?;
-        let at = left_after(&own, unit_number(number), at);
         // Told in any order, a child may have gone in before the pack was opened.
         let opened = || own.own_holds(unit_number(number)).first();
         if let Some(hold) = own.at(unit_number(number), at).or_else(opened) {
@@ -437,7 +464,7 @@ pub async fn unpack(
                 return Err(Refused::new(Refusal::NotPacked, "children").into());
             }
             // Told late: what it did since, and what was in it, was done from where it stays.
-            facts.leave(child, parent, at);
+            facts.leave(child, parent, Moment::told_last(at));
             let moved = stirred.iter().map(|c| c.child).chain([child]);
             if !still_fits(&facts, moved, at) {
                 return Err(Refused::new(Refusal::ContradictsLater, "children").into());

@@ -8,7 +8,7 @@ use super::house::{EventDraft, House};
 use super::mandate::speaks_for;
 use super::outcome::{FlowError, RACES_MAX};
 use super::ship::several_senders;
-use domain::custody::{CustodyFacts, Hold, HoldKind, PACK_DEPTH_MAX};
+use domain::custody::{CustodyFacts, Hold, HoldKind, Moment, PACK_DEPTH_MAX};
 use domain::id::PartyId;
 use domain::refusal::{Refusal, Refused};
 use jiff::Timestamp;
@@ -98,7 +98,7 @@ impl Paper {
         let facts = custody::facts(house, &reference, &[&subject]).await?;
         // A child that was received alone left its pack at that very instant.
         let around =
-            |c: &domain::custody::Containment| c.from <= at && c.to.is_none_or(|t| t >= at);
+            |c: &domain::custody::Containment| c.from.at <= at && c.to.is_none_or(|to| to.at >= at);
         let mut packs = facts.containments(unit_number(number)).iter().filter(|c| around(c));
         Ok(packs.any(|c| {
             let up = facts.upward(c.parent, at);
@@ -130,9 +130,8 @@ impl Paper {
                         && hold.kind.in_transit()
                         && hold.shipment_no.as_deref() == paper
                 });
-                let waits = chain.last().filter(|_| waits).map(|hold| hold.at);
-                let Some(sent_at) = waits else { continue };
-                if self.came_in_pieces(house, *number, sent_at).await? {
+                let Some(sent) = chain.last().filter(|_| waits) else { continue };
+                if self.came_in_pieces(house, *number, sent.moment()).await? {
                     continue;
                 }
                 missing.push(*number);
@@ -167,12 +166,12 @@ impl Paper {
         &self,
         house: &House,
         pack: i64,
-        sent_at: Timestamp,
+        sent: Moment,
     ) -> Result<bool, FlowError> {
         let mut open = vec![(pack, 0)];
         while let Some((pack, depth)) = open.pop() {
             let mut inside = house.store.children_fetch(pack).await?;
-            inside.retain(|c| c.covers(sent_at));
+            inside.retain(|c| c.shares(sent));
             if inside.is_empty() || depth >= PACK_DEPTH_MAX {
                 return Ok(false);
             }
@@ -185,7 +184,7 @@ impl Paper {
                 let received = |hold: &Hold| {
                     hold.kind == HoldKind::Received
                         && hold.party == self.party
-                        && hold.at >= sent_at
+                        && hold.moment() >= sent
                 };
                 if facts.own_holds(child.child).iter().any(received) {
                     continue;

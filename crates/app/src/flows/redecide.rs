@@ -14,9 +14,9 @@ use super::house::{EventDraft, House};
 use super::outcome::{FlowError, RACES_MAX};
 use super::reference::Reference;
 use domain::activation::{ActivatedAt, Assurance};
+use domain::custody::Moment;
 use domain::finding::{Finding, FindingGrade, FindingKind};
 use domain::id::{EventId, PartyId};
-use jiff::Timestamp;
 use std::collections::{BTreeSet, HashMap};
 use store::canonical::{hex, unhex};
 use store::commit::{Alert, Commit, Outbox, Relied};
@@ -51,7 +51,7 @@ pub async fn redecide(house: &House, job: &Outbox) -> Result<usize, FlowError> {
         } else if depth < domain::custody::PACK_DEPTH_MAX {
             let inside = house.store.children_fetch(number).await?;
             // A child taken out at that very instant is concerned as well: the fact may say so.
-            let still = |to: Option<Timestamp>| to.is_none_or(|t| t.as_microsecond() >= since);
+            let still = |to: Option<Moment>| to.is_none_or(|to| to.at.as_microsecond() >= since);
             let children = inside.iter().filter(|c| still(c.to));
             open.extend(children.map(|c| (c.child.get() as i64, depth + 1)));
         }

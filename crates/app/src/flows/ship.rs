@@ -14,7 +14,7 @@ use super::recalls;
 use super::reference::Reference;
 use super::standing;
 use crate::files::ShipmentDraft;
-use domain::custody::{Hold, HoldKind};
+use domain::custody::{Hold, HoldKind, Moment};
 use domain::id::PartyId;
 use domain::mandate;
 use domain::refusal::{Refusal, Refused};
@@ -168,7 +168,8 @@ impl Moving<'_> {
             self.overlay.touch(one, at);
         }
         if let Some(parent) = shipped.unpacked_from {
-            self.overlay.leave(number, parent, at);
+            let recorded_at = custody::instant(event.recorded_at);
+            self.overlay.leave(number, parent, Moment { at, recorded_at });
         }
         let says = ShipmentRecord { to: to.0, happened_at: event.happened_at, voided: false };
         self.overlay.file((&draft.shipment_no, from), number, says);

@@ -10,13 +10,13 @@ use axum::Router;
 use axum::http::Request;
 use dossier::api::{ServeOptions, router};
 use dossier::clock::Clock;
-use dossier::files::{Format, Kind, Table};
+use dossier::files::{Format, Kind, RawRow, Table};
 use dossier::flows::activate::{Activated, Report, Signals, activate};
 use dossier::flows::house::Settings;
 use dossier::flows::idempotency::Answer;
 use dossier::flows::import::{ImportReport, Importer, import, operator};
 use dossier::flows::masterdata::Taking;
-use dossier::flows::{Caller, House, Scope, keys};
+use dossier::flows::{Caller, House, RowOutcome, Scope, keys};
 use dossier::geo::Geo;
 use dossier::outbound::{Names, Reach};
 use dossier::secrets::MasterKey;
@@ -119,7 +119,7 @@ impl World {
             &mut table,
             Taking::default(),
             &mut |_, outcome| {
-                if let dossier::flows::RowOutcome::Refused(why) = outcome {
+                if let RowOutcome::Refused(why) = outcome {
                     refused.push(format!("{why:?}"));
                 }
             },
@@ -233,6 +233,29 @@ impl Desk {
         remembered::look(&self.house).await;
         (status, bytes.to_vec())
     }
+}
+
+/// What became of each row: `taken`, `unchanged`, `not_recorded`, or the codes of its refusals.
+pub async fn outcomes(house: &House, kind: Kind, text: &str, all_or_nothing: bool) -> Vec<String> {
+    let input = Box::new(Cursor::new(text.as_bytes().to_vec()));
+    let mut table = Table::from_reader(kind, Format::Csv, input).expect("a sound file");
+    let mut told = Vec::new();
+    let mut on_row = |row: &RawRow, outcome: &RowOutcome| {
+        let said = match outcome {
+            RowOutcome::Taken => "taken".to_owned(),
+            RowOutcome::Unchanged => "unchanged".to_owned(),
+            RowOutcome::NotRecorded => "not_recorded".to_owned(),
+            RowOutcome::Refused(why) => {
+                why.iter().map(|r| r.refusal.code()).collect::<Vec<_>>().join(" ")
+            }
+        };
+        told.push((row.record, said));
+    };
+    let taking = Taking { update: false, all_or_nothing };
+    let by = Importer::Operator(None);
+    import(house, by, &mut table, taking, &mut on_row).await.expect("the file is read");
+    told.sort();
+    told.into_iter().map(|(_, said)| said).collect()
 }
 
 pub fn sns(range: std::ops::Range<u32>) -> Vec<String> {

@@ -21,6 +21,17 @@ pub const MARY: &str = "+8613987650123";
 pub const MARY_TYPED: &str = "139 8765 0123";
 pub const JOHN: &str = "+8613712340567";
 
+/// What somebody says who registers.
+pub fn registration(phone: &str, proof: Proof) -> Registration {
+    Registration {
+        phone: phone.to_owned(),
+        purchased_on: Some(jiff::civil::date(2026, 6, 1)),
+        proof,
+        invoice: "26312000001234".to_owned(),
+        consents: vec![Purpose::Registration],
+    }
+}
+
 /// Units with scratch codes, and a door to everything.
 pub struct Scene<'a> {
     pub world: &'a World,
@@ -63,14 +74,19 @@ impl<'a> Scene<'a> {
     }
 
     pub async fn register_with(&self, unit: usize, phone: &str, consents: &[Purpose]) -> Bound {
-        let registration = Registration {
-            phone: phone.to_owned(),
-            purchased_on: Some(jiff::civil::date(2026, 6, 1)),
-            proof: Proof::Scratch,
-            invoice: "26312000001234".to_owned(),
-            consents: consents.to_vec(),
-        };
-        let bound = register(&self.world.house, self.numbers[unit], &registration).await;
+        let scratch = registration(phone, Proof::Scratch);
+        let consents = consents.to_vec();
+        self.tell(unit, &Registration { consents, ..scratch }).await
+    }
+
+    /// Registers by a proof.
+    pub async fn register_by(&self, unit: usize, phone: &str, proof: Proof) -> Bound {
+        self.tell(unit, &registration(phone, proof)).await
+    }
+
+    /// Registers, all told.
+    pub async fn tell(&self, unit: usize, told: &Registration) -> Bound {
+        let bound = register(&self.world.house, self.numbers[unit], told).await;
         bound.expect("it is registered")
     }
 
@@ -92,10 +108,15 @@ impl<'a> Scene<'a> {
 
     /// Sends the form of "my registration".
     pub async fn form(&self, unit: usize, fields: &[(&str, &str)]) -> (u16, String) {
+        self.post(unit, "my-data", fields).await
+    }
+
+    /// Sends the form of a unit's page.
+    pub async fn post(&self, unit: usize, page: &str, fields: &[(&str, &str)]) -> (u16, String) {
         let encode = |text: &str| text.replace('+', "%2B").replace(' ', "%20");
         let pairs = fields.iter().map(|(name, value)| format!("{name}={}", encode(value)));
         let body = pairs.collect::<Vec<_>>().join("&");
-        let request = Request::post(format!("/d/{}/my-data", self.code(unit)))
+        let request = Request::post(format!("/d/{}/{page}", self.code(unit)))
             .header("content-type", "application/x-www-form-urlencoded")
             .body(Body::from(body));
         self.ask(request.expect("a request")).await

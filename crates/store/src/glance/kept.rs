@@ -5,7 +5,7 @@ use super::{Glance, Looks, LooksCounted, has_parts};
 use crate::scan::city_count;
 use crate::unit::{ScanRecord, UnitRecord};
 use domain::code::UnitNumber;
-use domain::custody::{Containment, Hold, HoldKind, Moves};
+use domain::custody::{Containment, Hold, HoldKind, Moment, Moves};
 use domain::id::{EventId, PartyId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -78,8 +78,15 @@ struct KeptHold<'a> {
 #[derive(Serialize, Deserialize)]
 struct KeptInside {
     parent: i64,
-    from: i64,
-    to: Option<i64>,
+    from: KeptMoment,
+    to: Option<KeptMoment>,
+}
+
+/// When something happened, and how much later it was recorded, microseconds: shorter than when.
+#[derive(Serialize, Deserialize)]
+struct KeptMoment {
+    at: i64,
+    later: i64,
 }
 
 impl<'a> KeptUnit<'a> {
@@ -216,18 +223,30 @@ impl KeptInside {
     fn of(one: &Containment) -> Self {
         Self {
             parent: one.parent.get() as i64,
-            from: one.from.as_microsecond(),
-            to: one.to.map(Timestamp::as_microsecond),
+            from: KeptMoment::of(one.from),
+            to: one.to.map(KeptMoment::of),
         }
     }
 
     fn containment(self, child: UnitNumber) -> Option<Containment> {
         let to = match self.to {
-            Some(to) => Some(instant(to)?),
+            Some(to) => Some(to.moment()?),
             None => None,
         };
         let parent = unit_number(self.parent)?;
-        Some(Containment { child, parent, from: instant(self.from)?, to })
+        Some(Containment { child, parent, from: self.from.moment()?, to })
+    }
+}
+
+impl KeptMoment {
+    fn of(moment: Moment) -> Self {
+        let at = moment.at.as_microsecond();
+        Self { at, later: moment.recorded_at.as_microsecond().saturating_sub(at) }
+    }
+
+    fn moment(self) -> Option<Moment> {
+        let recorded_at = instant(self.at.checked_add(self.later)?)?;
+        Some(Moment { at: instant(self.at)?, recorded_at })
     }
 }
 

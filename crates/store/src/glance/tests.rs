@@ -5,7 +5,7 @@ use super::memory::{each_written, written_by};
 use super::*;
 use crate::engine::{Plan, SqliteOptions, Step, Target};
 use domain::code::UnitNumber;
-use domain::custody::{Containment, Hold, HoldKind};
+use domain::custody::{Containment, Hold, HoldKind, Moment};
 use domain::id::{EventId, PartyId};
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -153,11 +153,14 @@ prop_compose! {
 
 prop_compose! {
     fn inside()(
-        (parent, from) in (1..999_u64, 0..99_i64),
-        to in proptest::option::of(100..199_i64),
+        (parent, from, told) in (1..999_u64, 0..99_i64, 0..199_i64),
+        to in proptest::option::of((100..199_i64, 0..199_i64)),
     ) -> Containment {
         Containment {
-            child: unit_numbered(77), parent: unit_numbered(parent), from: at(from), to: to.map(at),
+            child: unit_numbered(77),
+            parent: unit_numbered(parent),
+            from: Moment { at: at(from), recorded_at: at(told) },
+            to: to.map(|(to, told)| Moment { at: at(to), recorded_at: at(told) }),
         }
     }
 }

@@ -2,8 +2,10 @@
 //! code together, then shown, given out, corrected, agreed to, erased.
 //!
 //! **Why one unit.** Nobody proves that a telephone is theirs: whoever has a unit can register it
-//! under any. So its scratch code opens that unit's registration and no other one of the same
-//! telephone, and what it says of the number is what the visitor typed.
+//! under any. So its scratch code opens what was registered of that unit in its present life under
+//! that telephone and nothing else of it, and what it says of the number is what the visitor typed.
+//! That may be a registration that gave way to somebody who proved more: it binds nothing any more,
+//! and is its author's all the same.
 //!
 //! **Guessing.** A wrong telephone and a wrong code are one answer and one wrong try. Here a right
 //! try does not lift the ceilings, since whoever holds the unit could then go through telephones.
@@ -13,7 +15,7 @@ use crate::flows::house::House;
 use crate::flows::idempotency::Keyed;
 use crate::flows::outcome::{FlowError, RACES_MAX};
 use crate::flows::persons::personal::{Held, agreed, look, not_held, record, unbound};
-use crate::flows::persons::registration::{Particulars, owner};
+use crate::flows::persons::registration::{Particulars, Registrations};
 use crate::flows::persons::{self, Person, themselves};
 use crate::flows::proof::{Attempt, ProofKind, ProofOutcome, prove_owner};
 use base64::Engine as _;
@@ -98,8 +100,8 @@ pub async fn claim(
         return Ok(Claimed::NotOffered);
     };
     let person = persons::by_phone(house, unit.brand, phone).await?;
-    let row = owner(house, &unit).await?;
-    let both = person.zip(row).filter(|(person, row)| person.row.id == row.person);
+    let registrations = Registrations::fetch(house, unit.number).await?;
+    let both = person.and_then(|p| Some((p.row.id, registrations.of(&p.row.id)?)));
     let attempt = Attempt { kind: ProofKind::Scratch, ..*attempt };
     match prove_owner(house, &attempt, both.is_some(), key).await? {
         ProofOutcome::Wait(until) => return Ok(Claimed::Wait(until)),
@@ -109,7 +111,7 @@ pub async fn claim(
     }
     let Some((person, row)) = both else { return Ok(Claimed::No) };
     let until = house.clock.now() + SESSION;
-    session(house, &row, person.row.id, until)
+    session(house, row, person, until)
 }
 
 fn session(
@@ -145,14 +147,16 @@ pub fn session_of(house: &House, unit: i64, text: &str) -> Option<Session> {
     (session.unit == unit && house.clock.now() < session.until).then_some(session)
 }
 
+/// The person with the registration that was proven, and behind it what else they registered of
+/// this unit in the same life.
 async fn theirs(
     house: &House,
     session: &Session,
-) -> Result<Option<(Person, RegistrationRow)>, FlowError> {
+) -> Result<Option<(Person, Vec<RegistrationRow>)>, FlowError> {
     let Some(person) = persons::by_id(house, &session.person).await? else { return Ok(None) };
-    let rows = house.store.registrations_of(&session.person).await?;
-    let row = rows.into_iter().find(|row| row.id == session.registration);
-    Ok(row.map(|row| (person, row)))
+    let registrations = Registrations::fetch(house, session.unit).await?;
+    let rows = registrations.with(&session.registration, &session.person);
+    Ok((!rows.is_empty()).then_some((person, rows)))
 }
 
 /// What is held about the person and this unit, with the telephone they came with. It leaves a
@@ -161,26 +165,26 @@ async fn theirs(
 /// # Errors
 /// The store does not answer.
 pub async fn held(house: &House, session: &Session, how: Look) -> Result<Option<Held>, FlowError> {
-    let Some((person, _)) = theirs(house, session).await? else { return Ok(None) };
-    let held = look(house, &person, Some(session.registration), true).await?;
+    let Some((person, rows)) = theirs(house, session).await? else { return Ok(None) };
+    let held = look(house, &person, Some(rows), true).await?;
     let (author, name) = (themselves(person.row.brand), person.name());
     audit::note_own(house, &author, (SensitiveRead::Person, &name), how.verb());
     // That there is a legal hold is told; why, by whoever asked for it.
     Ok(Some(Held { hold_reason: None, ..held }))
 }
 
-/// Erases this unit's registration; the last one of a telephone takes the telephone, the consents
-/// and the person's key with it.
+/// Erases what they registered of this unit; the last registration of a telephone takes the
+/// telephone, the consents and the person's key with it.
 ///
 /// # Errors
 /// The store does not answer.
 pub async fn erase(house: &House, session: &Session) -> Result<Acted, FlowError> {
     for _ in 0..RACES_MAX {
-        let Some((person, row)) = theirs(house, session).await? else { return Ok(Acted::Gone) };
+        let Some((person, rows)) = theirs(house, session).await? else { return Ok(Acted::Gone) };
         if not_held(&person).is_err() {
             return Ok(Acted::Held);
         }
-        let changes = unbound(house, &person, &row).await?;
+        let changes = unbound(house, &person, &rows).await?;
         let whole = changes.iter().any(|c| matches!(c, PersonChange::Erase(..)));
         let verb = if whole { "erased" } else { "unbound" };
         let author = themselves(person.row.brand);
@@ -191,9 +195,10 @@ pub async fn erase(house: &House, session: &Session) -> Result<Acted, FlowError>
     Err(FlowError::Busy)
 }
 
-/// Corrects the day of purchase of this unit, and under which telephone (E.164) it is registered.
-/// Another telephone takes this unit's registration and no other: it leads to that telephone's
-/// person from then on, with copies of the consents where that person is new.
+/// Corrects the day of purchase of this unit, and under which telephone (E.164) it is registered:
+/// in the registration that was proven, not in one of theirs that gave way to it. Another telephone
+/// takes that registration and no other: it leads to that telephone's person from then on, with
+/// copies of the consents where that person is new.
 ///
 /// # Errors
 /// The store does not answer.
@@ -203,10 +208,13 @@ pub async fn correct(
     (phone, purchased_on): (&str, Date),
 ) -> Result<Acted, FlowError> {
     for _ in 0..RACES_MAX {
-        let Some((person, row)) = theirs(house, session).await? else { return Ok(Acted::Gone) };
+        let Some((person, mut rows)) = theirs(house, session).await? else {
+            return Ok(Acted::Gone);
+        };
         if not_held(&person).is_err() {
             return Ok(Acted::Held);
         }
+        let row = rows.swap_remove(0);
         let mut particulars = person.particulars(&row)?;
         let before =
             vec![("phone", person.phone()?), ("purchased_on", particulars.purchased_on.clone())];
@@ -252,7 +260,7 @@ async fn moved(
     particulars: &Particulars,
 ) -> Result<Vec<PersonChange>, FlowError> {
     let sealed = to.seal(particulars)?;
-    let ends = unbound(house, from, row).await?;
+    let ends = unbound(house, from, std::slice::from_ref(row)).await?;
     let is_row = |change: &PersonChange| matches!(change, PersonChange::Unbind(_));
     let mut changes = vec![PersonChange::Move(row.clone(), to.row.id, sealed)];
     // The row goes on under the other person, and nothing else of the first one is left bound.

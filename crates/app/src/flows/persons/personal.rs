@@ -14,6 +14,7 @@ use crate::flows::find::unit_number;
 use crate::flows::house::House;
 use crate::flows::mandate::brand_only;
 use crate::flows::outcome::{FlowError, RACES_MAX};
+use crate::flows::persons::registration::{Ended, ended};
 use crate::flows::persons::retention::kept_until;
 use crate::flows::persons::{self, Person, opened};
 use crate::flows::reference::Reference;
@@ -61,6 +62,8 @@ pub struct HeldRegistration {
     pub purchased_on: String,
     /// Invoice number.
     pub invoice: String,
+    /// When somebody proved more, to whom the unit is bound since; none where nobody did.
+    pub displaced_at: Option<String>,
     /// Until when it is kept as things stand; none while the guarantee has no start.
     pub kept_until: Option<String>,
 }
@@ -177,21 +180,23 @@ pub async fn show(
     Ok(as_seen(caller, look(house, &person, None, whole).await?))
 }
 
-/// Everything held, or what is held about one unit.
+/// Everything held, or what is held about these registrations of theirs.
 pub(in crate::flows) async fn look(
     house: &House,
     person: &Person,
-    only: Option<[u8; 16]>,
+    only: Option<Vec<RegistrationRow>>,
     whole: bool,
 ) -> Result<Held, FlowError> {
     let reference = house.reference().await?;
     let brand = person.row.brand;
     let text = |at: i64| instant_text(&reference, brand, at);
-    let mut registrations = Vec::new();
-    for row in house.store.registrations_of(&person.row.id).await? {
-        if only.is_none_or(|id| id == row.id) {
-            registrations.push(registration(house, &reference, person, &row).await?);
-        }
+    let rows = match only {
+        Some(rows) => rows,
+        None => house.store.registrations_of(&person.row.id).await?,
+    };
+    let mut registrations = Vec::with_capacity(rows.len());
+    for row in &rows {
+        registrations.push(registration(house, &reference, person, row).await?);
     }
     let consent = |row: store::person::ConsentRow| HeldConsent {
         purpose: row.purpose,
@@ -221,9 +226,14 @@ async fn registration(
     let particulars = person.particulars(row)?;
     let unit = house.store.unit_fetch(row.unit).await?;
     let product = unit.as_ref().and_then(|u| reference.product_by_id(ProductId(u.product)));
-    let until = match &unit {
-        Some(unit) => kept_until(house, reference, unit, row).await?,
-        None => None,
+    let (mut over, mut until) = (None, None);
+    if let Some(unit) = &unit {
+        over = ended(house, unit, row).await?;
+        until = kept_until(house, reference, unit, (row, over)).await?;
+    }
+    let displaced_at = match over {
+        Some(Ended::Displaced(at)) => Some(at),
+        Some(Ended::LifeOver(_)) | None => None,
     };
     let text = |at: i64| instant_text(reference, person.row.brand, at);
     Ok(HeldRegistration {
@@ -232,6 +242,7 @@ async fn registration(
         registered_at: text(row.created_at),
         purchased_on: particulars.purchased_on,
         invoice: particulars.invoice,
+        displaced_at: displaced_at.map(text),
         kept_until: until.map(|at| text(at.as_microsecond())),
     })
 }
@@ -418,17 +429,19 @@ async fn erasure(house: &House, person: &Person) -> Result<Vec<PersonChange>, Fl
     Ok(changes)
 }
 
-/// What ends one registration; the last one takes the person with it.
+/// What ends registrations of a person; the last one takes the person with it.
 pub(in crate::flows) async fn unbound(
     house: &House,
     person: &Person,
-    row: &RegistrationRow,
+    gone: &[RegistrationRow],
 ) -> Result<Vec<PersonChange>, FlowError> {
     let rows = house.store.registrations_of(&person.row.id).await?;
-    if rows.iter().all(|other| other.id == row.id) {
+    if rows.iter().all(|row| gone.iter().any(|one| one.id == row.id)) {
         return erasure(house, person).await;
     }
-    Ok(vec![person.relied(), PersonChange::Unbind(row.clone())])
+    let mut changes = vec![person.relied()];
+    changes.extend(gone.iter().cloned().map(PersonChange::Unbind));
+    Ok(changes)
 }
 
 /// Erases a person: their key, telephone, consents and what bound their units to them. What the

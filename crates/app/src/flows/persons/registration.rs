@@ -1,6 +1,11 @@
-//! Registration: a consumer binds a unit to themselves. The first binding of a life stands; what a
-//! later one states changes nothing, and its author is told so. The person is an opaque reference
-//! in the ledger; what they typed is sealed beside it under a key of their own.
+//! Registration: a consumer binds a unit to themselves. The first binding of a life stands until
+//! somebody proves more; of whoever proves no more nothing is recorded, and they are told so. The
+//! person is an opaque reference in the ledger; what they typed is sealed beside it under a key of
+//! their own.
+//!
+//! **What was shown** stands in the ledger alone: a row finds its event by the instant that both
+//! were recorded at. A registration that gave way stays its author's, with all they may do with it,
+//! and binds nothing.
 
 use crate::flows::custody::instant;
 use crate::flows::house::{EventDraft, House};
@@ -13,13 +18,13 @@ use crate::rules::kept;
 use domain::id::{BrandId, ProductId};
 use domain::person::{CONSENT_TEXT, Purpose};
 use domain::refusal::{Refusal, Refused};
-use domain::registration::{Proof, Stated, counts};
+use domain::registration::{Proof, Stated, binding, counts, displaced_by};
 use domain::retention::Kept;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use store::commit::{Commit, Relied};
-use store::event::Body;
-use store::person::{PersonChange, RegistrationRow};
+use store::event::{Body, Event};
+use store::person::{PersonChange, PersonId, RegistrationRow};
 use store::unit::UnitRecord;
 
 /// What a consumer says when registering.
@@ -53,10 +58,11 @@ pub struct Particulars {
 /// Who the unit is bound to after a registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bound {
-    /// To whoever registers, since now.
+    /// To whoever registers, since now; whoever was bound before on less is so no longer.
     Yours,
-    /// To whoever registered before: nothing was recorded. Whether that was under the same
-    /// telephone is not told, nor looked for: who has seen a code could go through telephones.
+    /// To whoever registered before and proved no less: nothing was recorded. Whether that was
+    /// under the same telephone is not told, nor looked for: who has seen a code could go through
+    /// telephones.
     Before,
 }
 
@@ -100,7 +106,9 @@ pub async fn register_once(
         }
         let record = house.store.unit_fetch(unit).await?;
         let record = record.ok_or(Refused::new(Refusal::UnknownSubject, "code"))?;
-        if owner(house, &record).await?.is_some() {
+        let registrations = Registrations::fetch(house, unit).await?;
+        let stands = registrations.owner();
+        if stands.is_some_and(|stands| !registration.proof.outweighs(stands.shown)) {
             return Ok(Bound::Before);
         }
         // Rows of this telephone from before there were persons get one here.
@@ -118,30 +126,120 @@ pub async fn register_once(
     Err(FlowError::Busy)
 }
 
-/// The registration that binds the unit in its present life. Whoever was erased is bound no longer.
-pub(in crate::flows) async fn owner(
-    house: &House,
-    unit: &UnitRecord,
-) -> Result<Option<RegistrationRow>, FlowError> {
-    let registrations = house.store.registrations_fetch(unit.number).await?;
-    if registrations.is_empty() {
-        return Ok(None);
-    }
-    let since = life_opened_at(house, unit).await?.unwrap_or(i64::MIN);
-    Ok(registrations.into_iter().find(|row| row.created_at >= since))
+/// The registrations of a unit, in all its lives.
+#[derive(Default)]
+pub(in crate::flows) struct Registrations {
+    /// The earliest first.
+    all: Vec<Told>,
+    /// When its further lives were recorded to open.
+    openings: Vec<i64>,
 }
 
-/// When the unit's present life was recorded to open; none in its first.
-pub(in crate::flows) async fn life_opened_at(
+/// A registration with what the ledger tells of it.
+struct Told {
+    row: RegistrationRow,
+    /// What was shown; none where no event tells, or by a word that is not known here.
+    shown: Option<Proof>,
+    /// How many lives the unit had before.
+    life: usize,
+}
+
+/// What ended a registration, and when, in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::flows) enum Ended {
+    /// Somebody proved more.
+    Displaced(i64),
+    /// The unit began a further life.
+    LifeOver(i64),
+}
+
+impl Registrations {
+    /// Reads them; the ledger only where there are any. Whoever was erased is not among them.
+    pub(in crate::flows) async fn fetch(house: &House, unit: i64) -> Result<Self, FlowError> {
+        let rows = house.store.registrations_fetch(unit).await?;
+        if rows.is_empty() {
+            return Ok(Self::default());
+        }
+        Ok(Self::told(rows, &house.store.events_fetch(unit).await?))
+    }
+
+    fn told(rows: Vec<RegistrationRow>, events: &[Event]) -> Self {
+        let opened = events.iter().filter(|e| matches!(e.body, Body::LifeOpened { .. }));
+        let openings: Vec<i64> = opened.map(|event| event.recorded_at).collect();
+        let told = |row: RegistrationRow| Told {
+            shown: shown(events, row.created_at),
+            life: openings.partition_point(|at| *at <= row.created_at),
+            row,
+        };
+        let all = rows.into_iter().map(told).collect();
+        Self { all, openings }
+    }
+
+    /// The one that binds the unit in its present life.
+    fn owner(&self) -> Option<&Told> {
+        strongest(&self.of_life(self.openings.len()))
+    }
+
+    /// A person's own of the present life: the one that binds, if it is theirs.
+    pub(in crate::flows) fn of(&self, person: &PersonId) -> Option<&RegistrationRow> {
+        let mut life = self.of_life(self.openings.len());
+        life.retain(|told| told.row.person == *person);
+        strongest(&life).map(|told| &told.row)
+    }
+
+    /// A registration of a person, and behind it what else is theirs of that life of the unit:
+    /// whoever registers again and proves more has two.
+    pub(in crate::flows) fn with(&self, id: &[u8; 16], person: &PersonId) -> Vec<RegistrationRow> {
+        let theirs = self.all.iter().filter(|told| told.row.person == *person);
+        let (mut first, others): (Vec<_>, Vec<_>) = theirs.partition(|told| told.row.id == *id);
+        let life = first.first().map(|told| told.life);
+        first.extend(others.into_iter().filter(|told| Some(told.life) == life));
+        first.into_iter().map(|told| told.row.clone()).collect()
+    }
+
+    fn ended(&self, row: &RegistrationRow) -> Option<Ended> {
+        let told = self.all.iter().find(|told| told.row.id == row.id)?;
+        let life = self.of_life(told.life);
+        let place = life.iter().position(|other| other.row.id == row.id)?;
+        let shown: Vec<_> = life.iter().map(|told| told.shown).collect();
+        if let Some(later) = displaced_by(&shown, place) {
+            return Some(Ended::Displaced(life[later].row.created_at));
+        }
+        self.openings.get(told.life).map(|at| Ended::LifeOver(*at))
+    }
+
+    fn of_life(&self, life: usize) -> Vec<&Told> {
+        self.all.iter().filter(|told| told.life == life).collect()
+    }
+}
+
+/// The one among registrations of one life that outweighs the others.
+fn strongest<'a>(life: &[&'a Told]) -> Option<&'a Told> {
+    let shown: Vec<_> = life.iter().map(|told| told.shown).collect();
+    binding(&shown).map(|place| life[place])
+}
+
+/// What the event of a row says was shown.
+fn shown(events: &[Event], created_at: i64) -> Option<Proof> {
+    events.iter().filter(|event| event.recorded_at == created_at).find_map(|event| {
+        let Body::Registered { proof, .. } = &event.body else { return None };
+        Proof::parse(proof)
+    })
+}
+
+/// What ended a registration as things stand; none while it binds.
+pub(in crate::flows) async fn ended(
     house: &House,
     unit: &UnitRecord,
-) -> Result<Option<i64>, FlowError> {
-    if unit.life == 0 {
+    row: &RegistrationRow,
+) -> Result<Option<Ended>, FlowError> {
+    let rows = house.store.registrations_fetch(unit.number).await?;
+    // Nothing can have ended the only one of a first life.
+    if unit.life == 0 && rows.len() < 2 {
         return Ok(None);
     }
     let events = house.store.events_fetch(unit.number).await?;
-    let opened = events.iter().rfind(|e| matches!(e.body, Body::LifeOpened { .. }));
-    Ok(opened.map(|event| event.recorded_at))
+    Ok(Registrations::told(rows, &events).ended(row))
 }
 
 async fn bind(
@@ -161,6 +259,7 @@ async fn bind(
     let mut event =
         house.event(EventDraft::about(&visitor, unit.number, now, unit.recorded_at, body));
     event.party = None;
+    // The row's instant too: by it the row finds its event.
     let at = event.recorded_at;
     let made = persons::known_or_fresh(house, unit.brand, &registration.phone, at).await?;
     let (person, mut changes) = made;

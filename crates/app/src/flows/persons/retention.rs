@@ -1,8 +1,9 @@
 //! How long a registration is kept, the job that ends it, and the record of what was deleted.
 //!
-//! A registration is kept while the unit is bound and the guarantee runs, and for a term after the
-//! earlier of the two ended. Its row says when to look next; whoever looks decides on the facts of
-//! that day, so a guarantee that moved is noticed within a year. A legal hold keeps the row.
+//! A registration is kept while it binds the unit and the guarantee runs, and for a term after the
+//! earlier of the two ended: it binds until the unit begins a further life, or until somebody
+//! proves more. Its row says when to look next; whoever looks decides on the facts of that day, so
+//! a guarantee that moved is noticed within a year. A legal hold keeps the row.
 
 use crate::flows::audit::admit;
 use crate::flows::caller::Caller;
@@ -10,7 +11,7 @@ use crate::flows::custody::{Subject, facts, instant};
 use crate::flows::house::House;
 use crate::flows::outcome::FlowError;
 use crate::flows::persons;
-use crate::flows::persons::registration::life_opened_at;
+use crate::flows::persons::registration::{Ended, ended};
 use crate::flows::reference::Reference;
 use crate::flows::verify::warranty;
 use crate::rules::kept;
@@ -33,7 +34,8 @@ const RUN_DAYS: i32 = 1_100;
 /// Runs told at most: each kind has one a day.
 const RUNS_MAX: i64 = 10_000;
 
-/// Until when a registration is kept as things stand; none while nothing has an end.
+/// Until when a registration is kept as things stand, by what ended it; none while nothing has an
+/// end.
 ///
 /// # Errors
 /// The store does not answer.
@@ -41,21 +43,25 @@ pub(in crate::flows) async fn kept_until(
     house: &House,
     reference: &Reference,
     unit: &UnitRecord,
-    row: &RegistrationRow,
+    (row, ended): (&RegistrationRow, Option<Ended>),
 ) -> Result<Option<Timestamp>, FlowError> {
     let term = kept(Kept::Registration);
-    let opened_at = life_opened_at(house, unit).await?;
-    if let Some(opened_at) = opened_at.filter(|at| row.created_at < *at) {
-        return Ok(Some(instant(opened_at) + term));
-    }
+    let displaced = match ended {
+        // The guarantee that ran then is not known any more.
+        Some(Ended::LifeOver(at)) => return Ok(Some(instant(at) + term)),
+        Some(Ended::Displaced(at)) => Some(instant(at) + term),
+        None => None,
+    };
     let subject = Subject::Unit(Box::new(unit.clone()));
     let custody = facts(house, reference, &[&subject]).await?;
     let reading = warranty(house, reference, unit, &custody);
-    let Some(coverage) = reading.known() else { return Ok(None) };
-    let zone = reference.zone(BrandId(unit.brand));
-    let next = coverage.ends_on.saturating_add(1.day()).at(0, 0, 0, 0);
-    let over = zone.to_timestamp(next).unwrap_or(instant(row.created_at));
-    Ok(Some(over.max(instant(row.created_at)) + term))
+    let covered = reading.known().map(|coverage| {
+        let zone = reference.zone(BrandId(unit.brand));
+        let next = coverage.ends_on.saturating_add(1.day()).at(0, 0, 0, 0);
+        let over = zone.to_timestamp(next).unwrap_or(instant(row.created_at));
+        over.max(instant(row.created_at)) + term
+    });
+    Ok(displaced.into_iter().chain(covered).min())
 }
 
 /// Looks at registrations whose time to look has come, and deletes what is needed no longer; with
@@ -87,7 +93,10 @@ async fn look(
 ) -> Result<bool, FlowError> {
     let person = persons::by_id(house, &row.person).await?;
     let until = match house.store.unit_fetch(row.unit).await? {
-        Some(unit) => kept_until(house, reference, &unit, &row).await?,
+        Some(unit) => {
+            let ended = ended(house, &unit, &row).await?;
+            kept_until(house, reference, &unit, (&row, ended)).await?
+        }
         None => Some(instant(row.created_at) + kept(Kept::Registration)),
     };
     let held = person.as_ref().is_some_and(|p| p.row.held_at.is_some());
@@ -99,7 +108,8 @@ async fn look(
         commit.persons.push(PersonChange::Review(row, next));
     } else {
         if let Some(person) = &person {
-            commit.persons.extend(persons::personal::unbound(house, person, &row).await?);
+            let gone = std::slice::from_ref(&row);
+            commit.persons.extend(persons::personal::unbound(house, person, gone).await?);
         } else {
             commit.persons.push(PersonChange::Unbind(row));
         }

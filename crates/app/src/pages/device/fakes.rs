@@ -395,6 +395,7 @@ pub(super) fn my_data(lang: Lang) -> Vec<(&'static str, MyDataView)> {
         purchased_on: FieldView { value: "2026-05-14".to_owned(), fault: None },
         invoice: "26312000001234".to_owned(),
         registered_on: on(2026, 5, 15),
+        displaced_on: None,
         kept_until: Some(on(2030, 5, 15)),
         kept_years: 3,
         held: false,
@@ -408,7 +409,13 @@ pub(super) fn my_data(lang: Lang) -> Vec<(&'static str, MyDataView)> {
     };
     let held = MyDataView { held: true, unsure: true, kept_until: None, ..view.clone() };
     let noted = MyDataView { noted: Some(Noted::Agreed), ..view.clone() };
-    vec![("my-data", view), ("my-data-held", held), ("my-data-noted", noted)]
+    let displaced = MyDataView { displaced_on: Some(on(2026, 6, 1)), ..view.clone() };
+    vec![
+        ("my-data", view),
+        ("my-data-held", held),
+        ("my-data-noted", noted),
+        ("my-data-displaced", displaced),
+    ]
 }
 
 pub(super) fn home(lang: Lang) -> HomeView {

@@ -119,6 +119,8 @@ pub struct MyDataView {
     pub invoice: String,
     /// When the unit was registered.
     pub registered_on: Date,
+    /// Since when it binds nothing, since somebody proved more.
+    pub displaced_on: Option<Date>,
     /// Until when it is kept as things stand.
     pub kept_until: Option<Date>,
     /// Years it is kept after the guarantee.
@@ -178,6 +180,7 @@ struct MyDataPage<'a> {
     boxes: Vec<Box<'a>>,
     faults: Vec<Fault>,
     notice: Option<String>,
+    displaced: Option<String>,
 }
 
 /// The sentence of a purpose.
@@ -248,6 +251,7 @@ pub fn render_my_data(view: &MyDataView) -> Result<String, askama::Error> {
         boxes: boxes.collect(),
         faults,
         notice: view.noted.map(|noted| notice(lang, noted)),
+        displaced: view.displaced_on.map(|on| lang.with("mydata.displaced", "date", lang.date(on))),
     };
     page.render()
 }

@@ -294,6 +294,7 @@ impl Asked<'_> {
             purchased_on: typed(row.map_or("", |r| &r.purchased_on), None),
             invoice: row.map(|r| r.invoice.clone()).unwrap_or_default(),
             registered_on: row.and_then(|r| day(&r.registered_at)).unwrap_or(today),
+            displaced_on: row.and_then(|r| r.displaced_at.as_deref()).and_then(day),
             kept_until: row.and_then(|r| r.kept_until.as_deref()).and_then(day),
             kept_years: kept_years(),
             held: held.held_at.is_some(),

@@ -3,7 +3,7 @@
 //! It counts as the activation only for products without a network start, and always asks for a
 //! proof first: the scratch code, the IMEI's last digits or an invoice number (which only the
 //! brand's people can look up later). What a stated day of purchase is worth, the rules say; who
-//! registers a unit that is bound already is told so, and nothing is recorded.
+//! registers a unit that is bound already, and proves no more, is told so, and nothing is recorded.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
