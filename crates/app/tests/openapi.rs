@@ -216,3 +216,23 @@ async fn a_key_without_the_scope_is_403() {
         }
     }
 }
+
+/// A member that may be null is always there all the same, so that whoever generates a client need
+/// not ask twice.
+#[tokio::test]
+async fn what_a_reply_always_holds_is_required() {
+    let document = house().await.anyone().get("/api/openapi.json").await.json;
+    let schemas = document["components"]["schemas"].as_object().expect("schemas");
+    let (mut members, mut missing) = (0, Vec::new());
+    for (name, schema) in schemas.iter().filter(|(name, _)| name.ends_with("Reply")) {
+        let required = schema["required"].as_array().cloned().unwrap_or_default();
+        for member in schema["properties"].as_object().into_iter().flat_map(Map::keys) {
+            members += 1;
+            if !required.contains(&Value::from(member.as_str())) {
+                missing.push(format!("{name}.{member}"));
+            }
+        }
+    }
+    assert!(members > 300, "{members}");
+    assert_eq!(missing, ["FindingReply.nature"]);
+}

@@ -140,16 +140,21 @@ pub struct FindingReply {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct WarrantyReply {
     /// First day; null when unknown.
+    #[schema(required = true)]
     pub starts_on: Option<String>,
     /// Last covered day.
+    #[schema(required = true)]
     pub ends_on: Option<String>,
     /// `invoice`, `sale`, `activation`, `ex_factory_plus_90`; or why nothing is known.
     pub basis: &'static str,
     /// Whose word the length is.
+    #[schema(required = true)]
     pub promise: Option<&'static str>,
     /// False while the last day may still move with a holiday schedule not yet published.
+    #[schema(required = true)]
     pub holidays_verified: Option<bool>,
     /// The policy row used.
+    #[schema(required = true)]
     pub policy_version: Option<String>,
 }
 

@@ -66,8 +66,10 @@ pub struct AuditFieldReply {
     /// Which.
     pub field: String,
     /// What stood there; null when nothing did, or when it is personal.
+    #[schema(required = true)]
     pub before: Option<String>,
     /// What stands there now; null likewise.
+    #[schema(required = true)]
     pub after: Option<String>,
     /// Whether it is personal: it changed, and its values are told nowhere.
     pub hidden: bool,
@@ -83,6 +85,7 @@ pub struct AuditReply {
     /// Who: `key:ID`, `cli`, `system`.
     pub actor: String,
     /// Code of the party it acted for.
+    #[schema(required = true)]
     pub party_code: Option<String>,
     /// `created`, `changed`, `minted`, `exported`, `delivered`, `voided`, `rotated`, `revoked`,
     /// `rewrapped`, `opened`, `closed`, `removed`, `switched_off`, `corrected`, `agreed`,
@@ -93,14 +96,18 @@ pub struct AuditReply {
     /// Which object.
     pub object: String,
     /// Of a read: how many rows were given.
+    #[schema(required = true)]
     pub count: Option<i64>,
     /// Of a change: what differs.
     pub changes: Vec<AuditFieldReply>,
     /// Where the request came from; null once it was forgotten, after 180 days.
+    #[schema(required = true)]
     pub address: Option<String>,
     /// Of a look at a person: why; null where none is asked for, and once the person is erased.
+    #[schema(required = true)]
     pub reason: Option<String>,
     /// Of a change: which entry of the sealed log it is; null until it is sealed.
+    #[schema(required = true)]
     pub log_position: Option<u64>,
 }
 

@@ -50,6 +50,7 @@ pub struct BatchReply {
     /// Its number.
     pub id: i64,
     /// The product, 14 digits; null for packs.
+    #[schema(required = true)]
     pub gtin: Option<String>,
     /// `printed`, `unprinted`, `pack`.
     pub purpose: &'static str,
@@ -62,6 +63,7 @@ pub struct BatchReply {
     /// When it was minted.
     pub created_at: String,
     /// Code of the party it was handed to, where it was named by its code.
+    #[schema(required = true)]
     pub delivered_to: Option<String>,
 }
 

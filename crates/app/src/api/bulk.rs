@@ -99,6 +99,7 @@ pub struct SummaryReply {
     /// Whether the whole input was read; if not, `problem` says why.
     pub complete: bool,
     /// Why it ended early.
+    #[schema(required = true)]
     pub problem: Option<Problem>,
 }
 

@@ -98,12 +98,15 @@ pub struct CaseReply {
     /// `open` (the party has to answer), `answered` (the brand has to decide), `closed`.
     pub state: String,
     /// While it is closed: `confirmed`, `unfounded`, `settled`.
+    #[schema(required = true)]
     pub outcome: Option<String>,
     /// When it was opened.
     pub opened_at: String,
     /// When it was closed, while it is.
+    #[schema(required = true)]
     pub closed_at: Option<String>,
     /// The last day for an answer.
+    #[schema(required = true)]
     pub answer_by: Option<String>,
     /// Whether that day is over without one.
     pub overdue: bool,
@@ -130,10 +133,12 @@ pub struct CaseEntryReply {
     /// Code of the party for which it was said.
     pub party_code: String,
     /// Who said it; told to the brand alone.
+    #[schema(required = true)]
     pub actor: Option<String>,
     /// When.
     pub at: String,
     /// The words; null once they were forgotten.
+    #[schema(required = true)]
     pub text: Option<String>,
 }
 

@@ -32,6 +32,7 @@ pub struct ListedProductReply {
     #[serde(flatten)]
     pub product: ProductReply,
     /// List price in yuan with two decimals, as a file takes it; null when not stated.
+    #[schema(required = true)]
     pub list_price_yuan: Option<String>,
     /// Whether the device reports its own first start; without it, registering is the activation.
     pub network_start: bool,
@@ -58,20 +59,25 @@ pub struct PartyReply {
     /// Name as shown.
     pub name: String,
     /// Code of the party above.
+    #[schema(required = true)]
     pub parent_code: Option<String>,
     /// Region of its seat.
+    #[schema(required = true)]
     pub region: Option<String>,
     /// Street address, may be empty.
     pub address: String,
     /// Telephone as written, may be empty.
     pub phone: String,
     /// Longitude of its seat, WGS-84 degrees.
+    #[schema(required = true)]
     pub lon: Option<f64>,
     /// Latitude of its seat, WGS-84 degrees.
+    #[schema(required = true)]
     pub lat: Option<f64>,
     /// Whether consumers may see its name.
     pub public: bool,
     /// Unified social credit code of the legal body it is.
+    #[schema(required = true)]
     pub organisation: Option<String>,
     /// Of a regulator, the categories it oversees.
     pub categories: Vec<&'static str>,
@@ -90,14 +96,17 @@ pub struct SiteReply {
     /// Name as shown.
     pub name: String,
     /// Region of the place.
+    #[schema(required = true)]
     pub region: Option<String>,
     /// Street address, may be empty.
     pub address: String,
     /// Telephone as written, may be empty.
     pub phone: String,
     /// Longitude, WGS-84 degrees.
+    #[schema(required = true)]
     pub lon: Option<f64>,
     /// Latitude, WGS-84 degrees.
+    #[schema(required = true)]
     pub lat: Option<f64>,
 }
 
@@ -107,6 +116,7 @@ pub struct TerritoryReply {
     /// Who may sell.
     pub party_code: String,
     /// What, 14 digits; null for all products.
+    #[schema(required = true)]
     pub gtin: Option<String>,
     /// Where: GB/T 2260 prefixes and ISO 3166-1 countries.
     pub regions: Vec<String>,
@@ -115,10 +125,12 @@ pub struct TerritoryReply {
     /// Whether fences (polygons) belong to it.
     pub fenced: bool,
     /// The fences as a GeoJSON feature collection in WGS-84, as a file takes them; null without.
+    #[schema(required = true)]
     pub polygons: Option<serde_json::Value>,
     /// First day.
     pub from_on: String,
     /// Last day; null while open.
+    #[schema(required = true)]
     pub to_on: Option<String>,
     /// `online`, `offline`, `both`.
     pub channel: &'static str,
@@ -138,6 +150,7 @@ pub struct AlertReply {
     /// Same key, same alert.
     pub dedup_key: String,
     /// The open case its unit stands in, where there is one.
+    #[schema(required = true)]
     pub case: Option<String>,
 }
 

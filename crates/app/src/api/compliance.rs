@@ -31,6 +31,7 @@ pub struct RegimeReply {
     /// In force from this day.
     pub from_on: String,
     /// To this day; null while open.
+    #[schema(required = true)]
     pub to_on: Option<String>,
     /// Where it is known from.
     pub source: String,
@@ -64,6 +65,7 @@ pub struct CoverageReply {
     pub coded_percent: f64,
     /// Where the count goes on, when the product has more units than are looked at at once: ask
     /// again and add; null when it is whole.
+    #[schema(required = true)]
     pub next_cursor: Option<String>,
 }
 
@@ -85,12 +87,15 @@ pub struct ComplianceReply {
     /// `current`, `expiring`, `not_yet`, `expired`, `lost`, `unknown`.
     pub certificate: &'static str,
     /// Days left, while it is expiring.
+    #[schema(required = true)]
     pub certificate_days_left: Option<i32>,
     /// Last day of the certificate.
+    #[schema(required = true)]
     pub certificate_to_on: Option<String>,
     /// What a scan should show and cannot.
     pub missing_fields: Vec<&'static str>,
     /// How many units bear a code; null in lists.
+    #[schema(required = true)]
     pub coverage: Option<CoverageReply>,
 }
 
@@ -204,8 +209,10 @@ pub struct UncodedReply {
     /// The code it would bear.
     pub code: String,
     /// Serial number.
+    #[schema(required = true)]
     pub sn: Option<String>,
     /// Production lot.
+    #[schema(required = true)]
     pub lot: Option<String>,
     /// Its batch.
     pub batch: i64,

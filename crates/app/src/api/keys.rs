@@ -63,6 +63,7 @@ pub struct KeyReply {
     /// The part between `dos_` and the dot.
     pub id: String,
     /// Code of the party that acts with it.
+    #[schema(required = true)]
     pub party: Option<String>,
     /// What it may do.
     pub scopes: Vec<String>,
@@ -75,14 +76,19 @@ pub struct KeyReply {
     /// When it was given.
     pub created_at: String,
     /// From when on it is not good any more.
+    #[schema(required = true)]
     pub expires_at: Option<String>,
     /// When it got its present secret; null while that is its first.
+    #[schema(required = true)]
     pub rotated_at: Option<String>,
     /// Until when the secret before is good; null when there is none.
+    #[schema(required = true)]
     pub previous_until: Option<String>,
     /// The beginning of the hour it was last used in; a minute behind at most.
+    #[schema(required = true)]
     pub last_used_at: Option<String>,
     /// When it was withdrawn.
+    #[schema(required = true)]
     pub revoked_at: Option<String>,
 }
 

@@ -150,6 +150,7 @@ pub struct ReceivedReply {
     /// `taken` or `refused`.
     pub outcome: &'static str,
     /// Why it was refused.
+    #[schema(required = true)]
     pub problem: Option<Problem>,
 }
 

@@ -28,6 +28,7 @@ pub struct ParentReply {
     /// Since when.
     pub since: String,
     /// Until when; null while it lasts.
+    #[schema(required = true)]
     pub until: Option<String>,
 }
 
@@ -39,14 +40,18 @@ pub struct PaperReply {
     /// `shipment` or `return`.
     pub kind: &'static str,
     /// Code of the sender.
+    #[schema(required = true)]
     pub from: Option<String>,
     /// Code of the receiver.
+    #[schema(required = true)]
     pub to: Option<String>,
     /// When the goods left.
     pub sent_at: String,
     /// When the receiver accepted them; null while no receipt is recorded.
+    #[schema(required = true)]
     pub received_at: Option<String>,
     /// When it was taken back; null while it stands.
+    #[schema(required = true)]
     pub voided_at: Option<String>,
 }
 
@@ -58,6 +63,7 @@ pub struct ContentReply {
     /// Trace code of a unit, SSCC of a pack.
     pub id: String,
     /// Serial number of a unit, where the caller may see it.
+    #[schema(required = true)]
     pub sn: Option<String>,
     /// GTINs, 14 digits: the unit's one, or all a pack holds or held.
     pub products: Vec<String>,

@@ -30,6 +30,7 @@ pub struct PageReply<T> {
     /// Its rows.
     pub items: Vec<T>,
     /// Where the next page starts; null at the end.
+    #[schema(required = true)]
     pub next_cursor: Option<String>,
 }
 

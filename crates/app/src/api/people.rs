@@ -69,6 +69,7 @@ pub struct InvitationReply {
     /// Its name, which opens nothing.
     pub id: String,
     /// Code of the party to act for.
+    #[schema(required = true)]
     pub party: Option<String>,
     /// The role.
     pub role: String,
@@ -110,6 +111,7 @@ pub struct WorkerReply {
     /// When the account was made.
     pub created_at: String,
     /// Since when it may not sign in.
+    #[schema(required = true)]
     pub disabled_at: Option<String>,
 }
 

@@ -83,8 +83,10 @@ pub struct PersonRegistrationReply {
     /// Invoice number; may be empty.
     pub invoice: String,
     /// When somebody proved more, to whom the unit is bound since; null where nobody did.
+    #[schema(required = true)]
     pub displaced_at: Option<String>,
     /// Until when it is kept as things stand; null while the guarantee has no start.
+    #[schema(required = true)]
     pub kept_until: Option<String>,
 }
 
@@ -98,6 +100,7 @@ pub struct PersonConsentReply {
     /// When it was given.
     pub given_at: String,
     /// When it was withdrawn.
+    #[schema(required = true)]
     pub withdrawn_at: Option<String>,
 }
 
@@ -111,8 +114,10 @@ pub struct PersonReply {
     /// Since when.
     pub created_at: String,
     /// Since when a legal hold keeps the data from use and from being erased.
+    #[schema(required = true)]
     pub held_at: Option<String>,
     /// Why.
+    #[schema(required = true)]
     pub hold_reason: Option<String>,
     /// Units they registered.
     pub registrations: Vec<PersonRegistrationReply>,

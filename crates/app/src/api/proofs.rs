@@ -35,12 +35,16 @@ pub struct ProofReply {
     /// `first`, `again`, `compare`, `wrong`, `wait`, `not_offered`.
     pub outcome: &'static str,
     /// With `again`: when it was right for the first time.
+    #[schema(required = true)]
     pub first_at: Option<String>,
     /// With `wrong`: tries left before a wait.
+    #[schema(required = true)]
     pub tries_left: Option<usize>,
     /// With `wait`: until when.
+    #[schema(required = true)]
     pub wait_until: Option<String>,
     /// With `first` and `again`: to be kept for further proofs of this unit.
+    #[schema(required = true)]
     pub pass: Option<String>,
 }
 

@@ -105,6 +105,7 @@ pub struct RecallReply {
     /// `open`, `closed` (what was not remedied goes on being told as recalled), `withdrawn`.
     pub state: String,
     /// When it was closed.
+    #[schema(required = true)]
     pub closed_at: Option<String>,
     /// What was said then.
     pub closing: String,
@@ -155,6 +156,7 @@ pub struct RecalledUnitReply {
     /// Trace code.
     pub code: String,
     /// Serial number.
+    #[schema(required = true)]
     pub sn: Option<String>,
     /// `remedied`, `retired`, `returned`, `activated`, `factory`, `tier1`, `tier2`, `shop`,
     /// `elsewhere`.

@@ -26,6 +26,7 @@ pub struct ReportReply {
     pub reported_at: String,
     /// What was seen, and where; long numbers only by their last four digits. Null once it was
     /// forgotten, after 180 days.
+    #[schema(required = true)]
     pub text: Option<String>,
 }
 

@@ -36,6 +36,7 @@ pub struct HitReply {
     /// A line for people.
     pub label: String,
     /// Where it is read; null where it has no address of its own.
+    #[schema(required = true)]
     pub path: Option<String>,
 }
 

@@ -115,11 +115,13 @@ pub struct MembershipReply {
     /// Its name, opaque.
     pub id: String,
     /// Code of the brand.
+    #[schema(required = true)]
     pub brand: Option<String>,
     /// Whether the operator vouches for the brand: until then it enters no IMEI, MEID, EID, MAC or
     /// SSCC, which are unique over all brands.
     pub brand_vouched: bool,
     /// Code of the party.
+    #[schema(required = true)]
     pub party: Option<String>,
     /// The role.
     pub role: String,
@@ -141,6 +143,7 @@ pub struct SessionReply {
     /// Recovery codes that are left.
     pub recovery_code_count: usize,
     /// What it acts as; null until that is chosen.
+    #[schema(required = true)]
     pub membership: Option<MembershipReply>,
     /// What that may do.
     pub scopes: Vec<&'static str>,

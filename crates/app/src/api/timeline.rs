@@ -41,10 +41,13 @@ pub struct EventReply {
     /// When it was recorded.
     pub recorded_at: String,
     /// Code of the party that says so.
+    #[schema(required = true)]
     pub party: Option<String>,
     /// Code of the site.
+    #[schema(required = true)]
     pub site: Option<String>,
     /// Who acted, where it may be seen.
+    #[schema(required = true)]
     pub actor: Option<String>,
     /// What else it says, by kind.
     #[schema(value_type = Object)]
@@ -59,6 +62,7 @@ pub struct StandingFindingReply {
     /// How sure.
     pub grade: String,
     /// `cross_region` or `cross_border`, where it is one of them.
+    #[schema(required = true)]
     pub nature: Option<String>,
     /// Stable reason codes.
     pub reasons: Vec<String>,
@@ -78,6 +82,7 @@ pub struct DossierReply {
     /// Further codes: labels that replaced the first, where identifiers may be seen.
     pub aliases: Vec<String>,
     /// Serial number.
+    #[schema(required = true)]
     pub sn: Option<String>,
     /// Other identifiers, where they may be seen.
     pub identifiers: Vec<IdentifierReply>,
@@ -86,24 +91,33 @@ pub struct DossierReply {
     /// Its reason.
     pub reason: &'static str,
     /// What it is.
+    #[schema(required = true)]
     pub product: Option<ProductReply>,
     /// Which of its lives.
     pub life: i64,
     /// When it was made.
+    #[schema(required = true)]
     pub produced_at: Option<String>,
     /// First activation of this life.
+    #[schema(required = true)]
     pub activated_at: Option<String>,
     /// Quality result, where it may be seen.
+    #[schema(required = true)]
     pub inspection: Option<String>,
     /// The main unit of the saleable set it belongs to, where it may be seen.
+    #[schema(required = true)]
     pub kit: Option<String>,
     /// Production line, where it may be seen.
+    #[schema(required = true)]
     pub line: Option<String>,
     /// Production lot, where it may be seen.
+    #[schema(required = true)]
     pub lot: Option<String>,
     /// The recall it stands under.
+    #[schema(required = true)]
     pub recall: Option<RecallNoticeReply>,
     /// How long its trace data must be kept; for the brand only.
+    #[schema(required = true)]
     pub retention: Option<UnitRetentionReply>,
     /// What happened, oldest first.
     pub timeline: Vec<EventReply>,
@@ -115,10 +129,13 @@ pub struct DossierReply {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UnitRetentionReply {
     /// Last day on which it must be kept; null while nobody can tell.
+    #[schema(required = true)]
     pub keep_until: Option<String>,
     /// What that day rests on: `warranty`, `service_life`, `delivery`.
+    #[schema(required = true)]
     pub basis: Option<&'static str>,
     /// The policy row used.
+    #[schema(required = true)]
     pub policy: Option<String>,
     /// Whether that row was compared with its source.
     pub policy_verified: bool,

@@ -87,16 +87,20 @@ pub struct ProductReply {
     /// Who gave the certificate.
     pub certificate_body: String,
     /// `valid`, `suspended` or `withdrawn`, as its body says; null where nobody said.
+    #[schema(required = true)]
     pub certificate_status: Option<&'static str>,
     /// First day of the certificate.
+    #[schema(required = true)]
     pub certificate_from_on: Option<String>,
     /// Last day of the certificate.
+    #[schema(required = true)]
     pub certificate_to_on: Option<String>,
     /// Production licence.
     pub licence: String,
     /// Reference of the test report.
     pub test_report: String,
     /// Months from production that its use is recommended for.
+    #[schema(required = true)]
     pub service_months: Option<u16>,
     /// Address of a picture.
     pub picture: String,
@@ -169,24 +173,34 @@ impl Serialize for ProductText {
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct StateReply {
     /// Day of production, in the brand's zone.
+    #[schema(required = true)]
     pub produced_on: Option<String>,
     /// Whether it was activated in its present life.
+    #[schema(required = true)]
     pub activated: Option<bool>,
     /// On which day.
+    #[schema(required = true)]
     pub activated_on: Option<String>,
     /// In which city (or province, when no more is known).
+    #[schema(required = true)]
     pub activated_in: Option<String>,
     /// Which of its lives.
+    #[schema(required = true)]
     pub life: Option<i64>,
     /// Trace code.
+    #[schema(required = true)]
     pub code: Option<String>,
     /// Serial number.
+    #[schema(required = true)]
     pub sn: Option<String>,
     /// Quality result.
+    #[schema(required = true)]
     pub inspection: Option<String>,
     /// Looks by consumers, this one not counted.
+    #[schema(required = true)]
     pub scan_count: Option<i64>,
     /// The first of them.
+    #[schema(required = true)]
     pub first_scanned_at: Option<String>,
 }
 
@@ -227,6 +241,7 @@ impl HopReply {
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct CustodyReply {
     /// Name of the channel, when its party is public.
+    #[schema(required = true)]
     pub channel: Option<String>,
     /// The hands the caller may see, oldest first.
     pub hops: Vec<HopReply>,
@@ -261,6 +276,7 @@ pub struct RecallNoticeReply {
     /// In English, may be empty.
     pub action_en: String,
     /// Address of the published notice.
+    #[schema(required = true)]
     pub link: Option<String>,
     /// When it was opened.
     pub opened_at: String,

@@ -89,6 +89,7 @@ pub struct WebhookReply {
     /// Its name, twelve hexadecimal digits.
     pub id: String,
     /// Code of the party it belongs to.
+    #[schema(required = true)]
     pub party: Option<String>,
     /// What it is for.
     pub name: String,
@@ -102,22 +103,28 @@ pub struct WebhookReply {
     pub state: &'static str,
     /// Why it was switched off, where nobody did it by hand: `gone` (answered 410), `failing`
     /// (nothing was taken for 5 days), `restored` (it stands in a restored store).
+    #[schema(required = true)]
     pub off_because: Option<String>,
     /// When it was made.
     pub created_at: String,
     /// When it got its present secret; null while that is its first.
+    #[schema(required = true)]
     pub rotated_at: Option<String>,
     /// Until when messages are signed with the secret before as well.
+    #[schema(required = true)]
     pub previous_until: Option<String>,
     /// The entry of the log it looks at next.
+    #[schema(required = true)]
     pub next_index: Option<i64>,
     /// Entries of the log from there to the end, whoever they concern.
     pub behind_count: u64,
     /// How often the next event failed.
     pub failure_count: i64,
     /// Since when nothing was taken.
+    #[schema(required = true)]
     pub failing_since: Option<String>,
     /// When the next event is tried again.
+    #[schema(required = true)]
     pub retry_at: Option<String>,
 }
 
@@ -147,9 +154,11 @@ pub struct DeliveryReply {
     /// `delivered`, `failed`, `given_up`.
     pub outcome: String,
     /// The status of the answer; null where there was none.
+    #[schema(required = true)]
     pub status: Option<i64>,
     /// `address` (not on the internet), `name`, `connect`, `tls`, `timeout`, `protocol`,
     /// `redirect`, `status`; null where it was taken.
+    #[schema(required = true)]
     pub error: Option<String>,
     /// How long it took, milliseconds.
     pub duration_ms: i64,
@@ -161,8 +170,10 @@ pub struct AttemptReply {
     /// Whether it was taken: any status of 200 to 299.
     pub is_delivered: bool,
     /// The status of the answer; null where there was none.
+    #[schema(required = true)]
     pub status: Option<u16>,
     /// As in a delivery.
+    #[schema(required = true)]
     pub error: Option<&'static str>,
     /// How long it took, milliseconds.
     pub duration_ms: i64,
