@@ -25,7 +25,7 @@ pub struct Hop<'a> {
     pub hold: &'a Hold,
     /// The goods are still on their way to its party.
     pub in_transit: bool,
-    /// Its party never confirmed receipt, and shipped on: it must have had them.
+    /// Its party never confirmed receipt, and shipped on or packed: it must have had them.
     pub presumed: bool,
 }
 
@@ -127,9 +127,26 @@ impl CustodyFacts {
             let sent = hold.kind.in_transit();
             let next = chain.get(i + 1);
             let onward = next.is_some_and(|h| h.presumed && h.from == Some(hold.party));
-            Hop { hold, in_transit: sent && next.is_none(), presumed: sent && onward }
+            let packed = || {
+                let after = (hold.moment(), Moment::told_last(Timestamp::MAX));
+                self.went_in(subject, after, PACK_DEPTH_MAX)
+            };
+            let came = sent && (onward || next.is_none() && packed());
+            Hop { hold, in_transit: sent && next.is_none() && !came, presumed: came }
         };
         chain.iter().enumerate().map(hop).collect()
+    }
+
+    /// Whether the subject, or a pack that it was in then, was put into a pack after a moment and
+    /// before another.
+    fn went_in(&self, subject: UnitNumber, (after, until): (Moment, Moment), depth: usize) -> bool {
+        self.containments(subject).iter().any(|c| {
+            let around = || {
+                let end = c.to.map_or(until, |to| to.min(until));
+                depth > 0 && c.shares(after) && self.went_in(c.parent, (after, end), depth - 1)
+            };
+            after < c.from && c.from < until || around()
+        })
     }
 
     /// Who holds the subject at `t`: hand-overs that were taken back moved nothing.
@@ -416,6 +433,17 @@ pub(crate) mod tests {
             hops.map(|hop| (hop.hold.party.0, hop.in_transit, hop.presumed)).collect::<Vec<_>>()
         };
         assert_eq!(read(&holds), [(2, false, false), (3, false, true), (4, true, false)]);
+        // Packed by its party, it had come.
+        let packed = CustodyFacts::new(holds.to_vec(), [inside(1, 10, 250, None)]);
+        let last = packed.hops(n(1)).pop().map(|hop| (hop.in_transit, hop.presumed));
+        assert_eq!(last, Some((false, true)));
+        // In a carton that was packed before, it is on its way; put onto a pallet since, it came.
+        for (at, in_transit) in [(150, true), (250, false)] {
+            let inside = [inside(1, 10, 20, None), inside(10, 20, at, None)];
+            let sent = [hold(1, 10, 2, None), hold(10, 20, 2, None), hold(10, 200, 3, Some(2))];
+            let last = CustodyFacts::new(sent, inside).hops(n(1)).pop().map(|hop| hop.in_transit);
+            assert_eq!(last, Some(in_transit), "{at}");
+        }
         holds.push(received);
         assert_eq!(read(&holds)[2..], [(4, false, false), (4, false, false)]);
     }
