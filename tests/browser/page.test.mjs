@@ -153,6 +153,21 @@ test('the code can be copied', async (t) => {
   await page.close();
 });
 
+test('where copying is refused the code is selected, and the visitor told', async (t) => {
+  if (!links.genuine) return t.skip('no such link');
+  const page = await context.newPage();
+  await page.addInitScript(() => {
+    navigator.clipboard.writeText = () => Promise.reject(new Error('refused'));
+  });
+  const { complaints } = await visit(page, 'genuine', 'zh-CN');
+  await page.locator('[data-copy]').click();
+  await page.locator('#copied.muted', { hasText: '请手动复制' }).waitFor();
+  const selected = await page.evaluate(() => getSelection().toString());
+  assert.match(selected.trim(), /^([2-9A-HJ-NP-Z]{4}-){3}[2-9A-HJ-NP-Z]$/);
+  assert.deepEqual(complaints, [], 'no promise is left alone');
+  await page.close();
+});
+
 test('a proof is checked in the browser, without the network', async (t) => {
   if (!process.env.DOSSIER_PROOF) return t.skip('no proof');
   const bundle = await readFile(process.env.DOSSIER_PROOF, 'utf8');
@@ -173,6 +188,15 @@ test('a proof is checked in the browser, without the network', async (t) => {
   try {
     assert.equal(await outcome(bundle, key), '证明成立');
     assert.equal(await page.locator('#outcome li').count(), JSON.parse(bundle).events.length);
+    // It says whose history that is, and tells times as the device's own page does.
+    const told = await page.locator('#outcome').textContent();
+    const made = JSON.parse(bundle).events.map((e) => e.row && JSON.parse(e.row.text).row.commissioned)
+      .find((row) => row);
+    assert.ok(told.includes(`编号 ${JSON.parse(bundle).number} 的设备`), told);
+    if (made?.sn) assert.ok(told.includes(`SN ${made.sn}`), told);
+    const there = new Date(made.produced_at / 1000 + 8 * 3600e3).toISOString().slice(0, 16);
+    assert.ok(told.includes(`${there.replace('T', ' ')}  生产`) && told.includes('北京时间'), told);
+    assert.ok(!told.includes('UTC'), told);
     if (shots) await page.screenshot({ path: join(shots, 'history-proven.png'), fullPage: true });
     assert.deepEqual(await violations(page), []);
     assert.equal(await overflow(page), 0);

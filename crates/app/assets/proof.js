@@ -97,7 +97,7 @@ made=row.row.commissioned;
 if(made)at=made.produced_at;
 }
 need(about.has(number),'event',n);
-return{kind:form.body.kind,at:at};
+return{kind:form.body.kind,at:at,made:made};
 }
 async function check(text,given){
 var bundle=JSON.parse(text),i,told=[],about,more=true,own,head;
@@ -121,7 +121,7 @@ more=true;
 });
 }
 for(i=0;i<bundle.events.length;i++)told.push(await checkEvent(bundle.events[i],head,about,i+1));
-return{head:head,events:told,key:bundle.public_key};
+return{head:head,events:told,key:bundle.public_key,number:bundle.number};
 }
 function line(tag,text,kind){
 var element=document.createElement(tag);
@@ -131,6 +131,17 @@ say.appendChild(element);
 }
 var kinds=JSON.parse(form.getAttribute('data-kinds'));
 function words(name,n){return(form.getAttribute('data-'+name)||'').replace('{n}',n);}
+/* The brand's time, as its other pages tell it. */
+function minute(at){
+var parts={},shape={timeZone:form.getAttribute('data-zone'),year:'numeric',month:'2-digit',day:'2-digit',hour:'2-digit',minute:'2-digit',hourCycle:'h23'};
+new Intl.DateTimeFormat('en-GB',shape).formatToParts(new Date(at/1000)).forEach(function(part){parts[part.type]=part.value;});
+return parts.year+'-'+parts.month+'-'+parts.day+' '+parts.hour+':'+parts.minute;
+}
+/* What the unit's own production record calls it. */
+function names(made){
+var own=(made.identifiers||[]).map(function(one){return one.scheme.toUpperCase()+' '+one.value;});
+return(made.sn?['SN '+made.sn]:[]).concat(own).join(', ');
+}
 form.addEventListener('submit',async function(submitted){
 submitted.preventDefault();
 say.textContent='';
@@ -143,10 +154,13 @@ proven=await check(new TextDecoder('utf-8',{fatal:true,ignoreBOM:true}).decode(a
 line('h2',words('good'),'good');
 line('p',words('entries',proven.head.size)+' '+proven.head.origin);
 if(!given){line('p',words('own'));line('p',proven.key,'code');}
+line('p',words('unit',proven.number));
+proven.events.forEach(function(event){if(event.made&&names(event.made))line('p',words('names',names(event.made)));});
+line('p',form.getAttribute('data-times'));
 list=document.createElement('ul');
 proven.events.forEach(function(event){
 var item=document.createElement('li');
-item.textContent=new Date(event.at/1000).toISOString().slice(0,16).replace('T',' ')+' UTC  '+(Object.hasOwn(kinds,event.kind)?kinds[event.kind]:event.kind);
+item.textContent=minute(event.at)+'  '+(Object.hasOwn(kinds,event.kind)?kinds[event.kind]:event.kind);
 list.appendChild(item);
 });
 say.appendChild(list);

@@ -22,7 +22,10 @@ impl Clock {
     /// The time now.
     pub fn now(&self) -> Timestamp {
         match self {
-            Self::System => Timestamp::now(),
+            // What is recorded are microseconds, and what is told is what is recorded.
+            Self::System => {
+                Timestamp::from_microsecond(Timestamp::now().as_microsecond()).unwrap_or_default()
+            }
             Self::Simulated(micros) => {
                 Timestamp::from_microsecond(micros.load(Ordering::Relaxed)).unwrap_or_default()
             }

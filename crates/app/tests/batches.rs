@@ -12,10 +12,11 @@ use dossier::flows::dossier::dossier;
 use dossier::flows::find::{self, CodeFound, unit_number};
 use dossier::flows::lifecycle::bind_alias;
 use dossier::flows::verify::{Depth, Reading, read, verify};
-use dossier::flows::{FlowError, custody};
+use dossier::flows::{FlowError, custody, keys};
 use store::reference::{Batch, BatchState, Purpose};
 
 on_both! {
+    a_number_has_one_code_whatever_epochs_begin,
     voiding_passes_over_codes_that_units_wear,
     voided_ranges_may_repeat_and_overlap,
     a_void_batch_is_not_delivered,
@@ -298,4 +299,43 @@ async fn a_code_is_drawn_only_where_it_may_be_printed(world: &World) {
     let reversed = void(world, &batch, Some((4, 3))).await;
     let Err(FlowError::Refused(refused)) = reversed else { panic!("it was voided") };
     assert_eq!(refused.reason, "the first number must not be above the last");
+}
+
+async fn a_number_has_one_code_whatever_epochs_begin(world: &World) {
+    let batch = mint(world, Purpose::Printed, 5).await;
+    let printed = code(world, &batch, 0);
+    make(world, "OLD1", Some(printed)).await;
+    let thief = world.house.ring();
+    for epoch in 1..=2 {
+        assert_eq!(keys::new_epoch(&world.house).await.expect("an epoch"), epoch);
+        // No label changes, here or in another process.
+        let newer = mint(world, Purpose::Printed, 5).await;
+        assert_eq!((i64::from(newer.epoch), batch.epoch), (i64::from(epoch), 0));
+        let another = world.another().await;
+        for house in [&world.house, &another] {
+            let code = |number| house.ring().encode(unit_number(number));
+            assert_eq!(code(batch.first), printed);
+            assert_eq!(code(newer.first).epoch().get(), epoch);
+            let found = find::code(house, printed.as_str()).await;
+            assert!(matches!(found, Ok(CodeFound::Issued(n)) if n == batch.first));
+        }
+        let new = code(world, &newer, 0);
+        make(world, &format!("NEW{epoch}"), Some(new)).await;
+        assert_eq!(verdict(world, &new).await, Verdict::NotActivated);
+        // Whoever has the key of old makes no code of what is minted now, nor two of one number.
+        for forged in [
+            thief.encode(unit_number(newer.first)),
+            world.house.ring().current().encode(unit_number(batch.first)),
+        ] {
+            let found = find::code(&world.house, forged.as_str()).await;
+            assert!(matches!(found, Ok(CodeFound::Forged)), "{found:?}");
+        }
+        assert_eq!(verdict(world, &printed).await, Verdict::NotActivated);
+    }
+    // What is written out is what was printed.
+    let reference = world.house.reference_now().await.expect("it reads");
+    let range = batch.first..batch.first + 1;
+    let mut stream = CodeStream::new(&world.house, &reference, &batch, String::new(), range);
+    assert_eq!(stream.next_codes().map(|(_, codes)| codes.to_vec()), Some(vec![printed]));
+    world.agrees().await;
 }

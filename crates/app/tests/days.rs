@@ -23,11 +23,16 @@ const WAY: [&str; 4] = ["FAC-SZ", "T1-53", "T2-53", "SHOP-53"];
 
 #[derive(Clone, Copy, Debug)]
 enum Act {
-    Pack { child: usize, pack: usize },
+    Pack {
+        child: usize,
+        pack: usize,
+    },
     Unpack(usize),
     Ship(usize),
     GiveBack(usize),
     Receive(usize),
+    /// Takes back what was shipped or given back right before.
+    Void,
     NextDay,
 }
 
@@ -40,6 +45,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         5 => thing.clone().prop_map(Act::Ship),
         1 => thing.clone().prop_map(Act::GiveBack),
         3 => thing.prop_map(Act::Receive),
+        1 => Just(Act::Void),
         2 => Just(Act::NextDay),
     ];
     prop::collection::vec(act, 4..28)
@@ -53,12 +59,14 @@ struct State {
 }
 
 /// What a bystander knows.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Judge {
     states: BTreeMap<usize, State>,
     parents: BTreeMap<usize, usize>,
     /// What went into what today.
     packed: BTreeSet<(usize, usize)>,
+    /// The paper written right before: its number, who sent it, and how things stood.
+    paper: Option<(usize, usize, Box<Judge>)>,
 }
 
 impl Judge {
@@ -86,15 +94,22 @@ impl Judge {
         // The same row twice is one row: whoever puts it back on the same day has to say when.
         let again = self.packed.contains(&(child, pack));
         let free = fits && child != pack && !again && !self.parents.contains_key(&child);
-        // Whoever packs has the goods, said or not; into a pack that is still on its way goes nothing.
+        // Whoever packs has the goods, said or not; into a pack on its way goes nothing.
         let Some(State { hands, .. }) = self.state(child) else { return false };
         let here = State { hands, travels: false };
         free && self.state(pack).is_none_or(|pack| pack == here)
     }
 
     /// Does what an act says, where people could; whether they could.
-    fn plays(&mut self, act: Act) -> bool {
+    fn plays(&mut self, step: usize, act: Act) -> bool {
+        let paper = self.paper.take();
         match act {
+            Act::Void => {
+                let Some((.., before)) = paper else { return false };
+                let packed = std::mem::take(&mut self.packed);
+                *self = Self { packed, ..*before };
+                true
+            }
             Act::NextDay => {
                 self.packed.clear();
                 true
@@ -121,6 +136,7 @@ impl Judge {
                 let back = matches!(act, Act::GiveBack(_));
                 let may = if back { state.hands > 0 } else { state.hands + 1 < WAY.len() };
                 if may {
+                    self.paper = Some((step, state.hands, Box::new(self.clone())));
                     self.leaves(thing);
                     let hands = if back { state.hands - 1 } else { state.hands + 1 };
                     self.states.insert(thing, State { hands, travels: true });
@@ -174,7 +190,7 @@ async fn tell(
             desk.post("/api/v1/packs", &json!({"rows": [row]})).await
         }
         // Its pack is filled in by whoever knows it.
-        Act::Unpack(_) => (500, Value::Null),
+        Act::Unpack(_) | Act::Void => (500, Value::Null),
         Act::Ship(thing) => desk.post("/api/v1/shipments", &moved(thing, hands + 1)).await,
         Act::GiveBack(thing) => desk.post("/api/v1/returns", &moved(thing, hands - 1)).await,
         Act::Receive(thing) => {
@@ -191,6 +207,11 @@ async fn take_out(world: &World, (pack, child): (String, String), day: u32) -> (
     world.desk("BRAND", "all").await.post("/api/v1/packs/unpack", &body).await
 }
 
+async fn take_back(world: &World, paper: &str, from: &str) -> (u16, Value) {
+    let path = format!("/api/v1/shipments/{paper}/void");
+    world.desk("BRAND", "all").await.post(&path, &json!({"from": from})).await
+}
+
 /// Plays the acts and says whether the product agrees with the judge after every day.
 async fn agrees(world: &World, case: u32, acts: &[Act]) {
     let names = Names(case);
@@ -204,20 +225,25 @@ async fn agrees(world: &World, case: u32, acts: &[Act]) {
             Act::Ship(thing) | Act::GiveBack(thing) | Act::Receive(thing) => {
                 judge.state(*thing).map_or(0, |state| state.hands)
             }
+            Act::Void => judge.paper.as_ref().map_or(0, |(_, hands, _)| *hands),
             Act::Pack { .. } | Act::Unpack(_) | Act::NextDay => 0,
         };
         let around = match act {
             Act::Unpack(child) => judge.parents.get(child).copied().map(|pack| (*child, pack)),
             _ => None,
         };
-        if !judge.plays(*act) {
+        let paper = judge.paper.as_ref().map(|(step, hands, _)| (*step, *hands));
+        if !judge.plays(step, *act) {
             continue;
         }
-        let (status, reply) = match around {
-            Some((child, pack)) => {
+        let (status, reply) = match (around, paper) {
+            (Some((child, pack)), _) => {
                 take_out(world, (names.thing(pack), names.thing(child)), day).await
             }
-            None => tell(world, &names, (step, day), (*act, hands)).await,
+            (None, Some((written, hands))) if matches!(act, Act::Void) => {
+                take_back(world, &format!("P{case}-{written}"), WAY[hands]).await
+            }
+            (None, _) => tell(world, &names, (step, day), (*act, hands)).await,
         };
         assert_eq!((status, &reply["problem"]), (200, &Value::Null), "{act:?} {reply}");
         assert!(!reply.to_string().contains("refused\":1"), "{act:?} {reply}");

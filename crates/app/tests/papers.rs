@@ -79,7 +79,7 @@ async fn missing(
     let caller = world.caller().await;
     let paper = receipt::paper(&world.house, &caller, party, (no, from)).await?;
     let mut names = Vec::new();
-    for number in paper.missing(&world.house, &caller, hour(at)).await? {
+    for number in paper.missing(&world.house, &caller, hour(at), &[]).await? {
         names.push(receipt::name_of(&world.house, number).await?);
     }
     Ok(names)

@@ -18,6 +18,7 @@ use testkit::Postgres;
 use tokio::task::JoinHandle;
 
 on_both! {
+    a_start_beside_its_production_is_recorded,
     one_activation_is_first,
     one_early_activation_is_first,
     one_shipment_is_taken,
@@ -282,5 +283,26 @@ async fn two_processes_race_and_one_wins() {
     }
     drop(nodes);
     place.agrees();
+    world.agrees().await;
+}
+
+/// A device is started while the line tells of it: whichever is first, the start is recorded once.
+async fn a_start_beside_its_production_is_recorded(world: &World) {
+    for unit in sns(500..540) {
+        let report = report("sn", &unit, "a device");
+        let render = |a: &Activated| Answer::new(200, a.first.to_string());
+        let house = Arc::clone(&world.house);
+        // Beside it, not between its steps.
+        let started = tokio::spawn(async move {
+            let caller = operator(&house, None).await.expect("there is one brand");
+            activate(&house, Some(&caller), &report, None, &render).await.is_ok()
+        });
+        world.make(std::slice::from_ref(&unit)).await;
+        let start = started.await.expect("it ends");
+        let number = world.unit(&unit).await;
+        let events = world.house.store.events_fetch(number).await.expect("it reads");
+        let starts = events.iter().filter(|e| matches!(e.body, Body::Activated(_))).count();
+        assert_eq!(starts, 1, "{unit}, answered {start}");
+    }
     world.agrees().await;
 }

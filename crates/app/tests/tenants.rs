@@ -222,7 +222,7 @@ async fn a_brand_nobody_vouches_for_takes_nothing_from_others(world: &World) {
     assert_eq!((&verdict["verdict"], &verdict["reason"]), (&json!("check"), &json!(NOT_VOUCHED)));
     let page = public.get(&format!("/d/{code}")).await.text;
     assert!(
-        page.contains("Please check") && page.contains("has not confirmed whose brand"),
+        page.contains("Please check") && page.contains("has not confirmed which brand"),
         "{page}"
     );
     for word in ["别家", "新品牌", ">N-1<"] {

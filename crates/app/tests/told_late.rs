@@ -22,6 +22,13 @@ on_both! {
     received_after_it_was_handed_on_the_same_day,
     a_carton_that_came_in_pieces_is_not_missing,
     one_unit_is_shipped_late_out_of_a_carton_that_left,
+    nothing_is_taken_back_once_it_moved_on_the_same_day,
+    a_receipt_leaves_the_receivers_own_packs_as_they_are,
+    a_receipt_that_fits_nowhere_gives_nothing_back,
+    what_was_in_other_hands_by_then_did_not_go_in,
+    goods_come_twice_on_one_day,
+    what_a_receipt_names_is_not_missing,
+    a_wrong_paper_takes_nothing_out_of_its_pack,
 }
 
 fn day(day: u32) -> String {
@@ -339,5 +346,165 @@ async fn one_unit_is_shipped_late_out_of_a_carton_that_left(world: &World) {
     let late = ships(world, "L2", "FAC-SZ>T1-42", (3, &names[1])).await;
     assert_eq!(late, refused("contradicts_later"));
     assert_eq!(hands(world, &names[2]).await, ["FAC-SZ", "T1-53"]);
+    world.agrees().await;
+}
+
+async fn nothing_is_taken_back_once_it_moved_on_the_same_day(world: &World) {
+    world.make(&sns(0..5)).await;
+    let names = sns(0..5);
+    let cartons = [sscc(1), sscc(2), sscc(3)];
+    for (carton, name) in cartons.iter().zip(&names) {
+        assert_eq!(packs(world, carton, (1, name)).await, None);
+    }
+    // Handed on out of it, put onto the receiver's pallet, received by itself, all on its day.
+    for (carton, paper) in cartons.iter().zip(["S0", "S1", "S2"]) {
+        assert_eq!(ships(world, paper, "FAC-SZ>T1-53", (3, carton)).await, None);
+    }
+    assert_eq!(ships(world, "ON", "T1-53>T2-53", (3, &names[0])).await, None);
+    assert_eq!(ships(world, "OWN", "FAC-SZ>T1-53", (3, &names[3])).await, None);
+    assert_eq!(packs(world, &sscc(9), (3, &names[3])).await, None);
+    assert_eq!(packs(world, &sscc(9), (3, &cartons[1])).await, None);
+    assert_eq!(receives(world, "T1-53", (3, &names[2])).await, None);
+    for paper in ["S0", "S1", "S2"] {
+        assert_eq!(voids(world, paper, Some(4)).await, refused("moved_on"), "{paper}");
+    }
+    assert_eq!(hands(world, &names[0]).await, ["FAC-SZ", "T1-53", "T2-53"]);
+    // What had left it before that was told is no matter.
+    assert_eq!(packs(world, &sscc(8), (1, &names[4])).await, None);
+    assert_eq!(unpacks(world, &sscc(8), (3, &names[4])).await, None);
+    assert_eq!(ships(world, "S4", "FAC-SZ>T1-42", (3, &names[4])).await, None);
+    world.agrees().await;
+}
+
+async fn a_receipt_leaves_the_receivers_own_packs_as_they_are(world: &World) {
+    world.make(&sns(0..6)).await;
+    let names = sns(0..6);
+    let carton = sscc(1);
+    for (paper, name) in ["A", "B", "C"].iter().zip(&names) {
+        assert_eq!(ships(world, paper, "FAC-SZ>T1-53", (2, name)).await, None);
+    }
+    // Packed and received on one day, and on the next, whatever was told first.
+    for name in &names[..3] {
+        assert_eq!(packs(world, &carton, (3, name)).await, None);
+    }
+    for (day, name) in [(3, &names[1]), (4, &names[2])] {
+        let told = receives(world, "T1-53", (day, name)).await;
+        assert!(told.is_none() || told == refused("already_received"), "{told:?}");
+    }
+    assert_eq!(ships(world, "ON", "T1-53>T2-53", (5, &carton)).await, None);
+    for name in &names[..3] {
+        assert_eq!(hands(world, name).await, ["FAC-SZ", "T1-53", "T2-53"]);
+    }
+    world.agrees().await;
+}
+
+async fn a_receipt_that_fits_nowhere_gives_nothing_back(world: &World) {
+    world.make(&sns(0..3)).await;
+    let names = sns(0..3);
+    let carton = sscc(1);
+    fills(world, &carton, &names[..2]).await;
+    assert_eq!(ships(world, "S1", "FAC-SZ>T1-53", (3, &carton)).await, None);
+    assert_eq!(ships(world, "S2", "T1-53>T2-53", (4, &carton)).await, None);
+    // Who scans units and the carton says the same twice.
+    assert_eq!(receives(world, "T1-53", (4, &names[0])).await, None);
+    receives(world, "T1-53", (4, &carton)).await;
+    for name in &names[..2] {
+        assert_eq!(hands(world, name).await, ["FAC-SZ", "T1-53", "T2-53"]);
+    }
+    assert_eq!(ships(world, "S3", "T2-53>SHOP-53", (5, &names[0])).await, None);
+    // Given back, it is not received again with an earlier date.
+    assert_eq!(ships(world, "S4", "FAC-SZ>T1-53", (2, &names[2])).await, None);
+    assert_eq!(ships(world, "S5", "T1-53>T2-53", (3, &names[2])).await, None);
+    assert_eq!(receives(world, "T1-53", (3, &names[2])).await, None);
+    assert_eq!(receives(world, "T1-53", (2, &names[2])).await, refused("already_received"));
+    assert_eq!(hands(world, &names[2]).await, ["FAC-SZ", "T1-53", "T2-53"]);
+    world.agrees().await;
+}
+
+async fn what_was_in_other_hands_by_then_did_not_go_in(world: &World) {
+    world.make(&sns(0..3)).await;
+    let names = sns(0..3);
+    let (carton, own) = (sscc(1), sscc(2));
+    fills(world, &carton, &names[..2]).await;
+    assert_eq!(ships(world, "S0", "FAC-SZ>T1-53", (4, &names[2])).await, None);
+    assert_eq!(ships(world, "S1", "FAC-SZ>T1-53", (4, &carton)).await, None);
+    assert_eq!(packs(world, &own, (5, &names[2])).await, None);
+    for name in &names[..2] {
+        assert_eq!(unpacks(world, &carton, (5, name)).await, None);
+        assert_eq!(packs(world, &own, (5, name)).await, None);
+    }
+    assert_eq!(ships(world, "S2", "T1-53>T2-53", (5, &own)).await, None);
+    // Out of the carton before it left, it never came to who packed it.
+    assert_eq!(unpacks(world, &carton, (2, &names[0])).await, refused("contradicts_later"));
+    assert_eq!(hands(world, &names[0]).await, ["FAC-SZ", "T1-53", "T2-53"]);
+    world.agrees().await;
+}
+
+async fn goods_come_twice_on_one_day(world: &World) {
+    world.make(&sns(0..1)).await;
+    let sn = &sns(0..1)[0];
+    assert_eq!(ships(world, "S1", "FAC-SZ>T1-53", (3, sn)).await, None);
+    assert_eq!(receives(world, "T1-53", (3, sn)).await, None);
+    assert_eq!(ships(world, "S2", "T1-53>T2-53", (3, sn)).await, None);
+    let back = json!({"rows": [{"shipment_no": "R1", "from_code": "T2-53", "to_code": "T1-53",
+        "subject": sn, "happened_at": day(3)}]});
+    assert_eq!(told(world, "returns", back).await, None);
+    assert_eq!(receives(world, "T1-53", (3, sn)).await, None);
+    assert_eq!(receives(world, "T1-53", (3, sn)).await, refused("already_received"));
+    assert_eq!(ships(world, "S3", "T1-53>T2-53", (3, sn)).await, None);
+    assert_eq!(hands(world, sn).await, ["FAC-SZ", "T1-53", "T2-53", "T1-53", "T2-53"]);
+    world.agrees().await;
+}
+
+async fn what_a_receipt_names_is_not_missing(world: &World) {
+    world.make(&sns(0..3)).await;
+    let names = sns(0..3);
+    for name in &names {
+        assert_eq!(ships(world, "S1", "FAC-SZ>T1-53", (4, name)).await, None);
+    }
+    // One is packed by the receiver, so it came; one is named, with a day that cannot be.
+    assert_eq!(packs(world, &sscc(1), (5, &names[0])).await, None);
+    let body = json!({"party_code": "T1-53", "subjects": [names[1]], "happened_at": day(3),
+        "shipment_no": "S1"});
+    let (_, reply) = world.desk("BRAND", "all").await.post("/api/v1/receipts", &body).await;
+    assert_eq!(reply["results"][0]["problem"]["code"], "not_in_transit", "{reply}");
+    assert_eq!(reply["missing"].as_array().map(Vec::len), Some(1), "the third: {reply}");
+    world.agrees().await;
+}
+
+async fn a_wrong_paper_takes_nothing_out_of_its_pack(world: &World) {
+    world.make(&sns(0..3)).await;
+    let names = sns(0..3);
+    let (carton, pallet) = (sscc(1), sscc(2));
+    fills(world, &carton, &names[..2]).await;
+    assert_eq!(packs(world, &pallet, (1, &carton)).await, None);
+    assert_eq!(ships(world, "W1", "FAC-SZ>T1-42", (3, &carton)).await, None);
+    assert_eq!(voids(world, "W1", Some(3)).await, None);
+    assert_eq!(ships(world, "W2", "FAC-SZ>T1-42", (3, &names[0])).await, None);
+    assert_eq!(voids(world, "W2", Some(3)).await, None);
+    // Taken out and put back, shipped by itself and then with all of it by one wrong paper.
+    assert_eq!(unpacks(world, &carton, (2, &names[1])).await, None);
+    assert_eq!(packs(world, &carton, (3, &names[1])).await, None);
+    for goods in [&names[1], &carton] {
+        assert_eq!(ships(world, "W3", "FAC-SZ>T1-42", (3, goods)).await, None);
+    }
+    assert_eq!(voids(world, "W3", Some(3)).await, None);
+    assert_eq!(ships(world, "S1", "FAC-SZ>T1-53", (3, &pallet)).await, None);
+    for name in &names[..2] {
+        assert_eq!(hands(world, name).await, ["FAC-SZ", "T1-53"]);
+    }
+    let desk = world.desk("BRAND", "all").await;
+    let (_, reply) = desk.get(&format!("/api/v1/verify/{}?scheme=sn", names[1])).await;
+    let shipped = reply["custody"]["hops"].as_array().into_iter().flatten();
+    assert_eq!(shipped.filter(|hop| hop["kind"] == "shipped").count(), 1, "{reply}");
+    // Emptied meanwhile, a pack is not filled by a void.
+    let (pack, out) = (sscc(3), &names[2]);
+    assert_eq!(packs(world, &pack, (1, out)).await, None);
+    world.make(&sns(3..4)).await;
+    assert_eq!(packs(world, &pack, (1, &sns(3..4)[0])).await, None);
+    assert_eq!(ships(world, "W4", "FAC-SZ>T1-42", (3, out)).await, None);
+    assert_eq!(unpacks(world, &pack, (4, &sns(3..4)[0])).await, None);
+    assert_eq!(voids(world, "W4", Some(5)).await, None);
+    assert_eq!(unpacks(world, &pack, (6, out)).await, refused("not_packed"));
     world.agrees().await;
 }

@@ -116,6 +116,13 @@ async fn every_link_gives_its_verdict(house: &House, world: &World) {
             let outside = found.iter().find(|f| f.kind == "outside_territory").unwrap();
             assert!(matches!(outside.grade.as_str(), "suspect" | "likely"), "{outside:?}");
         }
+        // What befell it comes after what it presupposes.
+        let Some(unit) = verified.unit.as_ref().map(|known| &known.record) else { continue };
+        match state {
+            State::Retired => assert!(unit.activated_at < unit.retired_at, "{unit:?}"),
+            State::Stolen => assert_eq!(unit.activated_at, None, "{unit:?}"),
+            _ => {}
+        }
     }
 }
 

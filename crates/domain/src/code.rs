@@ -10,14 +10,16 @@ mod check;
 mod ff1;
 mod key;
 mod stream;
+mod typed;
 
 use std::fmt;
 
 use thiserror::Error;
 
 pub use check::ALPHABET;
-pub use key::{CodeKey, EpochTaken, Forged, KeyRing, PastLastNumber};
+pub use key::{CodeKey, EpochTaken, Forged, KeyRing, PastLastNumber, Starts};
 pub use stream::write_csv_run;
+pub use typed::{Typed, typed};
 
 /// Characters of a trace code, without hyphens.
 pub const CODE_LEN: usize = 13;

@@ -154,11 +154,18 @@ impl CustodyFacts {
         self.standing(subject, Timestamp::MAX).into_iter().rev().find(|h| h.at <= t)
     }
 
-    /// Who has a pack at `t`; of one that was opened later, as rows are told in any order, whoever
-    /// opened it.
-    pub fn hands_of_pack(&self, pack: UnitNumber, t: Timestamp) -> Option<PartyId> {
-        let opened = || self.own_holds(pack).first();
-        self.at(pack, t).or_else(opened).map(|hold| hold.party)
+    /// Who has a pack at a moment; of one that was opened later, as rows are told in any order,
+    /// whoever opened it.
+    pub fn hands_of_pack(&self, pack: UnitNumber, moment: Moment) -> Option<PartyId> {
+        let chain = self.standing(pack, Timestamp::MAX);
+        let last = chain.into_iter().rev().find(|h| h.moment() <= moment);
+        last.or_else(|| self.own_holds(pack).first()).map(|hold| hold.party)
+    }
+
+    /// Who has a subject right before a moment.
+    pub fn hands_before(&self, subject: UnitNumber, moment: Moment) -> Option<PartyId> {
+        let chain = self.standing(subject, Timestamp::MAX);
+        chain.into_iter().rev().find(|h| h.moment() < moment).map(|hold| hold.party)
     }
 
     /// Whether a hand-over was taken back: its sender voided the paper, as recorded by `known_by`.
@@ -182,29 +189,49 @@ impl CustodyFacts {
 
     /// The chain as it stands by what was recorded by `known_by`: without hand-overs that were
     /// taken back, without receipts of them, and without the taking back, which moved nothing
-    /// either. What was told of one instant is in the order in which it was told, and where that
-    /// cannot be, in the place where it fits.
+    /// either; and without receipts by who did not have it. What was told of one instant is in the
+    /// order in which it was told, and where that cannot be, in the place where it fits.
     pub fn standing(&self, subject: UnitNumber, known_by: Timestamp) -> Vec<&Hold> {
+        let mut chain = self.in_order(subject, known_by);
+        // A pack may have been received when a child of it was somewhere else by then.
+        let mut holder = None;
+        chain.retain(|h| {
+            let stray = h.kind == HoldKind::Received && holder.is_some_and(|who| who != h.party);
+            if !stray {
+                holder = Some(h.party);
+            }
+            !stray
+        });
+        chain
+    }
+
+    /// As [`Self::standing`], with receipts by who did not have it.
+    pub(crate) fn in_order(&self, subject: UnitNumber, known_by: Timestamp) -> Vec<&Hold> {
         let mut chain = self.chain(subject);
         chain.retain(|h| h.recorded_at <= known_by);
         // Who never got what was sent, and when that was recorded: a receipt recorded later is of
         // something else.
-        let mut never_got = None;
+        let mut never_got: Vec<(PartyId, Timestamp)> = Vec::new();
         chain.retain(|h| {
-            let receipt = h.kind == HoldKind::Received
-                && never_got.is_some_and(|(who, by)| who == h.party && h.recorded_at <= by);
             let void = self.voiding(h).filter(|void| void.recorded_at <= known_by);
-            if !receipt {
-                never_got = void.map(|void| (h.party, void.recorded_at));
+            if let Some(void) = void {
+                never_got.push((h.party, void.recorded_at));
+                return false;
             }
-            void.is_none() && !receipt && h.kind != HoldKind::Voided
+            let of_it = |(who, by): &(PartyId, Timestamp)| *who == h.party && h.recorded_at <= *by;
+            if h.kind == HoldKind::Voided
+                || h.kind == HoldKind::Received && never_got.iter().any(of_it)
+            {
+                return false;
+            }
+            never_got.clear();
+            true
         });
-        if chain.windows(2).all(|two| two[0].at < two[1].at) {
-            return chain;
+        if chain.windows(2).any(|two| two[0].at == two[1].at) {
+            let told = std::mem::take(&mut chain);
+            told.into_iter().for_each(|hold| fit_in(hold, &mut chain));
         }
-        let mut standing = Vec::with_capacity(chain.len());
-        chain.into_iter().for_each(|hold| fit_in(hold, &mut standing));
-        standing
+        chain
     }
 
     /// When the goods first left the hands of a brand or factory: the first hold that stands by a

@@ -17,22 +17,23 @@ pub fn still_fits(
 }
 
 fn moves_fit(custody: &CustodyFacts, subject: UnitNumber, after: Timestamp) -> bool {
-    let chain = custody.standing(subject, Timestamp::MAX);
+    let mut chain = custody.in_order(subject, Timestamp::MAX).into_iter();
+    let mut holder = chain.next().map(|hold| hold.party);
+    let handed_on = chain.all(|hold| {
+        let received = hold.kind == HoldKind::Received;
+        let by = hold.from.or(received.then_some(hold.party));
+        let had_it = by.is_none() || by == holder;
+        if had_it || !received {
+            holder = Some(hold.party);
+        }
+        had_it || hold.subject != subject || hold.at <= after
+    });
     let inside = custody.containments(subject);
-    let mut steps = chain.iter().zip(chain.iter().skip(1));
-    let handed_on = steps.all(|(before, hold)| {
-        let by = match (hold.from, hold.kind) {
-            (None, HoldKind::Received) => Some(hold.party),
-            (from, _) => from,
-        };
-        let told_before = hold.subject != subject || hold.at <= after;
-        told_before || by.is_none_or(|who| who == before.party)
-    });
-    let packed = inside.iter().filter(|c| c.from.at > after);
-    let mut same_hands = packed.map(|c| (c.parent, c.from.at)).map(|(pack, at)| {
-        custody.hands_of_pack(pack, at) == custody.at(subject, at).map(|hold| hold.party)
-    });
-    handed_on && same_hands.all(|same| same)
+    let mut packed = inside.iter().filter(|c| c.from.at > after);
+    handed_on
+        && packed.all(|c| {
+            custody.hands_of_pack(c.parent, c.from) == custody.hands_before(subject, c.from)
+        })
 }
 
 /// The packs around a subject at an instant or at any time after: what they are relied on for must

@@ -1,8 +1,10 @@
 //! Registration: what a consumer's word is worth. Whoever shows one of three proofs is bound to the
 //! unit, until somebody proves more: the first of equals stands, and a number that anybody may type
 //! keeps nobody out who holds the unit. The day of purchase they state is another matter. It moves
-//! the start of the guarantee only when the unit itself was in their hands and the day can be true;
-//! an invoice number is no evidence of a date.
+//! the start of the guarantee only when the unit itself was in their hands and the day can be true:
+//! nobody bought what was not made yet, or had not left its maker. An invoice number is no evidence
+//! of a date. What one consumer stated gives way to what another states who proves more, as their
+//! registration does; what papers of the house say gives way to no consumer.
 
 use jiff::civil::Date;
 
@@ -77,6 +79,57 @@ pub fn displaced_by(shown: &[Option<Proof>], place: usize) -> Option<usize> {
     (place + 1..shown.len()).find(|later| weight(shown[*later]) > own)
 }
 
+/// Which day of purchase counts for a unit already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dated {
+    /// None.
+    Nothing,
+    /// One that a consumer stated, by what they showed; none where that is not known.
+    Stated(Option<Proof>),
+    /// One that somebody of the house has a paper of.
+    Papers,
+}
+
+impl Dated {
+    /// Whether the day of whoever shows this proof is looked at at all.
+    const fn gives_way(self, proof: Proof) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Stated(shown) => proof.outweighs(shown),
+            Self::Papers => false,
+        }
+    }
+}
+
+/// Why a day of purchase cannot be true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Impossible {
+    /// It has not come.
+    Ahead,
+    /// The unit was made later, on that day.
+    BeforeProduction(Date),
+    /// The unit was still where it was made.
+    BeforeShipment,
+}
+
+/// Whether a unit can have been bought on a day: it was made by then, and had left its maker. A
+/// unit of which no shipment is known may have been sold at the gate.
+///
+/// # Errors
+/// Why it cannot.
+pub fn possible(
+    purchased_on: Date,
+    today: Date,
+    (produced_on, shipped_on): (Option<Date>, Option<Date>),
+) -> Result<(), Impossible> {
+    match (produced_on, shipped_on) {
+        _ if purchased_on > today => Err(Impossible::Ahead),
+        (Some(made), _) if purchased_on < made => Err(Impossible::BeforeProduction(made)),
+        (_, Some(left)) if purchased_on < left => Err(Impossible::BeforeShipment),
+        _ => Ok(()),
+    }
+}
+
 /// A day of purchase as a consumer states it, and what it must fit.
 #[derive(Clone, Copy, Debug)]
 pub struct Stated {
@@ -88,21 +141,22 @@ pub struct Stated {
     pub today: Date,
     /// When the unit was made, where known.
     pub produced_on: Option<Date>,
+    /// When it first left where it was made, where known.
+    pub shipped_on: Option<Date>,
     /// The first activation of its present life.
     pub activated_on: Option<Date>,
     /// Whether the product reports its own first start.
     pub network_start: bool,
-    /// A day of purchase already counts: the first one stands.
-    pub dated: bool,
+    /// Which day of purchase counts already.
+    pub dated: Dated,
 }
 
 /// Whether the day starts the guarantee.
 pub fn counts(stated: &Stated) -> bool {
-    let Stated { purchased_on, today, produced_on, .. } = *stated;
-    stated.proof.shows_the_unit()
-        && !stated.dated
-        && purchased_on <= today
-        && produced_on.is_none_or(|made| made <= purchased_on)
+    let Stated { proof, purchased_on, today, produced_on, shipped_on, .. } = *stated;
+    proof.shows_the_unit()
+        && stated.dated.gives_way(proof)
+        && possible(purchased_on, today, (produced_on, shipped_on)).is_ok()
         && fits(purchased_on, stated.activated_on, stated.network_start)
 }
 
@@ -210,36 +264,88 @@ mod tests {
     #[test]
     fn what_a_stated_day_is_worth() {
         let on = |day| date(2026, 6, day);
-        // proof, purchased, produced, activated, reports its start, dated before; counts
+        // proof, purchased, produced, shipped, activated, reports its start; counts
         let cases = [
-            (Scratch, 10, Some(1), Some(12), true, false, true),
-            (Imei4, 10, Some(1), Some(12), true, false, true),
-            (Invoice, 10, Some(1), Some(12), true, false, false),
-            (Invoice, 14, Some(1), Some(12), true, false, false),
-            (Invoice, 10, Some(1), None, false, false, false),
-            (Scratch, 12, Some(1), Some(12), true, false, true),
-            (Scratch, 13, Some(1), Some(12), true, false, false),
-            (Scratch, 13, Some(1), Some(12), false, false, true),
-            (Scratch, 13, Some(1), None, true, false, true),
-            (Scratch, 1, Some(1), None, true, false, true),
-            (Scratch, 1, Some(2), None, true, false, false),
-            (Scratch, 1, None, None, true, false, true),
-            (Scratch, 20, Some(1), None, false, false, true),
-            (Scratch, 21, Some(1), None, false, false, false),
-            (Scratch, 10, Some(1), Some(12), true, true, false),
+            (Scratch, 10, Some(1), None, Some(12), true, true),
+            (Imei4, 10, Some(1), None, Some(12), true, true),
+            (Invoice, 10, Some(1), None, Some(12), true, false),
+            (Invoice, 14, Some(1), None, Some(12), true, false),
+            (Invoice, 10, Some(1), None, None, false, false),
+            (Scratch, 12, Some(1), None, Some(12), true, true),
+            (Scratch, 13, Some(1), None, Some(12), true, false),
+            (Scratch, 13, Some(1), None, Some(12), false, true),
+            (Scratch, 13, Some(1), None, None, true, true),
+            (Scratch, 1, Some(1), None, None, true, true),
+            (Scratch, 1, Some(2), None, None, true, false),
+            (Scratch, 1, None, None, None, true, true),
+            (Scratch, 20, Some(1), None, None, false, true),
+            (Scratch, 21, Some(1), None, None, false, false),
+            // It was still at the plant, or left it that very day.
+            (Scratch, 4, Some(1), Some(5), None, true, false),
+            (Scratch, 5, Some(1), Some(5), None, true, true),
+            (Scratch, 4, None, Some(5), None, false, false),
         ];
         for case in cases {
-            let (proof, purchased, produced, activated, network_start, dated, expected) = case;
+            let (proof, purchased, produced, shipped, activated, network_start, expected) = case;
             let stated = Stated {
                 proof,
                 purchased_on: on(purchased),
                 today: on(20),
                 produced_on: produced.map(on),
+                shipped_on: shipped.map(on),
                 activated_on: activated.map(on),
                 network_start,
-                dated,
+                dated: Dated::Nothing,
             };
             assert_eq!(counts(&stated), expected, "{case:?}");
+        }
+    }
+
+    #[test]
+    fn which_day_gives_way_to_whose() {
+        let cases = [
+            (Dated::Nothing, [false, true, true]),
+            (Dated::Stated(Some(Imei4)), [false, false, true]),
+            (Dated::Stated(Some(Scratch)), [false, false, false]),
+            (Dated::Stated(None), [false, false, false]),
+            (Dated::Papers, [false, false, false]),
+        ];
+        for (dated, expected) in cases {
+            let counted = Proof::ALL.map(|proof| {
+                counts(&Stated {
+                    proof,
+                    purchased_on: date(2026, 6, 10),
+                    today: date(2026, 6, 20),
+                    produced_on: None,
+                    shipped_on: None,
+                    activated_on: None,
+                    network_start: true,
+                    dated,
+                })
+            });
+            assert_eq!(counted, expected, "{dated:?}");
+        }
+    }
+
+    #[test]
+    fn why_a_day_cannot_be_true() {
+        let on = |day| date(2026, 6, day);
+        let today = on(20);
+        // purchased, produced, shipped
+        let cases = [
+            (21, Some(1), Some(5), Err(Impossible::Ahead)),
+            (20, Some(1), Some(5), Ok(())),
+            (5, Some(1), Some(5), Ok(())),
+            (4, Some(1), Some(5), Err(Impossible::BeforeShipment)),
+            (1, Some(1), Some(5), Err(Impossible::BeforeShipment)),
+            (1, Some(2), Some(5), Err(Impossible::BeforeProduction(on(2)))),
+            (1, Some(1), None, Ok(())),
+            (1, None, None, Ok(())),
+            (1, None, Some(2), Err(Impossible::BeforeShipment)),
+        ];
+        for (purchased, produced, shipped, expected) in cases {
+            let known = (produced.map(on), shipped.map(on));
+            assert_eq!(possible(on(purchased), today, known), expected, "{purchased} {known:?}");
         }
     }
 }

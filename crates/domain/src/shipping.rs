@@ -158,7 +158,7 @@ fn next_is_of(custody: &CustodyFacts, subject: UnitNumber, holder: PartyId, at: 
     let chain = custody.standing(subject, Timestamp::MAX);
     let next = chain.iter().find(|h| h.at > at);
     let until = next.map_or(Timestamp::MAX, |h| h.at);
-    let held = |c: &Containment| custody.hands_of_pack(c.parent, c.from.at) == Some(holder);
+    let held = |c: &Containment| custody.hands_of_pack(c.parent, c.from) == Some(holder);
     let mut packed =
         custody.containments(subject).iter().filter(|c| at < c.from.at && c.from.at < until);
     // A receipt names no sender: it is by whom the goods came to.
@@ -170,8 +170,8 @@ fn next_is_of(custody: &CustodyFacts, subject: UnitNumber, holder: PartyId, at: 
 /// or the pack had moved on by then.
 fn joined_by(custody: &CustodyFacts, c: &Containment, holder: PartyId, at: Timestamp) -> bool {
     let chain = custody.standing(c.parent, Timestamp::MAX);
-    let moved = chain.iter().any(|h| at < h.at && h.at <= c.from.at);
-    moved || custody.at(c.child, c.from.at).is_some_and(|h| h.party == holder)
+    let moved = chain.iter().any(|h| at < h.at && h.moment() <= c.from);
+    moved || custody.hands_before(c.child, c.from) == Some(holder)
 }
 
 /// Whether a receipt by `party` at `at` stands, and which pack the subject leaves by it: the
@@ -199,25 +199,33 @@ pub fn receive(
     with_it.extend([received.clone()], []);
     // What was taken back since was never on its way.
     let chain = with_it.standing(subject, Timestamp::MAX);
-    let place = chain.iter().rposition(|h| **h == received).unwrap_or_default();
-    let (before, next) = (place.checked_sub(1).and_then(|i| chain.get(i)), chain.get(place + 1));
-    let came = |h: &&&Hold| {
-        (h.kind, h.party, h.subject) == (HoldKind::Received, party, subject) && ***h != received
+    let ours = |h: &&Hold| **h == received;
+    let came = |h: &&Hold| {
+        (h.kind, h.party, h.subject) == (HoldKind::Received, party, subject) && !ours(h)
     };
-    // Told before, of this instant, where the goods may have been handed on since.
-    if chain.iter().any(|h| h.at == at && came(&h)) {
+    // Of this instant, after which the goods may have been handed on.
+    let told_before = || custody.own_holds(subject).iter().any(|h| h.at == at && came(&h));
+    let Some(place) = chain.iter().rposition(ours) else {
+        return Err(if told_before() { Refusal::AlreadyReceived } else { Refusal::NotInTransit });
+    };
+    let before = place.checked_sub(1).and_then(|i| chain.get(i)).filter(|h| h.party == party);
+    let before = before.ok_or(Refusal::NotInTransit)?;
+    let mut without = chain.clone();
+    without.remove(place);
+    // One that is known of the same goods, of this day or a later one, would be of nothing.
+    let is_last = place == without.len();
+    if !before.kind.in_transit()
+        || !is_last && told_before()
+        || chain.get(place + 1).is_some_and(came)
+        || without != custody.standing(subject, Timestamp::MAX)
+    {
         return Err(Refusal::AlreadyReceived);
     }
-    match before.filter(|h| h.party == party) {
-        None => return Err(Refusal::NotInTransit),
-        // Told before, of this day or a later one.
-        Some(h) if !h.kind.in_transit() || next.is_some_and(|next| came(&next)) => {
-            return Err(Refusal::AlreadyReceived);
-        }
-        Some(_) => {}
-    }
-    let Some(parent) = custody.parent_at(subject, at) else { return Ok(None) };
-    if next.is_some_and(|next| next.at == at) {
+    // What lies in another pack than the one it travelled in was put there by who had it.
+    let inside = custody.containments(subject).iter().find(|c| c.covers(at));
+    let travelled = inside.filter(|c| c.shares(before.moment()));
+    let Some(parent) = travelled.map(|c| c.parent) else { return Ok(None) };
+    if chain.get(place + 1).is_some_and(|next| next.at == at) {
         return Ok(None);
     }
     let mut alone = with_it;
@@ -229,8 +237,21 @@ pub fn receive(
     }
 }
 
-/// Whether a shipment of the subject, a paper of its sender, can be voided at `at`, and who holds
-/// it again: nothing moved it since, and nothing that was in it moved on or was joined by more.
+/// What the voiding of a shipment does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Voided {
+    /// Who holds again.
+    pub holder: PartyId,
+    /// The pack that the subject left by the paper alone. The paper was wrong, so it never left;
+    /// none where that pack went anywhere since, of which nobody knows whether the subject did. And
+    /// since when it was in it.
+    pub back_into: Option<(UnitNumber, Timestamp)>,
+    /// The instant of the paper.
+    pub sent_at: Timestamp,
+}
+
+/// Whether a shipment of the subject, a paper of its sender, can be voided at `at`, and what that
+/// does: nothing moved it since, and nothing that was in it moved on or was joined by more.
 /// `stirred` are the containments that began or ended after the shipment.
 pub fn void(
     custody: &CustodyFacts,
@@ -238,7 +259,7 @@ pub fn void(
     (from, shipment_no): (PartyId, &str),
     at: Timestamp,
     stirred: &[Containment],
-) -> Result<PartyId, Refusal> {
+) -> Result<Voided, Refusal> {
     let chain = custody.standing(subject, Timestamp::MAX);
     let last = chain.last().ok_or(Refusal::UnknownSubject)?;
     let is_it = |h: &Hold| h.shipment_no.as_deref() == Some(shipment_no) && h.from == Some(from);
@@ -252,14 +273,32 @@ pub fn void(
         return Err(Refusal::ContradictsLater);
     }
     // The receiver may have put it, or what was in it, into packs of its own.
-    let packed_since = |child| custody.containments(child).iter().any(|c| c.from.at > last.at);
-    let moved_since =
-        |child| custody.standing(child, Timestamp::MAX).iter().any(|h| h.at > last.at);
+    let since = last.moment();
+    let packed_since = |child| custody.containments(child).iter().any(|c| c.from > since);
+    let moved_since = |child| {
+        let chain = custody.standing(child, Timestamp::MAX);
+        match chain.iter().position(|h| h == last) {
+            Some(place) => place + 1 < chain.len(),
+            None => chain.iter().any(|h| h.moment() > since),
+        }
+    };
     let moved_on = |c: &Containment| packed_since(c.child) || moved_since(c.child);
-    if packed_since(subject) || stirred.iter().any(moved_on) {
+    // What had left it when that was told was not sent, nor was what lay in a pack that had.
+    let went =
+        |pack| pack == subject || custody.standing(pack, Timestamp::MAX).iter().any(|h| h == last);
+    let mut sent = stirred.iter().filter(|c| c.to.is_none_or(|to| to > since) && went(c.parent));
+    if packed_since(subject) || sent.any(moved_on) {
         return Err(Refusal::MovedOn);
     }
-    Ok(from)
+    // A receipt of the pack moved it nowhere.
+    let stays = |pack| {
+        let chain = custody.standing(pack, Timestamp::MAX);
+        let moved = |h: &&&Hold| h.moment() > since && h.kind != HoldKind::Received;
+        !packed_since(pack) && chain.iter().find(moved).is_none()
+    };
+    let left = custody.containments(subject).iter().find(|c| c.to == Some(since));
+    let back_into = left.filter(|c| stays(c.parent)).map(|c| (c.parent, c.from.at));
+    Ok(Voided { holder: from, back_into, sent_at: last.at })
 }
 
 #[cfg(test)]
@@ -372,11 +411,12 @@ mod tests {
             holds.extend_from_slice(own);
             void(&CustodyFacts::new(holds, boxes.to_vec()), n(10), (PartyId(2), "S1"), t(at), boxes)
         };
-        assert_eq!(check(60, &[], &[]), Ok(PartyId(2)));
+        assert_eq!(check(60, &[], &[]).map(|it| it.holder), Ok(PartyId(2)));
         assert_eq!(check(40, &[], &[]), Err(Refusal::ContradictsLater));
         assert_eq!(check(60, &[hold(10, 55, 4, Some(3))], &[]), Err(Refusal::MovedOn));
         let left = [inside(1, 10, 20, Some(55))];
-        assert_eq!(check(60, &[], &left), Ok(PartyId(2)), "taken out, not handed on");
+        let voided = check(60, &[], &left);
+        assert_eq!(voided.map(|it| it.holder), Ok(PartyId(2)), "taken out, not handed on");
         assert_eq!(check(60, &[hold(1, 55, 4, Some(3))], &left), Err(Refusal::MovedOn));
         let joined = [inside(7, 10, 55, None)];
         assert_eq!(check(60, &[], &joined), Err(Refusal::MovedOn));
@@ -385,6 +425,22 @@ mod tests {
             void(&facts, n(1), (PartyId(2), "S1"), t(60), &[]),
             Err(Refusal::UnknownSubject)
         );
+    }
+
+    #[test]
+    fn what_left_a_pack_by_a_wrong_paper_never_left_it() {
+        let alone = |more: &[Hold]| {
+            let paper = hold(1, 50, 3, Some(2));
+            let paper = Hold { shipment_no: Some("S1".to_owned()), ..paper };
+            let to = Some(paper.moment());
+            let out = Containment { to, ..inside(1, 10, 20, None) };
+            let holds = [hold(1, 10, 2, None), hold(10, 20, 2, None), paper];
+            let custody = CustodyFacts::new(holds.into_iter().chain(more.iter().cloned()), [out]);
+            void(&custody, n(1), (PartyId(2), "S1"), t(70), &[]).map(|it| it.back_into)
+        };
+        assert_eq!(alone(&[]), Ok(Some((n(10), t(20)))));
+        assert_eq!(alone(&[hold(10, 40, 2, None)]), Ok(Some((n(10), t(20)))));
+        assert_eq!(alone(&[hold(10, 60, 3, Some(2))]), Ok(None), "the pack left without it");
     }
 
     #[test]

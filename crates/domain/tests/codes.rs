@@ -145,12 +145,18 @@ fn frozen_codes() {
 
 #[test]
 fn the_ring_reads_every_epoch_and_writes_the_current_one() {
-    let ring = KeyRing::new(key(4)).with_retired(key(2)).unwrap();
-    let (old, new) = (key(2).encode(number(77)), ring.encode(number(77)));
-    assert_eq!((ring.decode(&old), ring.decode(&new)), (Ok(number(77)), Ok(number(77))));
+    let epoch = |epoch| Epoch::new(epoch).unwrap();
+    let starts = [(number(0), epoch(2)), (number(100), epoch(4))].into_iter().collect();
+    let ring = KeyRing::new(key(4)).with_retired(key(2)).unwrap().with_starts(starts);
+    let (old, new) = (ring.encode(number(77)), ring.encode(number(100)));
+    assert_eq!((old, new), (key(2).encode(number(77)), key(4).encode(number(100))));
+    assert_eq!((ring.decode(&old), ring.decode(&new)), (Ok(number(77)), Ok(number(100))));
     assert_eq!(new.epoch(), ring.current().epoch());
     assert_eq!(ring.decode(&key(3).encode(number(77))), Err(Forged));
     assert_eq!(key(2).decode(&new), Err(Forged));
+    // Who has a key of old makes no codes of numbers issued since; nor has a number two codes.
+    assert_eq!(ring.decode(&key(2).encode(number(100))), Err(Forged));
+    assert_eq!(ring.decode(&key(4).encode(number(99))), Err(Forged));
     let taken = Epoch::new(4).unwrap();
     assert_eq!(ring.with_retired(key(4)).unwrap_err(), EpochTaken(taken));
 }

@@ -297,8 +297,14 @@ pub enum Body {
     },
     /// A shipment was taken back before it arrived.
     ShipmentVoided {
+        /// The pack it had left by the paper alone, and is in again.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        back_into: Option<i64>,
         /// Who holds again.
         holder: i64,
+        /// Since when it was in that pack, microseconds.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        packed_at: Option<i64>,
         /// The paper.
         shipment_no: String,
     },

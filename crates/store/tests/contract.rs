@@ -517,7 +517,12 @@ async fn a_paper_is_its_senders(store: &Store) {
     }
     let twice = store.commit(&commit(moved(4, 3, handed_to(4)))).await;
     assert!(matches!(&twice, Err(StoreError::Duplicate(t)) if t == "shipment"), "{twice:?}");
-    let voided = Body::ShipmentVoided { holder: 3, shipment_no: "P-1".into() };
+    let voided = Body::ShipmentVoided {
+        back_into: None,
+        holder: 3,
+        packed_at: None,
+        shipment_no: "P-1".into(),
+    };
     store.commit(&commit(moved(5, 3, voided))).await.expect("it is taken back");
     for (from, to, voided) in [(2, 3, false), (3, 4, true)] {
         let found = store.shipment_fetch(1, ("P-1", from), 5).await.expect("it reads");

@@ -212,15 +212,19 @@ pub(super) async fn export_audit(
         kind: word("kind", query.kind)?,
         ..Wanted::default()
     };
-    let export = Export::begin(&house, &caller, wanted).await?;
-    let start = (export, house, caller);
-    let lines = futures_util::stream::try_unfold(start, |(mut export, house, caller)| async {
-        let failed = std::io::Error::other::<crate::flows::FlowError>;
-        let Some(records) = export.next_page().await.map_err(failed)? else { return Ok(None) };
-        let reference = house.reference().await.map_err(failed)?;
-        let text = audit_lines(&reference, &caller, records);
-        Ok::<_, std::io::Error>(Some((Bytes::from(text), (export, house, caller))))
-    });
+    let mut export = Export::begin(&house, &caller, wanted).await?;
+    // What fails before the first line is an answer, not a connection that breaks.
+    let first = export.next_page().await?;
+    let start = (first, export, house, caller);
+    let lines =
+        futures_util::stream::try_unfold(start, |(page, mut export, house, caller)| async {
+            let failed = std::io::Error::other::<crate::flows::FlowError>;
+            let Some(records) = page else { return Ok(None) };
+            let reference = house.reference().await.map_err(failed)?;
+            let text = audit_lines(&reference, &caller, records);
+            let next = export.next_page().await.map_err(failed)?;
+            Ok::<_, std::io::Error>(Some((Bytes::from(text), (next, export, house, caller))))
+        });
     let kind = [(header::CONTENT_TYPE, "application/x-ndjson")];
     Ok((kind, Body::from_stream(lines)).into_response())
 }

@@ -12,12 +12,10 @@ const AGAIN_AFTER: &str = "5";
 
 /// Puts them on. What an answer says of itself stands; `secure`: the client came by TLS.
 pub fn dress(response: &mut Response, secure: bool) {
-    let unavailable = response.status() == StatusCode::SERVICE_UNAVAILABLE;
-    let headers = response.headers_mut();
-    if unavailable {
-        let usual = HeaderValue::from_static(AGAIN_AFTER);
-        headers.entry(header::RETRY_AFTER).or_insert(usual);
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        again_later(response);
     }
+    let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     for (name, usual) in [
         (header::CACHE_CONTROL, "no-store"),
@@ -37,6 +35,12 @@ pub fn say_https(headers: &HeaderMap) -> bool {
     let last = headers.get_all("x-forwarded-proto").iter().next_back();
     let word = last.and_then(|line| line.to_str().ok()).and_then(|line| line.rsplit(',').next());
     word.is_some_and(|word| word.trim().eq_ignore_ascii_case("https"))
+}
+
+/// Says when to ask again for what could not be answered, where nothing was said of that.
+pub fn again_later(response: &mut Response) {
+    let usual = HeaderValue::from_static(AGAIN_AFTER);
+    response.headers_mut().entry(header::RETRY_AFTER).or_insert(usual);
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use objects::Named;
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -140,11 +141,23 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        readable(&parts.uri)?;
         match Query::<T>::from_request_parts(parts, state).await {
             Ok(Query(query)) => Ok(Self(query)),
             Err(rejection) => Err(told(&rejection.body_text(), "query")),
         }
     }
+}
+
+/// Refuses a query that is no text once it is unpacked: readers would put marks in its place.
+fn readable(uri: &Uri) -> Result<(), Problem> {
+    for pair in uri.query().unwrap_or_default().split('&') {
+        if percent_decode_str(pair).decode_utf8().is_err() {
+            let name = pair.split('=').next().filter(|name| is_path(name)).unwrap_or("query");
+            return Err(Problem::invalid(name, "is no UTF-8"));
+        }
+    }
+    Ok(())
 }
 
 /// The query of an address that takes none.

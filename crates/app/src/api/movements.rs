@@ -194,12 +194,13 @@ pub(super) async fn receive_subjects(
         None => None,
     };
     let mut results = Vec::with_capacity(body.subjects.len());
-    let mut unexpected = Vec::new();
+    let (mut unexpected, mut numbers) = (Vec::new(), Vec::new());
     for subject in body.subjects {
         let note = body.note.clone();
         let done = ship::receive(&house, &caller, &body.party_code, &subject, at, note).await;
         if let Some(paper) = &paper {
             let number = find::subject(&house, caller.brand, &subject, "subject").await.ok();
+            numbers.extend(number);
             let named = match number {
                 Some(number) => paper.names(&house, number, at).await?,
                 None => false,
@@ -218,7 +219,7 @@ pub(super) async fn receive_subjects(
     let refused = results.iter().filter(|r| r.problem.is_some()).count();
     let mut missing = Vec::new();
     if let Some(paper) = &paper {
-        for number in paper.missing(&house, &caller, at).await? {
+        for number in paper.missing(&house, &caller, at, &numbers).await? {
             missing.push(receipt::name_of(&house, number).await?);
         }
     }

@@ -17,21 +17,22 @@ use utoipa::ToSchema;
 #[into_params(parameter_in = Query)]
 pub struct SearchQuery {
     /// A trace code or identifier in any written form, the beginning of a serial number (4
-    /// characters and more), an SSCC, the number of a shipment, a case's id, or a part of a code,
-    /// name, model or GTIN. 1 to 128 characters.
+    /// characters and more), an SSCC, the number of a shipment, a case's id, the reference of a
+    /// report, or a part of a code, name, model or GTIN. 1 to 128 characters.
     #[serde(default)]
     #[param(required = true)]
     pub q: String,
-    /// Of this kind alone: `unit`, `pack`, `shipment`, `case`, `party`, `site`, `product`, `batch`.
+    /// Of this kind alone: `unit`, `pack`, `shipment`, `case`, `party`, `site`, `product`, `batch`,
+    /// `report`.
     pub kind: Option<String>,
 }
 
 /// Something found.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HitReply {
-    /// `unit`, `pack`, `shipment`, `case`, `party`, `site`, `product`, `batch`.
+    /// `unit`, `pack`, `shipment`, `case`, `party`, `site`, `product`, `batch`, `report`.
     pub kind: &'static str,
-    /// What it is called by: trace code, SSCC, number, id, code, GTIN.
+    /// What it is called by: trace code, SSCC, number, id, code, GTIN, reference.
     pub id: String,
     /// A line for people.
     pub label: String,
@@ -59,6 +60,7 @@ fn reply(hit: Hit) -> HitReply {
         HitKind::Party => Some("/api/v1/parties".to_owned()),
         HitKind::Site => Some("/api/v1/sites".to_owned()),
         HitKind::Product => Some("/api/v1/products".to_owned()),
+        HitKind::Report => Some(format!("/api/v1/reports?reference={id}")),
         HitKind::Shipment => None,
     };
     HitReply { kind: hit.kind.as_str(), path, id: hit.id, label: hit.label }

@@ -240,6 +240,7 @@ impl Telling<'_> {
         let tree = &self.reference.tree;
         let site = event.site.and_then(|s: SiteId| self.reference.site_by_id(s));
         let all = self.sight.shows(Fact::AllHops);
+        let may_see = |site: &&domain::party::Site| all || self.sight.shows_hop(site.party);
         let happened_at = instant(happened_at(event, self.subject));
         Some(EventReply {
             id: hex(&event.id.0),
@@ -247,7 +248,7 @@ impl Telling<'_> {
             happened_at: happened_at.display_with_offset(offset).to_string(),
             recorded_at: self.text(event.recorded_at),
             party: event.party.and_then(|p| tree.get(p)).map(|p| p.code.clone()),
-            site: site.filter(|_| all).map(|s| s.code.clone()),
+            site: site.filter(may_see).map(|s| s.code.clone()),
             actor: self.sight.shows(Fact::Actors).then(|| event.actor.clone()),
             detail: self.detail(event),
         })
@@ -262,7 +263,10 @@ impl Telling<'_> {
             Body::ReceiptDiffered { from, .. } => Some(PartyId(*from)),
             Body::Received { .. } | Body::ShipmentVoided { .. } | Body::Sold { .. } => None,
             Body::Commissioned { .. } | Body::Activated(_) => return true,
-            Body::Packed { .. } | Body::Unpacked {} => return self.sight.shows(Fact::AllHops),
+            Body::Packed { .. } | Body::Unpacked {} if self.sight.shows(Fact::AllHops) => {
+                return true;
+            }
+            Body::Packed { .. } | Body::Unpacked {} => None,
             Body::Inspected { .. }
             | Body::AliasBound { .. }
             | Body::IdentifierMoved { .. }

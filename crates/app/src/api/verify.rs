@@ -2,6 +2,7 @@
 
 use super::error::Problem;
 use super::gate::{Asker, ClientAddress, Counted, Keyholder};
+use super::headers;
 use super::input::{Asked, At, Input, bounded};
 use super::instant_text;
 use super::verdicts::{
@@ -125,7 +126,8 @@ fn whole(status: StatusCode, reply: &impl Serialize) -> Result<Response, Problem
 #[utoipa::path(
     post, path = "/api/v1/verify", tag = "verify", request_body = VerifyBody,
     responses(
-        (status = 200, description = "One answer for each item", body = VerifyManyReply),
+        (status = 200, body = VerifyManyReply, description = "One answer for each item; with \
+            `Retry-After` where some are `unavailable`"),
         (status = 400, description = "Cannot be read", body = Problem),
         (status = 401, description = "Needs a key", body = Problem),
         (status = 403, description = "Needs scope verify", body = Problem),
@@ -138,7 +140,7 @@ pub(super) async fn verify_units(
     keyholder: Keyholder,
     ClientAddress(client): ClientAddress,
     Input(body): Input<VerifyBody>,
-) -> Result<Json<VerifyManyReply>, Problem> {
+) -> Result<Response, Problem> {
     let caller = keyholder.with(Scope::Verify)?;
     if body.items.is_empty() || body.items.len() > ITEMS_MAX {
         return Err(Problem::invalid("items", format!("1 to {ITEMS_MAX} items")));
@@ -146,13 +148,19 @@ pub(super) async fn verify_units(
     let asking =
         Asking { house: &house, caller: Some(&caller), client, seller: body.seller, looks: true };
     asking.check_seller()?;
-    let mut results = Vec::with_capacity(body.items.len());
+    let (mut results, mut unavailable) = (Vec::with_capacity(body.items.len()), false);
     for (i, item) in body.items.iter().enumerate() {
         bounded(&format!("items[{i}].value"), &item.value, QUERY_CHARS_MAX)?;
         let scheme = scheme_of(&format!("items[{i}].scheme"), item.scheme.as_deref())?;
-        results.push(asking.answer(&item.value, scheme, None).await?.1);
+        let (status, reply) = asking.answer(&item.value, scheme, None).await?;
+        unavailable |= status == StatusCode::SERVICE_UNAVAILABLE;
+        results.push(reply);
     }
-    Ok(Json(VerifyManyReply { results }))
+    let mut response = Json(VerifyManyReply { results }).into_response();
+    if unavailable {
+        headers::again_later(&mut response);
+    }
+    Ok(response)
 }
 
 fn scheme_of(field: &str, word: Option<&str>) -> Result<Option<Scheme>, Problem> {

@@ -67,6 +67,9 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     if args.no_serve {
         let text = demo_links_text(&world, "http://127.0.0.1:8080");
         place.finish(&text)?;
+        if let Some(path) = &args.links_json {
+            write_json(path, &world, ("http://127.0.0.1:8080", ""))?;
+        }
         term::print(&text)?;
         return Ok(Exit::Done);
     }
@@ -190,7 +193,9 @@ fn write_json(path: &Path, world: &World, (base, sign_in): (&str, &str)) -> Resu
     links.insert("home".to_owned(), "/".into());
     links.insert("privacy".to_owned(), "/privacy".into());
     links.insert("history".to_owned(), "/log".into());
-    links.insert("sign_in".to_owned(), sign_in.into());
+    if !sign_in.is_empty() {
+        links.insert("sign_in".to_owned(), sign_in.into());
+    }
     links.insert("not_found".to_owned(), "/no-such-page".into());
     let text = serde_json::json!({ "base": base, "links": links }).to_string();
     // Renamed into place, so whoever waits for it never reads half of it.

@@ -6,13 +6,13 @@ use crate::config::Global;
 use crate::flows::audit;
 use crate::flows::search::{Hit, HitKind, search};
 
-/// Finds units, packs, shipments, cases, master data and batches.
+/// Finds units, packs, shipments, cases, master data, batches and reports.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// A code, an identifier, the beginning of a serial number, a part of a name
     #[arg(required = true)]
     words: Vec<String>,
-    /// Of this kind alone: unit, pack, shipment, case, party, site, product, batch
+    /// Of this kind alone: unit, pack, shipment, case, party, site, product, batch, report
     #[arg(long, value_parser = kind)]
     kind: Option<HitKind>,
 }

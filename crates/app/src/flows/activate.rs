@@ -144,7 +144,27 @@ pub async fn activate(
     report.check()?;
     let received_at = house.clock.now();
     let received = Received { caller, brand: None, report, received_at, waited: None };
-    receive(house, received, key, render).await
+    let answer = receive(house, received, key, render).await;
+    let unknown = matches!(&answer, Err(FlowError::Refused(why))
+        if why.refusal == Refusal::UnknownSubject);
+    // A code that was never issued is no unit that might still arrive.
+    if !unknown || report.scheme == Scheme::Code.as_str() {
+        return answer;
+    }
+    let reference = house.reference().await?;
+    let meant = caller.map(|c| c.brand).or_else(|| reference.sole_brand());
+    let brand = meant.unwrap_or(BrandId(0));
+    let received = Received { caller, brand: None, report, received_at, waited: None };
+    if locate(house, brand, report).await?.is_some() {
+        // It came meanwhile; or it is another tenant's.
+        return receive(house, received, key, render).await;
+    }
+    let waited = Some(super::waiting::keep(house, &received, meant).await?);
+    if locate(house, brand, report).await?.is_some() {
+        // It came while the report was put by, and nobody comes for that again.
+        return receive(house, Received { waited, ..received }, key, render).await;
+    }
+    answer
 }
 
 /// Refuses a caller whose scopes hold no way to report. A device comes without a key.
@@ -183,13 +203,7 @@ pub(super) async fn receive(
     let brand = meant.unwrap_or(BrandId(0));
     let number = match locate(house, brand, report).await? {
         Some(number) => number,
-        None => {
-            // A code that was never issued is no unit that might still arrive.
-            if report.scheme != Scheme::Code.as_str() && received.waited.is_none() {
-                super::waiting::keep(house, &received, meant).await?;
-            }
-            return Err(Refused::new(Refusal::UnknownSubject, "identifier.value").into());
-        }
+        None => return Err(Refused::new(Refusal::UnknownSubject, "identifier.value").into()),
     };
     for round in 0..RACES_MAX {
         let reference = if round == 0 { house.reference().await? } else { house.reload().await? };

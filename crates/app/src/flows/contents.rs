@@ -189,7 +189,7 @@ pub fn papers(events: &[Event]) -> Vec<Paper> {
                     paper.received_at.get_or_insert(event.happened_at);
                 }
             }
-            Body::ShipmentVoided { holder, shipment_no } => {
+            Body::ShipmentVoided { holder, shipment_no, .. } => {
                 let from = Some(PartyId(*holder));
                 let own = open.find(|p| p.from == from && p.shipment_no == *shipment_no);
                 if let Some(paper) = own {

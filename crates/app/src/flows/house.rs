@@ -6,7 +6,7 @@ use super::caller::Caller;
 use super::changes::{self, Author};
 use super::log::Sealing;
 use super::outcome::FlowError;
-use super::reference::{Reference, code_key_label, key_ring};
+use super::reference::{Reference, code_key_label, epoch_starts, key_ring};
 use super::scans::ScanQueue;
 use super::turns::{ERRANDS_MAX, IMPORTS_MAX, Turns, WALKS_MAX};
 use super::webhooks::courier::Couriers;
@@ -201,7 +201,7 @@ impl House {
     pub async fn reload(&self) -> Result<Arc<Reference>, FlowError> {
         let rows = self.store.reference_load().await?;
         let epochs = rows.code_keys.iter().filter(|k| k.epoch < 32).count();
-        if epochs != self.ring_epochs() {
+        if epochs != self.ring_epochs() || *self.ring.load().starts() != epoch_starts(&rows) {
             self.ring.store(Arc::new(key_ring(&rows, &self.master)?));
         }
         let reference = Arc::new(Reference::new(rows, self.geo.divisions()));

@@ -131,7 +131,9 @@ pub async fn import(
     }
     let read = loop {
         if let Some(error) = chunk.failed.take() {
-            break Err(error.into());
+            // What was read up to there is taken.
+            let judged = judging.judge_what_waited(&mut report, on_row).await;
+            break judged.and(Err(error.into()));
         }
         let is_last = chunk.rows.len() < most;
         let judged = judging.judge(kind, chunk, &mut report, on_row);
@@ -266,11 +268,19 @@ impl Judging<'_> {
             taken = Some(report.taken);
             let mut waiting = std::mem::take(&mut self.waiting).into_iter().peekable();
             while waiting.peek().is_some() {
-                let some = waiting.by_ref().take(CHUNK_ROWS);
-                let (rows, drafts): (Vec<_>, Vec<_>) = some.map(|(row, d, _)| (row, d)).unzip();
-                let judged = pack::pack(self.house, &self.caller, &drafts, self.taking).await?;
-                for (known, outcome) in rows.into_iter().zip(drafts).zip(judged) {
-                    self.tell((known.0, Some(known.1)), outcome, report, on_row);
+                let some: Vec<_> = waiting.by_ref().take(CHUNK_ROWS).collect();
+                let drafts: Vec<_> = some.iter().map(|(_, draft, _)| draft.clone()).collect();
+                let judged = pack::pack(self.house, &self.caller, &drafts, self.taking).await;
+                let judged = match judged {
+                    Ok(judged) => judged,
+                    Err(error) => {
+                        // What nobody came to is told as it was.
+                        self.waiting.extend(some.into_iter().chain(waiting));
+                        return Err(error.into());
+                    }
+                };
+                for ((row, draft, _), outcome) in some.into_iter().zip(judged) {
+                    self.tell((row, Some(draft)), outcome, report, on_row);
                 }
             }
         }

@@ -28,7 +28,7 @@ use domain::text::{NOTE_CHARS_MAX, lasting, required};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use store::commit::{Alert, Commit, Observation, Relied};
-use store::event::{Body, Event, IdentifierRow, Row, Subject};
+use store::event::{Body, IdentifierRow, Row, Subject};
 use store::unit::UnitRecord;
 
 /// Units one command may name.
@@ -402,22 +402,41 @@ pub async fn report_suspicion(
     brand: BrandId,
     words: &str,
 ) -> Result<(), FlowError> {
-    report_once(house, Some((unit, brand)), words, None).await.map(|_| ())
+    report_once(house, &Suspect::Unit(unit, brand), words, None).await.map(|_| ())
 }
 
-/// Records a suspicion once per key and gives the reference to quote. Without a unit (the code is
-/// none of ours) only the encrypted words are kept: the ledger holds facts about units and packs.
+/// What a report is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Suspect {
+    /// A unit, and whose it is.
+    Unit(i64, BrandId),
+    /// A code that belongs to no unit, as it was typed, and whose people read what is said of it.
+    Code(BrandId, String),
+}
+
+/// Records a suspicion once per key and gives the reference to quote. About a code that is none of
+/// ours there is no event: the ledger holds facts about units and packs. The row by which the brand
+/// finds the report stands then where no unit is, and the code lies sealed with the words, since
+/// anything may have been typed.
 ///
 /// # Errors
-/// The words are too long; the store does not answer.
+/// The words or the code are too long, or hold control characters; the store does not answer.
 pub async fn report_once(
     house: &House,
-    about: Option<(i64, BrandId)>,
+    about: &Suspect,
     words: &str,
     key: Option<&Keyed>,
 ) -> Result<String, FlowError> {
     let words = required(words, NOTE_CHARS_MAX).map_err(|e| Refused::invalid("reason", e))?;
-    let home = about.map_or(NO_HOME, |(unit, _)| unit);
+    let (home, brand, kept_text) = match about {
+        Suspect::Unit(unit, brand) => (*unit, *brand, words),
+        Suspect::Code(brand, code) => {
+            let code = required(code, verify::QUERY_CHARS_MAX);
+            let code = code.map_err(|e| Refused::invalid("code", e))?;
+            // Neither holds the end of a line, so it parts them.
+            (NO_HOME, *brand, format!("{code}\n{words}"))
+        }
+    };
     for _ in 0..RACES_MAX {
         if let Some(key) = key
             && let Some(answer) = key.replay(house).await?
@@ -429,27 +448,36 @@ pub async fn report_once(
         let hex = store::canonical::hex(&id.0);
         let reply = report_reference(&hex);
         let answer = Answer::new(200, reply.clone());
+        let mut place = Alert {
+            home,
+            dedup_key: format!("{REPORTED} {hex}"),
+            brand: brand.0,
+            kind: REPORTED.to_owned(),
+            grade: "observe".to_owned(),
+            // Without an event, the words are what says so.
+            event: id.0,
+            due_at: now.as_microsecond(),
+        };
         let mut commit = Commit {
             observations: vec![Observation {
                 home,
                 id: id.0,
-                sealed: house.secrets.seal(SUSPICION_LABEL, words.as_bytes())?,
+                sealed: house.secrets.seal(SUSPICION_LABEL, kept_text.as_bytes())?,
                 expires_at: (now + kept(Kept::Observation)).as_microsecond(),
             }],
             idempotency: key.map(|k| k.keep(home, &answer, now.as_microsecond())),
             ..Commit::default()
         };
-        if let Some((unit, brand)) = about {
-            let after = house.store.unit_fetch(unit).await?.map_or(0, |u| u.recorded_at);
-            let key_of = format!("{REPORTED} {hex}");
+        if let Suspect::Unit(unit, _) = about {
+            let after = house.store.unit_fetch(*unit).await?.map_or(0, |u| u.recorded_at);
             let body = Body::SuspicionReported { observation: hex };
             let visitor = visitor(brand.0);
-            let draft = EventDraft::about(&visitor, unit, now, after, body);
-            let mut event = house.event(draft);
+            let mut event = house.event(EventDraft::about(&visitor, *unit, now, after, body));
             event.party = None;
-            commit.alerts.push(reported(&event, &key_of, now));
+            place.event = event.id.0;
             commit.events.push(event);
         }
+        commit.alerts.push(place);
         match house.store.commit(&commit).await {
             Err(e) if e.is_race() => continue,
             Err(e) => return Err(e.into()),
@@ -460,25 +488,12 @@ pub async fn report_once(
 }
 
 /// Where words about no unit are filed: unit numbers begin at 1.
-const NO_HOME: i64 = 0;
+pub(super) const NO_HOME: i64 = 0;
 
 /// Label under which the words of a report are sealed.
 pub(super) const SUSPICION_LABEL: &str = "suspicion v1";
 /// The kind under which a report stands among the alerts, apart from findings.
 pub(super) const REPORTED: &str = "suspicion_reported";
-
-/// The row by which the brand finds a report.
-fn reported(event: &Event, dedup_key: &str, now: Timestamp) -> Alert {
-    Alert {
-        home: event.home,
-        dedup_key: dedup_key.to_owned(),
-        brand: event.brand.0,
-        kind: REPORTED.to_owned(),
-        grade: "observe".to_owned(),
-        event: event.id.0,
-        due_at: now.as_microsecond(),
-    }
-}
 
 /// What a visitor quotes: the random end of the observation's identity.
 pub(super) fn report_reference(hex: &str) -> String {

@@ -20,10 +20,13 @@ use domain::id::{BrandId, PartyId, ProductId};
 use domain::identifier::{Identifier, Scheme};
 use domain::late::around_since;
 use domain::refusal::{Refusal, Refused};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use store::commit::Relied;
 use store::unit::{PackRecord, ShipmentRecord};
+
+/// What instants are told apart by.
+const MICROSECOND: SignedDuration = SignedDuration::from_micros(1);
 
 /// What a row will record of a subject.
 enum Change {
@@ -159,7 +162,11 @@ impl<'a> Overlay<'a> {
         Ok(facts)
     }
 
-    async fn moves(&self, mut open: Vec<i64>) -> Result<CustodyFacts, FlowError> {
+    /// What moved some subjects by themselves, and every pack they were ever in.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn moves(&self, mut open: Vec<i64>) -> Result<CustodyFacts, FlowError> {
         let (mut facts, mut met) = (CustodyFacts::default(), BTreeSet::new());
         while !open.is_empty() {
             let stored: Vec<_> =
@@ -228,6 +235,18 @@ impl<'a> Overlay<'a> {
         Err(FlowError::Busy)
     }
 
+    /// As [`Self::stirred`], with what is told of the instant itself.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn stirred_since(
+        &mut self,
+        subject: &Subject,
+        from: Timestamp,
+    ) -> Result<(Vec<Containment>, Vec<Subject>), FlowError> {
+        self.stirred(subject, from.saturating_sub(MICROSECOND).unwrap_or(from)).await
+    }
+
     /// What went into a pack, or into a pack inside it, or left one of them, after an instant, and
     /// the subjects that did. Nothing for a unit, and nothing while no paper about the pack is
     /// late: its contents are walked only then.
@@ -253,7 +272,8 @@ impl<'a> Overlay<'a> {
                 for came in found.iter().filter(|c| c.from.at > since) {
                     let child = came.child.get() as i64;
                     if self.pack(child).await?.is_some() {
-                        open.push((child, depth + 1, came.from.at));
+                        // With what was told of that instant.
+                        open.push((child, depth + 1, came.from.at - MICROSECOND));
                     }
                 }
             }

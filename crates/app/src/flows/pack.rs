@@ -178,9 +178,9 @@ impl<'a> Packing<'a> {
             self.overlay.touch(one, stirred);
         }
         let (child, parent) = (unit_number(child), unit_number(parent));
-        let from = Moment { at, recorded_at: instant(self.house.record_time(0)) };
-        self.overlay.enter(Containment { child, parent, from, to: None }, &subject.products());
         let recorded_at = touched.iter().map(Subject::recorded_at).fold(0, i64::max);
+        let from = Moment { at, recorded_at: instant(self.house.record_time(recorded_at)) };
+        self.overlay.enter(Containment { child, parent, from, to: None }, &subject.products());
         self.tell_around(draft, &facts, (&subject, recorded_at)).await?;
         let when = (at, draft.packed_at.offset_minutes);
         let filling = self.filling(draft.sscc.as_str(), parent.get() as i64, when, holder);
@@ -242,7 +242,7 @@ impl<'a> Packing<'a> {
             };
             self.overlay.touch(&pack, at);
             self.overlay.hold_products(record.number, &products);
-            let holder = facts.hands_of_pack(number, at).unwrap_or(PartyId(0));
+            let holder = facts.hands_of_pack(number, Moment::told_last(at)).unwrap_or(PartyId(0));
             let when = (at, draft.packed_at.offset_minutes);
             let filling = self.filling(&record.sscc, record.number, when, holder);
             filling.after = filling.after.max(recorded_at).max(record.recorded_at);

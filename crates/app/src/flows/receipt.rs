@@ -8,7 +8,7 @@ use super::house::{EventDraft, House};
 use super::mandate::speaks_for;
 use super::outcome::{FlowError, RACES_MAX};
 use super::ship::several_senders;
-use domain::custody::{CustodyFacts, Hold, HoldKind, Moment, PACK_DEPTH_MAX};
+use domain::custody::{CustodyFacts, Hold, HoldKind, Hop, Moment, PACK_DEPTH_MAX};
 use domain::id::PartyId;
 use domain::refusal::{Refusal, Refused};
 use jiff::Timestamp;
@@ -106,8 +106,8 @@ impl Paper {
         }))
     }
 
-    /// Records what is still on its way after the receipt, once for each subject and paper.
-    /// Returns the numbers of all that is.
+    /// Records what is still on its way after a receipt that named some, once for each subject and
+    /// paper. Returns the numbers of all that is.
     ///
     /// # Errors
     /// The store does not answer.
@@ -116,6 +116,7 @@ impl Paper {
         house: &House,
         caller: &Caller,
         at: Timestamp,
+        named: &[i64],
     ) -> Result<Vec<i64>, FlowError> {
         for _ in 0..RACES_MAX {
             let reference = house.reference().await?;
@@ -123,15 +124,19 @@ impl Paper {
             for number in &self.subjects {
                 let subject = custody::subject(house, *number, "shipment_no").await?;
                 let facts = custody::facts(house, &reference, &[&subject]).await?;
-                let chain = facts.standing(unit_number(*number), Timestamp::MAX);
+                if named.contains(number) {
+                    // It did come, whatever the receipt of it was refused for.
+                    continue;
+                }
+                let hops = facts.hops(unit_number(*number));
                 let paper = Some(self.shipment_no.as_str());
-                let waits = chain.last().is_some_and(|hold| {
-                    (hold.party, hold.from) == (self.party, Some(self.from))
-                        && hold.kind.in_transit()
-                        && hold.shipment_no.as_deref() == paper
-                });
-                let Some(sent) = chain.last().filter(|_| waits) else { continue };
-                if self.came_in_pieces(house, *number, sent.moment()).await? {
+                let waits = |hop: &&Hop<'_>| {
+                    (hop.hold.party, hop.hold.from) == (self.party, Some(self.from))
+                        && hop.in_transit
+                        && hop.hold.shipment_no.as_deref() == paper
+                };
+                let Some(sent) = hops.last().filter(waits) else { continue };
+                if self.came_in_pieces(house, *number, sent.hold.moment()).await? {
                     continue;
                 }
                 missing.push(*number);

@@ -1,8 +1,9 @@
 //! Reference rows in memory, indexed for the questions flows ask. One immutable value per version;
 //! whoever decides on it names the version, so a decision on stale rows cannot be committed.
 
+use super::find::unit_number;
 use crate::secrets::{MasterKey, SecretsError};
-use domain::code::{CodeKey, Epoch, KeyRing};
+use domain::code::{CodeKey, Epoch, KeyRing, Starts};
 use domain::id::{BrandId, PartyId, ProductId, SiteId};
 use domain::party::{Party, PartyTree, Site};
 use domain::product::Product;
@@ -392,9 +393,22 @@ pub fn key_ring(rows: &ReferenceRows, master: &MasterKey) -> Result<KeyRing, Sec
     keys.sort_by_key(|k| std::cmp::Reverse(k.epoch().get()));
     let mut keys = keys.into_iter();
     let current = keys.next().ok_or(SecretsError::Missing)?;
-    keys.try_fold(KeyRing::new(current), |ring, key| {
-        ring.with_retired(key).map_err(|_| SecretsError::Form)
-    })
+    let ring = KeyRing::new(current).with_starts(epoch_starts(rows));
+    keys.try_fold(ring, |ring, key| ring.with_retired(key).map_err(|_| SecretsError::Form))
+}
+
+/// From which number on the codes of an epoch were issued.
+pub fn epoch_starts(rows: &ReferenceRows) -> Starts {
+    let mut starts = Starts::new();
+    let mut batches: Vec<_> = rows.batches.iter().collect();
+    batches.sort_by_key(|batch| batch.first);
+    for batch in batches {
+        let (first, epoch) = (unit_number(batch.first), Epoch::new(batch.epoch));
+        if let Some(epoch) = epoch.filter(|epoch| starts.values().next_back() != Some(epoch)) {
+            starts.insert(first, epoch);
+        }
+    }
+    starts
 }
 
 /// Reads a stored grant against the divisions.

@@ -21,6 +21,7 @@ use super::find::{self, unit_number};
 use super::house::House;
 use super::outcome::FlowError;
 use super::reference::Reference;
+use super::reports;
 use super::verify::{self, QUERY_CHARS_MAX, Reading};
 use domain::access::Fact;
 use domain::audit::SensitiveRead;
@@ -65,11 +66,13 @@ pub enum HitKind {
     Product,
     /// A batch of codes; its number.
     Batch,
+    /// A visitor's report; its reference.
+    Report,
 }
 
 impl HitKind {
     /// Every kind, in the order they are told in.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Unit,
         Self::Pack,
         Self::Shipment,
@@ -78,6 +81,7 @@ impl HitKind {
         Self::Site,
         Self::Product,
         Self::Batch,
+        Self::Report,
     ];
 
     /// The word in API and documents.
@@ -91,6 +95,7 @@ impl HitKind {
             Self::Site => "site",
             Self::Product => "product",
             Self::Batch => "batch",
+            Self::Report => "report",
         }
     }
 
@@ -161,6 +166,9 @@ pub async fn search(
         if wants(one) {
             found.add(listed(&reference, caller, one, &needle)?);
         }
+    }
+    if wants(HitKind::Report) {
+        found.add(quoted(house, &reference, caller, &text).await?);
     }
     note(house, caller, &found);
     Ok(found)
@@ -339,6 +347,26 @@ async fn open_or_closed(
         let party = reference.tree.get(PartyId(row.party)).map(|party| party.code.clone());
         let label = format!("{}  {}", party.unwrap_or_default(), row.state);
         Hit { kind: HitKind::Case, id: hex(&row.id), label }
+    };
+    Ok(found.into_iter().map(hit).collect())
+}
+
+/// The report of this very reference, for those who read reports.
+async fn quoted(
+    house: &House,
+    reference: &Reference,
+    caller: &Caller,
+    text: &str,
+) -> Result<Vec<Hit>, FlowError> {
+    if !reports::is_reference(text) || !access::is_brand(reference, caller) {
+        return Ok(Vec::new());
+    }
+    let found = reports::quoted(house, caller, text).await?;
+    let hit = |told: reports::Told| {
+        let day = reference.day(caller.brand, instant(told.place.due_at));
+        let code = told.unit.map(|unit| house.ring().encode(unit_number(unit)).to_string());
+        let label = format!("{day}  {}", code.or(told.typed).unwrap_or_default());
+        Hit { kind: HitKind::Report, id: told.reference, label: label.trim_end().to_owned() }
     };
     Ok(found.into_iter().map(hit).collect())
 }

@@ -14,7 +14,7 @@ use super::recalls;
 use super::reference::Reference;
 use super::standing;
 use crate::files::ShipmentDraft;
-use domain::custody::{Hold, HoldKind, Moment};
+use domain::custody::{Containment, CustodyFacts, Hold, HoldKind, Moment};
 use domain::id::PartyId;
 use domain::mandate;
 use domain::refusal::{Refusal, Refused};
@@ -355,33 +355,14 @@ pub async fn void(
             }
             return Err(Refused::new(Refusal::UnknownShipment, "shipment_no").into());
         }
-        let mut commit = Commit::default();
         let mut overlay = Overlay::new(house, &reference, brand);
-        for number in &numbers {
-            let subject = overlay.subject(*number, "shipment_no").await?;
-            let row = overlay.paper((shipment_no, from), *number).await?;
-            let since = row.map_or(Timestamp::MIN, |r| custody::instant(r.happened_at));
-            let (stirred, children) = overlay.stirred(&subject, since).await?;
-            let concerned: Vec<_> = std::iter::once(&subject).chain(&children).collect();
-            let facts = overlay.facts(&concerned).await?;
-            let unit = unit_number(*number);
-            let holder = shipping::void(&facts, unit, (from, shipment_no), at, &stirred)
-                .map_err(|why| Refused::new(why, "shipment_no"))?;
-            speaks_for(&reference, caller, holder, "shipment_no")?;
-            let body =
-                Body::ShipmentVoided { holder: holder.0, shipment_no: shipment_no.to_owned() };
-            let concerned: Vec<_> = std::iter::once(&subject).chain(&children).collect();
-            let after = concerned.iter().map(|one| one.recorded_at()).fold(0, i64::max);
-            let draft = EventDraft::about(caller, *number, at, after, body);
-            let event = draft.by(house, holder);
-            for one in concerned {
-                overlay.touch(one, at);
-            }
-            // The paper was wrong from the start: what happened since it was written is concerned.
-            let content = since.as_microsecond().to_string();
-            commit.outbox.push(Outbox { content, ..look_again(&event) });
-            commit.events.push(event);
+        let told = Vec::new();
+        let mut taking = TakingBack { house, caller, reference: &reference, at, told };
+        for number in last_first(&overlay, &numbers, (from, shipment_no)).await? {
+            taking.take(&mut overlay, number, (from, shipment_no)).await?;
         }
+        let (events, outbox) = taking.told.into_iter().unzip();
+        let mut commit = Commit { events, outbox, ..Commit::default() };
         commit.relies_on = overlay.into_guards();
         match house.store.commit(&commit).await {
             Err(e) if e.is_race() => continue,
@@ -390,4 +371,97 @@ pub async fn void(
         }
     }
     Err(FlowError::Busy)
+}
+
+/// The subjects of a paper, that which was told last before the others: what left a pack by a paper
+/// finds the pack as it was, where that went by the same paper after it.
+async fn last_first(
+    overlay: &Overlay<'_>,
+    numbers: &[i64],
+    (from, shipment_no): (PartyId, &str),
+) -> Result<Vec<i64>, FlowError> {
+    let mut told = Vec::with_capacity(numbers.len());
+    for number in numbers {
+        let moves = overlay.moves(vec![*number]).await?;
+        let by_it =
+            |h: &&Hold| h.from == Some(from) && h.shipment_no.as_deref() == Some(shipment_no);
+        let sent = moves.own_holds(unit_number(*number)).iter().rev().find(by_it);
+        told.push((sent.map(|hold| hold.recorded_at), *number));
+    }
+    told.sort_unstable();
+    Ok(told.into_iter().rev().map(|(_, number)| number).collect())
+}
+
+/// A paper that is being taken back.
+struct TakingBack<'a> {
+    house: &'a House,
+    caller: &'a Caller,
+    reference: &'a Reference,
+    at: Timestamp,
+    told: Vec<(Event, Outbox)>,
+}
+
+impl TakingBack<'_> {
+    async fn take(
+        &mut self,
+        overlay: &mut Overlay<'_>,
+        number: i64,
+        (from, shipment_no): (PartyId, &str),
+    ) -> Result<(), FlowError> {
+        let at = self.at;
+        let subject = overlay.subject(number, "shipment_no").await?;
+        let row = overlay.paper((shipment_no, from), number).await?;
+        let since = row.map_or(Timestamp::MIN, |r| custody::instant(r.happened_at));
+        let (stirred, children) = overlay.stirred_since(&subject, since).await?;
+        let concerned: Vec<_> = std::iter::once(&subject).chain(&children).collect();
+        let judge = |facts: &CustodyFacts| {
+            let voided =
+                shipping::void(facts, unit_number(number), (from, shipment_no), at, &stirred);
+            voided.map_err(|why| Refused::new(why, "shipment_no"))
+        };
+        let mut voided = judge(&overlay.facts(&concerned).await?)?;
+        let mut around = None;
+        if let Some((pack, _)) = voided.back_into {
+            // Read before the facts, as whatever a commit relies on.
+            let pack = overlay.subject(pack.get() as i64, "shipment_no").await?;
+            voided = judge(&overlay.facts(&concerned).await?)?;
+            // It may have been emptied since, by people who thought that this had left it.
+            let (since_then, _) = overlay.stirred(&pack, since).await?;
+            let left = |c: &Containment| c.parent == unit_number(pack.number()) && c.to.is_some();
+            if since_then.iter().any(left) {
+                voided.back_into = None;
+            }
+            around = Some(pack);
+        }
+        speaks_for(self.reference, self.caller, voided.holder, "shipment_no")?;
+        let body = Body::ShipmentVoided {
+            back_into: voided.back_into.map(|(pack, _)| pack.get() as i64),
+            holder: voided.holder.0,
+            packed_at: voided.back_into.map(|(_, from)| from.as_microsecond()),
+            shipment_no: shipment_no.to_owned(),
+        };
+        let concerned: Vec<_> = std::iter::once(&subject).chain(&children).chain(&around).collect();
+        let after = concerned.iter().map(|one| one.recorded_at()).fold(0, i64::max);
+        let draft = EventDraft::about(self.caller, number, at, after, body);
+        let event = draft.by(self.house, voided.holder);
+        for one in concerned {
+            overlay.touch(one, at);
+        }
+        overlay.hold(Hold {
+            subject: unit_number(number),
+            at,
+            party: voided.holder,
+            from: None,
+            kind: HoldKind::Voided,
+            presumed: false,
+            shipment_no: Some(shipment_no.to_owned()),
+            event: event.id,
+            recorded_at: custody::instant(event.recorded_at),
+        });
+        // The paper was wrong from the start: what happened since it was written is concerned.
+        let content = since.as_microsecond().to_string();
+        let again = Outbox { content, ..look_again(&event) };
+        self.told.push((event, again));
+        Ok(())
+    }
 }

@@ -53,7 +53,7 @@ impl Kept {
     }
 }
 
-/// Keeps a report whose unit is not known yet.
+/// Keeps a report whose unit is not known yet; whoever records it forgets it by what is returned.
 ///
 /// # Errors
 /// The store does not answer.
@@ -61,7 +61,7 @@ pub(super) async fn keep(
     house: &House,
     received: &Received<'_>,
     brand: Option<BrandId>,
-) -> Result<(), FlowError> {
+) -> Result<Side, FlowError> {
     let report = received.report;
     let sender = |caller: &Caller| Sender {
         party: caller.party.0,
@@ -80,15 +80,16 @@ pub(super) async fn keep(
     let mut id = [0; 16];
     let name = house.secrets.hash("waiting", &text);
     id.copy_from_slice(name.get(..16).unwrap_or(&[0; 16]));
+    let value = waiting_value(&report.scheme, &report.value);
     let side = Side::Waiting {
-        value: waiting_value(&report.scheme, &report.value),
+        value: value.clone(),
         id,
         sealed: house.secrets.seal(WAITING_LABEL, text.as_bytes())?,
         received_at,
         expires_at: received_at + term_of(Term::Waiting).as_micros() as i64,
     };
     house.store.commit(&Commit { sides: vec![side], ..Commit::default() }).await?;
-    Ok(())
+    Ok(Side::WaitingDone { value, id })
 }
 
 fn waiting_value(scheme: &str, value: &str) -> String {

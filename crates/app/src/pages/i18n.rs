@@ -19,6 +19,9 @@ const BEIJING: Offset = Offset::constant(8);
 /// "Some minutes ago" is said for this long; after it the clock time is more useful.
 const RECENT_MINUTES_MAX: i64 = 59;
 
+/// A wait of at most so many seconds is over when its sentence has been read.
+const MOMENT_SECONDS_MAX: u32 = 5;
+
 /// A language the pages speak.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Lang {
@@ -149,6 +152,18 @@ impl Lang {
         }
     }
 
+    /// How long to wait, never less than is needed: a few seconds, 45 seconds, 2 minutes. Stands
+    /// inside a sentence.
+    #[must_use]
+    pub fn wait(self, seconds: u32) -> String {
+        match (seconds, seconds.div_ceil(60)) {
+            (..=MOMENT_SECONDS_MAX, _) => self.t("time.moment").to_owned(),
+            (..60, _) => self.with("time.seconds", "n", seconds),
+            (_, 1) => self.t("time.one_minute").to_owned(),
+            (_, minutes) => self.with("time.minutes", "n", minutes),
+        }
+    }
+
     /// Digits in groups of three: 1,680.
     #[must_use]
     pub fn number(self, number: u64) -> String {
@@ -198,6 +213,20 @@ mod tests {
         assert_eq!(Lang::En.ago(at("2026-11-23T06:56:00Z"), now), "just now");
         assert_eq!(Lang::Zh.ago(at("2026-11-22T17:00:00Z"), now), "今天 01:00");
         assert_eq!(Lang::Zh.ago(at("2026-11-22T15:00:00Z"), now), "11月22日");
+    }
+
+    #[test]
+    fn a_wait_is_said_in_the_unit_that_fits_it() {
+        for (seconds, zh, en) in [
+            (0, "几秒", "a few seconds"),
+            (1, "几秒", "a few seconds"),
+            (45, " 45 秒", "45 seconds"),
+            (60, " 1 分钟", "a minute"),
+            (61, " 2 分钟", "2 minutes"),
+            (3_600, " 60 分钟", "60 minutes"),
+        ] {
+            assert_eq!((&*Lang::Zh.wait(seconds), &*Lang::En.wait(seconds)), (zh, en));
+        }
     }
 
     #[test]

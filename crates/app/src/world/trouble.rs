@@ -34,6 +34,10 @@ const RECALLED_MODEL: usize = 6;
 const RETIRED_MODEL: usize = 2;
 /// A phone without printed label: what is stolen.
 const STOLEN_MODEL: usize = 1;
+/// How long ago it was stolen: from a shop that had it by then.
+const STOLEN_AGO: i64 = 4 * DAY;
+/// How long ago it was taken out of use: by whoever had started it before.
+const RETIRED_AGO: i64 = 3 * DAY;
 
 /// Plants everything and gathers the links.
 pub async fn plant(
@@ -191,17 +195,22 @@ impl Planting<'_> {
     }
 
     async fn stolen_and_retired(&mut self) -> Result<(), FlowError> {
-        let stolen =
-            self.newest(|p, unit| unit.model == STOLEN_MODEL && p.is_on_sale(unit.place))?;
+        let theft = self.plan.until - STOLEN_AGO;
+        let stolen = self.newest(|p, unit| {
+            let there = p.plan.carton_of(unit.place).is_some_and(|c| c.on_sale_at < theft);
+            unit.model == STOLEN_MODEL && p.is_on_sale(unit.place) && there
+        })?;
         let number = self.number(stolen).await?;
         let why = "门店仓库被盗，已报案".to_owned();
-        self.change(&[number], Change::ReportStolen(why), 4 * DAY).await?;
+        self.change(&[number], Change::ReportStolen(why), STOLEN_AGO).await?;
         self.link(State::Stolen, number);
-        let retired =
-            self.newest(|p, unit| unit.model == RETIRED_MODEL && p.is_at_home(unit.place))?;
+        let end = self.plan.until - RETIRED_AGO;
+        let retired = self.newest(|p, unit| {
+            unit.model == RETIRED_MODEL && p.is_at_home(unit.place) && unit.at < end
+        })?;
         let number = self.number(retired).await?;
         let why = "主板报废，已换新".to_owned();
-        self.change(&[number], Change::Decommission(why), 3 * DAY).await?;
+        self.change(&[number], Change::Decommission(why), RETIRED_AGO).await?;
         self.link(State::Retired, number);
         Ok(())
     }

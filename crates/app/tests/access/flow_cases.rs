@@ -169,6 +169,9 @@ fn reads() -> Vec<Flow> {
         flow!("reports::list", "BRAND" Read, not ALL_BUT_BRAND, OwnOnly, |stage, caller| {
             told(reports::list(&stage.house, &caller, every()).await)
         }),
+        flow!("reports::quoted", "BRAND" Read, not ALL_BUT_BRAND, OwnOnly, |stage, caller| {
+            told(reports::quoted(&stage.house, &caller, "R-0011-2233").await)
+        }),
         flow!("audit::admit", "BRAND" Audit, not ALL_BUT_BRAND, OwnOnly, |stage, caller| {
             told(audit::admit(&stage.house, &caller).await)
         }),

@@ -194,6 +194,84 @@ async fn who_proved_it_does_not_wait_for_what_others_guess() {
     world.agrees().await;
 }
 
+/// Asks for a page as a browser that keeps a cookie.
+async fn seen(world: &World, path: &str, cookie: &str) -> Page {
+    let request = Request::get(path).header(header::HOST, "d.example");
+    let request = request.header(header::COOKIE, cookie);
+    world.send(request.body(Body::empty()).expect("a request")).await
+}
+
+#[tokio::test]
+async fn only_the_browser_that_proved_it_is_told_that_this_one_is_genuine() {
+    let world = doubted().await;
+    let path = format!("/d/{}", world.phone(3));
+    let first = shown(&world, 3, "203.0.113.7", ("a", &world.scratch(3), "")).await;
+    assert_eq!(first.h1(), "验证成功", "{}", first.text);
+    let cookies = first.headers.get_all(header::SET_COOKIE).iter();
+    let cookies: Vec<_> = cookies.map(|cookie| cookie.to_str().expect("text")).collect();
+    // Paths of cookies tell upper case from lower: a label prints both, and the link.
+    for printed in [&path, &path.replace("/d/", "/D/"), &format!("/01/{PHONE}/21/{}", &path[3..])] {
+        let below = format!("; Path={printed}; ");
+        assert!(cookies.iter().any(|cookie| cookie.contains(&below)), "{printed}: {cookies:?}");
+    }
+    let pass = cookies[0].split(';').next().expect("its value").to_owned();
+    let own = seen(&world, &path, &pass).await;
+    assert!(own.h1() == "正品" && own.text.contains("这台是正品"), "{}", own.text);
+    assert!(!own.text.contains("name=\"kind\"") && !own.text.contains("重复激活"));
+    for cookie in ["", "proved=", pass.replace("proved=", "proved=A").as_str()] {
+        let other = seen(&world, &path, cookie).await;
+        assert_eq!(other.h1(), "正品");
+        assert!(!other.text.contains("这台是正品"), "{cookie}: {}", other.text);
+        assert!(
+            other.text.contains("原机已于 2026年11月23日验证过。如果不是你本人"),
+            "{}",
+            other.text
+        );
+        assert!(other.text.contains("重复激活") && other.text.contains("value=\"scratch\""));
+    }
+    let english = seen(&world, &format!("{path}?lang=en"), "").await;
+    assert!(english.text.contains("The original of this code was verified on 23 Nov 2026"));
+}
+
+#[tokio::test]
+async fn too_few_digits_are_a_slip_and_no_verdict_and_no_try() {
+    let world = doubted().await;
+    let path = format!("/d/{}/proof", world.phone(3));
+    for (kind, value, fault) in [
+        ("imei4", "12", "请填写 IMEI 的最后 4 位数字。"),
+        ("imei4", "", "请填写 IMEI 的最后 4 位数字。"),
+        ("scratch", "12345", "请填写涂层下的 6 位数字。"),
+        ("scratch", "", "请填写涂层下的 6 位数字。"),
+    ] {
+        // More often than tries are had.
+        for press in 0..6 {
+            let form = format!("idempotency_key={kind}{value}{press}&kind={kind}&value={value}");
+            let page = world.post(&path, &form).await;
+            assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{kind} {value}");
+            assert!(page.text.contains(fault) && page.text.contains("aria-invalid=\"true\""));
+            assert!(page.text.contains("<body class=\"mute"), "{}", page.text);
+            assert!(!page.text.contains("与档案不符") && !page.text.contains("验证码不对"));
+        }
+    }
+    let right = format!("idempotency_key=r&kind=scratch&value={}", world.scratch(3));
+    assert_eq!(world.post(&path, &right).await.h1(), "验证成功");
+}
+
+#[tokio::test]
+async fn the_last_wrong_try_offers_no_form() {
+    let world = doubted().await;
+    let path = format!("/d/{}/proof", world.phone(3));
+    let wrong = other_than(&imei(3)[11..]);
+    for press in 0..5 {
+        let form = format!("idempotency_key=k{press}&kind=imei4&value={wrong}");
+        let page = world.post(&path, &form).await;
+        assert_eq!(page.h1(), "与档案不符", "{press}");
+        let offered = page.text.contains("name=\"kind\" value=\"imei4\"");
+        assert_eq!(offered, press < 4, "{press}: {}", page.text);
+        assert_eq!(page.text.contains("次数已经用完"), press == 4, "{press}");
+    }
+}
+
 #[tokio::test]
 async fn imei_digits_compare_and_lift_nothing() {
     let world = doubted().await;

@@ -1,6 +1,6 @@
 //! Every state of the device page, its headers and its language.
 
-use super::world::{PHONE, load, world};
+use super::world::{PHONE, imei, load, world};
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use domain::region::RegionCode;
@@ -45,6 +45,14 @@ async fn each_state_says_its_heading_in_both_languages() {
         assert_eq!(page.h1(), en, "{code}");
         assert_eq!(page.headers["set-cookie"].to_str().unwrap().split(';').next(), Some("lang=en"));
     }
+    // Beside what passed stands what did not.
+    for (index, failed) in [(4, "已召回"), (5, "已报失"), (6, "已停用")] {
+        let page = world.get(&format!("/d/{}", world.phone(index))).await;
+        let chips = page.text.split("class=\"chk\"").nth(1).expect("chips");
+        let chips = chips.split("</ul>").next().expect("their end");
+        assert!(chips.contains(failed) && chips.contains("编码有效"), "{failed}: {chips}");
+        assert!(!page.text.contains("机主已"), "nobody knows who said so");
+    }
     let recalled = world.get(&format!("/d/{}", world.phone(4))).await;
     assert!(recalled.text.contains("电芯可能鼓包"));
     let mine = format!("href=\"/d/{}/my-data\"", world.phone(4));
@@ -76,6 +84,25 @@ async fn the_page_tells_the_public_what_it_may_know_and_no_more() {
         assert!(!page.text.contains(hidden), "{hidden} is shown");
     }
     assert!(page.text.contains("geo:31.23"), "no way to the centre");
+}
+
+#[tokio::test]
+async fn a_distance_tells_the_city_and_not_the_district() {
+    use domain::region::{Divisions, GeoPoint};
+    let world = world().await;
+    world.activate(0, "device-a").await;
+    let divisions: &Divisions = world.house.geo.divisions();
+    let away = |region: &str| {
+        let seat = divisions.centre_of(RegionCode::parse(region).unwrap()).expect("a seat");
+        seat.distance_km(GeoPoint::new(31.23, 121.45).expect("a point"))
+    };
+    // It was started in Jing'an; counted from there the centre is much nearer than from the city.
+    assert!((away("31") - away("310106")).abs() > 0.1, "the test tells nothing");
+    let page = world.get(&format!("/d/{}", world.phone(0))).await;
+    let (km, zh) = (away("31").round(), " 公里");
+    let shown = if away("31") < 1.0 { "不到 1 公里".to_owned() } else { format!("{km}{zh}") };
+    assert!(page.text.contains(&shown), "{shown}: {}", page.text);
+    assert!(!page.text.contains(".1 公里") && !page.text.contains(" km"));
 }
 
 #[tokio::test]
@@ -300,9 +327,56 @@ async fn the_language_follows_link_cookie_and_browser() {
 #[tokio::test]
 async fn the_box_leads_to_the_page() {
     let world = world().await;
-    let page = world.get("/?code=X8K2-9M4P%20LQ7R-W%2F..").await;
-    assert_eq!(page.status, StatusCode::SEE_OTHER);
-    assert_eq!(page.headers[header::LOCATION], "/d/X8K29M4PLQ7RW%2F%2E%2E");
+    let gtin = "06912345678902";
+    let link = format!("/01/{gtin}/21/X8K29M4PLQ7RW");
+    let short = "/d/X8K29M4PLQ7RW".to_owned();
+    for (typed, place) in [
+        ("x8k2-9m4p%20lq7r-w".to_owned(), &short),
+        // Full width, and the dash of a Chinese keyboard.
+        ("%EF%BC%B88K2%E2%80%949M4P%E2%80%94LQ7R%E2%80%94W".to_owned(), &short),
+        ("HTTPS%3A%2F%2FELSEWHERE.EXAMPLE%2FD%2FX8K29M4PLQ7RW".to_owned(), &short),
+        (format!("https%3A%2F%2Fd.example%2F01%2F{gtin}%2F21%2FX8K29M4PLQ7RW"), &link),
+    ] {
+        let page = world.get(&format!("/?code={typed}")).await;
+        assert_eq!(page.status, StatusCode::SEE_OTHER, "{typed}");
+        assert_eq!(page.headers[header::LOCATION], place.as_str(), "{typed}");
+    }
+}
+
+/// A slip is named beside the box; it is no forgery, and no number that can be guessed leads to a
+/// code.
+#[tokio::test]
+async fn what_is_no_code_gets_a_hint_at_the_box_and_no_verdict() {
+    let world = world().await;
+    // A serial number in the very form of a code, but for its check character.
+    let (gtin, site, sn) = ("6912345678919", "F1", "P23456789ABCD");
+    assert!(domain::code::TraceCode::parse(sn).is_err());
+    let made = "2026-04-18T08:00:00+08:00";
+    let unit = format!("sn,gtin,produced_at,site_code\n{sn},{gtin},{made},{site}\n");
+    load(&world.house, Kind::Production, unit).await;
+    for (typed, zh, en) in [
+        ("X8K2-9M4P-LQ7R", "追溯码是 13 位，你输入了 12 位", "13 characters; you typed 12"),
+        (imei(1).as_str(), "这是 IMEI", "This is an IMEI"),
+        ("N3000001", "你输入了 8 位。序列号和 IMEI 不能用来查询", "Serial numbers and IMEIs"),
+        ("N300000100000", "追溯码里没有这个字符", "which no trace code contains"),
+        (sn, "这是序列号", "This is a serial number"),
+    ] {
+        for (lang, hint) in [("zh-CN", zh), ("en", en)] {
+            let page = world.get(&format!("/?lang={lang}&code={typed}")).await;
+            assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{typed}");
+            assert!(page.text.contains(hint), "{typed}: {}", page.text);
+            assert!(page.text.contains(&format!("value=\"{typed}\"")), "{typed}");
+            assert!(page.text.contains("<body class=\"plain"), "{typed}: a verdict");
+            assert!(!page.text.contains(&world.phone(1)), "{typed}: its code");
+        }
+    }
+    let page = world.get("/?code=%22%3E%3Cimg%20src%3Dx%3E").await;
+    assert!(!page.text.contains("<img"), "{}", page.text);
+    assert_eq!(world.get("/?code=").await.status, StatusCode::OK);
+    let long = world.get(&format!("/?code={}", "A".repeat(257))).await;
+    assert_eq!(long.status, StatusCode::BAD_REQUEST);
+    // Whoever scans is told as before.
+    assert_eq!(world.get("/d/X8K29M4PLQ7R").await.h1(), "无法确认为正品");
 }
 
 #[tokio::test]
@@ -316,6 +390,13 @@ async fn centres_are_found_by_place_and_word() {
     // Further sites of a centre are listed beside its seat, but for those no visitor is sent to.
     assert!(page.text.contains("虹桥收机点") && page.text.contains("示例路 200 号"));
     assert!(!page.text.contains("静安配件库") && !page.text.contains("二店"));
+    // A district leads to its city, with or without its rank.
+    for district in ["浦东", "浦东新区", "静安"] {
+        let sent: String = district.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let page = world.get(&format!("{path}?q={sent}")).await;
+        assert!(page.text.contains("距离从上海市中心算起"), "{district}: {}", page.text);
+        assert!(near(&page.text), "{district}");
+    }
     let page = world.get(&format!("{path}?q=200")).await;
     assert!(page.text.contains("虹桥收机点") && !page.text.contains("静安服务中心"));
     let page = world.get(&format!("{path}?q=%3Cscript%3E")).await;

@@ -1,11 +1,13 @@
 //! Who proves more is bound: of equals the first one stands, a stronger proof takes its place, and
 //! whoever gave way keeps what is theirs.
 
-use crate::common::{self, World};
+use crate::common::{self, FACTORY, World};
 use crate::on_both;
 use crate::scene::{JOHN, MARY, Scene, code, registration};
 use domain::registration::Proof::{self, Imei4, Invoice, Scratch};
 use domain::retention::Kept;
+use domain::sale::Paper;
+use dossier::files::Kind;
 use dossier::flows::idempotency::Keyed;
 use dossier::flows::lifecycle;
 use dossier::flows::persons::registration::{Bound, Registration, register, register_once};
@@ -25,8 +27,12 @@ on_both! {
     after_an_erasure_binds_whoever_is_left,
     what_one_person_registered_twice_is_erased_as_one,
     a_further_life_begins_with_nobody,
-    a_day_that_counts_is_not_moved,
+    the_day_of_whoever_proves_more_counts,
+    what_papers_say_gives_way_to_nobody,
+    a_day_before_it_left_the_plant_never_counts,
+    whoever_mistyped_is_told_what_puts_it_right,
     what_gave_way_ends_after_its_term,
+    what_gave_way_in_a_life_that_is_over_ends_after_its_term,
 }
 
 const ANNA: &str = "+8613600000003";
@@ -254,23 +260,115 @@ async fn a_further_life_begins_with_nobody(world: &World) {
     assert_eq!(rows(&scene, 0).await, 4);
 }
 
-async fn a_day_that_counts_is_not_moved(world: &World) {
+/// The day of purchase that counts by what consumers stated.
+async fn sold_on(scene: &Scene<'_>, unit: usize) -> Option<String> {
+    let record = scene.world.house.store.unit_fetch(scene.numbers[unit]).await;
+    record.expect("it reads").expect("a unit").sold_on
+}
+
+async fn the_day_of_whoever_proves_more_counts(world: &World) {
     let scene = Scene::new(world).await;
-    let early =
-        Registration { purchased_on: Some(date(2026, 5, 25)), ..registration(JOHN, Scratch) };
-    for (unit, proof, before, after) in
-        [(0, Imei4, Some("2026-06-01"), "2026-06-01"), (1, Invoice, None, "2026-05-25")]
-    {
-        let sold_on = async || {
-            let record = world.house.store.unit_fetch(scene.numbers[unit]).await;
-            record.expect("it reads").expect("a unit").sold_on
-        };
-        assert_eq!(scene.register_by(unit, MARY, proof).await, Bound::Yours);
-        assert_eq!(sold_on().await.as_deref(), before, "{proof:?}");
-        assert_eq!(scene.tell(unit, &early).await, Bound::Yours);
-        assert_eq!(sold_on().await.as_deref(), Some(after), "{proof:?}");
+    // Of each unit: what is shown with which day of May, and the day that counts then.
+    type Step = (Proof, i8, Option<&'static str>);
+    let tales: [&[Step]; 4] = [
+        // A stranger with the digits on the box states a day; whoever scratches the label has it.
+        &[(Imei4, 21, Some("2026-05-21")), (Scratch, 25, Some("2026-05-25"))],
+        // Later or earlier: it is their word.
+        &[(Imei4, 25, Some("2026-05-25")), (Scratch, 21, Some("2026-05-21"))],
+        &[(Invoice, 21, None), (Scratch, 25, Some("2026-05-25"))],
+        // Before it was made nobody bought it, so what counted goes on counting; of equals too.
+        &[
+            (Imei4, 21, Some("2026-05-21")),
+            (Imei4, 25, Some("2026-05-21")),
+            (Scratch, 10, Some("2026-05-21")),
+            (Scratch, 25, Some("2026-05-21")),
+        ],
+    ];
+    for (unit, tale) in tales.into_iter().enumerate() {
+        for (proof, day, counts) in tale {
+            let told = registration(MARY, *proof);
+            let purchased_on = Some(date(2026, 5, *day));
+            scene.tell(unit, &Registration { purchased_on, ..told }).await;
+            assert_eq!(sold_on(&scene, unit).await.as_deref(), *counts, "{unit}: {proof:?} {day}");
+        }
     }
     world.agrees().await;
+}
+
+async fn what_papers_say_gives_way_to_nobody(world: &World) {
+    let scene = Scene::new(world).await;
+    let caller = world.caller().await;
+    let now = common::clock().now();
+    for (unit, paper) in Paper::ALL.into_iter().enumerate() {
+        let may = |day| Some(date(2026, 5, day));
+        let stranger = Registration { purchased_on: may(21), ..registration(MARY, Imei4) };
+        assert_eq!(scene.tell(unit, &stranger).await, Bound::Yours);
+        let sale = lifecycle::Change::Sell(paper, date(2026, 5, 23));
+        let numbers = [scene.numbers[unit]];
+        lifecycle::change(&world.house, &caller, &numbers, &sale, now).await.expect("it is filed");
+        let owner = Registration { purchased_on: may(25), ..registration(JOHN, Scratch) };
+        assert_eq!(scene.tell(unit, &owner).await, Bound::Yours, "bound all the same");
+        assert_eq!(sold_on(&scene, unit).await.as_deref(), Some("2026-05-21"), "{paper:?}");
+        let record = world.house.store.unit_fetch(numbers[0]).await.expect("it reads");
+        let record = record.expect("a unit");
+        let days = [record.invoiced_on.as_deref(), record.delivered_on.as_deref()];
+        let on = Some("2026-05-23");
+        assert_eq!(days, if unit == 0 { [on, None] } else { [None, on] }, "{paper:?}");
+    }
+    world.agrees().await;
+}
+
+async fn a_day_before_it_left_the_plant_never_counts(world: &World) {
+    let scene = Scene::new(world).await;
+    let ways = format!(
+        "shipment_no,from_code,to_code,happened_at,subject\n\
+         P-1,{FACTORY},T1-53,2026-05-26T08:00:00+08:00,S{}\n",
+        scene.numbers[0]
+    );
+    world.take(Kind::Shipments, &ways).await;
+    let scratch = scene.scratch(0);
+    let fields = [
+        ("phone", MARY),
+        ("purchased_on", "2026-05-19"),
+        ("proof", "scratch"),
+        ("scratch", scratch.as_str()),
+        ("consent", "yes"),
+    ];
+    let (status, page) = scene.post(0, "register", &fields).await;
+    let said = "早于这台设备的生产日期（2026年5月20日）";
+    assert!(status == 422 && page.contains(said), "{page}");
+    assert_eq!(rows(&scene, 0).await, 0, "nothing was recorded");
+    // When it left is nobody's business, and a paper may be wrong: such a day is taken, and does
+    // not count. The day it left does.
+    for (proof, day, counts) in [(Imei4, 25, None), (Scratch, 26, Some("2026-05-26"))] {
+        let purchased_on = Some(date(2026, 5, day));
+        let told = Registration { purchased_on, ..registration(MARY, proof) };
+        assert_eq!(scene.tell(0, &told).await, Bound::Yours);
+        assert_eq!(sold_on(&scene, 0).await.as_deref(), counts, "{day}");
+    }
+    world.agrees().await;
+}
+
+async fn whoever_mistyped_is_told_what_puts_it_right(world: &World) {
+    let scene = Scene::new(world).await;
+    let scratch = scene.scratch(0);
+    let (register, other) = ("登记成功", "这台设备已经登记过");
+    for (key, day, said) in [("a", "2026-06-01", register), ("b", "2026-05-31", other)] {
+        let fields = [
+            ("idempotency_key", key),
+            ("phone", MARY),
+            ("purchased_on", day),
+            ("proof", "scratch"),
+            ("scratch", scratch.as_str()),
+            ("consent", "yes"),
+        ];
+        let (status, page) = scene.post(0, "register", &fields).await;
+        assert!(status == 200 && page.contains(said), "{day}: {page}");
+        let way = format!("href=\"/d/{}/my-data\"", scene.code(0));
+        let told = page.contains(&way) && page.contains("把发票出示给服务网点");
+        assert_eq!(told, key == "b", "{page}");
+    }
+    assert_eq!(sold_on(&scene, 0).await.as_deref(), Some("2026-06-01"));
 }
 
 async fn what_gave_way_ends_after_its_term(world: &World) {
@@ -293,5 +391,30 @@ async fn what_gave_way_ends_after_its_term(world: &World) {
     assert_eq!(code(&staff.find(MARY).await), (404, "unknown_person"));
     let (status, john) = staff.find(JOHN).await;
     assert_eq!((status, john["registrations"].as_array().map(Vec::len)), (200, Some(1)));
+    world.agrees().await;
+}
+
+async fn what_gave_way_in_a_life_that_is_over_ends_after_its_term(world: &World) {
+    let scene = Scene::new(world).await;
+    let caller = world.caller().await;
+    assert!(common::start(&world.house, "sn", &format!("S{}", scene.numbers[0]), "a").await);
+    assert_eq!(scene.register_by(0, MARY, Invoice).await, Bound::Yours);
+    let displaced = common::clock().now() + days(30);
+    world.clock.set(displaced);
+    assert_eq!(scene.register_by(0, JOHN, Scratch).await, Bound::Yours);
+    // The further life begins later, and has a guarantee that ended at once: it says nothing of
+    // who registered the life before.
+    world.clock.set(displaced + days(30));
+    let opens = lifecycle::Change::OpenLife(domain::life::Cause::Return, "back".to_owned());
+    lifecycle::change(&world.house, &caller, &scene.numbers[..1], &opens, world.house.clock.now())
+        .await
+        .expect("a new life");
+    let staff = scene.staff("BRAND", "persons").await;
+    for (phone, ended) in [(MARY, displaced), (JOHN, displaced + days(30))] {
+        let (_, held) = staff.find(phone).await;
+        let until = held["registrations"][0]["kept_until"].as_str().expect("an end");
+        let until: Timestamp = until.parse().expect("an instant");
+        assert_eq!((until - kept(Kept::Registration)).as_second(), ended.as_second(), "{phone}");
+    }
     world.agrees().await;
 }

@@ -105,16 +105,43 @@ impl fmt::Debug for CodeKey {
 
 /// All keys of a deployment: the current one, which makes new codes, and those of earlier epochs,
 /// which still read what they made. At most one key per epoch.
+///
+/// A number belongs to the epoch that it was issued in, and has one code for ever: under another
+/// epoch's key it has none, so a key that was stolen makes no codes for numbers issued later.
 #[derive(Debug)]
 pub struct KeyRing {
     current: CodeKey,
     retired: BTreeMap<Epoch, CodeKey>,
+    starts: Starts,
 }
+
+/// From which number on an epoch's key was in use, for each epoch that issued any: numbers are
+/// issued in their order, so an epoch goes up to where the next one starts.
+pub type Starts = BTreeMap<UnitNumber, Epoch>;
 
 impl KeyRing {
     /// A ring of one key.
     pub fn new(current: CodeKey) -> KeyRing {
-        KeyRing { current, retired: BTreeMap::new() }
+        KeyRing { current, retired: BTreeMap::new(), starts: Starts::new() }
+    }
+
+    /// The ring with what was issued in which epoch. One that was told nothing of it takes every
+    /// number for one of the current epoch.
+    #[must_use]
+    pub fn with_starts(mut self, starts: Starts) -> KeyRing {
+        self.starts = starts;
+        self
+    }
+
+    /// What it knows of that.
+    pub fn starts(&self) -> &Starts {
+        &self.starts
+    }
+
+    /// The key that a number's code is made with.
+    fn key_of(&self, number: UnitNumber) -> &CodeKey {
+        let issued = self.starts.range(..=number).next_back().map(|(_, epoch)| *epoch);
+        issued.and_then(|epoch| self.key(epoch)).unwrap_or(&self.current)
     }
 
     /// The ring with one more key, which reads and re-prints codes of its epoch only.
@@ -140,16 +167,23 @@ impl KeyRing {
         if epoch == self.current.epoch { Some(&self.current) } else { self.retired.get(&epoch) }
     }
 
-    /// The code of a unit number in the current epoch.
+    /// The code of a unit number, of the epoch it was issued in.
     pub fn encode(&self, number: UnitNumber) -> TraceCode {
-        self.current.encode(number)
+        self.key_of(number).encode(number)
+    }
+
+    /// Whether the key of the code's own epoch opens it, whatever was issued in which.
+    pub fn opens(&self, code: &TraceCode) -> bool {
+        self.key(code.epoch()).is_some_and(|key| key.decode(code).is_ok())
     }
 
     /// The unit number that a code carries, read with the key of the code's own epoch.
     ///
     /// # Errors
-    /// [`Forged`] as [`CodeKey::decode`], or if the ring has no key of that epoch.
+    /// [`Forged`] as [`CodeKey::decode`]; if the ring has no key of that epoch; or if the number
+    /// was issued in another one, where somebody has a key of old.
     pub fn decode(&self, code: &TraceCode) -> Result<UnitNumber, Forged> {
-        self.key(code.epoch()).ok_or(Forged)?.decode(code)
+        let number = self.key(code.epoch()).ok_or(Forged)?.decode(code)?;
+        if self.key_of(number).epoch == code.epoch() { Ok(number) } else { Err(Forged) }
     }
 }

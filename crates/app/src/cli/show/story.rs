@@ -79,7 +79,7 @@ impl Pen<'_> {
                 join([plain(shipment_no), party(from)])
             }
             Body::Received { note, .. } => note.as_deref().map(plain).unwrap_or_default(),
-            Body::ShipmentVoided { holder, shipment_no } => {
+            Body::ShipmentVoided { holder, shipment_no, .. } => {
                 join([plain(shipment_no), party(holder)])
             }
             Body::Activated(body) => self.activated(body),

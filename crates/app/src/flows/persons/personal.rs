@@ -232,7 +232,7 @@ async fn registration(
         until = kept_until(house, reference, unit, (row, over)).await?;
     }
     let displaced_at = match over {
-        Some(Ended::Displaced(at)) => Some(at),
+        Some(Ended::Displaced { at, .. }) => Some(at),
         Some(Ended::LifeOver(_)) | None => None,
     };
     let text = |at: i64| instant_text(reference, person.row.brand, at);

@@ -7,19 +7,22 @@
 //! were recorded at. A registration that gave way stays its author's, with all they may do with it,
 //! and binds nothing.
 
-use crate::flows::custody::instant;
+use crate::flows::custody::{Subject, facts, instant, origin};
+use crate::flows::find::unit_number;
 use crate::flows::house::{EventDraft, House};
 use crate::flows::idempotency::{Answer, Keyed};
 use crate::flows::lifecycle::visitor;
 use crate::flows::outcome::{FlowError, RACES_MAX};
 use crate::flows::persons;
-use crate::flows::verify;
+use crate::flows::reference::Reference;
 use crate::rules::kept;
+use domain::custody::CustodyFacts;
 use domain::id::{BrandId, ProductId};
 use domain::person::{CONSENT_TEXT, Purpose};
 use domain::refusal::{Refusal, Refused};
-use domain::registration::{Proof, Stated, binding, counts, displaced_by};
+use domain::registration::{Dated, Proof, Stated, binding, counts, displaced_by};
 use domain::retention::Kept;
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use store::commit::{Commit, Relied};
@@ -109,6 +112,13 @@ pub async fn register_once(
         let registrations = Registrations::fetch(house, unit).await?;
         let stands = registrations.owner();
         if stands.is_some_and(|stands| !registration.proof.outweighs(stands.shown)) {
+            // The very same form, sent at once to another process, may be what stands now.
+            if let Some(key) = key
+                && let Some(answer) = key.replay(house).await?
+            {
+                let before = answer.reply == Bound::Before.word();
+                return Ok(if before { Bound::Before } else { Bound::Yours });
+            }
             return Ok(Bound::Before);
         }
         // Rows of this telephone from before there were persons get one here.
@@ -148,7 +158,12 @@ struct Told {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::flows) enum Ended {
     /// Somebody proved more.
-    Displaced(i64),
+    Displaced {
+        /// When.
+        at: i64,
+        /// Whether the life it was of is over too: then another guarantee runs now.
+        life_over: bool,
+    },
     /// The unit began a further life.
     LifeOver(i64),
 }
@@ -202,10 +217,14 @@ impl Registrations {
         let life = self.of_life(told.life);
         let place = life.iter().position(|other| other.row.id == row.id)?;
         let shown: Vec<_> = life.iter().map(|told| told.shown).collect();
+        let next_life = self.openings.get(told.life);
         if let Some(later) = displaced_by(&shown, place) {
-            return Some(Ended::Displaced(life[later].row.created_at));
+            return Some(Ended::Displaced {
+                at: life[later].row.created_at,
+                life_over: next_life.is_some(),
+            });
         }
-        self.openings.get(told.life).map(|at| Ended::LifeOver(*at))
+        next_life.map(|at| Ended::LifeOver(*at))
     }
 
     fn of_life(&self, life: usize) -> Vec<&Told> {
@@ -297,14 +316,46 @@ async fn counted(
     let reference = house.reference().await?;
     let day = |at| reference.day(BrandId(unit.brand), instant(at));
     let product = reference.product_by_id(ProductId(unit.product));
+    let custody = facts(house, &reference, &[&Subject::Unit(Box::new(unit.clone()))]).await?;
     let stated = Stated {
         proof: registration.proof,
         purchased_on,
         today: reference.day(BrandId(unit.brand), house.clock.now()),
         produced_on: unit.produced_at.map(day),
+        shipped_on: shipped_on(&reference, unit, &custody),
         activated_on: unit.activated_at.map(day),
         network_start: product.is_none_or(|p| p.network_start),
-        dated: verify::is_dated(unit),
+        dated: dated(house, unit).await?,
     };
     Ok(counts(&stated).then_some(purchased_on))
+}
+
+/// The day a unit left where it was made; none where no shipment of it is known, or not from where.
+pub fn shipped_on(
+    reference: &Reference,
+    unit: &UnitRecord,
+    custody: &CustodyFacts,
+) -> Option<Date> {
+    // Without the hands it began in, the first that are known may be a shop's.
+    origin(reference, unit)?;
+    let at = custody.first_shipped(unit_number(unit.number), Timestamp::MAX)?;
+    Some(reference.day(BrandId(unit.brand), at))
+}
+
+/// Which day of purchase counts already. By what a consumer showed who stated one, only the ledger
+/// tells: of those events the last, since each takes the place of the one before, and a further
+/// life forgets them all.
+async fn dated(house: &House, unit: &UnitRecord) -> Result<Dated, FlowError> {
+    if unit.invoiced_on.is_some() || unit.delivered_on.is_some() {
+        return Ok(Dated::Papers);
+    }
+    if unit.sold_on.is_none() {
+        return Ok(Dated::Nothing);
+    }
+    let events = house.store.events_fetch(unit.number).await?;
+    let shown = events.iter().rev().find_map(|event| match &event.body {
+        Body::Registered { proof, sold_on: Some(_), .. } => Some(Proof::parse(proof)),
+        _ => None,
+    });
+    Ok(Dated::Stated(shown.flatten()))
 }

@@ -47,9 +47,12 @@ pub(in crate::flows) async fn kept_until(
 ) -> Result<Option<Timestamp>, FlowError> {
     let term = kept(Kept::Registration);
     let displaced = match ended {
-        // The guarantee that ran then is not known any more.
-        Some(Ended::LifeOver(at)) => return Ok(Some(instant(at) + term)),
-        Some(Ended::Displaced(at)) => Some(instant(at) + term),
+        // The guarantee that ran then is not known any more, and the one that runs now is of the
+        // further life. Who gave way before that life gave way first.
+        Some(Ended::LifeOver(at) | Ended::Displaced { at, life_over: true }) => {
+            return Ok(Some(instant(at) + term));
+        }
+        Some(Ended::Displaced { at, life_over: false }) => Some(instant(at) + term),
         None => None,
     };
     let subject = Subject::Unit(Box::new(unit.clone()));

@@ -104,7 +104,7 @@ async fn hands(house: &House, event: &Event) -> Result<Between, FlowError> {
             let from = sender(house, event).await?;
             Between { from, to: event.party }
         }
-        Body::ShipmentVoided { holder, shipment_no } => {
+        Body::ShipmentVoided { holder, shipment_no, .. } => {
             let paper = (shipment_no.as_str(), *holder);
             let row = house.store.shipment_fetch(event.brand.0, paper, event.home).await?;
             Between { from: id(*holder), to: row.and_then(|row| id(row.to)) }

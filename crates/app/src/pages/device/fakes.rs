@@ -12,7 +12,8 @@ use super::forms::{
 };
 use super::my_data::{ClaimView, ConsentLine, MyDataView, Noted};
 use super::plain::{
-    CentresPageView, Done, DoneView, ErrorKind, ErrorView, HistoryView, HomeView, PrivacyView,
+    CentresPageView, Done, DoneView, ErrorKind, ErrorView, HistoryView, HomeView, LookupHint,
+    PrivacyView,
 };
 use super::view::*;
 
@@ -231,6 +232,17 @@ fn check(lang: Lang) -> DeviceView {
     }
 }
 
+/// Somebody else proved that the original is theirs.
+pub(super) fn proved_elsewhere(lang: Lang) -> DeviceView {
+    let state = PageState::Active(ActiveNote::ProvedElsewhere(on(2026, 6, 1)));
+    DeviceView { state, ..check(lang) }
+}
+
+/// What passed, and what takes the unit out of the market all the same.
+fn against(what: Against) -> Vec<Check> {
+    vec![Check::Against(what), Check::Code(Mark::Ok), Check::Activation(Mark::Ok)]
+}
+
 /// A state without a unit to show.
 fn bare(lang: Lang, state: PageState) -> DeviceView {
     DeviceView {
@@ -263,13 +275,15 @@ fn recalled(lang: Lang) -> DeviceView {
         )),
         notice_url: Some("https://notice.example/2026-10-09".to_owned()),
     };
-    DeviceView { state: PageState::Recalled, recall: Some(recall), ..active(lang) }
+    let checks = against(Against::Recalled);
+    DeviceView { state: PageState::Recalled, checks, recall: Some(recall), ..active(lang) }
 }
 
 fn retired(lang: Lang) -> DeviceView {
     let name = say(lang, "澄野 本 14", "Chengye Book 14");
     DeviceView {
         state: PageState::Retired(RetiredReason::Decommissioned),
+        checks: against(Against::Retired),
         device: Some(ProductView { name, drawing: Drawing::Notebook, ..phone(lang) }),
         warranty: None,
         centres: None,
@@ -300,7 +314,9 @@ fn ended(lang: Lang) -> DeviceView {
 /// Every state of the device page, by the name of its file.
 pub(super) fn devices(lang: Lang) -> Vec<(&'static str, DeviceView)> {
     let stolen = PageState::Stolen { reported_on: Some(on(2026, 11, 2)) };
-    let shown = |state| DeviceView { warranty: None, centres: None, state, ..active(lang) };
+    let checks = against(Against::Stolen);
+    let stolen =
+        DeviceView { warranty: None, centres: None, state: stolen, checks, ..active(lang) };
     vec![
         ("active", active(lang)),
         ("not-activated", not_activated(lang)),
@@ -313,7 +329,7 @@ pub(super) fn devices(lang: Lang) -> Vec<(&'static str, DeviceView)> {
             },
         ),
         ("recalled", recalled(lang)),
-        ("stolen", shown(stolen)),
+        ("stolen", stolen),
         ("retired", retired(lang)),
         (
             "unverifiable",
@@ -324,6 +340,7 @@ pub(super) fn devices(lang: Lang) -> Vec<(&'static str, DeviceView)> {
         ),
         ("unavailable", bare(lang, PageState::Unavailable)),
         ("ended", ended(lang)),
+        ("proved-elsewhere", proved_elsewhere(lang)),
     ]
 }
 
@@ -337,6 +354,7 @@ pub(super) fn register(lang: Lang) -> RegisterView {
         back_url: format!("/d/{CODE}"),
         idempotency_key: "018f2b1c-0000-7000-8000-000000000002".to_owned(),
         activates: false,
+        starts_itself: true,
         today: on(2026, 11, 23),
         phone: FieldView::default(),
         purchased_on: FieldView::default(),
@@ -344,9 +362,18 @@ pub(super) fn register(lang: Lang) -> RegisterView {
         chosen: None,
         consent: ConsentView::default(),
         free: vec![("marketing", false), ("location", false), ("share_with_distributor", false)],
-        my_data_url: format!("/d/{CODE}/my-data"),
+        my_data_url: Some(format!("/d/{CODE}/my-data")),
         kept_years: 3,
     }
+}
+
+/// What has neither a coated code nor an IMEI, and does not report its own first start.
+pub(super) fn register_invoice(lang: Lang) -> RegisterView {
+    let proofs = vec![ProofChoice { kind: ProofKind::Invoice, field: FieldView::default() }];
+    let fault = Some(FieldFault::TooEarly(on(2026, 5, 10)));
+    let purchased_on = FieldView { value: "2026-05-01".to_owned(), fault };
+    let (activates, starts_itself, my_data_url) = (true, false, None);
+    RegisterView { proofs, purchased_on, activates, starts_itself, my_data_url, ..register(lang) }
 }
 
 pub(super) fn register_refused(lang: Lang) -> RegisterView {
@@ -419,7 +446,22 @@ pub(super) fn my_data(lang: Lang) -> Vec<(&'static str, MyDataView)> {
 }
 
 pub(super) fn home(lang: Lang) -> HomeView {
-    HomeView { lang, site: site(lang), lookup_url: "/".to_owned() }
+    let (lookup_url, typed) = ("/".to_owned(), String::new());
+    HomeView { lang, site: site(lang), lookup_url, typed, hint: None }
+}
+
+/// The start page after a text that leads nowhere.
+pub(super) fn home_hints(lang: Lang) -> Vec<(&'static str, HomeView)> {
+    let view = |typed: &str, hint| {
+        let (typed, hint) = (typed.to_owned(), Some(hint));
+        HomeView { typed, hint, ..home(lang) }
+    };
+    vec![
+        ("home-imei", view("490154203237518", LookupHint::Imei)),
+        ("home-serial", view("N300000012345", LookupHint::Serial)),
+        ("home-length", view("X8K2-9M4P-LQ7R", LookupHint::Length(12))),
+        ("home-foreign", view("\"><b>29M4PLQ7R0", LookupHint::Foreign(13, '0'))),
+    ]
 }
 
 pub(super) fn report(lang: Lang) -> ReportView {
@@ -427,6 +469,7 @@ pub(super) fn report(lang: Lang) -> ReportView {
         lang,
         site: site(lang),
         device: Some(phone(lang)),
+        heard: true,
         action: format!("/d/{CODE}/report"),
         back_url: format!("/d/{CODE}"),
         idempotency_key: "018f2b1c-0000-7000-8000-000000000003".to_owned(),
@@ -441,6 +484,10 @@ pub(super) fn report_refused(lang: Lang) -> ReportView {
         FieldView { value: say(lang, "数码优品专营店", "Digital Best Store"), fault: None };
     let text = FieldView { value: String::new(), fault: Some(FieldFault::Missing) };
     ReportView { shop, text, device: None, ..report(lang) }
+}
+
+pub(super) fn report_unheard(lang: Lang) -> ReportView {
+    ReportView { device: None, heard: false, ..report(lang) }
 }
 
 pub(super) fn proofs(lang: Lang) -> Vec<(&'static str, ProofResultView)> {
@@ -458,13 +505,16 @@ pub(super) fn proofs(lang: Lang) -> Vec<(&'static str, ProofResultView)> {
     let first_city = Some(say(lang, "上海市", "Shanghai"));
     let wrong = again("493021", FieldFault::Mismatch);
     let differs = again("2418", FieldFault::Mismatch);
+    let short = again("24-1", FieldFault::Malformed);
     vec![
         ("proof-first", view(ProofOutcome::ScratchFirst, None)),
         ("proof-again", view(ProofOutcome::ScratchAgain { first_at, first_city }, None)),
-        ("proof-wrong", view(ProofOutcome::ScratchWrong { tries_left: Some(7) }, wrong)),
+        ("proof-wrong", view(ProofOutcome::ScratchWrong { tries_left: 4 }, wrong)),
         ("proof-imei-same", view(ProofOutcome::ImeiSame, None)),
-        ("proof-imei-differs", view(ProofOutcome::ImeiDiffers, differs)),
-        ("proof-wait", view(ProofOutcome::Wait { minutes: 60 }, None)),
+        ("proof-imei-differs", view(ProofOutcome::ImeiDiffers { tries_left: 4 }, differs)),
+        ("proof-imei-last", view(ProofOutcome::ImeiDiffers { tries_left: 0 }, None)),
+        ("proof-unread", view(ProofOutcome::Unread(ProofKind::Imei4), short)),
+        ("proof-wait", view(ProofOutcome::Wait { seconds: 3_600 }, None)),
     ]
 }
 
@@ -485,16 +535,23 @@ pub(super) fn centres_page(lang: Lang) -> CentresPageView {
 
 pub(super) fn dones(lang: Lang) -> Vec<(&'static str, DoneView)> {
     let view = |done| DoneView { lang, site: site(lang), done, back_url: format!("/d/{CODE}") };
+    let before = |my_data_url| view(Done::BoundBefore { my_data_url });
+    let reported = |of_unit| {
+        let reference = "R-7A2C-04E1".to_owned();
+        view(Done::Reported { reference, of_unit })
+    };
     vec![
         ("registered", view(Done::Registered { ends_on: Some(on(2027, 5, 20)), dated: true })),
         ("registered-undated", view(Done::Registered { ends_on: None, dated: false })),
-        ("registered-before", view(Done::BoundBefore)),
+        ("registered-before", before(Some(format!("/d/{CODE}/my-data")))),
+        ("registered-before-offline", before(None)),
         ("corrected", view(Done::Corrected)),
         ("agreed", view(Done::Agreed)),
         ("erased", view(Done::Erased)),
         ("kept-by-law", view(Done::KeptByLaw)),
         ("gone", view(Done::Gone)),
-        ("reported", view(Done::Reported { reference: "R-7Q2K-M4".to_owned() })),
+        ("reported", reported(true)),
+        ("reported-code", reported(false)),
     ]
 }
 
@@ -504,7 +561,8 @@ pub(super) fn privacy(lang: Lang) -> PrivacyView {
 
 pub(super) fn history(lang: Lang) -> HistoryView {
     let key = "dossier.example/log+1a2b3c4d+AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyAh";
-    HistoryView { lang, site: site(lang), size: 70_000, public_key: Some(key.to_owned()) }
+    let (zone, public_key) = ("Asia/Shanghai".to_owned(), Some(key.to_owned()));
+    HistoryView { lang, site: site(lang), zone, size: 70_000, public_key }
 }
 
 pub(super) fn errors(lang: Lang) -> Vec<(&'static str, ErrorView)> {
@@ -515,6 +573,7 @@ pub(super) fn errors(lang: Lang) -> Vec<(&'static str, ErrorView)> {
         reference: reference.map(str::to_owned),
         retry_url: retry.then(|| format!("/d/{CODE}")),
         lookup_url: Some("/d".to_owned()),
+        sent_form: true,
     };
     vec![
         ("error-404", view(ErrorKind::NotFound, None, false)),

@@ -16,6 +16,7 @@ use crate::pages::shell::{Shell, SiteView, Tone, href};
 
 use super::my_data::purpose;
 use super::parts::{Action, size};
+use super::register_words::{day_hint, lead};
 use super::render::{DeviceCard, ProofStep, imei_step, scratch_step};
 use super::view::{Drawing, FieldFault, FieldView, ProductView, ProofForm};
 
@@ -46,6 +47,8 @@ pub(in crate::pages) struct InputField {
     pub message: Option<String>,
     /// Whether it takes the cursor when the page opens.
     pub focus: bool,
+    /// Whether its label stands before it already: then it is there for the ear alone.
+    pub said: bool,
 }
 
 /// The field's own template escapes what it writes.
@@ -96,7 +99,7 @@ fn message(lang: Lang, fault: FieldFault, malformed: &'static str) -> String {
         FieldFault::Malformed => lang.t(malformed).to_owned(),
         FieldFault::TooLong(max) => lang.with("fault.too_long", "n", max),
         FieldFault::InFuture => lang.t("fault.in_future").to_owned(),
-        FieldFault::TooEarly => lang.t("fault.too_early").to_owned(),
+        FieldFault::TooEarly(made) => lang.with("fault.too_early", "date", lang.date(made)),
         FieldFault::Mismatch => lang.t("fault.mismatch").to_owned(),
     }
 }
@@ -136,6 +139,8 @@ pub struct RegisterView {
     pub idempotency_key: String,
     /// Registering counts as the activation.
     pub activates: bool,
+    /// The product reports its own first start: no later day of purchase counts.
+    pub starts_itself: bool,
     /// Today in Asia/Shanghai: no later purchase can be chosen.
     pub today: Date,
     /// The consumer's phone.
@@ -150,8 +155,9 @@ pub struct RegisterView {
     pub consent: ConsentView,
     /// Consent to each free purpose, by the name of its box, and whether it was ticked.
     pub free: Vec<(&'static str, bool)>,
-    /// Where what is registered can be seen and erased.
-    pub my_data_url: String,
+    /// Where what is registered can be seen and erased; none where nothing could prove there who
+    /// asks.
+    pub my_data_url: Option<String>,
     /// Years a registration is kept after the guarantee.
     pub kept_years: u32,
 }
@@ -205,7 +211,8 @@ struct RegisterPage<'a> {
     purchased: InputField,
     choices: Vec<Choice>,
     free: Vec<(&'static str, bool, &'static str)>,
-    my_data: &'a str,
+    my_data: Option<&'a str>,
+    lead: String,
     faults: Vec<Fault>,
 }
 
@@ -227,7 +234,7 @@ pub fn render_register(view: &RegisterView) -> Result<String, askama::Error> {
         latest: Some(view.today.to_string()),
         ..InputField::line("purchased_on", lang.t("register.purchased"), 10)
     }
-    .hint(lang.t("register.purchased_hint"))
+    .hint(&day_hint(view))
     .holding(lang, &view.purchased_on, "fault.date");
     let chosen = view.chosen.or(view.proofs.first().map(|choice| choice.kind));
     let choices: Vec<Choice> =
@@ -250,7 +257,8 @@ pub fn render_register(view: &RegisterView) -> Result<String, askama::Error> {
         purchased,
         choices,
         free: view.free.iter().map(|(name, on)| (*name, *on, purpose(lang, name))).collect(),
-        my_data: href(&view.my_data_url),
+        my_data: view.my_data_url.as_deref().map(href),
+        lead: lead(view),
         faults,
     };
     page.render()
@@ -279,7 +287,9 @@ fn choice(lang: Lang, given: &ProofChoice, checked: bool) -> Choice {
         ),
     };
     // Only the chosen proof is asked for, so none may be `required` for the browser.
-    let field = InputField { required: false, ..field }.holding(lang, &given.field, malformed);
+    let said = field.label == label;
+    let field = InputField { required: false, said, ..field };
+    let field = field.holding(lang, &given.field, malformed);
     Choice { value, label, checked, field }
 }
 
@@ -306,6 +316,8 @@ pub struct ReportView {
     pub site: SiteView,
     /// The unit, or `None` where the code belongs to none.
     pub device: Option<ProductView>,
+    /// Whether somebody reads it; else the page says what to do instead.
+    pub heard: bool,
     /// Where the form posts.
     pub action: String,
     /// Back to the device page.
@@ -411,17 +423,22 @@ pub enum ProofOutcome {
     },
     /// The scratch code is wrong.
     ScratchWrong {
-        /// Tries left before a wait, if it may be told.
-        tries_left: Option<u32>,
+        /// Tries left before a wait.
+        tries_left: u32,
     },
     /// The digits are those of the unit's IMEI. This lifts nothing.
     ImeiSame,
     /// They are not.
-    ImeiDiffers,
+    ImeiDiffers {
+        /// Tries left before a wait.
+        tries_left: u32,
+    },
+    /// Not of the form asked for: nothing was compared.
+    Unread(ProofKind),
     /// Too many tries.
     Wait {
-        /// Minutes until the next try.
-        minutes: u32,
+        /// Seconds until the next try.
+        seconds: u32,
     },
 }
 
@@ -472,16 +489,10 @@ fn result(view: &ProofResultView) -> Answer {
             Answer { text, ..said }
         }
         ProofOutcome::ScratchWrong { tries_left } => {
-            let said = say(
-                Tone::Warn,
-                Icon::Look,
-                "result.wrong_title",
-                "result.wrong_text",
-                "result.wrong_next",
-            );
-            let left = tries_left.map(|n| lang.with("result.tries_left", "n", n));
-            let text = [said.text, left.unwrap_or_default()].concat();
-            Answer { text, ..said }
+            let next = called(view, "result.wrong_next", "result.wrong_next_uncalled");
+            let (title, text) = ("result.wrong_title", "result.wrong_text");
+            let said = say(Tone::Warn, Icon::Look, title, text, next);
+            Answer { text: said.text + &left(lang, *tries_left), ..said }
         }
         ProofOutcome::ImeiSame => say(
             Tone::Warn,
@@ -490,24 +501,43 @@ fn result(view: &ProofResultView) -> Answer {
             "result.imei_same_text",
             "result.imei_same_next",
         ),
-        ProofOutcome::ImeiDiffers => say(
-            Tone::Bad,
-            Icon::Refused,
-            "result.imei_differs_title",
-            "result.imei_differs_text",
-            "result.imei_differs_next",
-        ),
-        ProofOutcome::Wait { minutes } => {
-            let text = lang.with("result.wait_text", "n", minutes);
-            let said = say(
-                Tone::Mute,
-                Icon::Clock,
-                "result.wait_title",
-                "result.wait_text",
-                "result.wait_next",
-            );
-            Answer { text, ..said }
+        ProofOutcome::ImeiDiffers { tries_left } => {
+            // To look once more helps only whoever may try once more.
+            let next = match tries_left {
+                0 => "result.imei_differs_last",
+                _ => "result.imei_differs_next",
+            };
+            let (title, text) = ("result.imei_differs_title", "result.imei_differs_text");
+            let said = say(Tone::Bad, Icon::Refused, title, text, next);
+            Answer { text: said.text + &left(lang, *tries_left), ..said }
         }
+        ProofOutcome::Unread(_) => say(
+            Tone::Mute,
+            Icon::Note,
+            "result.unread_title",
+            "result.unread_text",
+            "result.unread_next",
+        ),
+        ProofOutcome::Wait { seconds } => {
+            let next = called(view, "result.wait_next", "result.wait_next_uncalled");
+            let (title, text) = ("result.wait_title", "result.wait_text");
+            let said = say(Tone::Mute, Icon::Clock, title, text, next);
+            Answer { text: lang.with(text, "wait", lang.wait(*seconds)), ..said }
+        }
+    }
+}
+
+/// The sentence that names the hotline, where there is one; else that which does without.
+fn called(view: &ProofResultView, with: &'static str, without: &'static str) -> &'static str {
+    if view.site.hotline.is_some() { with } else { without }
+}
+
+/// How often it may still be tried.
+fn left(lang: Lang, tries: u32) -> String {
+    match tries {
+        0 => lang.t("result.no_try_left").to_owned(),
+        1 => lang.t("result.one_try_left").to_owned(),
+        n => lang.with("result.tries_left", "n", n),
     }
 }
 
@@ -518,8 +548,10 @@ fn result(view: &ProofResultView) -> Answer {
 pub fn render_proof(view: &ProofResultView) -> Result<String, askama::Error> {
     let lang = view.lang;
     let result = result(view);
-    let suspicious =
-        matches!(view.outcome, ProofOutcome::ImeiDiffers | ProofOutcome::ScratchAgain { .. });
+    let suspicious = matches!(
+        view.outcome,
+        ProofOutcome::ImeiDiffers { .. } | ProofOutcome::ScratchAgain { .. }
+    );
     let report = view.report_url.as_deref().map(|url| Action {
         icon: Icon::Report,
         text: lang.t("action.report"),
@@ -533,11 +565,15 @@ pub fn render_proof(view: &ProofResultView) -> Result<String, askama::Error> {
     let (main, second) = if suspicious && report.is_some() {
         (report, Some(back))
     } else {
-        let report = report.filter(|_| view.outcome != ProofOutcome::ScratchFirst);
+        // Where nothing was compared nothing is suspicious.
+        let calm = matches!(view.outcome, ProofOutcome::ScratchFirst | ProofOutcome::Unread(_));
+        let report = report.filter(|_| !calm);
         (Some(back), report)
     };
     let again = view.again.as_ref().map(|form| match view.outcome {
-        ProofOutcome::ImeiSame | ProofOutcome::ImeiDiffers => imei_step(lang, form),
+        ProofOutcome::ImeiSame
+        | ProofOutcome::ImeiDiffers { .. }
+        | ProofOutcome::Unread(ProofKind::Imei4) => imei_step(lang, form),
         _ => scratch_step(lang, form),
     });
     let sh = Shell {

@@ -13,6 +13,7 @@ pub mod nearby;
 pub mod parts;
 pub mod plain;
 pub mod present;
+mod register_words;
 pub mod render;
 pub mod view;
 

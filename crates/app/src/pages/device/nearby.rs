@@ -1,5 +1,5 @@
-//! Service centres, every site of theirs that is open to visitors, by distance from the visitor's
-//! city, else from where the unit was activated.
+//! Service centres, every site of theirs that is open to visitors, by distance from the middle of
+//! the visitor's city, else of the city where the unit was activated: the public is told no more.
 
 use domain::id::BrandId;
 use domain::party::{PartyKind, Site};
@@ -34,8 +34,8 @@ impl Nearby<'_> {
     #[must_use]
     pub fn centres(&self, query: &str) -> CentresView {
         let query = query.trim();
-        let searched = (!query.is_empty()).then(|| self.divisions.named(query).next()).flatten();
-        let from = searched.map(|d| d.code).or(self.from).filter(|r| r.is_division());
+        let searched = (!query.is_empty()).then(|| self.searched(query)).flatten();
+        let from = searched.or(self.from).filter(|r| r.is_division());
         let seat = from.and_then(|region| self.divisions.centre_of(region));
         let words = if searched.is_some() { "" } else { query };
         let tree = &self.reference.tree;
@@ -54,6 +54,21 @@ impl Nearby<'_> {
         let near = near.and_then(|r| city_name(self.divisions, self.lang, r.as_str()));
         CentresView { near, centres: found }
     }
+
+    /// The city of a region that is searched for: of a district, too. People leave out the rank of
+    /// a new area (浦东 for 浦东新区).
+    fn searched(&self, query: &str) -> Option<RegionCode> {
+        let ranked = format!("{query}新区");
+        let found = self.divisions.named(query).chain(self.divisions.named(&ranked)).next()?;
+        Some(city_of(self.divisions, found.code))
+    }
+}
+
+/// The city that a region lies in, or what stands for one: a municipality, a province without
+/// cities. A country is itself.
+pub(super) fn city_of(divisions: &Divisions, region: RegionCode) -> RegionCode {
+    let region = divisions.current(region);
+    region.city().or(region.province()).unwrap_or(region)
 }
 
 fn centre(site: &Site, seat: Option<GeoPoint>) -> CentreView {

@@ -7,7 +7,7 @@ use crate::pages::inline::Icon;
 use crate::pages::shell::{Tone, href};
 
 use super::view::{
-    ActiveNote, Check, CheckReason, DeviceView, LinksView, Mark, PageState, RetiredReason,
+    ActiveNote, Against, Check, CheckReason, DeviceView, LinksView, Mark, PageState, RetiredReason,
     ScanView, ScansView, Starts,
 };
 
@@ -101,6 +101,9 @@ fn reason(view: &DeviceView) -> String {
         PageState::Active(ActiveNote::Proved(on)) => {
             lang.with("reason.active_proved", "date", lang.date(on))
         }
+        PageState::Active(ActiveNote::ProvedElsewhere(on)) => {
+            lang.with("reason.active_proved_elsewhere", "date", lang.date(on))
+        }
         PageState::NotActivated { starts } => brand(match starts {
             Starts::FirstStart => "reason.not_activated",
             Starts::Registration => "reason.not_activated_register",
@@ -139,6 +142,9 @@ fn reason_to_check(lang: Lang, why: CheckReason) -> String {
 
 fn chip(lang: Lang, check: Check) -> Chip {
     let (mark, key) = match check {
+        Check::Against(Against::Recalled) => (Mark::Bad, "check.recalled"),
+        Check::Against(Against::Stolen) => (Mark::Bad, "check.stolen"),
+        Check::Against(Against::Retired) => (Mark::Bad, "check.retired"),
         Check::Code(mark @ Mark::Ok) => (mark, "check.code_ok"),
         Check::Code(mark) => (mark, "check.code_bad"),
         Check::Activation(mark @ Mark::Ok) => (mark, "check.activation_ok"),
@@ -230,6 +236,10 @@ fn check(view: &DeviceView) -> Option<Action> {
 pub(super) fn actions(view: &DeviceView) -> Actions {
     let (lang, links) = (view.lang, &view.links);
     let wanted = match view.state {
+        // First whoever did not prove it compares what they hold.
+        PageState::Active(ActiveNote::ProvedElsewhere(_)) => {
+            [check(view), centres(lang, links), register(lang, links, "action.register")]
+        }
         PageState::Active(_) => {
             [centres(lang, links), register(lang, links, "action.register"), call(view)]
         }
@@ -269,6 +279,8 @@ pub(super) fn services(view: &DeviceView, actions: &Actions) -> Vec<Action> {
 
 /// What to do next, where the verdict is bad news or no news.
 pub(super) fn advice(view: &DeviceView) -> Vec<&'static str> {
+    // Nobody is sent to a telephone that is not there.
+    let called = view.site.hotline.is_some();
     let keys: &[&'static str] = match view.state {
         PageState::Check(CheckReason::UnknownBrand) => &["advice.keep_evidence"],
         PageState::Active(_)
@@ -278,15 +290,18 @@ pub(super) fn advice(view: &DeviceView) -> Vec<&'static str> {
         PageState::NotReleased => {
             &["advice.not_released_1", "advice.not_released_2", "advice.keep_evidence"]
         }
-        PageState::Stolen { .. } => &["advice.stolen_1", "advice.stolen_2"],
-        PageState::Retired(_) => &["advice.retired_1", "advice.retired_2"],
+        PageState::Stolen { .. } if called => &["advice.stolen_1", "advice.stolen_2"],
+        PageState::Stolen { .. } => &["advice.stolen_1", "advice.stolen_2_uncalled"],
+        PageState::Retired(_) if called => &["advice.retired_1", "advice.retired_2"],
+        PageState::Retired(_) => &["advice.retired_1", "advice.retired_2_uncalled"],
         PageState::Unverifiable => &[
             "advice.unverifiable_1",
             "advice.unverifiable_2",
             "advice.unverifiable_3",
             "advice.keep_evidence",
         ],
-        PageState::Unavailable => &["advice.unavailable_1", "advice.unavailable_2"],
+        PageState::Unavailable if called => &["advice.unavailable_1", "advice.unavailable_2"],
+        PageState::Unavailable => &["advice.unavailable_1"],
     };
     keys.iter().map(|key| view.lang.t(key)).collect()
 }

@@ -42,6 +42,7 @@ struct CentresPage<'a> {
     back: Option<&'a str>,
     search: Option<&'a str>,
     rows: Vec<CentreRow<'a>>,
+    none: &'static str,
 }
 
 /// The list of service centres.
@@ -55,6 +56,10 @@ pub fn render_centres(view: &CentresPageView) -> Result<String, askama::Error> {
         back: view.back_url.as_deref().map(href),
         search: view.search_url.as_deref().map(href),
         rows: centre_rows(view.lang, &view.centres),
+        none: view.lang.t(match view.site.hotline {
+            Some(_) => "centres.none_text",
+            None => "centres.none_text_uncalled",
+        }),
         v: view,
     };
     page.render()
@@ -84,7 +89,10 @@ pub enum Done {
         dated: bool,
     },
     /// Somebody registered before; that stands.
-    BoundBefore,
+    BoundBefore {
+        /// Where whoever it was sees and corrects it, if something can prove there who asks.
+        my_data_url: Option<String>,
+    },
     /// What is held was corrected.
     Corrected,
     /// The consents are as ticked.
@@ -99,6 +107,8 @@ pub enum Done {
     Reported {
         /// What to quote when calling.
         reference: String,
+        /// It is about a unit, not about a code of nobody.
+        of_unit: bool,
     },
 }
 
@@ -110,6 +120,8 @@ struct DonePage<'a> {
     title: &'static str,
     text: String,
     reference: Option<&'a str>,
+    /// What else there is to say, and where it is done.
+    more: Option<(&'static str, Option<&'a str>)>,
     back: &'a str,
 }
 
@@ -130,20 +142,28 @@ pub fn render_done(view: &DoneView) -> Result<String, askama::Error> {
             let gap = if *dated || lang == Lang::Zh { "" } else { " " };
             ("done.registered_title", format!("{until}{gap}{undated}"), None)
         }
-        Done::BoundBefore => ("done.bound_title", lang.t("done.bound_text").to_owned(), None),
+        Done::BoundBefore { .. } => ("done.bound_title", said("done.bound_text"), None),
         Done::Corrected => ("done.corrected_title", said("done.corrected_text"), None),
         Done::Agreed => ("done.agreed_title", said("done.agreed_text"), None),
         Done::Erased => ("done.erased_title", said("done.erased_text"), None),
         Done::KeptByLaw => ("done.kept_title", said("mydata.held"), None),
         Done::Gone => ("done.gone_title", said("done.gone_text"), None),
-        Done::Reported { reference } => {
-            let text = lang.t("done.reported_text").to_owned();
-            ("done.reported_title", text, Some(reference.as_str()))
+        Done::Reported { reference, of_unit } => {
+            let text = if *of_unit { "done.reported_text" } else { "done.reported_code" };
+            ("done.reported_title", said(text), Some(reference.as_str()))
         }
+    };
+    // Whoever only mistyped is told where that is put right, and by what the guarantee is.
+    let more = match &view.done {
+        Done::BoundBefore { my_data_url: Some(url) } => {
+            Some((lang.t("done.bound_correct"), Some(href(url))))
+        }
+        Done::BoundBefore { my_data_url: None } => Some((lang.t("done.bound_correct_call"), None)),
+        _ => None,
     };
     let title = lang.t(title);
     let sh = shell(lang, &view.site, title);
-    DonePage { l: lang, sh, title, text, reference, back: href(&view.back_url) }.render()
+    DonePage { l: lang, sh, title, text, reference, more, back: href(&view.back_url) }.render()
 }
 
 /// What we record.
@@ -184,6 +204,8 @@ pub struct HistoryView {
     pub lang: Lang,
     /// Brand line and footer.
     pub site: SiteView,
+    /// The zone that times are told in, by its name in the table of zones.
+    pub zone: String,
     /// How many entries this deployment's signed head covers.
     pub size: u64,
     /// The key that opens it, once there is one.
@@ -198,6 +220,8 @@ struct HistoryPage<'a> {
     v: &'a HistoryView,
     /// What events are called, as JSON.
     kinds: String,
+    /// In which zone times are told.
+    times: String,
 }
 
 /// The page that checks proofs.
@@ -207,7 +231,12 @@ struct HistoryPage<'a> {
 pub fn render_history(view: &HistoryView) -> Result<String, askama::Error> {
     let sh = shell(view.lang, &view.site, view.lang.t("history.title"));
     let kinds = event_words(view.lang);
-    HistoryPage { l: view.lang, sh, v: view, kinds }.render()
+    let zone = match view.zone.as_str() {
+        "Asia/Shanghai" => view.lang.t("history.beijing"),
+        other => other,
+    };
+    let times = view.lang.with("history.times", "zone", zone);
+    HistoryPage { l: view.lang, sh, v: view, kinds, times }.render()
 }
 
 /// Something went wrong, with a way forward.
@@ -225,6 +254,8 @@ pub struct ErrorView {
     pub retry_url: Option<String>,
     /// Where a code can be looked up, a GET with `code`; `None` shows no box.
     pub lookup_url: Option<String>,
+    /// Whether a form was sent, which is then worth going back to.
+    pub sent_form: bool,
 }
 
 /// The errors a visitor can meet.
@@ -268,9 +299,9 @@ pub fn render_error(view: &ErrorView) -> Result<String, askama::Error> {
         ErrorKind::Unreadable => ("error.unreadable", lang.t("error.unreadable_text").to_owned()),
         ErrorKind::CrossSite => ("error.unreadable", lang.t("people.cross_site").to_owned()),
         ErrorKind::TooMany { seconds } => {
-            // Said in whole minutes, never too few.
-            let minutes = seconds.div_ceil(60).max(1);
-            ("error.too_many", lang.with("error.too_many_text", "n", minutes))
+            let text = lang.with("error.too_many_text", "wait", lang.wait(seconds));
+            let form = if view.sent_form { lang.t("error.too_many_form") } else { "" };
+            ("error.too_many", text + form)
         }
         ErrorKind::Internal => ("error.internal", lang.t("error.internal_text").to_owned()),
     };
@@ -296,6 +327,35 @@ pub struct HomeView {
     pub site: SiteView,
     /// Where a code is looked up, a GET with `code`.
     pub lookup_url: String,
+    /// What was typed, shown again with the hint.
+    pub typed: String,
+    /// Why nothing was looked up.
+    pub hint: Option<LookupHint>,
+}
+
+/// Why a text leads to no page. None of them is a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LookupHint {
+    /// It is an IMEI.
+    Imei,
+    /// It is the serial number of a unit.
+    Serial,
+    /// It has so many characters, which is not what a code has.
+    Length(usize),
+    /// At this place stands a character that no code has.
+    Foreign(usize, char),
+}
+
+fn lookup_hint(lang: Lang, hint: LookupHint) -> String {
+    match hint {
+        LookupHint::Imei => lang.t("lookup.imei").to_owned(),
+        LookupHint::Serial => lang.t("lookup.serial").to_owned(),
+        LookupHint::Length(1) => lang.t("lookup.length_one").to_owned(),
+        LookupHint::Length(found) => lang.with("lookup.length", "n", found),
+        LookupHint::Foreign(at, found) => {
+            lang.tf("lookup.foreign", &[("at", &at), ("found", &found)])
+        }
+    }
 }
 
 #[derive(Template)]
@@ -304,6 +364,8 @@ struct HomePage<'a> {
     l: Lang,
     sh: Shell<'a>,
     lookup: &'a str,
+    typed: &'a str,
+    hint: Option<String>,
 }
 
 /// The start page: a box for a code.
@@ -312,5 +374,7 @@ struct HomePage<'a> {
 /// As [`super::render_device`].
 pub fn render_home(view: &HomeView) -> Result<String, askama::Error> {
     let sh = shell(view.lang, &view.site, view.lang.t("home.title"));
-    HomePage { l: view.lang, sh, lookup: href(&view.lookup_url) }.render()
+    let hint = view.hint.map(|hint| lookup_hint(view.lang, hint));
+    let lookup = href(&view.lookup_url);
+    HomePage { l: view.lang, sh, lookup, typed: &view.typed, hint }.render()
 }

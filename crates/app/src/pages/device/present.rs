@@ -30,7 +30,7 @@ use crate::pages::place::city_name;
 use crate::pages::shell::SiteView;
 
 use super::history::History;
-use super::nearby::Nearby;
+use super::nearby::{Nearby, city_of};
 use super::view::*;
 
 /// Everything a page of a device is made from.
@@ -47,6 +47,8 @@ pub struct Present<'a> {
     pub place: VisitorPlace,
     /// When this look was counted; none when it only moved within the page.
     pub counted_at: Option<i64>,
+    /// This browser showed the scratch code.
+    pub proved_here: bool,
 }
 
 /// Where the pages of a code are.
@@ -131,7 +133,7 @@ impl Present<'_> {
             // Names and papers here would be a stranger's word about somebody.
             PageState::Check(CheckReason::UnknownBrand) => return bare,
             PageState::NotReleased => {
-                let mut checks = checks(decision, known);
+                let mut checks = checks(decision, known, state);
                 checks.retain(|check| !matches!(check, Check::Scans(_)));
                 return DeviceView { checks, ..bare };
             }
@@ -145,12 +147,13 @@ impl Present<'_> {
         let centres = serviced.then(|| self.nearby(known).centres(""));
         let centres = centres.filter(|c| !c.centres.is_empty());
         DeviceView {
-            checks: checks(decision, known),
+            checks: checks(decision, known, state),
             scans: known.scans.as_ref().map(|scans| self.scans(scans)),
             digest: digest(self.house, known.record.number),
             device: Some(product_view(self.lang, &known.product, &code)),
             proof: match state {
-                PageState::Check(why) => Some(self.proof(known, why, &url, key)),
+                PageState::Check(why) => Some(self.proof(known, Some(why), &url, key)),
+                _ if state.asks_for_proof() => Some(self.proof(known, None, &url, key)),
                 _ => None,
             },
             recall: self.recall(known, &history).or_else(|| history.recall()),
@@ -206,7 +209,9 @@ impl Present<'_> {
     pub fn nearby(&self, known: &Known) -> Nearby<'_> {
         let divisions = self.house.geo.divisions();
         let here = self.place.region.filter(|r| r.is_division());
+        // The public is told the city of its first start: a distance must not tell the district.
         let activated = known.record.region.as_deref().and_then(|r| divisions.parse(r).ok());
+        let activated = activated.map(|region| city_of(divisions, region));
         Nearby {
             reference: self.reference,
             divisions,
@@ -248,7 +253,11 @@ impl Present<'_> {
             .into_iter()
             .any(|check| decision.state_of(check) == CheckState::NotApplicable);
         if let (true, Some(at)) = (lifted, known.record.proof_at) {
-            return ActiveNote::Proved(self.day(known, instant(at)));
+            let on = self.day(known, instant(at));
+            return match self.proved_here {
+                true => ActiveNote::Proved(on),
+                false => ActiveNote::ProvedElsewhere(on),
+            };
         }
         let divisions = self.house.geo.divisions();
         let activated = known.record.region.as_deref().and_then(|r| divisions.parse(r).ok());
@@ -311,7 +320,7 @@ impl Present<'_> {
     fn proof(
         &self,
         known: &Known,
-        why: CheckReason,
+        why: Option<CheckReason>,
         url: &str,
         key: &dyn Fn() -> String,
     ) -> ProofView {
@@ -322,7 +331,7 @@ impl Present<'_> {
             field: FieldView::default(),
         };
         // No scratch code lifts a failed inspection: only the IMEI tells something there.
-        let scratch = scratch && why != CheckReason::NotCleared;
+        let scratch = scratch && why != Some(CheckReason::NotCleared);
         ProofView { imei: imei.then(form), scratch: scratch.then(form) }
     }
 
@@ -368,16 +377,29 @@ impl Present<'_> {
     }
 }
 
-/// The chips: what was looked at, with its outcome.
-fn checks(decision: &Decision, known: &Known) -> Vec<Check> {
+/// The chips: what was looked at, with its outcome. What a proof lifted is nothing any more to
+/// whoever gave the proof, but everybody else still reads what was odd.
+fn checks(decision: &Decision, known: &Known, state: PageState) -> Vec<Check> {
+    let others = matches!(state, PageState::Active(ActiveNote::ProvedElsewhere(_)));
+    let started = known.record.activated_at.is_some();
     let mark = |check| match decision.state_of(check) {
         CheckState::Ok => Some(Mark::Ok),
         CheckState::Warn => Some(Mark::Warn),
+        CheckState::NotApplicable if others && (check != Looked::ActivationUnique || started) => {
+            Some(Mark::Warn)
+        }
         CheckState::NotApplicable => None,
+    };
+    let against = match state {
+        PageState::Recalled => Some(Against::Recalled),
+        PageState::Stolen { .. } => Some(Against::Stolen),
+        PageState::Retired(RetiredReason::Decommissioned) => Some(Against::Retired),
+        _ => None,
     };
     let none_yet = known.record.activated_at.is_none().then_some(Mark::None);
     let code = mark(Looked::CodeValid).map(|m| if m == Mark::Warn { Mark::Bad } else { m });
     let found = [
+        against.map(Check::Against),
         code.map(Check::Code),
         mark(Looked::ActivationUnique).or(none_yet).map(Check::Activation),
         mark(Looked::ScansNormal).map(Check::Scans),

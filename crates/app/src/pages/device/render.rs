@@ -65,7 +65,7 @@ pub fn render_device(view: &DeviceView) -> Result<String, askama::Error> {
         rosette: view.digest.as_ref().map(rosette),
         narrow: timeline.is_none() && facts.is_empty() && centres.is_none(),
     };
-    let proof = view.proof.as_ref().filter(|_| matches!(view.state, PageState::Check(_)));
+    let proof = view.proof.as_ref().filter(|_| view.state.asks_for_proof());
     let recall = view.recall.as_ref().filter(|_| view.state == PageState::Recalled);
     let page = DevicePage {
         l: lang,
@@ -104,6 +104,7 @@ struct ProofCard {
     title: String,
     imei: Option<ProofStep>,
     scratch: Option<ProofStep>,
+    scratch_text: &'static str,
     compare: Option<String>,
 }
 
@@ -160,6 +161,11 @@ fn proof_card(view: &DeviceView, proof: &ProofView) -> ProofCard {
         ),
         imei: proof.imei.as_ref().map(|form| imei_step(lang, form)),
         scratch: proof.scratch.as_ref().map(|form| scratch_step(lang, form)),
+        // A page that is green already does not turn so.
+        scratch_text: lang.t(match view.state {
+            PageState::Check(_) => "proof.scratch_text",
+            _ => "proof.scratch_text_again",
+        }),
         compare,
     }
 }
@@ -448,11 +454,12 @@ pub(super) fn centre_rows(lang: Lang, view: &CentresView) -> Vec<CentreRow<'_>> 
     rows.collect()
 }
 
-/// Below ten kilometres one decimal is worth reading, above it is not.
+/// Whole kilometres: it is counted from the middle of a city, so more would say nothing.
 fn distance(lang: Lang, metres: u32) -> String {
-    let km = f64::from(metres) / 1000.0;
-    let text = if metres < 10_000 { format!("{km:.1}") } else { format!("{km:.0}") };
-    lang.with("centres.km", "n", text)
+    match metres {
+        ..1_000 => lang.t("centres.km_less").to_owned(),
+        _ => lang.with("centres.km", "n", (metres + 500) / 1_000),
+    }
 }
 
 fn centres_card(view: &DeviceView) -> Option<CentresCard<'_>> {

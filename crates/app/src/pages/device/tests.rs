@@ -49,12 +49,17 @@ fn pages(lang: Lang) -> Vec<Page> {
     }
     add("register", render_register(&fakes::register(lang)));
     add("register-refused", render_register(&fakes::register_refused(lang)));
+    add("register-invoice", render_register(&fakes::register_invoice(lang)));
     add("report", render_report(&fakes::report(lang)));
     add("report-refused", render_report(&fakes::report_refused(lang)));
+    add("report-unheard", render_report(&fakes::report_unheard(lang)));
     add("centres", render_centres(&fakes::centres_page(lang)));
     add("privacy", render_privacy(&fakes::privacy(lang)));
     add("history", render_history(&fakes::history(lang)));
     add("home", render_home(&fakes::home(lang)));
+    for (name, view) in fakes::home_hints(lang) {
+        add(name, render_home(&view));
+    }
     for (name, html) in crate::pages::people_test_views::pages(lang, &fakes::site(lang)) {
         add(name, Ok(html));
     }
@@ -249,6 +254,94 @@ fn the_warranty_counts_days_as_the_calendar_does() {
 }
 
 #[test]
+fn a_term_runs_to_the_end_of_its_last_day() {
+    let told = |lang, ends_on| {
+        let mut view = fakes::active(lang);
+        let Some(WarrantyView::Dated(coverage)) = &mut view.warranty else { panic!("dated") };
+        coverage.terms = vec![TermView { kind: TermKind::Exchange(15), ends_on }];
+        render_device(&view).expect("a page")
+    };
+    let today = jiff::civil::date(2026, 11, 23);
+    assert!(told(Lang::Zh, today).contains("至11月23日（含）"));
+    assert!(told(Lang::En, today).contains("Up to and including 23 Nov<"));
+    let next_year = jiff::civil::date(2027, 1, 2);
+    assert!(told(Lang::Zh, next_year).contains("至2027年1月2日（含）"));
+    assert!(told(Lang::En, next_year).contains("Up to and including 2 Jan 2027<"));
+}
+
+#[test]
+fn distances_are_whole_kilometres() {
+    let html = device("active");
+    for shown in ["2 公里", "6 公里", "12 公里"] {
+        assert!(html.contains(shown), "{shown}");
+    }
+    let mut view = fakes::active(Lang::Zh);
+    if let Some(centres) = &mut view.centres {
+        centres.centres[0].metres = Some(999);
+    }
+    assert!(render_device(&view).expect("a page").contains("不到 1 公里"));
+}
+
+#[test]
+fn nobody_is_sent_to_a_hotline_that_is_not_there() {
+    let quiet = |site: &mut crate::pages::shell::SiteView| site.hotline = None;
+    for lang in [Lang::Zh, Lang::En] {
+        let mut pages = Vec::new();
+        for (name, mut view) in fakes::devices(lang) {
+            quiet(&mut view.site);
+            // What the brand itself writes is its own.
+            view.recall = None;
+            pages.push((name, render_device(&view)));
+        }
+        for (name, mut view) in fakes::proofs(lang) {
+            quiet(&mut view.site);
+            pages.push((name, render_proof(&view)));
+        }
+        let mut none = fakes::centres_page(lang);
+        quiet(&mut none.site);
+        none.centres.centres.clear();
+        pages.push(("centres", render_centres(&none)));
+        let mut privacy = fakes::privacy(lang);
+        quiet(&mut privacy.site);
+        pages.push(("privacy", render_privacy(&privacy)));
+        for (name, html) in pages {
+            let html = html.expect(name).to_lowercase();
+            for word in ["热线", "联系品牌", "拨打", "hotline", "call the brand"] {
+                assert!(!html.contains(word), "{name} names {word}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_wait_claims_nothing_that_was_not_done() {
+    let mut errors = fakes::errors(Lang::En).into_iter();
+    let (_, view) = errors.find(|(name, _)| *name == "error-429").expect("it is there");
+    let told = |seconds, sent_form| {
+        let kind = plain::ErrorKind::TooMany { seconds };
+        let view = plain::ErrorView { kind, sent_form, ..view.clone() };
+        render_error(&view).expect("a page")
+    };
+    assert!(told(1, false).contains("Please try again in a few seconds."));
+    assert!(told(90, false).contains("Please try again in 2 minutes."));
+    assert!(!told(1, false).contains("What you typed") && told(1, true).contains("What you typed"));
+}
+
+#[test]
+fn one_proof_says_its_name_once_and_one_fault_is_one() {
+    let mut view = fakes::register(Lang::Zh);
+    view.proofs.retain(|choice| choice.kind == forms::ProofKind::Invoice);
+    let html = render_register(&view).expect("a page");
+    assert!(html.contains("<label class=\"vh\" for=\"invoice\">发票号码</label>"), "{html}");
+    assert!(!html.contains("任选一种"));
+    view.phone.fault = Some(FieldFault::Malformed);
+    let html = render_register(&view).expect("a page");
+    assert!(html.contains("有一处需要改") && !html.contains("有几处需要改"));
+    view.purchased_on.fault = Some(FieldFault::InFuture);
+    assert!(render_register(&view).expect("a page").contains("有几处需要改"));
+}
+
+#[test]
 fn the_last_covered_day_is_still_covered() {
     let mut view = fakes::active(Lang::Zh);
     let Some(WarrantyView::Dated(coverage)) = &mut view.warranty else { panic!("dated") };
@@ -331,6 +424,24 @@ fn a_refused_form_keeps_what_was_typed_and_says_what_is_wrong() {
     assert_eq!(html.matches("aria-invalid=\"true\"").count(), 4);
     assert!(html.contains("value=\"imei4\" checked"));
     assert!(html.contains("<title>需要修改：保修登记</title>"));
+}
+
+#[test]
+fn a_registration_promises_what_the_unit_can_prove() {
+    let mut view = fakes::register(Lang::Zh);
+    let html = render_register(&view).expect("a page");
+    assert!(html.contains("涂层验证码或 IMEI") && html.contains("晚于激活日的不作数"));
+    assert!(html.contains("/my-data"));
+    view.proofs.remove(0);
+    let html = render_register(&view).expect("a page");
+    assert!(html.contains("用 IMEI 证明设备在手") && !html.contains("验证码"));
+    // What starts when it is registered knows no activation before.
+    view.starts_itself = false;
+    assert!(!render_register(&view).expect("a page").contains("激活日"));
+    let html = render_register(&fakes::register_invoice(Lang::Zh)).expect("a page");
+    assert!(!html.contains("验证码") && !html.contains("IMEI"), "it has neither");
+    assert!(html.contains("只作记录") && html.contains("还没有出厂"));
+    assert!(!html.contains("/my-data") && html.contains("联系品牌客服"));
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub struct DeviceView {
     pub digest: Option<[u8; 32]>,
     /// The unit. `None` where no unit may be shown.
     pub device: Option<ProductView>,
-    /// The physical proof; shown in [`PageState::Check`] only.
+    /// The physical proof; shown where [`PageState::asks_for_proof`].
     pub proof: Option<ProofView>,
     /// The recall; shown in [`PageState::Recalled`] only.
     pub recall: Option<RecallView>,
@@ -72,6 +72,15 @@ pub enum PageState {
     Unavailable,
 }
 
+impl PageState {
+    /// Whether the thing at hand is still to be compared: the scans or activations fit no one
+    /// unit, or somebody else showed the original.
+    #[must_use]
+    pub fn asks_for_proof(self) -> bool {
+        matches!(self, Self::Check(_) | Self::Active(ActiveNote::ProvedElsewhere(_)))
+    }
+}
+
 /// What is said beside "genuine".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ActiveNote {
@@ -79,8 +88,10 @@ pub enum ActiveNote {
     SamePlace,
     /// Nothing more is claimed.
     Plain,
-    /// The scratch code was proved on this day, which lifted *please check*.
+    /// The scratch code was proved on this day in this very browser, which lifted *please check*.
     Proved(Date),
+    /// It was proved on this day by somebody else. Whoever holds a copy reads this, too.
+    ProvedElsewhere(Date),
 }
 
 /// What the guarantee of a unit that was not started yet waits for.
@@ -139,6 +150,19 @@ pub enum Check {
     Activation(Mark),
     /// The scans fit one unit.
     Scans(Mark),
+    /// What takes the unit out of the market, beside whatever else passed.
+    Against(Against),
+}
+
+/// What speaks against a unit whose code is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Against {
+    /// It is under a recall.
+    Recalled,
+    /// It was reported lost or stolen.
+    Stolen,
+    /// It was taken out of use.
+    Retired,
 }
 
 /// How a check came out.
@@ -246,8 +270,8 @@ pub enum FieldFault {
     TooLong(u16),
     /// A date after today.
     InFuture,
-    /// A date before the unit was produced.
-    TooEarly,
+    /// A date before the unit was produced, on that day, which its page tells too.
+    TooEarly(Date),
     /// Well formed, but not this unit's.
     Mismatch,
 }

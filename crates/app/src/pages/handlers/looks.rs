@@ -3,8 +3,8 @@
 
 use axum::RequestPartsExt;
 use axum::extract::{FromRequestParts, RawPathParams, Request};
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use domain::code::TraceCode;
@@ -13,6 +13,9 @@ use super::{Visit, error};
 use crate::flows::House;
 use crate::pages::Looks;
 use crate::pages::device::plain::ErrorKind;
+
+/// The number that no unit has.
+const NO_UNIT: i64 = 0;
 
 /// Counts a look before the page is made, and answers with a page of its own when there were too
 /// many.
@@ -23,7 +26,9 @@ pub async fn count(request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let house = counter.house();
     let unit = unit_of(house, &mut parts).await;
-    match unit.and_then(|unit| counter.count(unit)) {
+    // What is sent about codes of nobody is counted together: one person can think of many.
+    let counted = unit.or_else(|| (parts.method == Method::POST).then_some(NO_UNIT));
+    match counted.and_then(|unit| counter.count(unit)) {
         Some(stopped) => too_many(house, &mut parts, stopped).await,
         None => next.run(Request::from_parts(parts, body)).await,
     }

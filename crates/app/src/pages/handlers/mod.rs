@@ -33,6 +33,7 @@ use domain::verdict::CodeReading;
 use std::sync::Arc;
 
 use crate::flows::idempotency::Keyed;
+use crate::flows::proof::is_pass;
 use crate::flows::reference::Reference;
 use crate::flows::verify::{self, Depth, Reading, Verified};
 use crate::flows::{FlowError, House};
@@ -89,6 +90,8 @@ fn present<'a>(
     verified: &Verified,
 ) -> Present<'a> {
     let brand = verified.unit.as_ref().map(|known| known.record.brand);
+    let proved_here = verified.unit.as_ref().zip(visit.pass.as_deref());
+    let proved_here = proved_here.is_some_and(|(known, pass)| is_pass(house, &known.record, pass));
     Present {
         house,
         reference,
@@ -96,6 +99,7 @@ fn present<'a>(
         site: visit.site(house, Some(reference), brand),
         place: VisitorPlace::of(&house.geo, visit.address),
         counted_at: None,
+        proved_here,
     }
 }
 
@@ -129,6 +133,7 @@ async fn error(house: &House, visit: &Visit, kind: ErrorKind) -> Response {
         reference: None,
         retry_url: None,
         lookup_url: Some("/".to_owned()),
+        sent_form: visit.sent_form,
     };
     let wait_seconds = match kind {
         ErrorKind::TooMany { seconds } => Some(seconds),

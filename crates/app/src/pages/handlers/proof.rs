@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::flows::proof::{self, Attempt, ProofKind, ProofOutcome as Outcome, prove_once};
 use crate::flows::verify::Known;
 use crate::flows::{FlowError, House};
-use crate::pages::device::forms::{ProofOutcome, ProofResultView};
+use crate::pages::device::forms::{self, ProofOutcome, ProofResultView};
 use crate::pages::device::present::{page_url, product_view};
 use crate::pages::device::render_proof;
 use crate::pages::device::view::{FieldFault, ProofForm};
@@ -55,7 +55,8 @@ pub async fn prove(
         Ok(outcome) => {
             let held = match (&outcome, kind) {
                 (Tries::Settled(Outcome::First | Outcome::Again(_)), ProofKind::Scratch) => {
-                    visit.hold(&proof::pass(&house, &known.record), &code)
+                    let pass = proof::pass(&house, &known.record);
+                    visit.hold_linked(&pass, &code, known.product.gtin.as_str())
                 }
                 _ => HeaderMap::new(),
             };
@@ -75,7 +76,8 @@ fn kind(word: &str) -> Option<ProofKind> {
     }
 }
 
-/// How a try came out, or that it was none.
+/// How a try came out, or that it was none: what is not of the form asked for is nobody's copy, so
+/// it gets no verdict, and costs no try.
 enum Tries {
     Settled(Outcome),
     /// Not of the form asked for: it costs no try.
@@ -115,18 +117,20 @@ fn answer(
         idempotency_key: form_key(),
         field: typed(&tried.value, Some(fault)),
     };
-    let wrong = |tries_left: Option<usize>| match kind {
-        ProofKind::Scratch => ProofOutcome::ScratchWrong {
-            tries_left: tries_left.and_then(|left| u32::try_from(left).ok()),
-        },
-        ProofKind::Imei4 => ProofOutcome::ImeiDiffers,
+    let wrong = |tries_left: u32| match kind {
+        ProofKind::Scratch => ProofOutcome::ScratchWrong { tries_left },
+        ProofKind::Imei4 => ProofOutcome::ImeiDiffers { tries_left },
     };
+    let unread = ProofOutcome::Unread(match kind {
+        ProofKind::Scratch => forms::ProofKind::Scratch,
+        ProofKind::Imei4 => forms::ProofKind::Imei4,
+    });
     let wait_seconds = match &tries {
         Tries::Settled(outcome) => outcome.wait_seconds(visit.now),
         Tries::Malformed => None,
     };
     let (outcome, again) = match tries {
-        Tries::Malformed => (wrong(None), Some(again(FieldFault::Malformed))),
+        Tries::Malformed => (unread, Some(again(FieldFault::Malformed))),
         Tries::Settled(Outcome::NotOffered) => return to_device(known.code().as_str()),
         Tries::Settled(Outcome::First) => (ProofOutcome::ScratchFirst, None),
         Tries::Settled(Outcome::Again(first_at)) => {
@@ -134,12 +138,17 @@ fn answer(
         }
         Tries::Settled(Outcome::Compare) => (ProofOutcome::ImeiSame, None),
         Tries::Settled(Outcome::Wrong { tries_left }) => {
-            (wrong(Some(tries_left)), Some(again(FieldFault::Mismatch)))
+            // Where the next try only waits, none is offered.
+            let again = (tries_left > 0).then(|| again(FieldFault::Mismatch));
+            (wrong(u32::try_from(tries_left).unwrap_or(u32::MAX)), again)
         }
-        Tries::Settled(Outcome::Wait(_)) => (wait(wait_seconds.unwrap_or(1)), None),
+        Tries::Settled(Outcome::Wait(_)) => {
+            (ProofOutcome::Wait { seconds: wait_seconds.unwrap_or(1) }, None)
+        }
     };
     let status = match outcome {
         ProofOutcome::Wait { .. } => StatusCode::TOO_MANY_REQUESTS,
+        ProofOutcome::Unread(_) => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::OK,
     };
     let site = present(house, visit, &found.reference, &found.verified).site;
@@ -154,9 +163,4 @@ fn answer(
         back_url: url,
     };
     after(wait_seconds, page(visit, status, render_proof(&view)))
-}
-
-/// Whole minutes, never too few.
-fn wait(seconds: u32) -> ProofOutcome {
-    ProofOutcome::Wait { minutes: seconds.div_ceil(60) }
 }

@@ -8,8 +8,9 @@
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use domain::id::BrandId;
 use domain::person::{Purpose, e164};
-use domain::registration::Proof;
+use domain::registration::{Impossible, Proof, possible};
 use domain::retention::Kept;
 use domain::verdict::Verdict;
 use jiff::civil::Date;
@@ -135,7 +136,7 @@ pub async fn take(
             let mut done = done(&house, &visit, &code, bound).await;
             if proved == ProofKind::Scratch {
                 let pass = proof::pass(&house, &known.record);
-                done.headers_mut().extend(visit.hold(&pass, &code));
+                done.headers_mut().extend(visit.hold_linked(&pass, &code, &known.product.gtin));
             }
             done
         }
@@ -201,15 +202,10 @@ fn judge(view: &mut RegisterView, found: &Found, known: &Known, filled: &Filled)
         (_, None) => Some(FieldFault::Malformed),
         _ => None,
     };
-    let brand = domain::id::BrandId(known.record.brand);
-    let produced = known.record.produced_at.map(crate::flows::custody::instant);
-    let produced = produced.map(|at| found.reference.day(brand, at));
     view.purchased_on.fault = match filled.purchased_on.trim().parse::<Date>() {
         _ if filled.purchased_on.trim().is_empty() => Some(FieldFault::Missing),
         Err(_) => Some(FieldFault::Malformed),
-        Ok(on) if on > view.today => Some(FieldFault::InFuture),
-        Ok(on) if produced.is_some_and(|produced| on < produced) => Some(FieldFault::TooEarly),
-        Ok(_) => None,
+        Ok(on) => untrue(found, known, (on, view.today)),
     };
     view.consent.missing = !view.consent.ticked;
     let chosen = view.chosen;
@@ -220,6 +216,20 @@ fn judge(view: &mut RegisterView, found: &Found, known: &Known, filled: &Filled)
             (false, ProofKind::Invoice) if !is_invoice(value) => Some(FieldFault::Malformed),
             _ => None,
         };
+    }
+}
+
+/// Why the unit cannot have been bought on a day.
+fn untrue(found: &Found, known: &Known, (on, today): (Date, Date)) -> Option<FieldFault> {
+    let (reference, unit) = (&found.reference, &known.record);
+    let made = unit.produced_at.map(crate::flows::custody::instant);
+    let made = made.map(|at| reference.day(BrandId(unit.brand), at));
+    let left = registration::shipped_on(reference, unit, &known.custody);
+    match possible(on, today, (made, left)).err()? {
+        Impossible::Ahead => Some(FieldFault::InFuture),
+        Impossible::BeforeProduction(made) => Some(FieldFault::TooEarly(made)),
+        // When goods leave is nobody's business, and a paper may be wrong: the day does not count.
+        Impossible::BeforeShipment => None,
     }
 }
 
@@ -347,9 +357,10 @@ fn view(
         site: present.site.clone(),
         device: product_view(visit.lang, &known.product, known.code().as_str()),
         action: format!("{url}/register"),
-        my_data_url: format!("{url}/my-data"),
+        my_data_url: scratch.then(|| format!("{url}/my-data")),
         back_url: url,
         idempotency_key: form_key(),
+        starts_itself: known.product.network_start,
         activates: !known.product.network_start && known.record.activated_at.is_none(),
         today: present.day(known, visit.now),
         phone: typed(&filled.phone, None),
@@ -375,14 +386,21 @@ async fn done(house: &House, visit: &Visit, code: &str, bound: Bound) -> Respons
     };
     let dated = found.verified.unit.as_ref().is_some_and(|known| verify::is_dated(&known.record));
     let url = found.verified.unit.as_ref().map(|known| page_url(known.code().as_str()));
+    let url = url.unwrap_or_else(|| page_url(&segment(code)));
+    let scratch = found.verified.unit.as_ref().is_some_and(|known| {
+        let (scratch, _) = proof::offered(&found.reference, &known.record, known.worn);
+        scratch
+    });
     let view = DoneView {
         lang: visit.lang,
         site: present.site.clone(),
         done: match bound {
             Bound::Yours => Done::Registered { ends_on, dated },
-            Bound::Before => Done::BoundBefore,
+            Bound::Before => {
+                Done::BoundBefore { my_data_url: scratch.then(|| format!("{url}/my-data")) }
+            }
         },
-        back_url: url.unwrap_or_else(|| page_url(&segment(code))),
+        back_url: url,
     };
     page(visit, StatusCode::OK, render_done(&view))
 }

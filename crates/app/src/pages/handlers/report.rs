@@ -1,16 +1,20 @@
-//! Report a suspicion, about a unit or about a code that belongs to none.
+//! Report a suspicion, about a unit or about a code that belongs to none. Of the latter the brand
+//! hears that the deployment vouches for; where those are several nobody can tell whose it would
+//! be, and the page says so instead of taking words that nobody would read.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::id::BrandId;
-use domain::text::NOTE_CHARS_MAX;
+use domain::text::{NOTE_CHARS_MAX, required};
 use serde::Deserialize;
 use std::sync::Arc;
 
-use crate::flows::{FlowError, House, lifecycle};
+use crate::flows::lifecycle::{self, Suspect};
+use crate::flows::verify::QUERY_CHARS_MAX;
+use crate::flows::{FlowError, House};
 use crate::pages::device::forms::{LINE_LETTERS_MAX, REPORT_LETTERS_MAX, ReportView};
-use crate::pages::device::plain::{Done, DoneView};
+use crate::pages::device::plain::{Done, DoneView, ErrorKind};
 use crate::pages::device::present::{page_url, product_view};
 use crate::pages::device::view::FieldView;
 use crate::pages::device::{render_done, render_report};
@@ -36,6 +40,7 @@ pub async fn ask(
     Path(code): Path<String>,
 ) -> Response {
     match find(&house, &code).await {
+        Ok(found) if !is_sound(&found, &code) => error(&house, &visit, ErrorKind::Unreadable).await,
         Ok(found) => {
             let fields = [FieldView::default(), FieldView::default(), FieldView::default()];
             let view = view(&house, &visit, &found, &code, fields);
@@ -60,14 +65,32 @@ pub async fn take(
         Ok(found) => found,
         Err(why) => return failed(&house, &visit, &why).await,
     };
+    if !is_sound(&found, &code) {
+        return error(&house, &visit, ErrorKind::Unreadable).await;
+    }
     let fields = fields(&told);
-    if fields.iter().any(|field| field.fault.is_some()) {
+    let about = suspect(&found, &code);
+    let faulty = fields.iter().any(|field| field.fault.is_some());
+    let Some(about) = about.filter(|_| !faulty) else {
         let view = view(&house, &visit, &found, &code, fields);
         return page(&visit, StatusCode::UNPROCESSABLE_ENTITY, render_report(&view));
-    }
-    match record(&house, &found, &code, &told).await {
+    };
+    match record(&house, &about, &told).await {
         Ok(reference) => done(&house, &visit, &found, &code, reference),
         Err(why) => failed(&house, &visit, &why).await,
+    }
+}
+
+/// Whether a code that is none of ours can be kept as it was typed.
+fn is_sound(found: &Found, code: &str) -> bool {
+    found.verified.unit.is_some() || required(code, QUERY_CHARS_MAX).is_ok()
+}
+
+/// What the report is about; none where nobody would hear of it.
+fn suspect(found: &Found, code: &str) -> Option<Suspect> {
+    match &found.verified.unit {
+        Some(known) => Some(Suspect::Unit(known.record.number, BrandId(known.record.brand))),
+        None => Some(Suspect::Code(found.reference.sole_brand()?, code.trim().to_owned())),
     }
 }
 
@@ -81,26 +104,19 @@ fn fields(told: &Told) -> [FieldView; 3] {
 }
 
 /// Keeps the words: what was seen, then where. Together they fit the ledger's longest note.
-async fn record(
-    house: &House,
-    found: &Found,
-    code: &str,
-    told: &Told,
-) -> Result<String, FlowError> {
+async fn record(house: &House, about: &Suspect, told: &Told) -> Result<String, FlowError> {
     let text = told.text.replace(['\r', '\n', '\t'], " ");
-    let about = found
-        .verified
-        .unit
-        .as_ref()
-        .map(|known| (known.record.number, BrandId(known.record.brand)));
-    let unknown = if about.is_none() { code.trim() } else { "" };
-    let parts = [&*text, &*told.shop, &*told.place, unknown];
+    let parts = [&*text, &*told.shop, &*told.place];
     let parts = parts.map(str::trim).into_iter().filter(|part| !part.is_empty());
     let words = parts.collect::<Vec<_>>().join(" | ");
     // The report itself comes first, so a cut can only cost shop and place.
     let words: String = words.chars().filter(|c| !c.is_control()).take(NOTE_CHARS_MAX).collect();
-    let number = about.map_or(0, |(number, _)| number);
-    let key = keyed("report", number, &told.idempotency_key, &words)?;
+    // One form is about one code: sent of another it is another report.
+    let (number, typed) = match about {
+        Suspect::Unit(number, _) => (*number, words.clone()),
+        Suspect::Code(_, code) => (0, format!("{code}\n{words}")),
+    };
+    let key = keyed("report", number, &told.idempotency_key, &typed)?;
     lifecycle::report_once(house, about, &words, key.as_ref()).await
 }
 
@@ -126,6 +142,7 @@ fn view(
         lang: visit.lang,
         site: present(house, visit, &found.reference, &found.verified).site,
         device: known.map(|k| product_view(visit.lang, &k.product, k.code().as_str())),
+        heard: suspect(found, code).is_some(),
         action: format!("{url}/report"),
         back_url: url,
         idempotency_key: form_key(),
@@ -139,7 +156,7 @@ fn done(house: &House, visit: &Visit, found: &Found, code: &str, reference: Stri
     let view = DoneView {
         lang: visit.lang,
         site: present(house, visit, &found.reference, &found.verified).site,
-        done: Done::Reported { reference },
+        done: Done::Reported { reference, of_unit: found.verified.unit.is_some() },
         back_url: url_of(found, code),
     };
     page(visit, StatusCode::OK, render_done(&view))

@@ -54,6 +54,8 @@ pub struct Visit {
     pub signed_in: bool,
     /// The head alone was asked for: what shows a link asks so, and nobody looks.
     pub head_only: bool,
+    /// A form was sent.
+    pub sent_form: bool,
 }
 
 impl FromRequestParts<Arc<House>> for Visit {
@@ -80,6 +82,7 @@ impl FromRequestParts<Arc<House>> for Visit {
             caller: arrival.and_then(|it| it.caller.clone()),
             signed_in: arrival.is_some_and(|it| it.session.is_some()),
             head_only: parts.method == Method::HEAD,
+            sent_form: parts.method == Method::POST,
         })
     }
 }
@@ -120,10 +123,31 @@ impl Visit {
         headers
     }
 
-    /// The cookie that keeps a pass for the pages of the code that it was given at.
+    /// The cookies that keep a pass for the pages of the code that it was given at: under its page
+    /// and under the short link of a label, since paths of cookies tell `/D/` from `/d/`.
     #[must_use]
     pub fn hold(&self, pass: &str, code: &str) -> HeaderMap {
-        self.channel.lend(PASS_COOKIE, pass, &page_url(&segment(code)), PASS_SECONDS)
+        let mut held = self.lend_below(pass, &page_url(&segment(code)));
+        let short = format!("/D/{}", segment(&code.to_ascii_uppercase()));
+        for (_, cookie) in self.lend_below(pass, &short) {
+            held.append(header::SET_COOKIE, cookie);
+        }
+        held
+    }
+
+    /// As [`hold`](Self::hold), and under the GS1 Digital Link of a label.
+    #[must_use]
+    pub fn hold_linked(&self, pass: &str, code: &str, gtin: &str) -> HeaderMap {
+        let mut held = self.hold(pass, code);
+        let link = format!("/01/{gtin}/21/{}", segment(&code.to_ascii_uppercase()));
+        for (_, cookie) in self.lend_below(pass, &link) {
+            held.append(header::SET_COOKIE, cookie);
+        }
+        held
+    }
+
+    fn lend_below(&self, pass: &str, path: &str) -> HeaderMap {
+        self.channel.lend(PASS_COOKIE, pass, path, PASS_SECONDS)
     }
 
     /// Brand line and footer. Without a unit the deployment's only brand speaks, else the
