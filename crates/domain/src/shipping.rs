@@ -246,8 +246,6 @@ pub struct Voided {
     /// none where that pack went anywhere since, of which nobody knows whether the subject did. And
     /// since when it was in it.
     pub back_into: Option<(UnitNumber, Timestamp)>,
-    /// The instant of the paper.
-    pub sent_at: Timestamp,
 }
 
 /// Whether a shipment of the subject, a paper of its sender, can be voided at `at`, and what that
@@ -298,7 +296,7 @@ pub fn void(
     };
     let left = custody.containments(subject).iter().find(|c| c.to == Some(since));
     let back_into = left.filter(|c| stays(c.parent)).map(|c| (c.parent, c.from.at));
-    Ok(Voided { holder: from, back_into, sent_at: last.at })
+    Ok(Voided { holder: from, back_into })
 }
 
 #[cfg(test)]

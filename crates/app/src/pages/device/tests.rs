@@ -440,7 +440,7 @@ fn a_registration_promises_what_the_unit_can_prove() {
     assert!(!render_register(&view).expect("a page").contains("激活日"));
     let html = render_register(&fakes::register_invoice(Lang::Zh)).expect("a page");
     assert!(!html.contains("验证码") && !html.contains("IMEI"), "it has neither");
-    assert!(html.contains("只作记录") && html.contains("还没有出厂"));
+    assert!(html.contains("只作记录") && html.contains("早于这台设备的生产日期"));
     assert!(!html.contains("/my-data") && html.contains("联系品牌客服"));
 }
 
