@@ -1,9 +1,13 @@
-//! Days told as instants: whatever honest people do with goods in a few days, told in the order in
-//! which they did it and dated by the day alone, leaves them with whom a naive judge says.
+//! Days without times: whatever honest people do with goods in a few days, told in the order in
+//! which they did it, leaves them with whom a naive judge says; whether each is dated by the midnight
+//! of its day, or some by the second and others by the day alone.
+
+#![allow(clippy::disallowed_methods, reason = "tests are told what to do by variables")]
 
 mod common;
 
 use common::{World, sns, sscc};
+use jiff::civil::date;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
@@ -13,6 +17,10 @@ use tokio::runtime::Handle;
 
 on_both! {
     goods_are_where_honest_people_took_them,
+    a_day_stands_behind_what_is_known_of_it,
+    contents_told_by_the_day_go_with_a_carton_that_left,
+    how_a_unit_stands_is_told_by_the_day,
+    who_takes_a_paper_back_is_told_what_stays_outside,
 }
 
 const UNITS: usize = 4;
@@ -34,6 +42,35 @@ enum Act {
     /// Takes back what was shipped or given back right before.
     Void,
     NextDay,
+}
+
+/// How the acts of a case are dated.
+#[derive(Clone, Copy, Debug)]
+enum Dates {
+    /// All of a day by its midnight.
+    Midnights,
+    /// By the second or by the day alone, from the day on that the goods were made, at eight.
+    Mixed,
+}
+
+impl Dates {
+    fn of(self, day: u32, (step, exact): (usize, bool)) -> String {
+        match self {
+            Self::Midnights => format!("2026-06-{day:02}T00:00:00+08:00"),
+            Self::Mixed => {
+                let day = date(2026, 5, 19) + jiff::Span::new().days(i64::from(day));
+                let time = if exact { format!(" 08:{:02}", step + 1) } else { String::new() };
+                format!("{day}{time}")
+            }
+        }
+    }
+}
+
+/// Acts, each with whether it is dated by the second.
+fn days() -> impl Strategy<Value = (Dates, Vec<(Act, bool)>)> {
+    let exact = prop::collection::vec(any::<bool>(), 28);
+    let told = (acts(), exact).prop_map(|(acts, exact)| acts.into_iter().zip(exact).collect());
+    (prop_oneof![Just(Dates::Midnights), Just(Dates::Mixed)], told)
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
@@ -172,10 +209,9 @@ impl Names {
 async fn tell(
     world: &World,
     names: &Names,
-    (step, day): (usize, u32),
+    (step, at): (usize, &str),
     (act, hands): (Act, usize),
 ) -> (u16, Value) {
-    let at = format!("2026-06-{day:02}T00:00:00+08:00");
     let desk = world.desk("BRAND", "all").await;
     let paper = format!("P{}-{step}", names.0);
     let moved = |thing: usize, to: usize| {
@@ -201,26 +237,26 @@ async fn tell(
     }
 }
 
-async fn take_out(world: &World, (pack, child): (String, String), day: u32) -> (u16, Value) {
-    let at = format!("2026-06-{day:02}T00:00:00+08:00");
+async fn take_out(world: &World, (pack, child): (String, String), at: &str) -> (u16, Value) {
     let body = json!({"sscc": pack, "children": [child], "happened_at": at});
     world.desk("BRAND", "all").await.post("/api/v1/packs/unpack", &body).await
 }
 
-async fn take_back(world: &World, paper: &str, from: &str) -> (u16, Value) {
+async fn take_back(world: &World, paper: &str, (from, at): (&str, &str)) -> (u16, Value) {
     let path = format!("/api/v1/shipments/{paper}/void");
-    world.desk("BRAND", "all").await.post(&path, &json!({"from": from})).await
+    world.desk("BRAND", "all").await.post(&path, &json!({"from": from, "happened_at": at})).await
 }
 
 /// Plays the acts and says whether the product agrees with the judge after every day.
-async fn agrees(world: &World, case: u32, acts: &[Act]) {
+async fn agrees(world: &World, case: u32, (dates, acts): &(Dates, Vec<(Act, bool)>)) {
     let names = Names(case);
     let units: Vec<_> = (0..UNITS).map(|unit| names.thing(unit)).collect();
     world.make(&units).await;
     let mut judge = Judge::default();
     judge.states.extend((0..UNITS).map(|unit| (unit, State { hands: 0, travels: false })));
     let mut day = 1;
-    for (step, act) in acts.iter().chain([&Act::NextDay]).enumerate() {
+    for (step, (act, exact)) in acts.iter().chain([&(Act::NextDay, true)]).enumerate() {
+        let at = dates.of(day, (step, *exact));
         let hands = match act {
             Act::Ship(thing) | Act::GiveBack(thing) | Act::Receive(thing) => {
                 judge.state(*thing).map_or(0, |state| state.hands)
@@ -238,12 +274,12 @@ async fn agrees(world: &World, case: u32, acts: &[Act]) {
         }
         let (status, reply) = match (around, paper) {
             (Some((child, pack)), _) => {
-                take_out(world, (names.thing(pack), names.thing(child)), day).await
+                take_out(world, (names.thing(pack), names.thing(child)), &at).await
             }
             (None, Some((written, hands))) if matches!(act, Act::Void) => {
-                take_back(world, &format!("P{case}-{written}"), WAY[hands]).await
+                take_back(world, &format!("P{case}-{written}"), (WAY[hands], &at)).await
             }
-            (None, _) => tell(world, &names, (step, day), (*act, hands)).await,
+            (None, _) => tell(world, &names, (step, &at), (*act, hands)).await,
         };
         assert_eq!((status, &reply["problem"]), (200, &Value::Null), "{act:?} {reply}");
         assert!(!reply.to_string().contains("refused\":1"), "{act:?} {reply}");
@@ -267,15 +303,153 @@ async fn look(world: &World, names: &Names, judge: &Judge) {
     }
 }
 
+/// 24 cases, or as many as somebody asks for who has the time.
+fn cases() -> u32 {
+    let asked = std::env::var("DAYS_CASES").ok().and_then(|cases| cases.parse().ok());
+    asked.unwrap_or(24)
+}
+
 async fn goods_are_where_honest_people_took_them(world: &World) {
     let case = AtomicU32::new(0);
-    let config = Config { cases: 24, failure_persistence: None, ..Config::default() };
-    let checked = TestRunner::new(config).run(&acts(), |acts| {
+    let config = Config { cases: cases(), failure_persistence: None, ..Config::default() };
+    let checked = TestRunner::new(config).run(&days(), |acts| {
         let case = case.fetch_add(1, Ordering::Relaxed);
         let check = agrees(world, case, &acts);
         tokio::task::block_in_place(|| Handle::current().block_on(check));
         Ok(())
     });
     checked.unwrap_or_else(|failed| panic!("{failed}"));
+    world.agrees().await;
+}
+
+/// The units were made on this day, at eight.
+const DAY: &str = "2026-05-20";
+
+/// Sends one row, or a command; the code of the refusal, else what became of it.
+async fn sent(world: &World, path: &str, body: Value) -> String {
+    let desk = world.desk("BRAND", "all").await;
+    let (status, reply) = desk.post(&format!("/api/v1/{path}"), &body).await;
+    let row = &reply["results"][0];
+    let code = [&reply["code"], &row["problem"]["code"], &row["problems"][0]["code"]];
+    let done = code.into_iter().chain([&row["outcome"]]).find_map(Value::as_str);
+    done.map_or(format!("{status}"), str::to_owned)
+}
+
+async fn ships(world: &World, paper: &str, way: &str, (at, goods): (&str, &str)) -> String {
+    let (from, to) = way.split_once('>').expect("a way");
+    let row = json!({"shipment_no": paper, "from_code": from, "to_code": to, "subject": goods,
+        "happened_at": at, "reason": "as agreed"});
+    sent(world, "shipments", json!({"rows": [row]})).await
+}
+
+async fn packs(world: &World, pack: &str, (at, child): (&str, &str)) -> String {
+    let row = json!({"sscc": pack, "child": child, "packed_at": at});
+    sent(world, "packs", json!({"rows": [row]})).await
+}
+
+async fn hands(world: &World, sn: &str) -> Vec<(String, String)> {
+    let path = format!("/api/v1/verify/{sn}?scheme=sn");
+    let (_, reply) = world.desk("BRAND", "all").await.get(&path).await;
+    let hops = reply["custody"]["hops"].as_array().cloned().unwrap_or_default();
+    let text = |hop: &Value, field: &str| hop[field].as_str().unwrap_or_default().to_owned();
+    hops.iter().map(|hop| (text(hop, "party"), text(hop, "since"))).collect()
+}
+
+async fn a_day_stands_behind_what_is_known_of_it(world: &World) {
+    world.make(&sns(0..2)).await;
+    let [sn, other] = [0, 1].map(|n| sns(n..n + 1).swap_remove(0));
+    let sn = sn.as_str();
+    assert_eq!(ships(world, "D1", "FAC-SZ>T1-53", (DAY, sn)).await, "taken");
+    // The same row, whatever instant the day stood for.
+    assert_eq!(ships(world, "D1", "FAC-SZ>T1-53", (DAY, sn)).await, "unchanged");
+    let body = json!({"party_code": "T1-53", "subjects": [sn], "happened_at": DAY});
+    assert_eq!(sent(world, "receipts", body).await, "taken");
+    let noon = "2026-05-20 12:00";
+    assert_eq!(ships(world, "D2", "T1-53>T2-53", (noon, sn)).await, "taken");
+    assert_eq!(ships(world, "D3", "T2-53>SHOP-53", (DAY, sn)).await, "taken");
+    let (eight, noon) = ("2026-05-20T08:00:00+08:00", "2026-05-20T12:00:00+08:00");
+    let hops =
+        [("FAC-SZ", eight), ("T1-53", eight), ("T1-53", eight), ("T2-53", noon), ("SHOP-53", noon)];
+    let hops = hops.map(|(party, at)| (party.to_owned(), at.to_owned()));
+    assert_eq!(hands(world, sn).await, hops);
+    // A day before it was made stays one.
+    let before = ships(world, "D4", "FAC-SZ>T1-53", ("2026-05-19", &other)).await;
+    assert_eq!(before, "before_production");
+    // Packed by the day, twice told, taken out by the day.
+    let box_of = sscc(1);
+    assert_eq!(packs(world, &box_of, (DAY, &other)).await, "taken");
+    assert_eq!(packs(world, &box_of, (DAY, &other)).await, "unchanged");
+    let out = json!({"sscc": box_of, "children": [other], "happened_at": DAY});
+    assert_eq!(sent(world, "packs/unpack", out).await, "200");
+    world.agrees().await;
+}
+
+async fn contents_told_by_the_day_go_with_a_carton_that_left(world: &World) {
+    world.make(&sns(0..2)).await;
+    let names = sns(0..2);
+    assert_eq!(packs(world, &sscc(1), ("2026-05-20 09:00", &names[0])).await, "taken");
+    let left = ("2026-05-20 10:00", &*sscc(1));
+    assert_eq!(ships(world, "C1", "FAC-SZ>T1-53", left).await, "taken");
+    assert_eq!(packs(world, &sscc(1), (DAY, &names[1])).await, "taken");
+    for sn in &names {
+        let last = hands(world, sn).await.pop().map(|(party, _)| party);
+        assert_eq!(last.as_deref(), Some("T1-53"), "{sn}");
+    }
+    world.agrees().await;
+}
+
+async fn how_a_unit_stands_is_told_by_the_day(world: &World) {
+    world.make(&sns(0..3)).await;
+    let names = sns(0..3);
+    let change = |change: &str, at: &str, sn: &str| {
+        let (change, inspection) = match change {
+            "pass" | "hold" => ("inspect", Some(change)),
+            other => (other, None),
+        };
+        json!({"change": change, "inspection": inspection, "units": [sn], "reason": "seen",
+            "happened_at": at})
+    };
+    let told = |body| sent(world, "units/changes", body);
+    // Held at ten, and on that day some time later no more.
+    assert_eq!(told(change("hold", "2026-05-20 10:00", &names[0])).await, "200");
+    let kept = ships(world, "H1", "FAC-SZ>T1-53", (DAY, &names[0])).await;
+    assert_eq!(kept, "inspection_open");
+    assert_eq!(told(change("pass", DAY, &names[0])).await, "200");
+    assert_eq!(ships(world, "H1", "FAC-SZ>T1-53", (DAY, &names[0])).await, "taken");
+    // On the day on which it was made.
+    assert_eq!(told(change("report_stolen", DAY, &names[1])).await, "200");
+    assert_eq!(told(change("decommission", DAY, &names[2])).await, "200");
+    assert_eq!(told(change("decommission", "2026-05-19", &names[0])).await, "before_production");
+    world.agrees().await;
+}
+
+async fn who_takes_a_paper_back_is_told_what_stays_outside(world: &World) {
+    world.make(&sns(0..2)).await;
+    let names = sns(0..2);
+    for sn in &names {
+        assert_eq!(packs(world, &sscc(1), ("2026-05-20 09:00", sn)).await, "taken");
+    }
+    for sn in &names {
+        let alone = ("2026-05-20 10:00", &**sn);
+        assert_eq!(ships(world, &format!("V{sn}"), "FAC-SZ>T1-53", alone).await, "taken");
+    }
+    let desk = world.desk("BRAND", "all").await;
+    let void = |no: String| {
+        let (desk, path) = (&desk, format!("/api/v1/shipments/{no}/void"));
+        let body = json!({"from": "FAC-SZ", "happened_at": DAY});
+        async move { desk.post(&path, &body).await }
+    };
+    let first = void(format!("V{}", names[0])).await;
+    assert_eq!(first, (200, json!({"count": 1, "outside": []})));
+    // The carton goes on before the other paper is taken back.
+    let left = ("2026-05-20 11:00", &*sscc(1));
+    assert_eq!(ships(world, "V3", "FAC-SZ>T1-53", left).await, "taken");
+    let code = world.house.ring().encode(
+        domain::code::UnitNumber::new(world.unit(&names[1]).await as u64).expect("a number"),
+    );
+    let second = void(format!("V{}", names[1])).await;
+    assert_eq!(second, (200, json!({"count": 1, "outside": [code.as_str()]})));
+    let again = void(format!("V{}", names[1])).await;
+    assert_eq!(again, (200, json!({"count": 0, "outside": []})));
     world.agrees().await;
 }

@@ -4,6 +4,7 @@ mod common;
 
 use common::{World, report, sns};
 use domain::life::Cause;
+use domain::when::When;
 use dossier::flows::activate::{Activated, activate};
 use dossier::flows::idempotency::Answer;
 use dossier::flows::lifecycle::{Change, change, change_once};
@@ -44,7 +45,7 @@ async fn an_old_start_opens_no_new_life(world: &World) {
         let at: jiff::Timestamp = at.parse().expect("an instant");
         let (house, caller) = (&world.house, &caller);
         let reason = Change::OpenLife(Cause::Return, "sent back unused".to_owned());
-        async move { change(house, caller, &[number], &reason, at).await }
+        async move { change(house, caller, &[number], &reason, When::at(at)).await }
     };
     assert!(renew("2026-05-24T00:00:00Z").await.is_err(), "it ends a life that began later");
     renew("2026-06-01T00:00:00Z").await.expect("a new life");
@@ -168,7 +169,9 @@ async fn a_change_sent_again_is_one_change(world: &World) {
     let at = world.house.clock.now();
     let send = |house| {
         let (caller, sold, key, render) = (&caller, &sold, &key, &render);
-        async move { change_once(house, caller, (&[number], sold, at), Some(key), render).await }
+        async move {
+            change_once(house, caller, (&[number], sold, When::at(at)), Some(key), render).await
+        }
     };
     let (one, other) = tokio::join!(send(&world.house), send(&twin));
     told_alike([one.expect("it is taken"), other.expect("it is taken")]);
@@ -179,7 +182,7 @@ async fn a_change_sent_again_is_one_change(world: &World) {
     let numbers = [[number], [world.unit("CY000001").await]];
     let send = |house, units: [i64; 1]| {
         let (caller, sold, key, render) = (&caller, &sold, &key, &render);
-        async move { change_once(house, caller, (&units, sold, at), Some(key), render).await }
+        async move { change_once(house, caller, (&units, sold, When::at(at)), Some(key), render).await }
     };
     let (one, other) = tokio::join!(send(&world.house, numbers[0]), send(&twin, numbers[1]));
     told_alike([one.expect("it is taken"), other.expect("it is answered alike")]);

@@ -234,6 +234,13 @@ impl CustodyFacts {
         chain
     }
 
+    /// The instants of all that is known of a subject: what moved it, and when it went into packs
+    /// and left them.
+    pub fn instants(&self, subject: UnitNumber) -> impl Iterator<Item = Timestamp> {
+        let held = self.in_order(subject, Timestamp::MAX).into_iter().map(|hold| hold.at);
+        held.chain(Containment::instants(self.containments(subject)))
+    }
+
     /// When the goods first left the hands of a brand or factory: the first hold that stands by a
     /// party that `is_origin` says is none. `None` while they have not, by `until`.
     pub fn left_origin(

@@ -48,3 +48,4 @@ pub mod trace_clock;
 pub mod verdict;
 pub mod warranty;
 pub mod webhook;
+pub mod when;

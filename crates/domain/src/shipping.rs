@@ -242,10 +242,27 @@ pub fn receive(
 pub struct Voided {
     /// Who holds again.
     pub holder: PartyId,
+    /// The pack that the subject left by the paper alone, if it left one.
+    pub left: Option<UnitNumber>,
     /// The pack that the subject left by the paper alone. The paper was wrong, so it never left;
     /// none where that pack went anywhere since, of which nobody knows whether the subject did. And
     /// since when it was in it.
     pub back_into: Option<(UnitNumber, Timestamp)>,
+}
+
+impl Voided {
+    /// Whether the subject stays outside the pack that it left by the paper.
+    pub fn stays_outside(&self) -> bool {
+        self.left.is_some() && self.back_into.is_none()
+    }
+
+    /// The same, where `stirred` is what went into that pack or left it since the shipment: it may
+    /// have been emptied, by people who thought that the subject had left it.
+    #[must_use]
+    pub fn unless_emptied(self, stirred: &[Containment]) -> Voided {
+        let left = |pack| stirred.iter().any(|c| c.parent == pack && c.to.is_some());
+        Voided { back_into: self.back_into.filter(|(pack, _)| !left(*pack)), ..self }
+    }
 }
 
 /// Whether a shipment of the subject, a paper of its sender, can be voided at `at`, and what that
@@ -296,7 +313,7 @@ pub fn void(
     };
     let left = custody.containments(subject).iter().find(|c| c.to == Some(since));
     let back_into = left.filter(|c| stays(c.parent)).map(|c| (c.parent, c.from.at));
-    Ok(Voided { holder: from, back_into })
+    Ok(Voided { holder: from, left: left.map(|c| c.parent), back_into })
 }
 
 #[cfg(test)]

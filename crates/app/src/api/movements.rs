@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use domain::text::NOTE_CHARS_MAX;
-use jiff::Timestamp;
+use domain::when::When;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -27,16 +27,12 @@ pub struct CountReply {
     pub count: usize,
 }
 
-/// Reads an instant; none is now.
-pub async fn instant_of(
-    house: &House,
-    caller: &Caller,
-    text: Option<&str>,
-) -> Result<Timestamp, Problem> {
-    let Some(text) = text else { return Ok(house.clock.now()) };
+/// Reads an instant or a day; none is now.
+pub async fn when_of(house: &House, caller: &Caller, text: Option<&str>) -> Result<When, Problem> {
+    let Some(text) = text else { return Ok(When::at(house.clock.now())) };
     let zone = house.reference().await?.zone(caller.brand).clone();
     let read = read_instant(text, &zone);
-    Ok(read.map_err(|why| Problem::invalid("happened_at", why))?.at)
+    Ok(read.map_err(|why| Problem::invalid("happened_at", why))?.when())
 }
 
 /// What leaves a pack.
@@ -49,7 +45,7 @@ pub struct UnpackBody {
     #[serde(default)]
     #[schema(max_items = 1000)]
     pub children: Vec<String>,
-    /// When; now unless said.
+    /// When: an instant, or a day alone; now unless said.
     pub happened_at: Option<String>,
 }
 
@@ -76,8 +72,8 @@ pub(super) async fn unpack_children(
     for child in &body.children {
         bounded("children", child, NAME_CHARS_MAX)?;
     }
-    let at = instant_of(&house, &caller, body.happened_at.as_deref()).await?;
-    let count = pack::unpack(&house, &caller, &body.sscc, &body.children, at).await?;
+    let when = when_of(&house, &caller, body.happened_at.as_deref()).await?;
+    let count = pack::unpack(&house, &caller, &body.sscc, &body.children, when).await?;
     Ok(Json(CountReply { count }))
 }
 
@@ -88,8 +84,18 @@ pub struct VoidShipmentBody {
     /// Code of the sender: each numbers its own papers. The key's own party unless said; the brand
     /// says it where several senders have one of this number.
     pub from: Option<String>,
-    /// When; now unless said.
+    /// When: an instant, or a day alone; now unless said.
     pub happened_at: Option<String>,
+}
+
+/// What came of taking a shipment back.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct VoidedReply {
+    /// Subjects.
+    pub count: usize,
+    /// Those that left a pack by this paper alone and stay outside it, since the pack went on or
+    /// was emptied meanwhile: SSCCs and trace codes. Put them back if they are inside.
+    pub outside: Vec<String>,
 }
 
 /// Take a shipment back while nothing of it moved on.
@@ -98,7 +104,7 @@ pub struct VoidShipmentBody {
     request_body = VoidShipmentBody,
     params(("shipment_no" = String, Path, description = "Number of the shipment")),
     responses(
-        (status = 200, description = "Done; 0 when it was taken back before", body = CountReply),
+        (status = 200, description = "Done; 0 when it was taken back before", body = VoidedReply),
         (status = 404, description = "No such shipment", body = Problem),
         (status = 409, description = "The goods moved on", body = Problem),
     ),
@@ -109,14 +115,18 @@ pub(super) async fn void_shipment(
     keyholder: Keyholder,
     At(shipment_no): At<String>,
     Input(body): Input<VoidShipmentBody>,
-) -> Result<Json<CountReply>, Problem> {
+) -> Result<Json<VoidedReply>, Problem> {
     let caller = keyholder.with(Scope::Ship)?;
     bounded("shipment_no", &shipment_no, NAME_CHARS_MAX)?;
     bounded_if("from", body.from.as_ref(), NAME_CHARS_MAX)?;
-    let at = instant_of(&house, &caller, body.happened_at.as_deref()).await?;
+    let when = when_of(&house, &caller, body.happened_at.as_deref()).await?;
     let paper = (shipment_no.as_str(), body.from.as_deref());
-    let count = ship::void(&house, &caller, paper, at).await?;
-    Ok(Json(CountReply { count }))
+    let done = ship::void(&house, &caller, paper, when).await?;
+    let mut outside = Vec::with_capacity(done.outside.len());
+    for number in done.outside {
+        outside.push(receipt::name_of(&house, number).await?);
+    }
+    Ok(Json(VoidedReply { count: done.count, outside }))
 }
 
 /// What was accepted.
@@ -128,7 +138,7 @@ pub struct ReceiptBody {
     /// Serial numbers, trace codes or SSCCs; 1 to 1,000.
     #[schema(min_items = 1, max_items = 1000)]
     pub subjects: Vec<String>,
-    /// When; now unless said.
+    /// When: an instant, or a day alone; now unless said.
     pub happened_at: Option<String>,
     /// The paper it is checked against: the reply then tells what is missing and what it does
     /// not name.
@@ -185,7 +195,7 @@ pub(super) async fn receive_subjects(
 ) -> Result<Response, Problem> {
     let caller = keyholder.with(Scope::Ship)?;
     check_receipt(&body)?;
-    let at = instant_of(&house, &caller, body.happened_at.as_deref()).await?;
+    let when = when_of(&house, &caller, body.happened_at.as_deref()).await?;
     let paper = match &body.shipment_no {
         Some(no) => {
             let paper = (no.as_str(), body.from.as_deref());
@@ -197,12 +207,12 @@ pub(super) async fn receive_subjects(
     let (mut unexpected, mut numbers) = (Vec::new(), Vec::new());
     for subject in body.subjects {
         let note = body.note.clone();
-        let done = ship::receive(&house, &caller, &body.party_code, &subject, at, note).await;
+        let done = ship::receive(&house, &caller, &body.party_code, &subject, when, note).await;
         if let Some(paper) = &paper {
             let number = find::subject(&house, caller.brand, &subject, "subject").await.ok();
             numbers.extend(number);
             let named = match number {
-                Some(number) => paper.names(&house, number, at).await?,
+                Some(number) => paper.names(&house, number, when).await?,
                 None => false,
             };
             if !named {
@@ -219,7 +229,7 @@ pub(super) async fn receive_subjects(
     let refused = results.iter().filter(|r| r.problem.is_some()).count();
     let mut missing = Vec::new();
     if let Some(paper) = &paper {
-        for number in paper.missing(&house, &caller, at, &numbers).await? {
+        for number in paper.missing(&house, &caller, when, &numbers).await? {
             missing.push(receipt::name_of(&house, number).await?);
         }
     }

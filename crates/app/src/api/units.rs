@@ -4,7 +4,7 @@ use super::error::Problem;
 use super::gate::Keyholder;
 use super::idempotent::{keyed, respond};
 use super::input::{Asked, At, Input, bounded};
-use super::movements::{CountReply, NAME_CHARS_MAX, instant_of};
+use super::movements::{CountReply, NAME_CHARS_MAX, when_of};
 use super::timeline::{DossierReply, dossier_reply};
 use super::verify::unit_of;
 use crate::files::read_date;
@@ -83,7 +83,7 @@ pub struct ChangeBody {
     /// Trace codes or serial numbers, 1 to 10,000. All change or none.
     #[schema(min_items = 1, max_items = 10000)]
     pub units: Vec<String>,
-    /// Why; for `inspect` what was seen. Nothing for `sell`.
+    /// Why; for `inspect` what was seen. Needed for all but `sell`, which takes none.
     #[schema(max_length = 1000)]
     #[serde(default)]
     pub reason: String,
@@ -98,7 +98,7 @@ pub struct ChangeBody {
     /// For `sell`: `invoice`, the day it was written, or `delivery`, the day the consumer had the
     /// unit. Where both are known, the later one counts.
     pub paper: Option<String>,
-    /// When; now unless said.
+    /// When: an instant, or a day alone; now unless said.
     pub happened_at: Option<String>,
 }
 
@@ -124,7 +124,7 @@ pub(super) async fn change_units(
     if body.units.is_empty() || body.units.len() > UNITS_MAX {
         return Err(Problem::invalid("units", format!("1 to {UNITS_MAX}")));
     }
-    let at = instant_of(&house, &caller, body.happened_at.as_deref()).await?;
+    let when = when_of(&house, &caller, body.happened_at.as_deref()).await?;
     let mut numbers = Vec::with_capacity(body.units.len());
     for unit in &body.units {
         bounded("units", unit, NAME_CHARS_MAX)?;
@@ -137,7 +137,7 @@ pub(super) async fn change_units(
         let reply = serde_json::to_string(&CountReply { count }).unwrap_or_default();
         Answer::new(200, reply)
     };
-    let asked = (numbers.as_slice(), &change, at);
+    let asked = (numbers.as_slice(), &change, when);
     let answer = lifecycle::change_once(&house, &caller, asked, key.as_ref(), &render).await?;
     Ok(respond(&answer))
 }

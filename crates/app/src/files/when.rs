@@ -3,6 +3,7 @@
 //! Year first, always: `2026-05-20`, `2026/5/20`; for instants a time behind a `T` or a space, to
 //! the minute or finer; with an offset or without. What has no offset is in the brand's time zone.
 
+use domain::when::When;
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use jiff::tz::{Offset, TimeZone};
@@ -21,6 +22,15 @@ pub struct Instant {
     pub at: Timestamp,
     /// Minutes east of UTC of the sender's clock.
     pub offset_minutes: i32,
+    /// Where a day alone was told, the first instant after it; `at` is then its midnight.
+    pub day_end: Option<Timestamp>,
+}
+
+impl Instant {
+    /// What was told, as the rules take it.
+    pub fn when(self) -> When {
+        self.day_end.map_or(When::at(self.at), |end| When::in_day(self.at, end))
+    }
 }
 
 const INSTANT_FORM: &str =
@@ -29,7 +39,7 @@ const DATE_FORM: &str = "must be a date such as 2026-05-20";
 const NO_SUCH_DATE: &str = "no such date: year 1970-2199, a month and a day that it has";
 const NO_SUCH_TIME: &str = "no such time: hours 0-23, minutes and seconds 0-59, offset to 23:59";
 
-/// Reads an instant: RFC 3339, or without offset in `zone`; a date alone is its midnight. Where
+/// Reads an instant: RFC 3339, or without offset in `zone`; a date alone is a day. Where
 /// clocks were put forward or back, the offset before the change counts.
 ///
 /// # Errors
@@ -52,10 +62,12 @@ pub fn read_instant(raw: &str, zone: &TimeZone) -> Result<Instant, &'static str>
     if let Some(minutes) = offset {
         let offset = Offset::from_seconds(minutes * 60).map_err(|_| NO_SUCH_TIME)?;
         let at = offset.to_timestamp(civil).map_err(|_| NO_SUCH_DATE)?;
-        return Ok(Instant { at, offset_minutes: minutes });
+        return Ok(Instant { at, offset_minutes: minutes, day_end: None });
     }
     let at = zone.to_timestamp(civil).map_err(|_| NO_SUCH_DATE)?;
-    Ok(Instant { at, offset_minutes: zone.to_offset(at).seconds() / 60 })
+    let next = || zone.to_timestamp(date.tomorrow().ok()?.to_datetime(Time::midnight())).ok();
+    let day_end = if clock.is_none() { next() } else { None };
+    Ok(Instant { at, offset_minutes: zone.to_offset(at).seconds() / 60, day_end })
 }
 
 /// Reads a day.
@@ -161,10 +173,15 @@ mod tests {
             (" 2026/5/20  8:00:00 ", 480),
         ] {
             let read = read_instant(raw, &shanghai());
-            assert_eq!(read, Ok(Instant { at: eight, offset_minutes: offset }), "{raw}");
+            assert_eq!(
+                read,
+                Ok(Instant { at: eight, offset_minutes: offset, day_end: None }),
+                "{raw}"
+            );
         }
         let midnight = read_instant("2026-05-20", &shanghai()).unwrap();
         assert_eq!(midnight.at.to_string(), "2026-05-19T16:00:00Z");
+        assert_eq!(midnight.day_end.unwrap().to_string(), "2026-05-20T16:00:00Z");
         let half = read_instant("2026-05-20T08:00:00.5Z", &shanghai()).unwrap();
         assert_eq!(half.at.subsec_millisecond(), 500);
     }

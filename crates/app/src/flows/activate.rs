@@ -151,10 +151,9 @@ pub async fn activate(
     if !unknown || report.scheme == Scheme::Code.as_str() {
         return answer;
     }
-    let reference = house.reference().await?;
-    let meant = caller.map(|c| c.brand).or_else(|| reference.sole_brand());
-    let brand = meant.unwrap_or(BrandId(0));
     let received = Received { caller, brand: None, report, received_at, waited: None };
+    let meant = received.meant(&*house.reference().await?);
+    let brand = meant.unwrap_or(BrandId(0));
     if locate(house, brand, report).await?.is_some() {
         // It came meanwhile; or it is another tenant's.
         return receive(house, received, key, render).await;
@@ -191,6 +190,14 @@ pub(super) struct Received<'a> {
     pub(super) waited: Option<Side>,
 }
 
+impl Received<'_> {
+    /// Whose unit it is about: the only brand's where nobody says.
+    fn meant(&self, reference: &Reference) -> Option<BrandId> {
+        let said = self.caller.map(|caller| caller.brand).or(self.brand);
+        said.or_else(|| reference.sole_brand())
+    }
+}
+
 pub(super) async fn receive(
     house: &House,
     received: Received<'_>,
@@ -198,8 +205,7 @@ pub(super) async fn receive(
     render: Render<'_>,
 ) -> Result<Answer, FlowError> {
     let Received { caller, report, received_at, .. } = received;
-    let reference = house.reference().await?;
-    let meant = caller.map(|c| c.brand).or(received.brand).or_else(|| reference.sole_brand());
+    let meant = received.meant(&*house.reference().await?);
     let brand = meant.unwrap_or(BrandId(0));
     let number = match locate(house, brand, report).await? {
         Some(number) => number,

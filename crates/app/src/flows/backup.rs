@@ -75,6 +75,9 @@ pub enum BackupError {
     /// A backup comes back on the engine it was made of.
     #[error("this backup is of a store on {0}; restore it there")]
     Engine(&'static str),
+    /// The database that it should come back into is in use.
+    #[error("this database already holds a store; restore into an empty one")]
+    Used,
     /// A program that copies the engine did not.
     #[error("{program}: {said}")]
     Program {
@@ -300,6 +303,9 @@ pub async fn restore_database(
     }
     let key = note.sealing.key(passphrase)?;
     kept.iter().try_for_each(|one| one.open(&key).map(drop))?;
+    if Engine::postgres_holds_store(url).await? {
+        return Err(BackupError::Used);
+    }
     postgres::load(url, &dump).await?;
     let store = Store::open(&Target::Postgres { url: url.to_owned() }).await?;
     let keys = take_keys(&store, &kept, &key, master).await?;

@@ -25,6 +25,7 @@ use domain::refusal::{Refusal, Refused};
 use domain::retention::Kept;
 use domain::sale::{self, Filed, Paper};
 use domain::text::{NOTE_CHARS_MAX, lasting, required};
+use domain::when::When;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use store::commit::{Alert, Commit, Observation, Relied};
@@ -141,10 +142,10 @@ pub async fn change(
     caller: &Caller,
     numbers: &[i64],
     change: &Change,
-    at: Timestamp,
+    when: When,
 ) -> Result<usize, FlowError> {
     let render = |count| Answer::new(200, format!("{count}"));
-    let answer = change_once(house, caller, (numbers, change, at), None, &render).await?;
+    let answer = change_once(house, caller, (numbers, change, when), None, &render).await?;
     Ok(answer.reply.parse().unwrap_or(numbers.len()))
 }
 
@@ -159,12 +160,12 @@ pub type Render<'a> = &'a (dyn Fn(usize) -> Answer + Send + Sync);
 pub async fn change_once(
     house: &House,
     caller: &Caller,
-    (numbers, change, at): (&[i64], &Change, Timestamp),
+    (numbers, change, when): (&[i64], &Change, When),
     key: Option<&Keyed>,
     render: Render<'_>,
 ) -> Result<Answer, FlowError> {
     caller.need(change.scope())?;
-    house.not_ahead(at, "happened_at")?;
+    house.not_ahead(when.first(), "happened_at")?;
     if let Change::Sell(_, sold_on) = change
         && *sold_on > house.reference().await?.day(caller.brand, house.clock.now())
     {
@@ -183,7 +184,7 @@ pub async fn change_once(
             return Ok(answer);
         }
         let reference = house.reference().await?;
-        let mut units = Vec::with_capacity(numbers.len());
+        let (mut records, mut known) = (Vec::with_capacity(numbers.len()), Vec::new());
         for number in &numbers {
             let unit = house.store.unit_fetch(**number).await?;
             let unit = unit
@@ -191,6 +192,13 @@ pub async fn change_once(
                 .ok_or(Refused::new(Refusal::UnknownSubject, "units"))?;
             let deed = (change.deed(), "units");
             mandate::may(house, &reference, caller, deed, &unit).await?;
+            known.extend(standing::said_instants(house, &unit, when).await?);
+            records.push(unit);
+        }
+        // One change over all of them is one event.
+        let at = when.behind(known);
+        let mut units = Vec::with_capacity(records.len());
+        for unit in records {
             if let Some(refusal) = change.refuse(&unit, at) {
                 return Err(Refused::new(refusal, "units").into());
             }
@@ -487,8 +495,8 @@ pub async fn report_once(
     Err(FlowError::Busy)
 }
 
-/// Where words about no unit are filed: unit numbers begin at 1.
-pub(super) const NO_HOME: i64 = 0;
+/// Where words about no unit are filed, and looks counted: unit numbers begin at 1.
+pub const NO_HOME: i64 = 0;
 
 /// Label under which the words of a report are sealed.
 pub(super) const SUSPICION_LABEL: &str = "suspicion v1";

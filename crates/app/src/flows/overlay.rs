@@ -14,12 +14,14 @@ use super::find::{self, unit_number};
 use super::house::House;
 use super::outcome::FlowError;
 use super::reference::Reference;
+use super::standing;
 use domain::code::UnitNumber;
 use domain::custody::{Containment, CustodyFacts, Hold, Moment, PACK_DEPTH_MAX};
 use domain::id::{BrandId, PartyId, ProductId};
 use domain::identifier::{Identifier, Scheme};
 use domain::late::around_since;
 use domain::refusal::{Refusal, Refused};
+use domain::when::When;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use store::commit::Relied;
@@ -37,6 +39,28 @@ enum Change {
 
 /// A paper's number and its sender.
 pub type Paper<'a> = (&'a str, PartyId);
+
+/// What is known around a subject when something happens to it.
+pub struct Scene {
+    /// When that is, see [`When::behind`].
+    pub at: Timestamp,
+    /// Custody of the subject, of every pack it was ever in, and of what stirred in it.
+    pub facts: CustodyFacts,
+    /// What went into it, or into a pack inside it, or left one of them, after that.
+    pub stirred: Vec<Containment>,
+    /// The subjects that did.
+    pub inside: Vec<Subject>,
+    /// The packs around it then or later.
+    pub around: Vec<Subject>,
+}
+
+impl Scene {
+    /// The instants of what is known of a subject, and of what stirred in the one it is about.
+    pub fn known_of(&self, number: i64) -> impl Iterator<Item = Timestamp> {
+        let known = self.facts.instants(unit_number(number));
+        known.chain(Containment::instants(&self.stirred))
+    }
+}
 
 /// The store as it will be once the rows decided so far are committed.
 pub struct Overlay<'a> {
@@ -233,6 +257,40 @@ impl<'a> Overlay<'a> {
             }
         }
         Err(FlowError::Busy)
+    }
+
+    /// What is known around a subject when something happens to it: read twice where a day alone
+    /// was told and something is known of that day.
+    ///
+    /// # Errors
+    /// The store cannot be read, or moves faster than it is read.
+    pub async fn scene(&mut self, subject: &Subject, when: When) -> Result<Scene, FlowError> {
+        let place = (subject.number(), None);
+        let scene = self.scene_at(subject, place, when.first()).await?;
+        if !when.is_day() {
+            return Ok(scene);
+        }
+        let known = scene.known_of(subject.number());
+        let stands = standing::instants(self.house, subject, when).await?;
+        let at = when.behind(known.chain(stands));
+        if at == scene.at { Ok(scene) } else { self.scene_at(subject, place, at).await }
+    }
+
+    /// What is known at an instant around a subject, and around the pack that it goes into, where
+    /// that is another: the packs are those around that. It is none while nobody opened it.
+    ///
+    /// # Errors
+    /// As [`Self::scene`].
+    pub async fn scene_at(
+        &mut self,
+        subject: &Subject,
+        (number, pack): (i64, Option<&Subject>),
+        at: Timestamp,
+    ) -> Result<Scene, FlowError> {
+        let (stirred, inside) = self.stirred(subject, at).await?;
+        let concerned: Vec<_> = std::iter::once(subject).chain(pack).chain(&inside).collect();
+        let (facts, around) = self.around(&concerned, (number, at)).await?;
+        Ok(Scene { at, facts, stirred, inside, around })
     }
 
     /// As [`Self::stirred`], with what is told of the instant itself.

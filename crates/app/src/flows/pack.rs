@@ -11,7 +11,7 @@ use super::house::{EventDraft, House};
 use super::mandate::{may_bind, speaks_for};
 use super::masterdata::Taking;
 use super::outcome::{FlowError, RACES_MAX, RowOutcome};
-use super::overlay::Overlay;
+use super::overlay::{Overlay, Scene};
 use super::reference::Reference;
 use super::ship::look_again;
 use super::standing;
@@ -22,6 +22,7 @@ use domain::identifier::{Identifier, Scheme};
 use domain::late::still_fits;
 use domain::packing::{self, PackFacts};
 use domain::refusal::{Refusal, Refused};
+use domain::when::When;
 use jiff::Timestamp;
 use std::collections::{BTreeSet, HashMap};
 use store::StoreError;
@@ -133,7 +134,7 @@ impl<'a> Packing<'a> {
     }
 
     async fn decide(&mut self, draft: &PackDraft) -> Result<RowOutcome, FlowError> {
-        let at = draft.packed_at.at;
+        let when = draft.packed_at.when();
         let child = match self.overlay.find(&draft.child.raw, "child").await {
             // Nobody knows it yet, but it is named as its own pack.
             Err(FlowError::Refused(_)) if draft.child.raw == draft.sscc.as_str() => {
@@ -142,7 +143,7 @@ impl<'a> Packing<'a> {
             found => found?,
         };
         let subject = self.overlay.subject(child, "child").await?;
-        self.house.not_ahead(at, "packed_at")?;
+        self.house.not_ahead(when.first(), "packed_at")?;
         let pack = self.overlay.pack_of(draft.sscc.as_str()).await;
         if matches!(pack, Ok(None) | Err(FlowError::Refused(_))) {
             // Free or another brand's: who may not open one is not told which.
@@ -153,20 +154,30 @@ impl<'a> Packing<'a> {
             Some(pack) => pack.number(),
             None => self.kept_number(draft.sscc.as_str()).await?,
         };
-        let (stirred, inside) = self.overlay.stirred(&subject, at).await?;
-        let concerned: Vec<_> = std::iter::once(&subject).chain(&pack).chain(&inside).collect();
-        let (facts, mut touched) = self.overlay.around(&concerned, (parent, at)).await?;
+        let place = (parent, pack.as_ref());
+        let mut scene = self.overlay.scene_at(&subject, place, when.first()).await?;
         // Somebody was faster and has the number kept for this pack.
-        if pack.is_none() && (child == parent || facts.knows(unit_number(parent))) {
+        if pack.is_none() && (child == parent || scene.facts.knows(unit_number(parent))) {
             return Err(StoreError::Conflict("draw").into());
         }
-        if let Some(same) = same_row(&facts, child, parent, at) {
+        if let Some(same) = same_row(&scene.facts, child, parent, when) {
             return Ok(same);
         }
-        let holder = self.holder((&subject, parent), at, &facts, &stirred).await?;
+        let mut holder = Err(FlowError::Busy);
+        for at in self.places(&scene, &subject, (parent, when)).await? {
+            if at != scene.at {
+                scene = self.overlay.scene_at(&subject, place, at).await?;
+            }
+            holder = self.holder((&subject, parent), &scene).await;
+            if !matches!(holder, Err(FlowError::Refused(_))) {
+                break;
+            }
+        }
+        let holder = holder?;
+        let Scene { at, facts, inside, around: mut touched, .. } = scene;
         speaks_for(self.reference, self.caller, holder, "child")?;
         let opens = pack.is_none();
-        let pack = pack.unwrap_or_else(|| self.open(draft, parent, holder));
+        let pack = pack.unwrap_or_else(|| self.open((draft, at), parent, holder));
         let products = pack.products();
         // The packs around the pack learn that something in them was touched.
         touched.extend([subject.clone(), pack]);
@@ -181,7 +192,7 @@ impl<'a> Packing<'a> {
         let recorded_at = touched.iter().map(Subject::recorded_at).fold(0, i64::max);
         let from = Moment { at, recorded_at: instant(self.house.record_time(recorded_at)) };
         self.overlay.enter(Containment { child, parent, from, to: None }, &subject.products());
-        self.tell_around(draft, &facts, (&subject, recorded_at)).await?;
+        self.tell_around((draft, at), &facts, (&subject, recorded_at)).await?;
         let when = (at, draft.packed_at.offset_minutes);
         let filling = self.filling(draft.sscc.as_str(), parent.get() as i64, when, holder);
         filling.products.extend(products.iter().map(|p| p.0));
@@ -193,15 +204,33 @@ impl<'a> Packing<'a> {
         Ok(RowOutcome::Taken)
     }
 
+    /// The instants at which a child may have gone in: of a day alone behind all that is known of
+    /// child and pack, else behind what is known of the child, since the pack may have left by
+    /// then, else at its beginning.
+    async fn places(
+        &self,
+        scene: &Scene,
+        child: &Subject,
+        (parent, when): (i64, When),
+    ) -> Result<Vec<Timestamp>, FlowError> {
+        if !when.is_day() {
+            return Ok(vec![when.first()]);
+        }
+        let stands = standing::instants(self.house, child, when).await?;
+        let of_child = when.behind(scene.known_of(child.number()).chain(stands));
+        let of_both = of_child.max(when.behind(scene.facts.instants(unit_number(parent))));
+        let mut places = vec![of_both, of_child, when.first()];
+        places.dedup();
+        Ok(places)
+    }
+
     /// Who holds the pack from its first child on, where the child may go in.
     async fn holder(
         &self,
         (subject, parent): (&Subject, i64),
-        at: Timestamp,
-        custody: &CustodyFacts,
-        stirred: &[Containment],
+        scene: &Scene,
     ) -> Result<PartyId, FlowError> {
-        let unit = subject.unit();
+        let (at, unit) = (scene.at, subject.unit());
         let holder = packing::decide(&PackFacts {
             child: unit_number(subject.number()),
             parent: unit_number(parent),
@@ -211,8 +240,8 @@ impl<'a> Packing<'a> {
             nested: self.overlay.nested(subject, at).await?,
             inspection_open: standing::inspection_was_open(self.house, subject, at).await?,
             decommissioned: unit.and_then(|u| u.retired_at).is_some_and(|t| instant(t) <= at),
-            custody,
-            stirred,
+            custody: &scene.facts,
+            stirred: &scene.stirred,
         });
         Ok(holder.map_err(|why| Refused::new(why, "child"))?)
     }
@@ -221,11 +250,10 @@ impl<'a> Packing<'a> {
     /// them on is asked of the outermost.
     async fn tell_around(
         &mut self,
-        draft: &PackDraft,
+        (draft, at): (&PackDraft, Timestamp),
         facts: &CustodyFacts,
         (child, recorded_at): (&Subject, i64),
     ) -> Result<(), FlowError> {
-        let at = draft.packed_at.at;
         let Some(parent) = self.overlay.pack_of(draft.sscc.as_str()).await? else { return Ok(()) };
         let parent = unit_number(parent.number);
         let mut around: BTreeSet<_> = facts.upward(parent, at).into_iter().collect();
@@ -252,8 +280,12 @@ impl<'a> Packing<'a> {
     }
 
     /// A pack that nobody knows is held by whoever holds its first child.
-    fn open(&mut self, draft: &PackDraft, number: i64, holder: PartyId) -> Subject {
-        let at = draft.packed_at.at;
+    fn open(
+        &mut self,
+        (draft, at): (&PackDraft, Timestamp),
+        number: i64,
+        holder: PartyId,
+    ) -> Subject {
         let pack = PackRecord {
             number,
             brand: self.caller.brand.0,
@@ -401,15 +433,10 @@ fn members(numbers: Vec<i64>) -> Vec<EventRow> {
 }
 
 /// The row was recorded before: unchanged when equal, refused when it still stands otherwise.
-fn same_row(
-    facts: &CustodyFacts,
-    child: i64,
-    parent: i64,
-    packed_at: Timestamp,
-) -> Option<RowOutcome> {
+fn same_row(facts: &CustodyFacts, child: i64, parent: i64, when: When) -> Option<RowOutcome> {
     let parent = unit_number(parent);
     let mut same = facts.containments(unit_number(child)).iter().filter(|c| c.parent == parent);
-    if same.clone().any(|c| c.from.at == packed_at) {
+    if same.clone().any(|c| when.may_be(c.from.at)) {
         return Some(RowOutcome::Unchanged);
     }
     same.any(|c| c.to.is_none())
@@ -426,18 +453,16 @@ pub async fn unpack(
     caller: &Caller,
     sscc: &str,
     children: &[String],
-    at: Timestamp,
+    when: When,
 ) -> Result<usize, FlowError> {
     caller.need(Scope::Produce)?;
-    house.not_ahead(at, "happened_at")?;
+    house.not_ahead(when.first(), "happened_at")?;
     for _ in 0..RACES_MAX {
         let reference = house.reference().await?;
         let number = pack_named(house, caller.brand, sscc).await?.number;
         let mut overlay = Overlay::new(house, &reference, caller.brand);
-        let Subject::Pack(pack) = overlay.subject(number, "sscc").await? else {
-            return Err(Refused::new(Refusal::UnknownSubject, "sscc").into());
-        };
-        let own = overlay.facts(&[&Subject::Pack(pack.clone())]).await?;
+        let pack = overlay.subject(number, "sscc").await?;
+        let Scene { at, facts: own, .. } = overlay.scene(&pack, when).await?;
         // Told in any order, a child may have gone in before the pack was opened.
         let opened = || own.own_holds(unit_number(number)).first();
         if let Some(hold) = own.at(unit_number(number), at).or_else(opened) {
@@ -452,7 +477,7 @@ pub async fn unpack(
         for child in children {
             numbers.insert(find::subject(house, caller.brand, child, "children").await?);
         }
-        let (mut after, pack) = (pack.recorded_at, Subject::Pack(pack));
+        let mut after = pack.recorded_at();
         overlay.touch(&pack, at);
         for child in &numbers {
             let subject = overlay.subject(*child, "children").await?;

@@ -11,7 +11,7 @@ use super::ship::several_senders;
 use domain::custody::{CustodyFacts, Hold, HoldKind, Hop, Moment, PACK_DEPTH_MAX};
 use domain::id::PartyId;
 use domain::refusal::{Refusal, Refused};
-use jiff::Timestamp;
+use domain::when::When;
 use store::commit::Commit;
 use store::event::Body;
 
@@ -83,12 +83,7 @@ impl Paper {
     ///
     /// # Errors
     /// The store does not answer.
-    pub async fn names(
-        &self,
-        house: &House,
-        number: i64,
-        at: Timestamp,
-    ) -> Result<bool, FlowError> {
+    pub async fn names(&self, house: &House, number: i64, when: When) -> Result<bool, FlowError> {
         let named = |number: i64| self.subjects.contains(&number);
         if named(number) {
             return Ok(true);
@@ -96,6 +91,7 @@ impl Paper {
         let reference = house.reference().await?;
         let subject = custody::subject(house, number, "subject").await?;
         let facts = custody::facts(house, &reference, &[&subject]).await?;
+        let at = when.behind(facts.instants(unit_number(number)));
         // A child that was received alone left its pack at that very instant.
         let around =
             |c: &domain::custody::Containment| c.from.at <= at && c.to.is_none_or(|to| to.at >= at);
@@ -115,7 +111,7 @@ impl Paper {
         &self,
         house: &House,
         caller: &Caller,
-        at: Timestamp,
+        when: When,
         named: &[i64],
     ) -> Result<Vec<i64>, FlowError> {
         for _ in 0..RACES_MAX {
@@ -149,6 +145,7 @@ impl Paper {
                     shipment_no: self.shipment_no.clone(),
                 };
                 let after = subject.recorded_at();
+                let at = when.behind(facts.instants(unit_number(*number)));
                 let draft = EventDraft::about(caller, *number, at, after, body);
                 commit.events.push(draft.by(house, self.party));
                 commit.relies_on.push(subject.relied());

@@ -399,16 +399,8 @@ pub fn key_ring(rows: &ReferenceRows, master: &MasterKey) -> Result<KeyRing, Sec
 
 /// From which number on the codes of an epoch were issued.
 pub fn epoch_starts(rows: &ReferenceRows) -> Starts {
-    let mut starts = Starts::new();
-    let mut batches: Vec<_> = rows.batches.iter().collect();
-    batches.sort_by_key(|batch| batch.first);
-    for batch in batches {
-        let (first, epoch) = (unit_number(batch.first), Epoch::new(batch.epoch));
-        if let Some(epoch) = epoch.filter(|epoch| starts.values().next_back() != Some(epoch)) {
-            starts.insert(first, epoch);
-        }
-    }
-    starts
+    let start = |epoch, first| Some((unit_number(first), Epoch::new(epoch)?));
+    rows.batches.iter().filter_map(|batch| start(batch.epoch, batch.first)).collect()
 }
 
 /// Reads a stored grant against the divisions.

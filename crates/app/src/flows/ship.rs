@@ -19,6 +19,7 @@ use domain::id::PartyId;
 use domain::mandate;
 use domain::refusal::{Refusal, Refused};
 use domain::shipping::{self, ShipFacts, Shipped};
+use domain::when::When;
 use jiff::Timestamp;
 use store::commit::{Commit, Outbox, Relied};
 use store::event::{Body, Event};
@@ -84,20 +85,19 @@ impl Moving<'_> {
 
     async fn decide(&mut self, draft: &ShipmentDraft) -> Result<RowOutcome, FlowError> {
         let brand = self.caller.brand;
-        let at = draft.happened_at.at;
+        let when = draft.happened_at.when();
         let from = self.party(&draft.from_code, "from_code")?;
         speaks_for(self.reference, self.caller, from, "from_code")?;
         let to = self.party(&draft.to_code, "to_code")?;
         let number = self.overlay.find(&draft.subject.raw, "subject").await?;
-        self.house.not_ahead(at, "happened_at")?;
+        self.house.not_ahead(when.first(), "happened_at")?;
         let paper = (draft.shipment_no.as_str(), from);
         if let Some(before) = self.overlay.paper(paper, number).await? {
-            return Ok(repeated(&before, to, at));
+            return Ok(repeated(&before, to, when));
         }
         let subject = self.overlay.subject(number, "subject").await?;
-        let (stirred, children) = self.overlay.stirred(&subject, at).await?;
-        let concerned: Vec<_> = std::iter::once(&subject).chain(&children).collect();
-        let (facts, mut touched) = self.overlay.around(&concerned, (number, at)).await?;
+        let scene = self.overlay.scene(&subject, when).await?;
+        let at = scene.at;
         let unit = subject.unit();
         // A paper that comes late is judged by its own day: where recalled goods are must be known.
         let by_then = |since: i64| custody::instant(since) <= at;
@@ -122,8 +122,8 @@ impl Moving<'_> {
             decommissioned: unit.and_then(|u| u.retired_at).is_some_and(by_then),
             reason_given: !draft.reason.is_empty(),
             by_brand: mandate::is_brand(&self.reference.tree, self.caller.party),
-            custody: &facts,
-            stirred: &stirred,
+            custody: &scene.facts,
+            stirred: &scene.stirred,
             tree: &self.reference.tree,
             territories: &self.reference.territories,
         };
@@ -132,9 +132,9 @@ impl Moving<'_> {
             Way::Back => shipping::give_back(&ship),
         };
         let shipped = decided.map_err(|why| Refused::new(why, "subject"))?;
-        touched.push(subject);
-        touched.extend(children);
-        self.add(draft, number, (from, to), shipped, &touched);
+        let touched: Vec<_> =
+            scene.around.into_iter().chain([subject]).chain(scene.inside).collect();
+        self.add(draft, (number, at), (from, to), shipped, &touched);
         Ok(RowOutcome::Taken)
     }
 
@@ -147,12 +147,11 @@ impl Moving<'_> {
     fn add(
         &mut self,
         draft: &ShipmentDraft,
-        number: i64,
+        (number, at): (i64, Timestamp),
         (from, to): (PartyId, PartyId),
         shipped: Shipped,
         touched: &[Subject],
     ) {
-        let at = draft.happened_at.at;
         let event = EventDraft {
             caller: self.caller,
             home: number,
@@ -218,8 +217,8 @@ impl Moving<'_> {
 
 /// What is said of a row whose sender has a paper of this number about this subject. What was taken
 /// back stays recorded: the row is as once-only as any.
-fn repeated(before: &ShipmentRecord, to: PartyId, at: Timestamp) -> RowOutcome {
-    if (before.to, before.happened_at) == (to.0, at.as_microsecond()) {
+fn repeated(before: &ShipmentRecord, to: PartyId, when: When) -> RowOutcome {
+    if before.to == to.0 && when.may_be(custody::instant(before.happened_at)) {
         return RowOutcome::Unchanged;
     }
     RowOutcome::refused(if before.voided {
@@ -250,11 +249,11 @@ pub async fn receive(
     caller: &Caller,
     party_code: &str,
     raw: &str,
-    at: Timestamp,
+    when: When,
     note: Option<String>,
 ) -> Result<i64, FlowError> {
     caller.need(Scope::Ship)?;
-    house.not_ahead(at, "happened_at")?;
+    house.not_ahead(when.first(), "happened_at")?;
     for _ in 0..RACES_MAX {
         let reference = house.reference().await?;
         let party = reference
@@ -264,13 +263,13 @@ pub async fn receive(
         let number = find::subject(house, caller.brand, raw, "subject").await?;
         let mut overlay = Overlay::new(house, &reference, caller.brand);
         let subject = overlay.subject(number, "subject").await?;
-        let (stirred, inside) = overlay.stirred(&subject, at).await?;
-        let concerned: Vec<_> = std::iter::once(&subject).chain(&inside).collect();
-        let (facts, mut touched) = overlay.around(&concerned, (number, at)).await?;
-        let parent = shipping::receive(&facts, (unit_number(number), &stirred), party.id, at)
+        let scene = overlay.scene(&subject, when).await?;
+        let at = scene.at;
+        let came = (unit_number(number), &*scene.stirred);
+        let parent = shipping::receive(&scene.facts, came, party.id, at)
             .map_err(|why| Refused::new(why, "subject"))?;
-        touched.push(subject);
-        touched.extend(inside);
+        let touched: Vec<_> =
+            scene.around.into_iter().chain([subject]).chain(scene.inside).collect();
         for one in &touched {
             overlay.touch(one, at);
         }
@@ -339,10 +338,10 @@ pub async fn void(
     house: &House,
     caller: &Caller,
     (shipment_no, from): (&str, Option<&str>),
-    at: Timestamp,
-) -> Result<usize, FlowError> {
+    when: When,
+) -> Result<TakenBack, FlowError> {
     caller.need(Scope::Ship)?;
-    house.not_ahead(at, "happened_at")?;
+    house.not_ahead(when.first(), "happened_at")?;
     for _ in 0..RACES_MAX {
         let reference = house.reference().await?;
         let brand = caller.brand;
@@ -351,13 +350,19 @@ pub async fn void(
         if numbers.is_empty() {
             if house.store.shipment_voided(brand.0, shipment_no, from.0).await? {
                 // It was taken back before: nothing is left to do.
-                return Ok(0);
+                return Ok(TakenBack::default());
             }
             return Err(Refused::new(Refusal::UnknownShipment, "shipment_no").into());
         }
         let mut overlay = Overlay::new(house, &reference, brand);
-        let told = Vec::new();
-        let mut taking = TakingBack { house, caller, reference: &reference, at, told };
+        let mut taking = TakingBack {
+            house,
+            caller,
+            reference: &reference,
+            when,
+            told: Vec::new(),
+            outside: Vec::new(),
+        };
         for number in last_first(&overlay, &numbers, (from, shipment_no)).await? {
             taking.take(&mut overlay, number, (from, shipment_no)).await?;
         }
@@ -367,10 +372,19 @@ pub async fn void(
         match house.store.commit(&commit).await {
             Err(e) if e.is_race() => continue,
             Err(e) => return Err(e.into()),
-            Ok(()) => return Ok(numbers.len()),
+            Ok(()) => return Ok(TakenBack { count: numbers.len(), outside: taking.outside }),
         }
     }
     Err(FlowError::Busy)
+}
+
+/// What came of taking a paper back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TakenBack {
+    /// How many subjects it named; 0 when it was taken back before.
+    pub count: usize,
+    /// Those that left a pack by it and stay outside: the pack went on since, or was emptied.
+    pub outside: Vec<i64>,
 }
 
 /// The subjects of a paper, that which was told last before the others: what left a pack by a paper
@@ -397,8 +411,9 @@ struct TakingBack<'a> {
     house: &'a House,
     caller: &'a Caller,
     reference: &'a Reference,
-    at: Timestamp,
+    when: When,
     told: Vec<(Event, Outbox)>,
+    outside: Vec<i64>,
 }
 
 impl TakingBack<'_> {
@@ -408,32 +423,30 @@ impl TakingBack<'_> {
         number: i64,
         (from, shipment_no): (PartyId, &str),
     ) -> Result<(), FlowError> {
-        let at = self.at;
+        let when = self.when;
         let subject = overlay.subject(number, "shipment_no").await?;
         let row = overlay.paper((shipment_no, from), number).await?;
         let since = row.map_or(Timestamp::MIN, |r| custody::instant(r.happened_at));
         let (stirred, children) = overlay.stirred_since(&subject, since).await?;
         let concerned: Vec<_> = std::iter::once(&subject).chain(&children).collect();
         let judge = |facts: &CustodyFacts| {
+            let known = facts.instants(unit_number(number));
+            let at = when.behind(known.chain(Containment::instants(&stirred)));
             let voided =
                 shipping::void(facts, unit_number(number), (from, shipment_no), at, &stirred);
-            voided.map_err(|why| Refused::new(why, "shipment_no"))
+            voided.map(|voided| (voided, at)).map_err(|why| Refused::new(why, "shipment_no"))
         };
-        let mut voided = judge(&overlay.facts(&concerned).await?)?;
+        let (mut voided, mut at) = judge(&overlay.facts(&concerned).await?)?;
         let mut around = None;
         if let Some((pack, _)) = voided.back_into {
             // Read before the facts, as whatever a commit relies on.
             let pack = overlay.subject(pack.get() as i64, "shipment_no").await?;
-            voided = judge(&overlay.facts(&concerned).await?)?;
-            // It may have been emptied since, by people who thought that this had left it.
-            let (since_then, _) = overlay.stirred(&pack, since).await?;
-            let left = |c: &Containment| c.parent == unit_number(pack.number()) && c.to.is_some();
-            if since_then.iter().any(left) {
-                voided.back_into = None;
-            }
+            (voided, at) = judge(&overlay.facts(&concerned).await?)?;
+            voided = voided.unless_emptied(&overlay.stirred(&pack, since).await?.0);
             around = Some(pack);
         }
         speaks_for(self.reference, self.caller, voided.holder, "shipment_no")?;
+        self.outside.extend(voided.stays_outside().then_some(number));
         let body = Body::ShipmentVoided {
             back_into: voided.back_into.map(|(pack, _)| pack.get() as i64),
             holder: voided.holder.0,

@@ -6,6 +6,7 @@ use super::house::House;
 use super::outcome::FlowError;
 use domain::activation::CLOCK_LEEWAY;
 use domain::standing::{self, Matter, Said};
+use domain::when::When;
 use jiff::Timestamp;
 use store::event::{Body, Event, Row};
 use store::unit::UnitRecord;
@@ -48,6 +49,43 @@ pub(super) async fn inspection_was_open(
     let made = events.iter().find_map(|event| made_as(event, unit.number));
     let last = standing::found_at(at, made, inspections);
     Ok(matches!(last, Some("hold" | "fail")))
+}
+
+/// When a unit came to stand as it does, for what is told of a day alone; of a pack nothing is.
+pub(super) async fn instants(
+    house: &House,
+    subject: &Subject,
+    when: When,
+) -> Result<Vec<Timestamp>, FlowError> {
+    let Some(unit) = subject.unit().filter(|_| when.is_day()) else { return Ok(Vec::new()) };
+    let stands = [unit.produced_at, unit.recalled_at, unit.stolen_at, unit.retired_at];
+    let mut known: Vec<_> = stands.into_iter().flatten().map(instant).collect();
+    if subject.inspection_open() {
+        let events = house.store.events_fetch(unit.number).await?;
+        let looks = events.iter().filter(|e| matches!(e.body, Body::Inspected { .. }));
+        known.extend(looks.map(|e| instant(e.happened_at)));
+    }
+    Ok(known)
+}
+
+/// When something was last said of how a unit stands, or it was made or started, for what is told
+/// of a day alone.
+pub(super) async fn said_instants(
+    house: &House,
+    unit: &UnitRecord,
+    when: When,
+) -> Result<Vec<Timestamp>, FlowError> {
+    if !when.is_day() {
+        return Ok(Vec::new());
+    }
+    let mut known: Vec<_> =
+        [unit.produced_at, unit.activated_at].into_iter().flatten().map(instant).collect();
+    if when.first() <= instant(unit.recorded_at) + CLOCK_LEEWAY {
+        let events = house.store.events_fetch(unit.number).await?;
+        let said = events.iter().filter_map(|e| said(&e.body, instant(e.happened_at)));
+        known.extend(said.map(|said| said.at));
+    }
+    Ok(known)
 }
 
 /// Puts a unit's recall and theft back to how they stood at an instant: what is reported late is

@@ -98,7 +98,7 @@ pub fn tel(number: &str) -> String {
 /// the telephone, a map. Anything else (`javascript:`, `//host`) becomes a link to nowhere.
 #[must_use]
 pub fn href(url: &str) -> &str {
-    const ABSOLUTE: [&str; 4] = ["https://", "http://", "tel:", "geo:"];
+    const ABSOLUTE: [&str; 3] = ["https://", "http://", "tel:"];
     let own = url.starts_with('/') && !url.starts_with("//") && !url.contains('\\');
     let known = own || url.starts_with(['#', '?']) || ABSOLUTE.iter().any(|s| url.starts_with(s));
     if known { url } else { "#" }
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn only_addresses_that_cannot_run_code_become_links() {
-        for url in ["/d/X", "?lang=en", "#proof", "https://a.example/", "tel:400", "geo:1,2"] {
+        for url in ["/d/X", "?lang=en", "#proof", "https://a.example/", "tel:400"] {
             assert_eq!(href(url), url);
         }
         for url in ["javascript:alert(1)", "//evil.example", "data:text/html,x", "/\\evil", ""] {

@@ -32,7 +32,7 @@ impl Move<'_> {
 
 /// An instant told in Beijing time.
 pub fn beijing(seconds: i64) -> Instant {
-    Instant { at: instant(seconds), offset_minutes: 480 }
+    Instant { at: instant(seconds), offset_minutes: 480, day_end: None }
 }
 
 /// What a row moves.

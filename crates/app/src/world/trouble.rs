@@ -19,6 +19,7 @@ use domain::finding::FindingGrade;
 use domain::identifier::{Identifier, Scheme};
 use domain::refusal::Refused;
 use domain::region::{Divisions, RegionCode};
+use domain::when::When;
 
 /// Units whose code was copied.
 const COPIED_COUNT: usize = 3;
@@ -217,7 +218,7 @@ impl Planting<'_> {
 
     async fn change(&self, numbers: &[i64], change: Change, ago: i64) -> Result<(), FlowError> {
         let at = instant(self.plan.until - ago);
-        lifecycle::change(self.house, &self.done.caller, numbers, &change, at).await?;
+        lifecycle::change(self.house, &self.done.caller, numbers, &change, When::at(at)).await?;
         Ok(())
     }
 

@@ -19,6 +19,7 @@ use domain::code::TraceCode;
 use domain::finding::{FindingGrade, FindingKind};
 use domain::id::BatchId;
 use domain::refusal::Refused;
+use domain::when::When;
 use futures_util::stream::{self, StreamExt};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -265,7 +266,7 @@ impl<'a> Year<'a> {
     async fn receive(&self, rows: Vec<(&str, &str, i64)>) -> Result<usize, FlowError> {
         let count = rows.len();
         let one = |(party, sscc, at)| {
-            ship::receive(self.house, &self.caller, party, sscc, instant(at), None)
+            ship::receive(self.house, &self.caller, party, sscc, When::at(instant(at)), None)
         };
         let mut all = stream::iter(rows.into_iter().map(one)).buffer_unordered(JOBS_AT_ONCE);
         while let Some(done) = all.next().await {

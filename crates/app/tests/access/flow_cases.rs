@@ -4,6 +4,7 @@ use crate::common::{report, sscc};
 use crate::stage::{OUR_GTIN, Stage, TELEPHONE};
 use domain::identifier::{Identifier, Scheme};
 use domain::role::Role;
+use domain::when::When;
 use dossier::files::{Format, Kind, Table};
 use dossier::flows::activate::{Activated, activate, may_report};
 use dossier::flows::alerts::Wanted;
@@ -255,7 +256,7 @@ async fn rows_over(stage: &Stage, caller: &Caller, kind: Kind, text: String) -> 
 fn movements() -> Vec<Flow> {
     vec![
         flow!("pack::unpack", "FAC-SZ" Produce, not &["T1-53"], Refused, |stage, caller| {
-            let when = at("2026-06-01T00:00:00Z");
+            let when = When::at(at("2026-06-01T00:00:00Z"));
             told(pack::unpack(&stage.house, &caller, &sscc(1), &[], when).await)
         }),
         flow!("receipt::paper", "T1-53" Ship, not &["T1-42", "FAC-SZ"], Refused,
@@ -266,12 +267,12 @@ fn movements() -> Vec<Flow> {
         }),
         flow!("ship::receive", "T1-53" Ship, not &["T1-42", "FAC-SZ"], Refused,
         |stage, caller| {
-            let when = at("2026-06-01T00:00:00Z");
+            let when = When::at(at("2026-06-01T00:00:00Z"));
             let one = ship::receive(&stage.house, &caller, "T1-53", "CY000002", when, None);
             told(one.await)
         }),
         flow!("ship::void", "T1-53" Ship, not &["T1-42", "FAC-SZ"], Refused, |stage, caller| {
-            let when = at("2026-06-02T00:00:00Z");
+            let when = When::at(at("2026-06-02T00:00:00Z"));
             told(ship::void(&stage.house, &caller, ("PAPER-N", None), when).await)
         }),
     ]
@@ -291,14 +292,14 @@ fn lives() -> Vec<Flow> {
         }),
         flow!("lifecycle::change", "FAC-SZ" Produce, not &["T1-53"], Refused,
         |stage, caller| {
-            let (units, when) = ([stage.number(7).await], at("2026-06-01T00:00:00Z"));
+            let (units, when) = ([stage.number(7).await], When::at(at("2026-06-01T00:00:00Z")));
             let change = Change::Inspect("hold", "a scratch".to_owned());
             told(lifecycle::change(&stage.house, &caller, &units, &change, when).await)
         }),
         flow!("lifecycle::change_once", "FAC-SZ" Produce, not &["T1-53"], Refused,
         |stage, caller| {
             let render = |count| Answer::new(200, format!("changed {count}"));
-            let (units, when) = ([stage.number(7).await], at("2026-06-01T00:00:00Z"));
+            let (units, when) = ([stage.number(7).await], When::at(at("2026-06-01T00:00:00Z")));
             let change = Change::Inspect("hold", "a scratch".to_owned());
             let asked = (&units[..], &change, when);
             let changed =

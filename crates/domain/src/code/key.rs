@@ -117,12 +117,30 @@ pub struct KeyRing {
 
 /// From which number on an epoch's key was in use, for each epoch that issued any: numbers are
 /// issued in their order, so an epoch goes up to where the next one starts.
-pub type Starts = BTreeMap<UnitNumber, Epoch>;
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Starts(BTreeMap<UnitNumber, Epoch>);
+
+impl Starts {
+    /// The epoch that a number was issued in; none below the first that was issued.
+    fn epoch_of(&self, number: UnitNumber) -> Option<Epoch> {
+        self.0.range(..=number).next_back().map(|(_, epoch)| *epoch)
+    }
+}
+
+/// From the first number of each batch and the epoch it was minted in, in any order.
+impl FromIterator<(UnitNumber, Epoch)> for Starts {
+    fn from_iter<I: IntoIterator<Item = (UnitNumber, Epoch)>>(batches: I) -> Starts {
+        let mut starts: BTreeMap<_, _> = batches.into_iter().collect();
+        let mut before = None;
+        starts.retain(|_, epoch| before.replace(*epoch) != Some(*epoch));
+        Starts(starts)
+    }
+}
 
 impl KeyRing {
     /// A ring of one key.
     pub fn new(current: CodeKey) -> KeyRing {
-        KeyRing { current, retired: BTreeMap::new(), starts: Starts::new() }
+        KeyRing { current, retired: BTreeMap::new(), starts: Starts::default() }
     }
 
     /// The ring with what was issued in which epoch. One that was told nothing of it takes every
@@ -140,7 +158,7 @@ impl KeyRing {
 
     /// The key that a number's code is made with.
     fn key_of(&self, number: UnitNumber) -> &CodeKey {
-        let issued = self.starts.range(..=number).next_back().map(|(_, epoch)| *epoch);
+        let issued = self.starts.epoch_of(number);
         issued.and_then(|epoch| self.key(epoch)).unwrap_or(&self.current)
     }
 

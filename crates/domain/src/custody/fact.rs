@@ -136,6 +136,11 @@ impl Containment {
         self.to.is_none_or(|to| to.at > t)
     }
 
+    /// When children went in and came out.
+    pub fn instants(all: &[Self]) -> impl Iterator<Item = Timestamp> {
+        all.iter().flat_map(|one| std::iter::once(one.from).chain(one.to)).map(|moment| moment.at)
+    }
+
     /// Whether what the parent did at a moment the child did with it.
     pub fn shares(&self, moment: Moment) -> bool {
         self.from <= moment && self.to.is_none_or(|to| moment < to)

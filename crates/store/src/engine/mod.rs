@@ -116,6 +116,14 @@ impl Engine {
         }
     }
 
+    /// Whether a PostgreSQL database holds a store already. Changes nothing there.
+    ///
+    /// # Errors
+    /// The database cannot be reached.
+    pub async fn postgres_holds_store(url: &str) -> Result<bool, EngineError> {
+        Pg::holds_store(url).await
+    }
+
     /// What it is busy with. Asks nobody: costs nothing.
     pub fn load(&self) -> Load {
         match self {

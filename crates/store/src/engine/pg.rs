@@ -198,6 +198,23 @@ pub(super) fn check_arity(
     Err(Failure::Program(format!("{} values for {wanted} parameters of: {sql}", params.len())))
 }
 
+fn config_of(url: &str) -> Result<Config, EngineError> {
+    let mut config: Config = url
+        .parse()
+        .map_err(|error| EngineError::Open(format!("the PostgreSQL URL is wrong: {error}")))?;
+    config.connect_timeout(CONNECT_PATIENCE).tcp_user_timeout(SILENCE_MAX);
+    if config.get_application_name().is_none() {
+        config.application_name("dossier");
+    }
+    Ok(config)
+}
+
+async fn first_link(config: &Config) -> Result<Link, EngineError> {
+    Link::open(config).await.map_err(|error| {
+        EngineError::Open(format!("cannot connect to PostgreSQL: {}", in_full(&error)))
+    })
+}
+
 impl Pg {
     /// Connections that write and that stream just now.
     pub(super) fn busy(&self) -> (usize, usize) {
@@ -206,25 +223,23 @@ impl Pg {
         (taken(WRITE_LINKS_MAX, &shared.writes), taken(STREAMS_MAX, &shared.streams))
     }
 
+    /// Whether a store was opened in a database before. Changes nothing there.
+    pub(super) async fn holds_store(url: &str) -> Result<bool, EngineError> {
+        let link = first_link(&config_of(url)?).await?;
+        let found = link.client.query_one("SELECT to_regclass('schema_history') IS NOT NULL", &[]);
+        Ok(found.await.map_err(Failure::from)?.get(0))
+    }
+
     pub(super) async fn open(url: &str, migrations: &[Migration]) -> Result<Self, EngineError> {
-        let mut config: Config = url
-            .parse()
-            .map_err(|error| EngineError::Open(format!("the PostgreSQL URL is wrong: {error}")))?;
-        config.connect_timeout(CONNECT_PATIENCE).tcp_user_timeout(SILENCE_MAX);
-        if config.get_application_name().is_none() {
-            config.application_name("dossier");
-        }
         let shared = Shared {
-            config,
+            config: config_of(url)?,
             slots: (0..SHARED_LINKS).map(|_| Slot::default()).collect(),
             turn: AtomicUsize::new(0),
             idle: Mutex::default(),
             writes: Semaphore::new(WRITE_LINKS_MAX),
             streams: Semaphore::new(STREAMS_MAX),
         };
-        let link = Link::open(&shared.config).await.map_err(|error| {
-            EngineError::Open(format!("cannot connect to PostgreSQL: {}", in_full(&error)))
-        })?;
+        let link = first_link(&shared.config).await?;
         super::pg_migrate::run(&link.client, migrations).await?;
         shared.give_back(link);
         Ok(Self { shared: Arc::new(shared) })

@@ -101,11 +101,8 @@ pub async fn register_once(
     key: Option<&Keyed>,
 ) -> Result<Bound, FlowError> {
     for _ in 0..RACES_MAX {
-        if let Some(key) = key
-            && let Some(answer) = key.replay(house).await?
-        {
-            let before = answer.reply == Bound::Before.word();
-            return Ok(if before { Bound::Before } else { Bound::Yours });
+        if let Some(told) = told_before(house, key).await? {
+            return Ok(told);
         }
         let record = house.store.unit_fetch(unit).await?;
         let record = record.ok_or(Refused::new(Refusal::UnknownSubject, "code"))?;
@@ -113,13 +110,7 @@ pub async fn register_once(
         let stands = registrations.owner();
         if stands.is_some_and(|stands| !registration.proof.outweighs(stands.shown)) {
             // The very same form, sent at once to another process, may be what stands now.
-            if let Some(key) = key
-                && let Some(answer) = key.replay(house).await?
-            {
-                let before = answer.reply == Bound::Before.word();
-                return Ok(if before { Bound::Before } else { Bound::Yours });
-            }
-            return Ok(Bound::Before);
+            return Ok(told_before(house, key).await?.unwrap_or(Bound::Before));
         }
         // Rows of this telephone from before there were persons get one here.
         persons::by_phone(house, record.brand, &registration.phone).await?;
@@ -134,6 +125,14 @@ pub async fn register_once(
         }
     }
     Err(FlowError::Busy)
+}
+
+/// What was answered to the same form before.
+async fn told_before(house: &House, key: Option<&Keyed>) -> Result<Option<Bound>, FlowError> {
+    let Some(key) = key else { return Ok(None) };
+    let answer = key.replay(house).await?;
+    let bound = |before| if before { Bound::Before } else { Bound::Yours };
+    Ok(answer.map(|answer| bound(answer.reply == Bound::Before.word())))
 }
 
 /// The registrations of a unit, in all its lives.

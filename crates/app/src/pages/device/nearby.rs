@@ -4,6 +4,7 @@
 use domain::id::BrandId;
 use domain::party::{PartyKind, Site};
 use domain::region::{Divisions, GeoPoint, RegionCode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::flows::reference::Reference;
 use crate::pages::i18n::Lang;
@@ -44,7 +45,7 @@ impl Nearby<'_> {
                 && s.kind.is_open_to_visitors()
                 && (s.name.contains(words) || s.address.contains(words))
         });
-        let mut found: Vec<_> = sites.map(|site| centre(site, seat)).collect();
+        let mut found: Vec<_> = sites.map(|site| centre(site, seat, self.lang)).collect();
         found.sort_by(|a, b| {
             let key = |c: &CentreView| (c.metres.unwrap_or(u32::MAX), c.name.clone());
             key(a).cmp(&key(b))
@@ -71,7 +72,7 @@ pub(super) fn city_of(divisions: &Divisions, region: RegionCode) -> RegionCode {
     region.city().or(region.province()).unwrap_or(region)
 }
 
-fn centre(site: &Site, seat: Option<GeoPoint>) -> CentreView {
+fn centre(site: &Site, seat: Option<GeoPoint>, lang: Lang) -> CentreView {
     let point = site.point.and_then(|(lon, lat)| GeoPoint::new(lat, lon));
     let metres = seat.zip(point).map(|(a, b)| (a.distance_km(b) * 1000.0).round() as u32);
     let text = |text: &String| Some(text.clone()).filter(|t| !t.is_empty());
@@ -81,6 +82,25 @@ fn centre(site: &Site, seat: Option<GeoPoint>) -> CentreView {
         hours: None,
         metres,
         phone: text(&site.phone),
-        map_url: point.map(|p| format!("geo:{:.6},{:.6}", p.lat(), p.lon())),
+        map_url: point.map(|point| map_url(lang, point, &site.name)),
+    }
+}
+
+/// A map of a place. An address of the web, since `geo:` opens nothing on an iPhone or a desktop;
+/// Amap is told that the point is WGS 84 and opens its own program where there is one. Nothing is
+/// asked of either before somebody follows the link, and then not from which page.
+fn map_url(lang: Lang, point: GeoPoint, name: &str) -> String {
+    let (lat, lon) = (point.lat(), point.lon());
+    match lang {
+        Lang::Zh => {
+            let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
+            format!(
+                "https://uri.amap.com/marker?position={lon:.6},{lat:.6}&name={name}\
+                 &coordinate=wgs84&callnative=1"
+            )
+        }
+        Lang::En => format!(
+            "https://www.openstreetmap.org/?mlat={lat:.6}&mlon={lon:.6}#map=17/{lat:.6}/{lon:.6}"
+        ),
     }
 }

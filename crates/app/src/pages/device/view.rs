@@ -482,7 +482,7 @@ pub struct CentreView {
     pub metres: Option<u32>,
     /// Telephone as people write it.
     pub phone: Option<String>,
-    /// Where the way is shown (`https:` or `geo:`).
+    /// Where the way is shown.
     pub map_url: Option<String>,
 }
 

@@ -11,11 +11,9 @@ use domain::code::TraceCode;
 
 use super::{Visit, error};
 use crate::flows::House;
+use crate::flows::lifecycle::NO_HOME;
 use crate::pages::Looks;
 use crate::pages::device::plain::ErrorKind;
-
-/// The number that no unit has.
-const NO_UNIT: i64 = 0;
 
 /// Counts a look before the page is made, and answers with a page of its own when there were too
 /// many.
@@ -27,7 +25,7 @@ pub async fn count(request: Request, next: Next) -> Response {
     let house = counter.house();
     let unit = unit_of(house, &mut parts).await;
     // What is sent about codes of nobody is counted together: one person can think of many.
-    let counted = unit.or_else(|| (parts.method == Method::POST).then_some(NO_UNIT));
+    let counted = unit.or_else(|| (parts.method == Method::POST).then_some(NO_HOME));
     match counted.and_then(|unit| counter.count(unit)) {
         Some(stopped) => too_many(house, &mut parts, stopped).await,
         None => next.run(Request::from_parts(parts, body)).await,
