@@ -32,6 +32,8 @@ const GEO_MMDB: &str = "DOSSIER_GEO_MMDB";
 const GEO_RANGES: &str = "DOSSIER_GEO_RANGES";
 /// <https://no-color.org>: set to anything but nothing, it turns colour off.
 const NO_COLOR: &str = "NO_COLOR";
+/// What kind of terminal it is; one that is called dumb shows colours as signs.
+const TERM: &str = "TERM";
 
 /// What every command takes.
 #[derive(Args, Clone, Debug, Default)]
@@ -190,6 +192,11 @@ impl Global {
         self.brand.clone().or_else(|| variable(BRAND))
     }
 
+    /// Whether somebody said which host printed links name.
+    pub fn names_host(&self) -> bool {
+        self.host.is_some() || variable(HOST).is_some()
+    }
+
     /// What the deployment says of itself.
     ///
     /// # Errors
@@ -228,14 +235,15 @@ impl GeoArgs {
     }
 }
 
-/// What is logged to standard error, in the form of `tracing`: `warn`, `info`, `store=debug`.
-pub fn log_filter() -> String {
-    variable(LOG).unwrap_or_else(|| "warn".to_owned())
+/// What is logged to standard error, in the form of `tracing`: `warn`, `info`, `store=debug`; none
+/// where nothing was said.
+pub fn log_filter() -> Option<String> {
+    variable(LOG)
 }
 
-/// Whether the person asked for no colour.
+/// Whether the person asked for no colour, or the terminal has none.
 pub fn no_color() -> bool {
-    variable(NO_COLOR).is_some()
+    variable(NO_COLOR).is_some() || variable(TERM).is_some_and(|kind| kind == "dumb")
 }
 
 /// Whether a folder already holds records.

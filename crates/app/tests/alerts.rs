@@ -13,7 +13,10 @@ use std::collections::BTreeSet;
 use store::commit::{Alert, Commit};
 use store::finding::AlertRecord;
 
-on_both! { pages_follow_each_other_whatever_is_added }
+on_both! {
+    pages_follow_each_other_whatever_is_added,
+    a_surer_finding_takes_the_place_of_a_lesser,
+}
 
 async fn page(world: &World, wanted: Wanted) -> (Vec<AlertRecord>, bool) {
     let caller = world.caller().await;
@@ -118,4 +121,27 @@ async fn the_api_pages_with_a_cursor() {
     }
     let other = world.key("T1", "read").await.get("/api/v1/alerts").await;
     other.refused(StatusCode::FORBIDDEN, "not_allowed");
+}
+
+async fn a_surer_finding_takes_the_place_of_a_lesser(world: &World) {
+    let brand = world.caller().await.brand.0;
+    let now = world.house.clock.now().as_microsecond();
+    for (grade, event, told) in
+        [("suspect", 1, "suspect"), ("likely", 2, "likely"), ("suspect", 3, "likely")]
+    {
+        let alert = Alert {
+            home: 1,
+            dedup_key: "outside_territory life 0".to_owned(),
+            brand,
+            kind: "outside_territory".to_owned(),
+            grade: grade.to_owned(),
+            event: [event; 16],
+            due_at: now,
+        };
+        let commit = Commit { alerts: vec![alert], ..Commit::default() };
+        world.house.store.commit(&commit).await.expect("it is written");
+        let (all, _) = page(world, Wanted { most: 10, ..Wanted::default() }).await;
+        let grades: Vec<_> = all.iter().map(|a| a.grade.as_str()).collect();
+        assert_eq!(grades, [told], "after {grade}");
+    }
 }

@@ -38,7 +38,7 @@ async fn only_the_brand_and_platforms_speak_as_servers() {
     assert_eq!(done.json["assurance"], "brand_server");
     assert_eq!(done.json["reasons"], json!(["store_code_unknown", "shipping_region_unknown"]));
     let mut long = body.clone();
-    long["signals"]["attestation"] = "x".repeat(2_100).into();
+    long["signals"]["attestation"] = json!({"token": "x".repeat(2_100)});
     let refused = server.post("/api/v1/activations", &long).await;
     refused.refused(StatusCode::BAD_REQUEST, "invalid_field");
 }

@@ -11,7 +11,7 @@ use dossier::flows::doctor::{Extent, examine};
 use dossier::flows::import::{Importer, import, operator};
 use dossier::flows::log::{self, Paths, signed_head};
 use dossier::flows::masterdata::Taking;
-use dossier::flows::{Caller, Scope, batches, expiry, keys};
+use dossier::flows::{Caller, Scope, batches, brands, expiry, keys};
 use serde_json::Value;
 use std::io::Cursor;
 use std::net::IpAddr;
@@ -22,6 +22,7 @@ use store::reference::{BrandRow, Purpose, ReferenceChange};
 on_both! {
     a_price_changed_twice_is_told_before_and_after,
     personal_fields_are_told_without_values,
+    a_brand_and_its_own_party_have_one_name,
     keys_batches_and_epochs_leave_records,
     a_file_of_a_thousand_rows_is_recorded_with_its_changes,
     a_change_without_its_record_is_not_written,
@@ -92,6 +93,38 @@ async fn a_price_changed_twice_is_told_before_and_after(world: &World) {
     world.agrees().await;
 }
 
+async fn a_brand_and_its_own_party_have_one_name(world: &World) {
+    let named = |names: &[&str]| {
+        let rows = names.iter().map(|name| format!("BRAND,brand,{name},440305\n"));
+        format!("code,kind,name,region\n{}", rows.collect::<String>())
+    };
+    let shown = async |name: &str| {
+        // Here, and after a restart.
+        let twin = world.another().await;
+        for house in [&world.house, &twin] {
+            let reference = house.reference_now().await.expect("rows");
+            let names: Vec<_> = brands::all(&reference).iter().map(|b| b.name.clone()).collect();
+            assert_eq!(names, [name]);
+        }
+    };
+    shown("澄野电子").await;
+    update(world, Kind::Parties, &named(&["澄野科技"])).await;
+    update(world, Kind::Parties, &named(&["澄野科技"])).await;
+    shown("澄野科技").await;
+    for kind in ["brand", "party"] {
+        let lines: Vec<_> = trail(world, kind, "BRAND").await.iter().map(told).collect();
+        assert_eq!(lines[0], "changed name 澄野电子>澄野科技", "{kind}");
+        assert!(lines[1].starts_with("created"), "{kind}: {lines:?}");
+        assert_eq!(lines.len(), 2, "{kind}: an equal row changes nothing: {lines:?}");
+    }
+    // The last row of a file counts, also where it says what was so before.
+    update(world, Kind::Parties, &named(&["澄野一", "澄野科技"])).await;
+    shown("澄野科技").await;
+    let vouched = world.house.reference_now().await.expect("rows").sole_brand();
+    assert!(vouched.is_some(), "nothing else of the brand changed");
+    world.agrees().await;
+}
+
 async fn personal_fields_are_told_without_values(world: &World) {
     const PARTIES: &str = "code,kind,name,parent_code,region,phone,address\n\
         T1-53,tier1,云南总代,BRAND,530102,13800138000,翠湖路 1 号\n";
@@ -134,7 +167,7 @@ async fn keys_batches_and_epochs_leave_records(world: &World) {
         trail(world, "batch", &batch.id.to_string()).await.iter().map(told).collect();
     assert_eq!(lines[0], "voided state delivered>void");
     assert_eq!(lines[1], "voided void_count ->1 reason ->lost");
-    assert_eq!(lines[2], "delivered state issued>delivered");
+    assert_eq!(lines[2], "delivered state issued>delivered delivered_words ->印刷厂");
     assert!(lines[3].starts_with("minted gtin ->06929141700010 purpose ->printed count ->10"));
     assert_eq!(lines.len(), 4);
 

@@ -18,6 +18,7 @@ use store::reference::{Batch, BatchState, Purpose};
 on_both! {
     a_number_has_one_code_whatever_epochs_begin,
     voiding_passes_over_codes_that_units_wear,
+    a_label_that_replaced_another_is_no_second_unit,
     voided_ranges_may_repeat_and_overlap,
     a_void_batch_is_not_delivered,
     nothing_is_drawn_from_what_left_the_house,
@@ -265,13 +266,25 @@ async fn the_last_delivery_says_who_reads_the_codes(world: &World) {
     let reference = world.house.reference_now().await.expect("it reads");
     let kept = reference.batch(batch.id).cloned().expect("it is there");
     assert_eq!((kept.delivered_to, kept.state), (None, BatchState::Delivered));
+    assert_eq!(kept.delivered_words.as_deref(), Some("some printer"));
     assert_eq!(deliver("some printer").await, "");
     assert_eq!(deliver("another printer").await, "");
+    assert_eq!(events().await, 3);
+    let (_, listed) = brand.get("/api/v1/batches").await;
+    let listed = listed["items"].as_array().expect("a list");
+    let listed = listed.iter().find(|item| item["id"] == batch.id).expect("it is listed");
+    assert_eq!(listed["delivered_words"], "another printer", "{listed}");
+    // A code that is mistyped by its case alone is not taken for words.
+    let mistyped = serde_json::json!({"to": FACTORY.to_lowercase()});
+    let (status, problem) = brand.post(&format!("{path}/deliver"), &mistyped).await;
+    assert_eq!(status, 400, "{problem}");
+    assert_eq!(problem["field"], "to", "{problem}");
+    assert!(problem["detail"].as_str().is_some_and(|why| why.contains(FACTORY)), "{problem}");
     assert_eq!(events().await, 3);
     let from = |before: &str, after: &str| Some((before.to_owned(), after.to_owned()));
     let told = deliveries(world, &batch).await;
     assert_eq!(told.len(), 3, "{told:?}");
-    assert_eq!(told[0], None, "words stand in no row");
+    assert_eq!(told[0], None, "no party had them");
     assert_eq!(told[1], from(FACTORY, ""));
     assert_eq!(told[2], from("", FACTORY));
     world.agrees().await;
@@ -337,5 +350,51 @@ async fn a_number_has_one_code_whatever_epochs_begin(world: &World) {
     let range = batch.first..batch.first + 1;
     let mut stream = CodeStream::new(&world.house, &reference, &batch, String::new(), range);
     assert_eq!(stream.next_codes().map(|(_, codes)| codes.to_vec()), Some(vec![printed]));
+    world.agrees().await;
+}
+
+/// What became of a unit made under a code.
+async fn made(world: &World, sn: &str, code: TraceCode) -> String {
+    let text = format!(
+        "sn,gtin,produced_at,site_code,code\n\
+         {sn},{PHONE},2026-05-20T08:00:00+08:00,{FACTORY},{}\n",
+        code.as_str()
+    );
+    common::outcomes(&world.house, Kind::Production, &text, false).await.swap_remove(0)
+}
+
+async fn a_label_that_replaced_another_is_no_second_unit(world: &World) {
+    let batch = mint(world, Purpose::Printed, 60).await;
+    let at = |place| code(world, &batch, place);
+    make(world, "ONE", Some(at(0))).await;
+    let caller = world.caller().await;
+    let one = world.unit("ONE").await;
+    bind_alias(&world.house, &caller, one, at(1).as_str()).await.expect("it is free");
+    assert_eq!(made(world, "TWO", at(1)).await, "code_bound");
+    assert!(common::start(&world.house, "code", at(1).as_str(), "a device").await);
+    // Both at once, in one process and in two: one of them has it.
+    let houses = [std::sync::Arc::clone(&world.house), world.another().await];
+    for place in 2..30_i64 {
+        let (label, house) = (at(place), std::sync::Arc::clone(&houses[place as usize % 2]));
+        let (name, by) = (label.as_str().to_owned(), caller.clone());
+        let alias = tokio::spawn(async move { bind_alias(&house, &by, one, &name).await });
+        let born = made(world, &format!("SN{place}"), label).await;
+        let worn = alias.await.expect("it does not panic");
+        match born.as_str() {
+            "taken" => assert!(
+                matches!(&worn, Err(FlowError::Refused(why))
+                if why.refusal == Refusal::CodeBound),
+                "{place}: {worn:?}"
+            ),
+            other => assert_eq!((other, worn.is_ok()), ("code_bound", true), "{place}"),
+        }
+    }
+    // What it wears it wears, also when the rest of the reel is void.
+    void(world, &batch, None).await.expect("it is voided");
+    for place in [0, 1] {
+        bind_alias(&world.house, &caller, one, at(place).as_str()).await.expect("it wears it");
+    }
+    let spoilt = bind_alias(&world.house, &caller, one, at(40).as_str()).await;
+    assert!(matches!(spoilt, Err(FlowError::Refused(why)) if why.refusal == Refusal::CodeVoid));
     world.agrees().await;
 }

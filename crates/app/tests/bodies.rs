@@ -117,6 +117,41 @@ async fn an_object_is_not_written_as_a_list_of_its_values() {
 }
 
 #[tokio::test]
+async fn an_attestation_is_an_object() {
+    let world = house().await;
+    let all = world.client("all").await;
+    let start = |said: Value| {
+        json!({"identifier": {"scheme": "sn", "value": "SN0001"}, "signals": {"attestation": said},
+            "happened_at": "2026-06-01T09:00:00+08:00", "device_fingerprint": "fp"})
+    };
+    for said in [json!(5), json!("x"), json!([1]), json!(true)] {
+        let refused = all.post("/api/v1/activations", &start(said)).await;
+        refused.refused(StatusCode::BAD_REQUEST, "invalid_field");
+        assert_eq!(refused.json["field"], "signals.attestation", "{}", refused.text);
+        assert_eq!(refused.json["detail"], "must be an object", "{}", refused.text);
+    }
+    let taken = all.post("/api/v1/activations", &start(json!({"token": [1]}))).await;
+    taken.expect(StatusCode::CREATED);
+    all.post("/api/v1/activations", &start(Value::Null)).await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_unknown_change_is_told_before_what_it_lacks() {
+    let world = house().await;
+    let all = world.client("all").await;
+    for (body, field) in [
+        (json!({"change": "vanish", "units": ["SN0001"]}), "change"),
+        (json!({"change": "", "units": ["SN0001"], "inspection": "odd"}), "change"),
+        (json!({"change": "vanish", "units": ["SN0001"], "reason": "x", "cause": "y"}), "change"),
+        (json!({"change": "recall", "units": ["SN0001"]}), "reason"),
+    ] {
+        let refused = all.post("/api/v1/units/changes", &body).await;
+        refused.refused(StatusCode::BAD_REQUEST, "invalid_field");
+        assert_eq!(refused.json["field"], field, "{body}: {}", refused.text);
+    }
+}
+
+#[tokio::test]
 async fn what_a_value_must_be_is_said_in_words() {
     let world = house().await;
     let all = world.client("all").await;
@@ -253,6 +288,24 @@ async fn two_keys_in_one_request_are_refused() {
     }
     let one = [media, ("authorization", &*key)];
     assert_eq!(sent(&world, None, (path, &one), &order).await.0, 201);
+}
+
+#[tokio::test]
+async fn two_idempotency_keys_in_one_request_are_refused() {
+    let world = house().await;
+    let key = whole_key(&world).await;
+    let order = json!({"gtin": GTIN, "count": 3}).to_string();
+    let media = ("content-type", "application/json");
+    let path = "/api/v1/batches";
+    for two in [["k-1", "k-2"], ["k-1", "k-1"]] {
+        let [one, other] = two.map(|said| ("idempotency-key", said));
+        let (status, text) = sent(&world, Some(&key), (path, &[media, one, other]), &order).await;
+        let problem: Value = serde_json::from_str(&text).expect("a problem");
+        assert_eq!((status, &problem["code"]), (400, &json!("invalid_field")), "{two:?}: {text}");
+        assert_eq!(problem["field"], "Idempotency-Key", "{text}");
+    }
+    let one = [media, ("idempotency-key", "k-1")];
+    assert_eq!(sent(&world, Some(&key), (path, &one), &order).await.0, 201);
 }
 
 /// Whoever passes a link on may put something behind it: a page is shown all the same.

@@ -8,7 +8,6 @@ mod common;
 
 use common::{PHONE, World, master, sns, sscc, start};
 use domain::identifier::{Identifier, Scheme};
-use domain::when::When;
 use dossier::files::Kind;
 use dossier::flows::backup::{
     BackupError, backup, export_keys, import_keys, restore, restore_database,
@@ -59,15 +58,12 @@ async fn goods(world: &World) {
     world.take(Kind::Shipments, &shipments).await;
     let (house, caller) = (&world.house, world.caller().await);
     let received = at("2026-05-24T00:00:00Z");
-    let one =
-        ship::receive(house, &caller, "T2-53", "CY000003", When::at(received), Some("dent".into()));
+    let one = ship::receive(house, &caller, "T2-53", "CY000003", received, Some("dent".into()));
     one.await.expect("a child of a pack is received alone");
-    ship::void(house, &caller, ("S5", None), When::at(received))
-        .await
-        .expect("nothing of it moved on");
+    ship::void(house, &caller, ("S5", None), received).await.expect("nothing of it moved on");
     let out = at("2026-05-25T00:00:00Z");
     let two = ["CY000012".to_owned(), "CY000011".to_owned()];
-    pack::unpack(house, &caller, &right, &two, When::at(out)).await.expect("both are inside");
+    pack::unpack(house, &caller, &right, &two, out).await.expect("both are inside");
 }
 
 /// Codes activated before production, further names, a moved identifier.

@@ -189,7 +189,7 @@ fn mint_writes_nothing_but_csv() {
 fn a_reader_that_goes_away_ends_minting_quietly() {
     let desk = Desk::with_brand();
     let mut child = desk
-        .command(&["mint", "--product", "6929141700010", "--count", "200000"])
+        .command(&["mint", "--product", "6929141700010", "--count", "200000", "--host", "x.cn"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -248,8 +248,9 @@ fn a_key_is_bound_rotated_and_withdrawn() {
     assert!(err(&over).contains("make a new one"), "{}", err(&over));
     assert_eq!(code(&desk.run(&["key", "revoke", "000000000000"])), 1);
     let past = desk.run(&[&new[..], &["--expires", "2020-01-01"]].concat());
-    assert_eq!(code(&past), 1);
-    for wrong in [["--expires", "soon"], ["--from", "10.0.0.0/33"]] {
+    assert_eq!(code(&past), 2);
+    assert_eq!(err(&past), "dossier: --expires 2020-01-01: must lie ahead\n");
+    for wrong in [["--expires", "2026-02-30"], ["--expires", "soon"], ["--from", "10.0.0.0/33"]] {
         assert_eq!(code(&desk.run(&[&new[..], &wrong].concat())), 2, "{wrong:?}");
     }
     assert_eq!(code(&desk.run(&["key", "rotate", &id, "--overlap", "91d"])), 2);

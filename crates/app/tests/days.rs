@@ -1,6 +1,6 @@
 //! Days without times: whatever honest people do with goods in a few days, told in the order in
-//! which they did it, leaves them with whom a naive judge says; whether each is dated by the midnight
-//! of its day, or some by the second and others by the day alone.
+//! which they did it, leaves them with whom a naive judge says; whether each is dated by the
+//! midnight of its day, or some by the second and others by the day alone.
 
 #![allow(clippy::disallowed_methods, reason = "tests are told what to do by variables")]
 

@@ -13,14 +13,19 @@ use std::io::Cursor;
 on_both! {
     a_grant_is_given_another_last_day,
     only_its_last_day_changes,
+    a_party_is_moved_only_to_where_its_grants_lie_inside,
 }
 
 const HEADER: &str = "party_code,gtin,regions,from_on,channel,to_on\n";
 
-/// Takes rows with `update`: what became of each, in words.
+/// Takes grants with `update`: what became of each, in words.
 async fn updates(world: &World, text: &str) -> Vec<String> {
+    updates_of(world, Kind::Territories, text).await
+}
+
+async fn updates_of(world: &World, kind: Kind, text: &str) -> Vec<String> {
     let input = Box::new(Cursor::new(text.as_bytes().to_vec()));
-    let mut table = Table::from_reader(Kind::Territories, Format::Csv, input).expect("a file");
+    let mut table = Table::from_reader(kind, Format::Csv, input).expect("a file");
     let (mut told, taking) = (Vec::new(), Taking { update: true, ..Taking::default() });
     let mut on_row = |_: &_, outcome: &RowOutcome| {
         told.push(match outcome {
@@ -101,5 +106,36 @@ async fn only_its_last_day_changes(world: &World) {
     // Anew, from the day after.
     let anew = format!("{HEADER}T1-42,{PHONE},42,2026-08-01,both,\n");
     assert_eq!(updates(world, &anew).await, ["taken"]);
+    world.agrees().await;
+}
+
+async fn a_party_is_moved_only_to_where_its_grants_lie_inside(world: &World) {
+    let under = |tier1: &str, name: &str| {
+        format!("code,kind,name,parent_code\nT2-53,tier2,{name},{tier1}\n")
+    };
+    let put = async |tier1: &str, name: &str| {
+        updates_of(world, Kind::Parties, &under(tier1, name)).await.join(", ")
+    };
+    assert_eq!(put("T1-42", "昆明二级").await, "outside_tier1 parent_code");
+    let row = json!({"code": "T2-53", "kind": "tier2", "name": "昆明", "parent_code": "T1-42"});
+    let desk = world.desk("BRAND", "all").await;
+    let told = desk.take_lines("parties?update=true", &format!("{row}\n")).await;
+    for word in ["T2-53", "53 from 2026-01-01", "T1-42", "last day"] {
+        assert!(told.contains(word), "{word}: {told}");
+    }
+    assert_eq!(put("T1-53", "昆明").await, "taken", "it stays where it is");
+    // Whoever is above it from now on has the same.
+    let beside = format!("{HEADER}T1-42,*,53,2026-01-01,offline,\n");
+    assert_eq!(updates(world, &beside).await, ["taken"]);
+    assert_eq!(put("T1-42", "昆明").await, "taken");
+    assert_eq!(put("T1-53", "昆明").await, "taken");
+    let tier1 = "T1-42,*,53,2026-01-01,offline,2026-02-28";
+    let ended = format!("{HEADER}{tier1}\nT2-53,*,53,2026-01-01,offline,2026-05-31\n");
+    assert_eq!(updates(world, &ended).await, ["taken", "taken"]);
+    assert_eq!(put("T1-42", "昆明").await, "taken", "what is over is no hindrance");
+    let reference = world.house.reference_now().await.expect("it reads");
+    let brand = world.caller().await.brand;
+    let above = |code: &str| reference.party(brand, code).and_then(|party| party.parent);
+    assert_eq!(above("T2-53"), reference.party(brand, "T1-42").map(|party| party.id));
     world.agrees().await;
 }

@@ -182,7 +182,8 @@ async fn a_change_sent_again_is_one_change(world: &World) {
     let numbers = [[number], [world.unit("CY000001").await]];
     let send = |house, units: [i64; 1]| {
         let (caller, sold, key, render) = (&caller, &sold, &key, &render);
-        async move { change_once(house, caller, (&units, sold, When::at(at)), Some(key), render).await }
+        let asked = When::at(at);
+        async move { change_once(house, caller, (&units, sold, asked), Some(key), render).await }
     };
     let (one, other) = tokio::join!(send(&world.house, numbers[0]), send(&twin, numbers[1]));
     told_alike([one.expect("it is taken"), other.expect("it is answered alike")]);

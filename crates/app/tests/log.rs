@@ -26,6 +26,7 @@ use store::event::{Body, Event};
 
 on_both! {
     a_units_history_is_proven_without_the_server,
+    a_carton_that_is_touched_again_leaves_its_units_proven,
     a_transaction_that_commits_late_is_sealed_late,
     a_crash_at_any_point_leaves_one_history,
     sealers_at_work_together_give_each_place_once,
@@ -108,6 +109,45 @@ async fn a_units_history_is_proven_without_the_server(world: &World) {
     let grew = verify_consistency((old.size, &old.root), (new.size, &new.root), &path);
     assert_eq!(grew, Ok(()));
     world.agrees().await;
+}
+
+/// A line packs one unit at a time; one comes out again, and goes into a carton of its own.
+async fn a_carton_that_is_touched_again_leaves_its_units_proven(world: &World) {
+    world.make(&sns(0..3)).await;
+    let packed = async |pack: u64, child: &str, hour: u32| {
+        let (pack, at) = (sscc(pack), format!("2026-05-21T{hour:02}:00:00+08:00"));
+        let text = format!("sscc,child,packed_at\n{pack},{child},{at}\n");
+        world.take(Kind::Packs, &text).await;
+    };
+    let [one, two, three] = [0, 1, 2].map(|n| sns(n..n + 1).swap_remove(0));
+    packed(1, &one, 9).await;
+    packed(1, &two, 10).await;
+    packed(3, &three, 9).await;
+    packed(2, &sscc(1), 11).await;
+    packed(2, &sscc(3), 12).await;
+    let desk = world.desk("BRAND", "all").await;
+    let out = serde_json::json!({"sscc": sscc(1), "children": [two],
+        "happened_at": "2026-05-21T13:00:00+08:00"});
+    assert_eq!(desk.post("/api/v1/packs/unpack", &out).await.0, 200);
+    packed(4, &two, 14).await;
+    seal(&world.house).await;
+    let expected = [
+        (&one, vec!["commissioned", "packed", "packed"]),
+        (&two, vec!["commissioned", "packed", "packed", "unpacked", "packed"]),
+        (&three, vec!["commissioned", "packed", "packed"]),
+    ];
+    for (sn, kinds) in expected {
+        let believed = bundle(world, sn).await.check(None).expect("it is proven");
+        let told: Vec<_> = believed.events.iter().map(|(kind, _)| kind.as_str()).collect();
+        assert_eq!(told, kinds, "{sn}");
+        // Nor does its story tell what became of the others.
+        let (_, dossier) = desk.get(&format!("/api/v1/units/{sn}?scheme=sn")).await;
+        let story = dossier["timeline"].as_array().expect("a story");
+        let told: Vec<_> = story.iter().map(|e| e["kind"].as_str().unwrap_or_default()).collect();
+        assert_eq!(told, kinds, "{sn}");
+        let left = story.iter().find(|e| e["kind"] == "unpacked");
+        assert!(left.is_none_or(|e| e["detail"]["out_of"] == sscc(1)), "{left:?}");
+    }
 }
 
 /// An event by its name alone.

@@ -3,8 +3,8 @@
 mod support;
 
 use axum::http::StatusCode;
-use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use support::{Client, house};
 
@@ -15,7 +15,7 @@ async fn operations(anyone: &Client) -> Vec<(String, String, Map<String, Value>)
     for (path, item) in document["paths"].as_object().expect("paths") {
         let filled = path.replace("{id}", "1").replace("{kind}", "packs");
         let filled = filled.replace("{sscc}", "106901234500000010").replace("{file}", "x.svg");
-        let filled = filled.replace("{old}", "1").replace("{new}", "1").replace("{*tile}", "0/000");
+        let filled = filled.replace("{old}", "1").replace("{new}", "1").replace("{tile}", "0/000");
         let filled = filled.replace("{code}", "SN0001").replace("{shipment_no}", "S1");
         let filled = filled.replace("{gtin}", "6929141700010").replace("{event}", "0");
         assert!(!filled.contains('{'), "{path}: a parameter this test does not fill in");
@@ -235,4 +235,80 @@ async fn what_a_reply_always_holds_is_required() {
     }
     assert!(members > 300, "{members}");
     assert_eq!(missing, ["FindingReply.nature"]);
+}
+
+/// Each name between braces in a path is a parameter of it, and the other way round.
+#[tokio::test]
+async fn a_path_names_its_parameters() {
+    let document = house().await.anyone().get("/api/openapi.json").await.json;
+    let mut some = 0;
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        let parts = path.split('/').filter_map(|part| part.strip_prefix('{'));
+        let named: BTreeSet<_> = parts.filter_map(|part| part.strip_suffix('}')).collect();
+        for (method, operation) in item.as_object().expect("operations") {
+            let described = operation["parameters"].as_array();
+            let described = described.into_iter().flatten().filter(|it| it["in"] == "path");
+            let described: BTreeSet<_> = described.filter_map(|it| it["name"].as_str()).collect();
+            assert_eq!(named, described, "{method} {path}");
+            some += named.len();
+        }
+    }
+    assert!(some > 30, "{some}");
+}
+
+/// Of the scopes of one requirement a key needs all, of several requirements one will do.
+#[tokio::test]
+async fn a_key_with_one_of_the_requirements_is_let_in() {
+    let world = house().await;
+    let mut tried = 0;
+    for (method, path, operation) in operations(&world.anyone()).await {
+        // A million codes are too many for a test.
+        if !keyed(&operation) || takes_json(&operation) || path.contains("/codes") {
+            continue;
+        }
+        for way in operation["security"].as_array().expect("every operation says who may") {
+            let scopes = way["key"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let scopes: Vec<_> = scopes.collect();
+            // Of files each kind has a scope of its own, and this path is that of packs.
+            if path.contains("/import/") && scopes != ["produce"] {
+                assert!(scopes == ["master"] || scopes == ["ship"], "{scopes:?}");
+                continue;
+            }
+            let key = world.client(&scopes.join(",")).await;
+            let reply = key.send(&method, &path, "text/csv", "").await;
+            assert_ne!(reply.status, 403, "{method} {path} by {scopes:?}: {}", reply.text);
+            tried += 1;
+        }
+    }
+    assert!(tried > 30, "{tried}");
+    let document = world.anyone().get("/api/openapi.json").await.json;
+    let changes = &document["paths"]["/api/v1/units/changes"]["post"];
+    assert_eq!(changes["security"], json!([{"key": ["lifecycle"]}, {"key": ["produce"]}]));
+    for (scope, change) in [("lifecycle", "report_stolen"), ("produce", "inspect")] {
+        let body = json!({"change": change, "units": ["SN0001"], "reason": "seen",
+            "inspection": (change == "inspect").then_some("pass")});
+        let key = world.client(scope).await;
+        key.post("/api/v1/units/changes", &body).await.expect(StatusCode::OK);
+    }
+}
+
+/// Where every subject is refused the status is that of the first refusal, and all are answered.
+#[tokio::test]
+async fn receipts_answer_problems_and_results() {
+    let world = house().await;
+    let document = world.anyone().get("/api/openapi.json").await.json;
+    let responses = &document["paths"]["/api/v1/receipts"]["post"]["responses"];
+    for status in ["400", "403", "404", "409"] {
+        let content = &responses[status]["content"];
+        let name = content["application/json"]["schema"]["$ref"].as_str().unwrap_or_default();
+        assert!(name.ends_with("/ReceiptReply"), "{status}: {content}");
+        let problem = content.get("application/problem+json").is_some();
+        assert_eq!(problem, status != "409", "{status}: {content}");
+    }
+    let all = world.client("all").await;
+    let body = json!({"party_code": "T1", "subjects": ["NOSUCH1"]});
+    let reply = all.post("/api/v1/receipts", &body).await;
+    assert_eq!(reply.status, StatusCode::NOT_FOUND, "{}", reply.text);
+    assert_eq!(reply.header("content-type"), Some("application/json"));
+    assert_eq!(reply.json["results"][0]["problem"]["code"], "unknown_subject", "{}", reply.text);
 }

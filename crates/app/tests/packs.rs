@@ -17,6 +17,7 @@ on_both! {
     eight_packs_stand_around_a_unit_and_no_ninth,
     no_circle_of_ten_packs_closes,
     a_child_named_twice_is_taken_out_once,
+    a_unit_tells_the_packs_around_it_to_who_had_them,
 }
 
 /// Carton 1 (three units) and carton 2 (one unit) on pallet 9.
@@ -44,6 +45,38 @@ fn path(pack: u64) -> String {
 fn told(list: &Value, key: &str) -> Vec<String> {
     let text = |v: &Value| v[key].as_str().unwrap_or_default().to_owned();
     list.as_array().expect("a list").iter().map(text).collect()
+}
+
+/// The packs around a unit, as a party is told them.
+async fn around(world: &World, party: &str, sn: &str) -> Vec<String> {
+    let desk = world.desk(party, "read").await;
+    let (status, unit) = desk.get(&format!("/api/v1/units/{sn}")).await;
+    assert_eq!(status, 200, "{party} {unit}");
+    told(&unit["parents"], "sscc")
+}
+
+async fn a_unit_tells_the_packs_around_it_to_who_had_them(world: &World) {
+    packed(world).await;
+    world.make(&sns(5..6)).await;
+    assert_eq!(around(world, "BRAND", "CY000001").await, [sscc(1), sscc(9)]);
+    assert_eq!(around(world, "BRAND", "CY000005").await, [""; 0]);
+    shipped(world, ("FAC-SZ", "T1-53"), "P1", 22, &sscc(9)).await;
+    shipped(world, ("T1-53", "T2-53"), "P2", 24, &sscc(1)).await;
+    for party in ["BRAND", "FAC-SZ", "T1-53", "T2-53"] {
+        assert_eq!(around(world, party, "CY000001").await, [sscc(1)], "{party}");
+    }
+    assert_eq!(around(world, "T1-53", "CY000004").await, [sscc(2), sscc(9)]);
+    let unit = world.desk("BRAND", "read").await.get("/api/v1/units/CY000001").await.1;
+    let parents = json!([{"sscc": sscc(1), "since": "2026-05-21T08:00:00+08:00", "until": null}]);
+    assert_eq!(unit["parents"], parents);
+    shipped(world, ("T2-53", "SHOP-53"), "P3", 26, "CY000001").await;
+    assert_eq!(around(world, "BRAND", "CY000001").await, [""; 0]);
+    // What others packed it into is theirs.
+    shipped(world, ("FAC-SZ", "T1-53"), "P4", 22, "CY000005").await;
+    let carton = format!("sscc,child,packed_at\n{},CY000005,2026-05-23T08:00:00+08:00\n", sscc(3));
+    world.take(Kind::Packs, &carton).await;
+    assert_eq!(around(world, "T1-53", "CY000005").await, [sscc(3)]);
+    assert_eq!(around(world, "FAC-SZ", "CY000005").await, [""; 0]);
 }
 
 async fn a_pack_is_read_by_who_had_it(world: &World) {

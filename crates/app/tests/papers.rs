@@ -3,7 +3,6 @@
 mod common;
 
 use common::{FACTORY, World, sns, sscc};
-use domain::when::When;
 use dossier::files::{Draft, JsonLines, Kind, ShipmentDraft, parse_row};
 use dossier::flows::masterdata::Taking;
 use dossier::flows::ship::{self, Way};
@@ -61,12 +60,13 @@ fn refused<T: std::fmt::Debug>(said: Result<T, FlowError>) -> String {
 
 /// Takes a paper back.
 async fn void(world: &World, no: &str, from: Option<&str>, at: i64) -> Result<usize, FlowError> {
-    ship::void(&world.house, &world.caller().await, (no, from), When::at(hour(at))).await
+    let done = ship::void(&world.house, &world.caller().await, (no, from), hour(at)).await?;
+    Ok(done.count)
 }
 
 async fn accept(world: &World, party: &str, subject: &str, at: i64) {
     let caller = world.caller().await;
-    let done = ship::receive(&world.house, &caller, party, subject, When::at(hour(at)), None).await;
+    let done = ship::receive(&world.house, &caller, party, subject, hour(at), None).await;
     done.expect("it is on its way to the party");
 }
 
@@ -80,7 +80,7 @@ async fn missing(
     let caller = world.caller().await;
     let paper = receipt::paper(&world.house, &caller, party, (no, from)).await?;
     let mut names = Vec::new();
-    for number in paper.missing(&world.house, &caller, When::at(hour(at)), &[]).await? {
+    for number in paper.missing(&world.house, &caller, hour(at).into(), &[]).await? {
         names.push(receipt::name_of(&world.house, number).await?);
     }
     Ok(names)

@@ -159,7 +159,7 @@ impl Doors {
         for sn in [SN, "CYNOTYET0001"] {
             let start = json!({"identifier": {"scheme": "sn", "value": sn},
                 "happened_at": "2026-06-09T08:00:00+08:00", "device_fingerprint": FINGERPRINT,
-                "signals": {"ip": SIGNAL, "attestation": format!("{MAIL} {AGENT}"),
+                "signals": {"ip": SIGNAL, "attestation": {"said": format!("{MAIL} {AGENT}")},
                     "gps": {"lat": LATITUDE, "lon": LONGITUDE, "radius_m": 20}}});
             let body = start.to_string();
             let more = format!(

@@ -14,6 +14,7 @@ use store::reference::Purpose;
 on_both! {
     an_address_that_was_right_before_has_no_more_tries_than_others,
     with_a_pass_only_its_own_wrong_tries_count,
+    the_next_proof_lifts_what_was_odd_since_the_last,
 }
 
 /// A phone with a scratch code: its number, the code, and one that is wrong.
@@ -91,4 +92,53 @@ async fn with_a_pass_only_its_own_wrong_tries_count(world: &World) {
     }
     let spent = tries(world, number, (Scratch, &right), ("owner", Some(&pass))).await;
     assert!(matches!(spent, ProofOutcome::Wait(_)), "{spent:?}");
+}
+
+/// Looks from so many cities, as only a copied code gets.
+fn looked_at_everywhere(world: &World, number: i64) {
+    use dossier::flows::scans::{Audience, Spot};
+    for city in ["110100", "310100", "440100", "420100", "530100", "610100"] {
+        let city = domain::region::RegionCode::parse(city).expect("a city");
+        let at = world.house.clock.now().as_microsecond();
+        world.house.scans.note(number, Audience::Consumer, at, Some(Spot::steady(city)));
+    }
+}
+
+async fn verdict(world: &World, number: i64) -> String {
+    let code = world.house.ring().encode(unit_number(number)).as_str().to_owned();
+    let (_, reply) = world.desk("BRAND", "all").await.get(&format!("/api/v1/verify/{code}")).await;
+    reply["verdict"].as_str().unwrap_or_default().to_owned()
+}
+
+async fn the_next_proof_lifts_what_was_odd_since_the_last(world: &World) {
+    use ProofKind::Scratch;
+    let (number, right, _) = phone(world).await;
+    assert!(common::start(&world.house, "sn", "CY000000", "the owner").await);
+    let minute = || {
+        let next = world.clock.now() + jiff::SignedDuration::from_mins(1);
+        world.clock.set(next);
+    };
+    let proved_at = world.house.clock.now();
+    let first = tries(world, number, (Scratch, &right), ("owner", None)).await;
+    assert_eq!(first, ProofOutcome::First);
+    for _ in 0..2 {
+        minute();
+        looked_at_everywhere(world, number);
+        assert_eq!(verdict(world, number).await, "check");
+        minute();
+        let again = tries(world, number, (Scratch, &right), ("owner", None)).await;
+        // The first time is told, however often it was right since.
+        assert_eq!(again, ProofOutcome::Again(proved_at));
+        assert_eq!(verdict(world, number).await, "genuine");
+    }
+    // A second device makes it doubtful, and the first time stays the first.
+    assert!(!common::start(&world.house, "sn", "CY000000", "a copy").await);
+    assert_eq!(verdict(world, number).await, "check");
+    for _ in 0..2 {
+        minute();
+        let again = tries(world, number, (Scratch, &right), ("owner", None)).await;
+        assert_eq!(again, ProofOutcome::Again(proved_at));
+        assert_eq!(verdict(world, number).await, "genuine");
+    }
+    world.agrees().await;
 }

@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 
 on_both! {
     a_start_beside_its_production_is_recorded,
+    lines_and_a_file_all_come_through,
     one_activation_is_first,
     one_early_activation_is_first,
     one_shipment_is_taken,
@@ -304,5 +305,41 @@ async fn a_start_beside_its_production_is_recorded(world: &World) {
         let starts = events.iter().filter(|e| matches!(e.body, Body::Activated(_))).count();
         assert_eq!(starts, 1, "{unit}, answered {start}");
     }
+    world.agrees().await;
+}
+
+/// Whether a house takes all of these.
+async fn makes(house: Arc<House>, drafts: Vec<ProductionDraft>) -> bool {
+    let caller = operator(&house, None).await.expect("there is one brand");
+    let made = dossier::flows::produce::commission(&house, &caller, &drafts, Taking::default());
+    let made = made.await.expect("nobody is too busy");
+    made.iter().all(|outcome| *outcome == RowOutcome::Taken)
+}
+
+/// Lines that commission a unit at a time beside files of many rows, in two processes: all draw
+/// from the same numbers.
+async fn lines_and_a_file_all_come_through(world: &World) {
+    let houses = [Arc::clone(&world.house), world.another().await];
+    let mut racers: Vec<JoinHandle<bool>> = Vec::new();
+    for line in 0..6_usize {
+        let house = Arc::clone(&houses[line % 2]);
+        racers.push(tokio::spawn(async move {
+            let mut taken = true;
+            for n in 0..12 {
+                let one = vec![produced(&format!("LINE{line}N{n}"))];
+                taken &= makes(Arc::clone(&house), one).await;
+            }
+            taken
+        }));
+    }
+    for (file, house) in houses.iter().enumerate() {
+        let rows = (0..1_500).map(|n| produced(&format!("FILE{file}N{n}"))).collect();
+        racers.push(tokio::spawn(makes(Arc::clone(house), rows)));
+    }
+    for racer in racers {
+        assert!(racer.await.expect("no racer stumbles"), "a row was not taken");
+    }
+    let numbers = world.house.store.units_in_range(0, i64::MAX).await.expect("it reads");
+    assert_eq!(numbers.len(), 6 * 12 + 2 * 1_500);
     world.agrees().await;
 }

@@ -75,8 +75,12 @@ async fn codes_are_the_brands() {
         deliver.refused(StatusCode::FORBIDDEN, "not_allowed");
         let void = key.post(&format!("{path}/void"), &void).await;
         void.refused(StatusCode::FORBIDDEN, "not_allowed");
-        let minted = key.post("/api/v1/batches", &order).await;
-        minted.refused(StatusCode::FORBIDDEN, "not_allowed");
+        // Whatever it names: who may not mint does not learn which products there are.
+        for gtin in [GTIN, "6929141700027", "nonsense"] {
+            let order = json!({"gtin": gtin, "count": 3, "scratch": true});
+            let minted = key.post("/api/v1/batches", &order).await;
+            minted.refused(StatusCode::FORBIDDEN, "not_allowed");
+        }
     }
     // Handed to a plant by its code, they are its to read, and still nobody's to change.
     let handed = brand.post(&format!("{path}/deliver"), &json!({"to": "FAC"})).await;

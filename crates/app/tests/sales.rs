@@ -15,6 +15,7 @@ on_both! {
     a_paper_filed_late_takes_no_days,
     who_files_a_sale,
     a_new_life_knows_no_old_papers,
+    the_brand_sells_its_own_goods_without_a_grant,
 }
 
 const CHANGES: &str = "/api/v1/units/changes";
@@ -50,6 +51,26 @@ async fn ship(world: &World, sns: &[String]) {
         }
         world.take(dossier::files::Kind::Shipments, &rows).await;
     }
+}
+
+async fn the_brand_sells_its_own_goods_without_a_grant(world: &World) {
+    world.make(&sns(0..1)).await;
+    let desk = world.desk("BRAND", "all").await;
+    let may = async |party: &str| {
+        let path = format!("/api/v1/verify/CY000000?seller={party}");
+        let (status, told) = desk.get(&path).await;
+        assert_eq!(status, 200, "{told}");
+        let seller = &told["seller"];
+        assert_eq!(seller["authorised"], seller["answer"] == "authorised", "{told}");
+        seller["answer"].as_str().unwrap_or_default().to_owned()
+    };
+    assert_eq!((may("BRAND").await, may(FACTORY).await), ("other_hands".into(), "no_grant".into()));
+    let row = format!("B1,{FACTORY},BRAND,CY000000,2026-05-21T08:00:00+08:00\n");
+    let head = "shipment_no,from_code,to_code,subject,happened_at\n";
+    world.take(dossier::files::Kind::Shipments, &format!("{head}{row}")).await;
+    assert_eq!((may("BRAND").await, may(FACTORY).await), ("authorised".into(), "no_grant".into()));
+    start(world, "CY000000", "2026-05-27T02:00:00Z").await;
+    assert_eq!(may("BRAND").await, "already_activated");
 }
 
 async fn an_invoice_starts_the_guarantee(world: &World) {

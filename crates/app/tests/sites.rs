@@ -21,6 +21,7 @@ on_both! {
     units_are_made_at_further_sites,
     a_sale_at_a_further_site_is_its_partys,
     an_update_leaves_alone_what_its_file_does_not_speak_of,
+    a_brand_stands_under_nobody,
 }
 
 const HEAD: &str = "code,party_code,kind,name,region,address,phone,lon,lat\n";
@@ -95,6 +96,27 @@ async fn sites_are_kept_and_stay_with_their_party(world: &World) {
     assert_eq!(name("T1-53-W").as_deref(), Some("昆明新仓"));
     assert_eq!(name("T1-53").as_deref(), Some("云南新代"));
     assert_eq!(name("W3"), None);
+}
+
+async fn a_brand_stands_under_nobody(world: &World) {
+    for update in [false, true] {
+        let taking = Taking { update, ..Taking::default() };
+        for (parent, said) in [
+            ("T1-53", "parent_kind parent_code"),
+            ("BRAND", "parent_kind parent_code"),
+            ("NOBODY", "unknown_party parent_code"),
+            ("", "unchanged"),
+        ] {
+            let head = "code,kind,name,parent_code,region";
+            let file = format!("{head}\nBRAND,brand,澄野电子,{parent},440305\n");
+            assert_eq!(told(world, Kind::Parties, &file, taking).await, [said], "{parent}");
+        }
+        // One that comes later in the file is known, and is refused as what it is.
+        let file = "code,kind,name,parent_code\nBRAND,brand,澄野电子,T1-44\nT1-44,tier1,粤,BRAND\n";
+        let said = told(world, Kind::Parties, file, taking).await;
+        assert_eq!(said[0], "parent_kind parent_code", "{said:?}");
+    }
+    world.agrees().await;
 }
 
 async fn an_update_leaves_alone_what_its_file_does_not_speak_of(world: &World) {

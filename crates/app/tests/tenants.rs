@@ -3,7 +3,7 @@
 mod common;
 
 use common::browser::{Browser, PASSWORD, Reply, SESSION};
-use common::{World, open_to_all, sns, sscc};
+use common::{FACTORY, PHONE, World, open_to_all, sns, sscc};
 use dossier::files::{Format, Kind, Table};
 use dossier::flows::import::{Importer, import};
 use dossier::flows::masterdata::Taking;
@@ -24,6 +24,7 @@ on_both! {
     a_stranger_takes_no_serial_number_from_the_public,
     nobody_finds_out_which_packs_others_have,
     whoever_is_no_longer_vouched_for_binds_nothing_at_once,
+    another_brands_codes_are_as_good_as_never_issued,
 }
 
 const ODM: &str = "91440300708461136T";
@@ -322,12 +323,17 @@ async fn nobody_finds_out_which_packs_others_have(world: &World) {
         assert_eq!(packs(&guest, number, number).await, "brand_not_vouched");
     }
     let (unknown, told) = (json!("unknown"), async |path: &str, number: &str| {
-        let reply = public.get(&format!("/api/v1/{path}/{number}?scheme=sscc")).await;
+        let reply = public.get(&format!("/api/v1/{path}/{number}")).await;
         (reply.status, reply.json)
     });
     let (taken, nobodys) = (told("verify", &theirs).await, told("verify", &free).await);
     assert_eq!(taken, nobodys);
     assert_eq!(taken.1["verdict"], unknown);
+    // No unit is named by the number of a pack.
+    for number in [&theirs, &free] {
+        let (status, _) = told("verify", &format!("{number}?scheme=sscc")).await;
+        assert_eq!(status, 400, "{number}");
+    }
     let asked = async |number: &str| {
         let reply = guest.get(&format!("/api/v1/units/{number}?scheme=sscc")).await;
         (reply.status, reply.json)
@@ -384,4 +390,30 @@ async fn half_a_sign_up_leaves_nothing(world: &World) {
     assert_eq!(told, [201, 409], "{} {}", first.text, second.text);
     let reference = house.reference_now().await.expect("rows");
     assert_eq!(reference.brands.len(), 2);
+}
+
+async fn another_brands_codes_are_as_good_as_never_issued(world: &World) {
+    let ours = world.desk("BRAND", "all").await;
+    let (status, batch) = ours.post("/api/v1/batches", &json!({"gtin": PHONE, "count": 3})).await;
+    assert_eq!(status, 201, "{batch}");
+    let path = format!("/api/v1/batches/{}", batch["id"]);
+    let text = ours.text(&format!("{path}/codes")).await;
+    let codes: Vec<_> = text.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
+    let [bound, void, _free] = codes[..] else { panic!("{text}") };
+    let made = "sn,gtin,produced_at,site_code,code\n".to_owned()
+        + &format!("CY9,{PHONE},2026-05-20T08:00:00+08:00,{FACTORY},{bound}\n");
+    world.take(Kind::Production, &made).await;
+    let lost = json!({"reason": "lost", "first": void, "last": void});
+    assert_eq!(ours.post(&format!("{path}/void"), &lost).await.0, 200);
+
+    let house = open_to_all(&world.target, world.clock.clone()).await;
+    let guest = newcomer(&house).await;
+    assert_eq!(makes(&guest, "N-1", "parts", "BAT-1").await, "taken");
+    // However they stand with us.
+    for code in codes {
+        assert_eq!(makes(&guest, "N-2", "code", code).await, "code_not_issued", "{code}");
+        let alias = guest.post("/api/v1/units/N-1/aliases", json!({"code": code})).await;
+        assert_eq!(alias.code(), (409, "code_not_issued"), "{}", alias.text);
+    }
+    world.agrees().await;
 }

@@ -17,6 +17,9 @@ on_both! {
     a_refusal_names_the_column,
     a_receipt_is_presumed_of_who_shipped_on,
     a_pallet_that_came_carton_by_carton_is_not_missing,
+    what_nothing_can_be_called_is_unknown_also_among_many,
+    a_unit_is_named_by_no_scheme_of_packs,
+    a_refusal_names_the_part_of_the_path_as_its_route_does,
 }
 
 const IMEI: &str = "860837783533742";
@@ -29,6 +32,61 @@ fn row(sn: &str, more: Value) -> Value {
     let more = more.as_object().cloned().expect("members");
     row.as_object_mut().expect("members").extend(more);
     row
+}
+
+async fn what_nothing_can_be_called_is_unknown_also_among_many(world: &World) {
+    world.make(&sns(0..1)).await;
+    let desk = world.desk("BRAND", "verify").await;
+    let verify = "/api/v1/verify";
+    let items = |odd: &str| json!({"items": [{"value": "CY000000"}, {"value": odd}]});
+    for (odd, path) in
+        [("CY\u{0}0000", "CY%000000"), ("CY000000\nx", "CY000000%0Ax"), ("\u{7f}", "%7F")]
+    {
+        let (status, told) = desk.post(verify, &items(odd)).await;
+        assert_eq!(status, 200, "{odd:?}: {told}");
+        assert_eq!(told["results"][0]["verdict"], "not_activated", "{told}");
+        assert_eq!(told["results"][1]["verdict"], "unknown", "{told}");
+        let alone = desk.get(&format!("{verify}/{path}")).await;
+        assert_eq!(alone, (200, told["results"][1].clone()), "{odd:?}");
+    }
+    let (status, refused) = desk.post(verify, &items(&"A".repeat(129))).await;
+    assert_eq!((status, &refused["field"]), (400, &json!("items[1].value")), "{refused}");
+}
+
+async fn a_unit_is_named_by_no_scheme_of_packs(world: &World) {
+    world.make(&sns(0..1)).await;
+    let desk = world.desk("BRAND", "all").await;
+    let list = "must be sn, imei, meid, eid, mac, part or code";
+    for scheme in ["sscc", "serial"] {
+        let named = json!({"scheme": scheme, "value": sscc(1)});
+        let started = json!({"identifier": &named, "happened_at": "2026-06-01T09:00:00+08:00"});
+        let (pack, items) = (sscc(1), json!({"items": [&named]}));
+        for ((status, refused), field) in [
+            (desk.get(&format!("/api/v1/verify/{pack}?scheme={scheme}")).await, "scheme"),
+            (desk.get(&format!("/api/v1/units/{pack}?scheme={scheme}")).await, "scheme"),
+            (desk.post("/api/v1/verify", &items).await, "items[0].scheme"),
+            (desk.post("/api/v1/activations", &started).await, "identifier.scheme"),
+        ] {
+            assert_eq!((status, &refused["field"]), (400, &json!(field)), "{refused}");
+            assert_eq!(refused["detail"], list, "{refused}");
+        }
+        let moved = json!({"scheme": scheme, "value": sscc(1), "onto": true, "reason": "why"});
+        let (_, refused) = desk.post("/api/v1/units/CY000000/identifiers", &moved).await;
+        let detail = refused["detail"].as_str().unwrap_or_default();
+        assert!(detail.starts_with("must be sn, imei, meid, eid, mac or part;"), "{refused}");
+    }
+}
+
+async fn a_refusal_names_the_part_of_the_path_as_its_route_does(world: &World) {
+    let desk = world.desk("BRAND", "all").await;
+    let proof = json!({"kind": "scratch", "value": "123456"});
+    let long = "A".repeat(129);
+    for (id, status) in [("NOSUCH1", 404), (long.as_str(), 400)] {
+        let told = desk.post(&format!("/api/v1/verify/{id}/proof"), &proof).await;
+        assert_eq!((told.0, &told.1["field"]), (status, &json!("code")), "{}", told.1);
+        let told = desk.get(&format!("/api/v1/units/{id}")).await;
+        assert_eq!((told.0, &told.1["field"]), (status, &json!("id")), "{}", told.1);
+    }
 }
 
 /// Commissions rows; what is wrong, row by row.

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{FACTORY, PHONE, World, sns, sscc};
+use common::{FACTORY, PHONE, World, sns, sscc, start};
 use dossier::files::Kind;
 use serde_json::Value;
 
@@ -12,6 +12,7 @@ on_both! {
     an_authority_sees_what_lies_in_its_region,
     serial_numbers_are_for_those_who_see_identifiers,
     each_kind_of_party_reads_what_is_its_own,
+    a_platform_is_told_until_when_a_guarantee_runs,
 }
 
 /// A second plant, a service centre, authorities; a unit with an IMEI of each plant on its way.
@@ -66,6 +67,23 @@ async fn a_factory_sees_how_its_own_units_were_made(world: &World) {
     let distributor = seen(world, "T1-53", "CY000001").await.expect("in its hands");
     assert!(distributor["lot"].is_null() && distributor["identifiers"] == serde_json::json!([]));
     assert_eq!(seen(world, "SHOP-MALL", "CY000001").await, None);
+}
+
+/// From when would be the day of the first start, which is no platform's affair.
+async fn a_platform_is_told_until_when_a_guarantee_runs(world: &World) {
+    goods(world).await;
+    assert!(start(&world.house, "sn", "CY000001", "device-a").await);
+    let own = world.desk("BRAND", "verify").await.get("/api/v1/verify/CY000001").await.1;
+    let (day, ends_on) = (Value::from("2026-06-09"), own["warranty"]["ends_on"].clone());
+    assert!(ends_on.is_string(), "{own}");
+    for (party, starts_on) in [("SHOP-MALL", Value::Null), ("BRAND", day.clone()), ("T1-53", day)] {
+        let desk = world.desk(party, "verify").await;
+        let (status, told) = desk.get("/api/v1/verify/CY000001").await;
+        assert_eq!((status, &told["verdict"]), (200, &Value::from("genuine")), "{told}");
+        assert_eq!(told["warranty"]["starts_on"], starts_on, "{party}: {told}");
+        assert_eq!(told["warranty"]["ends_on"], ends_on, "{party}: {told}");
+        assert_eq!(told["state"]["activated_on"], starts_on, "{party}: {told}");
+    }
 }
 
 async fn a_service_centre_sees_the_technical_history_of_what_it_holds(world: &World) {

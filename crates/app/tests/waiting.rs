@@ -105,3 +105,29 @@ async fn a_report_waits_for_a_number_that_goes_onto_a_unit_later() {
     all.post("/api/v1/units/SAME1/identifiers", &moved).await.expect(StatusCode::OK);
     assert_eq!(activations(&all).await.len(), 1);
 }
+
+#[tokio::test]
+async fn of_reports_that_waited_the_first_that_came_is_the_first_start() {
+    let world = house().await;
+    let all = key(&world, "BRAND", &[Scope::All]).await;
+    let imei = "860837783533742";
+    let names = [("part", "BAT-1"), ("imei", imei), ("sn", "SAME1"), ("imei", imei)];
+    for (i, (scheme, value)) in names.iter().enumerate() {
+        let start = json!({"identifier": {"scheme": scheme, "value": value},
+            "happened_at": format!("2026-06-0{}T06:00:00+08:00", 1 + i % 2),
+            "device_fingerprint": format!("device {i}")});
+        let early = all.post("/api/v1/activations", &start).await;
+        early.refused(StatusCode::NOT_FOUND, "unknown_subject");
+        let clock = &world.house.clock;
+        clock.set(clock.now() + jiff::SignedDuration::from_secs(1));
+    }
+    let row = json!({"sn": "SAME1", "gtin": support::GTIN, "site_code": "FAC", "imei1": imei,
+        "parts": "BAT-1", "produced_at": "2026-05-01T08:00:00+08:00"});
+    let made = all.post("/api/v1/units/commission", &json!({"rows": [row]})).await;
+    assert_eq!(made.json["results"][0]["outcome"], "taken", "{}", made.text);
+    let started = activations(&all).await;
+    let first: Vec<_> = started.iter().filter(|e| e["detail"]["first"] == true).collect();
+    assert_eq!((started.len(), first.len()), (4, 1), "{started:?}");
+    let at = first[0]["happened_at"].as_str().expect("an instant");
+    assert!(at.starts_with("2026-06-01"), "{started:?}");
+}

@@ -120,6 +120,8 @@ reasons! {
     DatabasesDisagree => "databases_disagree",
     /// Close to the border of the territory: the score is reduced.
     NearBorder => "near_border",
+    /// Online sale alone is granted: the address says where the buyer is, and no more.
+    SoldOnline => "sold_online",
     /// The coordinates are no point on earth.
     PositionInvalid => "position_invalid",
     /// The point lies between regions, or in none that is known.

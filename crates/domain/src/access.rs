@@ -27,9 +27,10 @@ pub enum View {
 /// A group of fields that are shown or withheld together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fact {
-    /// Verdict, reason, checks, product with its maker, warranty.
+    /// Verdict, reason, checks, product with its maker; of the warranty until when it runs.
     Verdict,
-    /// Day of production, activated or not, on which day, in which city.
+    /// Day of production, activated or not, on which day, in which city; from when the warranty
+    /// runs.
     Milestones,
     /// The name of the party that holds it, when that party is marked public.
     PublicChannel,

@@ -61,7 +61,19 @@ impl Scheme {
         Scheme::Part,
     ];
 
-    /// The stable name, for storage and interfaces; [`Scheme::from_str`] reads it back.
+    /// What can name a unit, in order. A pack is asked for as a pack.
+    pub const OF_UNIT: [Scheme; 7] = [
+        Scheme::Code,
+        Scheme::Imei,
+        Scheme::Meid,
+        Scheme::Eid,
+        Scheme::Mac,
+        Scheme::Sn,
+        Scheme::Part,
+    ];
+
+    /// The stable name, for storage and interfaces; [`Scheme::from_str`] reads back those that
+    /// name units, the only ones that anybody says.
     pub const fn as_str(self) -> &'static str {
         match self {
             Scheme::Code => "code",
@@ -131,16 +143,16 @@ impl fmt::Display for Scheme {
     }
 }
 
-/// A text that names no [`Scheme`].
+/// A text that names no [`Scheme`] of units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("an identifier scheme is one of sn, imei, meid, eid, mac, part, sscc, code")]
+#[error("must be sn, imei, meid, eid, mac, part or code")]
 pub struct UnknownScheme;
 
 impl FromStr for Scheme {
     type Err = UnknownScheme;
 
     fn from_str(name: &str) -> Result<Scheme, UnknownScheme> {
-        Scheme::ALL.into_iter().find(|scheme| scheme.as_str() == name).ok_or(UnknownScheme)
+        Scheme::OF_UNIT.into_iter().find(|scheme| scheme.as_str() == name).ok_or(UnknownScheme)
     }
 }
 

@@ -71,7 +71,7 @@ refusals! {
     UnknownRegion "unknown_region" Invalid
         "not a GB/T 2260 prefix or ISO 3166-1 alpha-2 code; look it up in data/divisions";
     /// No such batch.
-    UnknownBatch "unknown_batch" NotFound "no batch has this number; list them with the batch page";
+    UnknownBatch "unknown_batch" NotFound "no batch has this number; list the batches";
     /// No such API key, or none the caller may see.
     UnknownKey "unknown_key" NotFound "no key has this id; list the keys";
     /// No such webhook, or none the caller may see.

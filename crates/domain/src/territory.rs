@@ -1,7 +1,7 @@
 //! Territories: where a party may sell a product, from when to when; and which grant binds goods.
 
 use crate::id::{BrandId, PartyId, ProductId, TerritoryId};
-use crate::party::PartyTree;
+use crate::party::{Party, PartyKind, PartyTree};
 use crate::refusal::{Refusal, Refused};
 use crate::region::RegionSet;
 use jiff::civil::Date;
@@ -160,6 +160,20 @@ impl Territories {
         })
     }
 
+    /// Whether a party may sell a product to consumers on that day: the brand its own goods, since
+    /// every grant comes from it; others what binds in their hands. Factories and service centres
+    /// move goods without a grant, but sell to nobody.
+    pub fn lets_sell(
+        &self,
+        tree: &PartyTree,
+        seller: PartyId,
+        product: ProductId,
+        on: Date,
+    ) -> bool {
+        tree.get(seller).is_some_and(|party| party.kind == PartyKind::Brand)
+            || self.binding(tree, seller, product, on).is_some()
+    }
+
     /// Whether a new grant may stand: its period runs forward, its party sells, and below tier 1
     /// it lies inside the grants of the selling ancestor above it, taken together.
     pub fn admit(&self, tree: &PartyTree, new: &Territory) -> Result<(), Refused> {
@@ -178,6 +192,22 @@ impl Territories {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A grant of a party, told as it is to stand from now on, that does not lie inside those of
+    /// the seller then above it, and that seller. One that is over by `today` is no hindrance.
+    /// What stands below leans on the party's own grants, which do not change.
+    pub fn stranded<'a, 'b>(
+        &'a self,
+        tree: &'b PartyTree,
+        moved: &Party,
+        today: Date,
+    ) -> Option<(&'a Territory, &'b Party)> {
+        let above = tree.upward(moved.parent?).find(|p| p.kind.sells())?;
+        let lasts = |grant: &&Territory| grant.to_on.is_none_or(|to| today <= to);
+        let outside = |grant: &&Territory| !grant.is_within(self.of(above.id));
+        let grant = self.of(moved.id).iter().filter(lasts).find(outside)?;
+        Some((grant, above))
     }
 }
 
@@ -230,6 +260,18 @@ mod tests {
         assert_eq!(bound(grants.clone(), 7, 7), Some(3), "the other tier 2 has none of its own");
         assert_eq!(bound(grants.clone(), 8, 7), None, "another tier 1 has nothing");
         assert_eq!(bound(grants, 2, 7), None, "a factory sells nothing");
+    }
+
+    #[test]
+    fn the_brand_alone_sells_without_a_grant() {
+        let territories = Territories::new([grant(3, None, &["42"])]);
+        let lets = |territories: &Territories, seller: i64| {
+            territories.lets_sell(&tree(), PartyId(seller), ProductId(7), date(2026, 6, 1))
+        };
+        let may: Vec<_> = (1..=9).filter(|seller| lets(&territories, *seller)).collect();
+        assert_eq!(may, [1, 3, 4, 5, 6, 7], "no factory, nobody elsewhere, nobody unknown");
+        let none = Territories::default();
+        assert!(lets(&none, 1) && !lets(&none, 3));
     }
 
     #[test]
@@ -300,6 +342,32 @@ mod tests {
         assert!(admit(&[online.clone(), offline], &grant(4, None, &["4201"])));
         assert!(!admit(&[online], &grant(4, None, &["4201"])));
         assert!(!admit(&[], &grant(4, None, &["4201"])), "nothing covers nothing");
+    }
+
+    #[test]
+    fn a_party_takes_its_grants_only_to_where_they_lie_inside() {
+        let on = date(2026, 6, 1);
+        let under = |tier1: i64| {
+            let tree = tree();
+            let party = tree.get(PartyId(4)).unwrap().clone();
+            Party { parent: Some(PartyId(tier1)), ..party }
+        };
+        let stranded = |grants: &[Territory], tier1: i64| {
+            let (territories, tree) = (Territories::new(grants.to_vec()), tree());
+            let found = territories.stranded(&tree, &under(tier1), on);
+            found.map(|(grant, above)| (grant.party.0, above.id.0))
+        };
+        let inner = grant(4, Some(7), &["4201"]);
+        let wide = [grant(3, None, &["42"]), inner.clone()];
+        assert_eq!(stranded(&wide, 8), Some((4, 8)), "the other tier 1 has nothing");
+        assert_eq!(stranded(&wide, 3), None);
+        assert_eq!(stranded(&wide, 1), None, "nobody sells above it");
+        let beside = [grant(8, Some(7), &["42"]), inner.clone()];
+        assert_eq!(stranded(&beside, 8), None);
+        for (last, found) in [(date(2026, 5, 31), None), (on, Some((4, 8)))] {
+            let ended = Territory { to_on: Some(last), ..inner.clone() };
+            assert_eq!(stranded(&[ended], 8), found, "{last}");
+        }
     }
 
     #[test]

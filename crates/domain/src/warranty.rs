@@ -166,6 +166,12 @@ impl CoverageState {
 }
 
 impl Coverage {
+    /// Whether it rests on the factory's day alone. It has begun with no buyer then, and a paper or
+    /// a first start of whatever day takes its place, also after it has ended.
+    pub const fn is_from_factory(&self) -> bool {
+        matches!(self.basis, StartBasis::ExFactoryPlus90)
+    }
+
     /// Where `on` stands.
     pub fn state_on(&self, on: Date) -> CoverageState {
         if on < self.starts_on {
@@ -372,6 +378,9 @@ mod tests {
     fn the_factory_date_gives_repair_only() {
         let found = known(|facts| facts.ex_factory_at = at("2026-01-05T08:00:00+08:00"));
         assert_eq!((found.refund_until, found.replace_until), (None, None));
+        assert!(found.is_from_factory());
+        let sold = known(|facts| facts.sale_on = Some(date(2031, 1, 5)));
+        assert!(!sold.is_from_factory(), "a buyer's day counts, however late");
     }
 
     #[test]

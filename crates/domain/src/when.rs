@@ -48,6 +48,12 @@ impl When {
     }
 }
 
+impl From<Timestamp> for When {
+    fn from(instant: Timestamp) -> Self {
+        Self::at(instant)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

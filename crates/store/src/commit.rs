@@ -59,6 +59,19 @@ pub struct Commit {
 pub enum Relied {
     /// The reference tables were at this version.
     Reference(i64),
+    /// As [`Relied::Reference`], and whoever decided on that version decides again, though no
+    /// reference row changes.
+    ReferenceMoves(i64),
+    /// Codes of this batch become units: nobody gives one of them to another unit meanwhile. It
+    /// comes before [`Relied::Reference`], by which the loser finds out.
+    BatchBound(i64),
+    /// No unit bears this code of a batch, and none does meanwhile.
+    CodeFree {
+        /// Its number.
+        number: i64,
+        /// Its batch.
+        batch: i64,
+    },
     /// The unit was at this revision; the commit moves it to the next.
     Unit {
         /// Unit number.
@@ -91,7 +104,8 @@ pub struct Draw {
 pub struct Alert {
     /// The unit.
     pub home: i64,
-    /// Same key, same alert: it is written once, and again only after it was withdrawn.
+    /// Same key, same alert: it is written once, and again only after it was withdrawn or for a
+    /// surer finding.
     pub dedup_key: String,
     /// The tenant.
     pub brand: i64,
@@ -192,6 +206,11 @@ pub enum Side {
     },
 }
 
+const BATCH_THERE: &str = "SELECT id FROM batch WHERE id = $1";
+/// Waits for those whose codes become units just now, and keeps others waiting.
+const BATCH_ALONE: &str = "UPDATE batch SET record = record WHERE id = $1";
+const CODE_FREE: &str = "SELECT id FROM batch WHERE id = $1 \
+    AND NOT EXISTS (SELECT 1 FROM unit WHERE number = $2)";
 const REFERENCE_SAME: &str = "SELECT value FROM version WHERE name = 'reference' AND value = $1";
 const REFERENCE_BUMP: &str =
     "UPDATE version SET value = value + 1 WHERE name = 'reference' AND value = $1";
@@ -205,10 +224,12 @@ const DRAW: &str = "UPDATE draw SET next_number = $3 WHERE batch_id = $1 AND nex
 const EVENT_ADD: &str = "INSERT INTO event (home, id, brand_id, kind, happened_at, recorded_at, \
     canonical) VALUES ($1, $2, $3, $4, $5, $6, $7)";
 const UNSEALED_ADD: &str = "INSERT INTO unsealed (home, event_id, leaf) VALUES ($1, $2, $3)";
+/// One that stands gives way to a surer finding: `suspect` is the least that alerts.
 const ALERT_ADD: &str = "INSERT INTO alert (home, dedup_key, brand_id, kind, grade, event_id, \
     due_at) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (home, dedup_key) DO UPDATE SET \
     grade = excluded.grade, event_id = excluded.event_id, due_at = excluded.due_at, \
-    withdrawn_at = NULL WHERE alert.withdrawn_at IS NOT NULL";
+    withdrawn_at = NULL WHERE alert.withdrawn_at IS NOT NULL \
+    OR alert.grade = 'suspect' AND excluded.grade <> 'suspect'";
 const ALERT_WITHDRAW: &str = "UPDATE alert SET withdrawn_at = $4 WHERE home = $1 AND \
     event_id = $2 AND kind = $3";
 const OUTBOX_ADD: &str =
@@ -231,6 +252,9 @@ const SUBJECT_COLUMNS: &[&str] = &["subject", "event_id", "home", "content"];
 
 /// The statements of this file, for the test that prepares every one on both engines.
 pub(crate) const STATEMENTS: &[&str] = &[
+    BATCH_THERE,
+    BATCH_ALONE,
+    CODE_FREE,
     REFERENCE_SAME,
     REFERENCE_BUMP,
     UNIT_GUARD,
@@ -309,12 +333,17 @@ fn opened(commit: &Commit, (recorded_at, stirred_at): (i64, i64)) -> impl Iterat
 
 fn guards(commit: &Commit, (recorded_at, stirred_at): (i64, i64), steps: &mut Vec<Step>) {
     for relied in &commit.relies_on {
-        steps.push(match *relied {
+        let step = match *relied {
             Relied::Reference(version) if commit.reference.is_empty() => {
                 // No lock: a change committed right after simply comes later.
                 Step::seen(REFERENCE_SAME, vec![version.into()], "reference")
             }
-            Relied::Reference(version) => {
+            Relied::BatchBound(batch) => Step::found(BATCH_THERE, vec![batch.into()], "batch"),
+            Relied::CodeFree { number, batch } => {
+                steps.push(Step::change_one(BATCH_ALONE, vec![batch.into()], "batch"));
+                Step::seen(CODE_FREE, vec![batch.into(), number.into()], "code")
+            }
+            Relied::Reference(version) | Relied::ReferenceMoves(version) => {
                 Step::change_one(REFERENCE_BUMP, vec![version.into()], "reference")
             }
             Relied::Unit { number, revision } => {
@@ -326,7 +355,8 @@ fn guards(commit: &Commit, (recorded_at, stirred_at): (i64, i64), steps: &mut Ve
                     vec![number.into(), revision.into(), recorded_at.into(), stirred_at.into()];
                 Step::change_one(PACK_GUARD, params, "pack")
             }
-        });
+        };
+        steps.push(step);
     }
     for draw in &commit.draws {
         let params = vec![draw.batch.into(), draw.expected.into(), draw.next.into()];

@@ -176,6 +176,10 @@ pub struct ActivatedBody {
     /// Product of that batch, given together with it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub product: Option<i64>,
+    /// Best believed region without what anyone may say, where that is another; empty for none.
+    /// What the public is told.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub public_region: Option<String>,
     /// Best believed region.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub region: Option<String>,
@@ -183,6 +187,14 @@ pub struct ActivatedBody {
     pub signals_digest: String,
     /// Databases and policies used.
     pub versions: String,
+}
+
+impl ActivatedBody {
+    /// The region that the public is told.
+    pub fn region_told(&self) -> Option<&str> {
+        let told = self.public_region.as_ref().or(self.region.as_ref());
+        told.map(String::as_str).filter(|region| !region.is_empty())
+    }
 }
 
 /// A field of a changed object, before and after.

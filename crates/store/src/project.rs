@@ -57,7 +57,8 @@ const UNIT_STOLEN: &str = "UPDATE unit SET stolen_at = $2 WHERE number = $1 \
     AND (stolen_at IS NULL OR stolen_at > $2)";
 const UNIT_FOUND: &str = "UPDATE unit SET stolen_at = NULL WHERE number = $1";
 const UNIT_RETIRED: &str = "UPDATE unit SET retired_at = $2 WHERE number = $1";
-const UNIT_PROVED: &str = "UPDATE unit SET proof_at = $2 WHERE number = $1 AND proof_at IS NULL";
+const UNIT_PROVED: &str = "UPDATE unit SET proof_at = $2 WHERE number = $1 \
+    AND (proof_at IS NULL OR proof_at < $2)";
 const UNIT_SOLD: &str = "UPDATE unit SET sold_on = $2 WHERE number = $1";
 const UNIT_INVOICED: &str = "UPDATE unit SET invoiced_on = $2 WHERE number = $1";
 const UNIT_DELIVERED: &str = "UPDATE unit SET delivered_on = $2 WHERE number = $1";
@@ -439,7 +440,12 @@ fn activated(event: &Event, body: &ActivatedBody, steps: &mut Vec<Step>) {
         let fingerprint = body.fingerprint.as_deref().and_then(unhex);
         steps.push(run(
             UNIT_ACTIVATED,
-            [home.clone(), at.clone(), body.region.clone().into(), fingerprint.into()],
+            [
+                home.clone(),
+                at.clone(),
+                body.region_told().map(str::to_owned).into(),
+                fingerprint.into(),
+            ],
         ));
     }
     found(event, body.activated_at, &body.findings, steps);

@@ -144,6 +144,10 @@ pub struct Batch {
     /// The party it was handed to, where the receiver was named by its code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivered_to: Option<i64>,
+    /// To whom it was handed, where that was said in words. Rows from before words were kept here
+    /// lack them: only their events tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivered_words: Option<String>,
 }
 
 impl Batch {

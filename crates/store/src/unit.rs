@@ -54,7 +54,8 @@ pub struct UnitRecord {
     pub stolen_at: Option<i64>,
     /// Decommissioned since.
     pub retired_at: Option<i64>,
-    /// First successful scratch code of this life since the unit became suspect, if it did.
+    /// When a scratch code last lifted what was odd, in this life, since the unit became
+    /// suspect, if it did.
     pub proof_at: Option<i64>,
     /// Day of purchase as the consumer states it, where that counts.
     pub sold_on: Option<String>,

@@ -16,7 +16,7 @@ use domain::activation::Assurance;
 use domain::identifier::Scheme;
 use domain::warranty::WarrantyReading;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::net::IpAddr;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -71,7 +71,7 @@ pub struct SignalsBody {
     pub time_zone: Option<String>,
     /// A platform's attestation; kept with the signals, not yet verified here.
     #[schema(value_type = Object)]
-    pub attestation: Option<Value>,
+    pub attestation: Option<Map<String, Value>>,
 }
 
 /// A first start. Members not named here are ignored: firmware outlives interfaces.
@@ -139,7 +139,7 @@ pub struct FindingReply {
 /// The guarantee.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct WarrantyReply {
-    /// First day; null when unknown.
+    /// First day; null when unknown, and to those who may not see milestones.
     #[schema(required = true)]
     pub starts_on: Option<String>,
     /// Last covered day.
@@ -223,7 +223,12 @@ pub struct ActivationReply {
         (status = 404, description = "Unknown unit: kept and replayed", body = Problem),
         (status = 409, description = "Idempotency-Key used otherwise", body = Problem),
     ),
-    security((), ("key" = ["activation"]))
+    security(
+        (),
+        ("key" = ["activation"]),
+        ("key" = ["activation:app"]),
+        ("key" = ["activation:attested"])
+    )
 )]
 pub(super) async fn create_activation(
     State(house): State<Arc<House>>,
@@ -324,7 +329,7 @@ fn read_signals(body: &SignalsBody) -> Result<Signals, Problem> {
         shipping_region: body.shipping_region.clone(),
         access: body.access.clone(),
         time_zone: body.time_zone.clone(),
-        attestation: body.attestation.as_ref().map(ToString::to_string),
+        attestation: body.attestation.clone().map(|said| Value::Object(said).to_string()),
     })
 }
 

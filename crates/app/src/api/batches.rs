@@ -10,6 +10,7 @@ use crate::flows::batches::{self, CodeStream, LinkStyle, Mint};
 use crate::flows::custody::instant;
 use crate::flows::find::{self, CodeFound};
 use crate::flows::idempotency::Answer;
+use crate::flows::mandate::brand_only;
 use crate::flows::reference::Reference;
 use crate::flows::{Caller, FlowError, House, Scope};
 use crate::symbol::Symbol;
@@ -65,6 +66,9 @@ pub struct BatchReply {
     /// Code of the party it was handed to, where it was named by its code.
     #[schema(required = true)]
     pub delivered_to: Option<String>,
+    /// To whom it was handed, where that was said in words: no party reads its codes.
+    #[schema(required = true)]
+    pub delivered_words: Option<String>,
 }
 
 fn batch_reply(reference: &Reference, batch: &Batch) -> BatchReply {
@@ -81,6 +85,7 @@ fn batch_reply(reference: &Reference, batch: &Batch) -> BatchReply {
             .delivered_to
             .and_then(|party| reference.tree.get(PartyId(party)))
             .map(|party| party.code.clone()),
+        delivered_words: batch.delivered_words.clone(),
     }
 }
 
@@ -113,6 +118,7 @@ pub(super) async fn list_batches(
     responses(
         (status = 201, description = "Minted", body = BatchReply),
         (status = 400, description = "Cannot be read", body = Problem),
+        (status = 403, description = "For the brand only", body = Problem),
         (status = 404, description = "No such product", body = Problem),
         (status = 409, description = "Idempotency-Key used otherwise", body = Problem),
     ),
@@ -126,6 +132,8 @@ pub(super) async fn mint_batch(
 ) -> Result<Response, Problem> {
     let caller = keyholder.with(Scope::Mint)?;
     let reference = house.reference().await?;
+    // First, so that who may not mint does not learn which products there are.
+    brand_only(&reference, &caller)?;
     let mint = mint_of(&reference, &caller, &body)?;
     let key = keyed(&headers, &caller.actor, ROUTE, &body)?;
     let render = |batch: &Batch| {
@@ -345,6 +353,7 @@ pub struct DeliverBody {
     params(("id" = i64, Path, description = "Batch")),
     responses(
         (status = 200, description = "Delivered", body = BatchReply),
+        (status = 400, description = "A party's code but for its case", body = Problem),
         (status = 404, description = "No such batch", body = Problem),
         (status = 409, description = "The batch is void", body = Problem),
     ),

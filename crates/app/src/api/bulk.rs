@@ -129,7 +129,7 @@ fn scope_of(kind: Kind) -> Scope {
         (status = 413, description = "A workbook too large to be held", body = Problem),
         (status = 415, description = "None of these media types, or encoded", body = Problem),
     ),
-    security(("key" = ["master", "produce", "ship"]))
+    security(("key" = ["master"]), ("key" = ["produce"]), ("key" = ["ship"]))
 )]
 pub(super) async fn import_file(
     State(house): State<Arc<House>>,
@@ -237,7 +237,7 @@ async fn judge(work: Work, mut table: Table, output: mpsc::Sender<Bytes>) {
 
 fn of_file(error: &FileError) -> Problem {
     match error {
-        FileError::TooManyRows | FileError::XlsxTooLarge { .. } => {
+        FileError::TooManyRows | FileError::XlsxTooLarge { .. } | FileError::CellTooLong => {
             Problem::transport("too_large").saying(error.to_string())
         }
         _ => Problem::invalid("body", error),

@@ -20,6 +20,7 @@ use domain::party::{Party, Site};
 use domain::product::Product;
 use domain::territory::Territory;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::sync::Arc;
 use store::canonical::{hex, unhex};
 use store::finding::AlertRecord;
@@ -115,15 +116,12 @@ pub struct SiteReply {
 pub struct TerritoryReply {
     /// Who may sell.
     pub party_code: String,
-    /// What, 14 digits; null for all products.
-    #[schema(required = true)]
-    pub gtin: Option<String>,
-    /// Where: GB/T 2260 prefixes and ISO 3166-1 countries.
+    /// What, 14 digits; `*` for all products, as a file says it.
+    pub gtin: String,
+    /// Where: GB/T 2260 prefixes and ISO 3166-1 countries, as they were entered.
     pub regions: Vec<String>,
     /// Taken out of them again.
     pub excluded: Vec<String>,
-    /// Whether fences (polygons) belong to it.
-    pub fenced: bool,
     /// The fences as a GeoJSON feature collection in WGS-84, as a file takes them; null without.
     #[schema(required = true)]
     pub polygons: Option<serde_json::Value>,
@@ -252,17 +250,29 @@ pub(super) async fn list_territories(
 ) -> Result<Json<PageReply<TerritoryReply>>, Problem> {
     let reference = house.reference().await?;
     let grants = catalogue::territories(&reference, &caller)?;
-    let product = |t: &Territory| reference.product_by_id(t.product?).map(|p| p.gtin.clone());
-    let reply = |t: &Territory| TerritoryReply {
-        party_code: reference.tree.get(t.party).map(|p| p.code.clone()).unwrap_or_default(),
-        gtin: product(t),
-        regions: t.regions.include().map(|r| r.to_string()).collect(),
-        excluded: t.regions.exclude().map(|r| r.to_string()).collect(),
-        fenced: !t.regions.fences().is_empty(),
-        polygons: Some(t.regions.fences()).filter(|f| !f.is_empty()).map(write_fences),
-        from_on: t.from_on.to_string(),
-        to_on: t.to_on.map(|d| d.to_string()),
-        channel: t.channel.as_str(),
+    let product = |t: &Territory| match t.product {
+        None => "*".to_owned(),
+        Some(id) => reference.product_by_id(id).map(|p| p.gtin.clone()).unwrap_or_default(),
+    };
+    // As they were entered: under other words it would be another grant.
+    let rows: HashMap<_, _> =
+        reference.territory_rows(caller.brand).map(|row| (row.id, row)).collect();
+    let words = |t: &Territory| {
+        let row = rows.get(&t.id.0);
+        row.map(|row| (row.regions.clone(), row.excluded.clone())).unwrap_or_default()
+    };
+    let reply = |t: &Territory| {
+        let (regions, excluded) = words(t);
+        TerritoryReply {
+            party_code: reference.tree.get(t.party).map(|p| p.code.clone()).unwrap_or_default(),
+            gtin: product(t),
+            regions,
+            excluded,
+            polygons: Some(t.regions.fences()).filter(|f| !f.is_empty()).map(write_fences),
+            from_on: t.from_on.to_string(),
+            to_on: t.to_on.map(|d| d.to_string()),
+            channel: t.channel.as_str(),
+        }
     };
     Ok(Json(page.cut(grants.into_iter(), |t| t.id.0, reply)?))
 }

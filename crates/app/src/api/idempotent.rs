@@ -9,14 +9,19 @@ use serde::Serialize;
 /// The key of a command, where it has one: in the scope of its owner and route, for this body.
 ///
 /// # Errors
-/// It is no key.
+/// It is no key, or there are two.
 pub fn keyed(
     headers: &HeaderMap,
     owner: &str,
     route: &str,
     body: &impl Serialize,
 ) -> Result<Option<Keyed>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let mut given = headers.get_all("idempotency-key").iter();
+    let Some(value) = given.next() else { return Ok(None) };
+    // Under the one or the other, a command sent again would be another one.
+    if given.next().is_some() {
+        return Err(Problem::invalid("Idempotency-Key", "is given twice"));
+    }
     let key = value
         .to_str()
         .map_err(|_| Problem::invalid("Idempotency-Key", "must be visible ASCII characters"))?;

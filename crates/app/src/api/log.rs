@@ -153,7 +153,7 @@ pub(super) async fn prove_history(
 ) -> Result<Json<Bundle>, Problem> {
     let caller = keyholder.with(Scope::Read)?;
     let scheme = scheme_of(&query)?;
-    let number = unit_of(&house, Some(&caller), &id, scheme).await?;
+    let number = unit_of(&house, Some(&caller), ("id", &id), scheme).await?;
     let history = history::prove(&house, &caller, number).await?.ok_or_else(not_yet)?;
     Ok(Json(Bundle::new(number, &history)))
 }

@@ -90,7 +90,7 @@ pub struct VoidShipmentBody {
 
 /// What came of taking a shipment back.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct VoidedReply {
+pub struct TakenBackReply {
     /// Subjects.
     pub count: usize,
     /// Those that left a pack by this paper alone and stay outside it, since the pack went on or
@@ -104,7 +104,7 @@ pub struct VoidedReply {
     request_body = VoidShipmentBody,
     params(("shipment_no" = String, Path, description = "Number of the shipment")),
     responses(
-        (status = 200, description = "Done; 0 when it was taken back before", body = VoidedReply),
+        (status = 200, description = "Done; 0: taken back before", body = TakenBackReply),
         (status = 404, description = "No such shipment", body = Problem),
         (status = 409, description = "The goods moved on", body = Problem),
     ),
@@ -115,7 +115,7 @@ pub(super) async fn void_shipment(
     keyholder: Keyholder,
     At(shipment_no): At<String>,
     Input(body): Input<VoidShipmentBody>,
-) -> Result<Json<VoidedReply>, Problem> {
+) -> Result<Json<TakenBackReply>, Problem> {
     let caller = keyholder.with(Scope::Ship)?;
     bounded("shipment_no", &shipment_no, NAME_CHARS_MAX)?;
     bounded_if("from", body.from.as_ref(), NAME_CHARS_MAX)?;
@@ -126,7 +126,7 @@ pub(super) async fn void_shipment(
     for number in done.outside {
         outside.push(receipt::name_of(&house, number).await?);
     }
-    Ok(Json(VoidedReply { count: done.count, outside }))
+    Ok(Json(TakenBackReply { count: done.count, outside }))
 }
 
 /// What was accepted.
@@ -184,7 +184,6 @@ pub struct ReceiptReply {
         (status = 200, description = "At least one subject stands", body = ReceiptReply),
         (status = 400, description = "Cannot be read", body = Problem),
         (status = 404, description = "No such paper", body = Problem),
-        (status = 409, description = "Every subject refused", body = ReceiptReply),
     ),
     security(("key" = ["ship"]))
 )]

@@ -46,10 +46,24 @@ pub fn render(mut document: Document) -> Rendered {
         .insert("session".to_owned(), SecurityScheme::ApiKey(session).into());
     let mut value = serde_json::to_value(&document).unwrap_or_default();
     responses::declare(&mut value);
+    if let Some(paths) = value.get_mut("paths").and_then(Value::as_object_mut) {
+        plain_parameters(paths);
+    }
     if let Some(schemas) = value.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
         rows(schemas);
     }
     Rendered { page: page(&value).into(), json: value.to_string().into() }
+}
+
+/// A parameter that takes the rest of a path has a star for our router; in a description it has a
+/// name like any other.
+fn plain_parameters(paths: &mut Map<String, Value>) {
+    let starred: Vec<_> = paths.keys().filter(|path| path.contains("{*")).cloned().collect();
+    for path in starred {
+        if let Some(item) = paths.remove(&path) {
+            paths.insert(path.replace("{*", "{"), item);
+        }
+    }
 }
 
 /// The rows of bulk commands, from the same table the reader of files uses.

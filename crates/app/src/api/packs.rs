@@ -20,7 +20,7 @@ use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// A pack around the pack, over a time.
+/// A pack around a unit or pack, over a time.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ParentReply {
     /// 18 digits.
@@ -115,7 +115,8 @@ pub(super) async fn show_pack(
     let reference = house.reference().await?;
     let (sight, dossier) = contents::show(&house, &reference, &caller, &sscc).await?;
     let (subject, brand) = (dossier.pack.number, dossier.pack.brand);
-    let told = Telling { house: &house, reference: &reference, sight, subject, brand };
+    let (house, reference) = (&*house, &*reference);
+    let told = Telling { house, reference, sight, subject, brand, story: &dossier.events };
     let contents = told.contents(&caller, &page).await?;
     Ok(Json(told.pack(&dossier, contents)))
 }
@@ -199,7 +200,7 @@ impl Telling<'_> {
         }
     }
 
-    fn parent(&self, parent: &Parent) -> ParentReply {
+    pub(super) fn parent(&self, parent: &Parent) -> ParentReply {
         let text = |at: jiff::Timestamp| self.text(at.as_microsecond());
         let (sscc, since) = (parent.sscc.clone(), text(parent.from));
         ParentReply { sscc, since, until: parent.to.map(text) }

@@ -74,7 +74,7 @@ pub(super) async fn prove_unit(
     };
     bounded("value", &body.value, 16)?;
     bounded("pass", body.pass.as_deref().unwrap_or_default(), 64)?;
-    let number = unit_of(&house, caller.as_ref(), &code, None).await?;
+    let number = unit_of(&house, caller.as_ref(), ("code", &code), None).await?;
     let visitor = household(client).to_string();
     let (value, pass) = (body.value.as_str(), body.pass.as_deref());
     let attempt = proof::Attempt { number, kind, value, visitor: &visitor, pass };

@@ -24,7 +24,7 @@ pub fn declare(document: &mut Value) {
 
 fn declare_of(operation: &mut Value) {
     let statuses = statuses_of(operation);
-    let rows = takes_rows(operation);
+    let reply = reply_of_each(operation);
     let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else {
         return;
     };
@@ -37,8 +37,8 @@ fn declare_of(operation: &mut Value) {
     for response in responses.values_mut() {
         as_problem(response);
     }
-    if rows {
-        declare_rows(responses);
+    if let Some(reply) = reply {
+        declare_each(responses, reply);
     }
 }
 
@@ -76,9 +76,14 @@ fn needs_scope(operation: &Value) -> bool {
     ways.is_some_and(|ways| ways.iter().any(scopes))
 }
 
-fn takes_rows(operation: &Value) -> bool {
-    let schema = operation.pointer("/requestBody/content/application~1json/schema/$ref");
-    schema.and_then(Value::as_str).is_some_and(|name| name.ends_with("/RowsBody"))
+/// What is answered where each row or subject of a command has its own outcome.
+fn reply_of_each(operation: &Value) -> Option<&'static str> {
+    let schema = operation.pointer("/requestBody/content/application~1json/schema/$ref")?;
+    match schema.as_str()?.rsplit('/').next()? {
+        "RowsBody" => Some("RowsReply"),
+        "ReceiptBody" => Some("ReceiptReply"),
+        _ => None,
+    }
 }
 
 /// A problem is sent as `application/problem+json`.
@@ -96,15 +101,15 @@ fn as_problem(response: &mut Value) {
     }
 }
 
-/// When no row was recorded the status is that of the first refusal, and the rows are answered.
-fn declare_rows(responses: &mut Map<String, Value>) {
+/// When nothing was recorded the status is that of the first refusal, and each is answered.
+fn declare_each(responses: &mut Map<String, Value>, reply: &str) {
     for status in ["400", "403", "404", "409"] {
         let response = responses.entry(status).or_insert_with(|| json!({"content": {}}));
         let before = response.get("description").and_then(Value::as_str);
         let before = before.map_or(String::new(), |text| format!("{text}; or: "));
-        let said = format!("{before}no row was recorded, the status is that of the first refusal");
+        let said = format!("{before}nothing was recorded, the status is that of the first refusal");
         response["description"] = said.into();
         response["content"]["application/json"] =
-            json!({"schema": {"$ref": "#/components/schemas/RowsReply"}});
+            json!({"schema": {"$ref": format!("#/components/schemas/{reply}")}});
     }
 }

@@ -2,12 +2,13 @@
 //! units by trace code.
 
 use super::instant_text;
+use super::packs::ParentReply;
 use super::verdicts::{ProductReply, RecallNoticeReply};
 use crate::flows::House;
 use crate::flows::access::Sight;
 use crate::flows::compliance::trace_clock;
 use crate::flows::custody::instant;
-use crate::flows::dossier::{Shown, aliases, happened_at};
+use crate::flows::dossier::{Shown, aliases, happened_at, left_pack};
 use crate::flows::find::unit_number;
 use crate::flows::reference::Reference;
 use crate::flows::verify::Verified;
@@ -116,6 +117,8 @@ pub struct DossierReply {
     /// The recall it stands under.
     #[schema(required = true)]
     pub recall: Option<RecallNoticeReply>,
+    /// The packs around it now, from the innermost outwards, where they may be seen.
+    pub parents: Vec<ParentReply>,
     /// How long its trace data must be kept; for the brand only.
     #[schema(required = true)]
     pub retention: Option<UnitRetentionReply>,
@@ -168,14 +171,17 @@ pub(super) struct Telling<'a> {
     /// The unit or pack it is about, and its brand.
     pub(super) subject: i64,
     pub(super) brand: i64,
+    /// All that is told of it, which names the packs.
+    pub(super) story: &'a [Event],
 }
 
 /// A dossier as this caller may see it.
 pub fn dossier_reply(house: &House, reference: &Reference, shown: &Shown<'_>) -> DossierReply {
-    let Shown { sight, verified, dossier } = shown;
+    let Shown { sight, verified, dossier, around } = shown;
     let unit = &dossier.unit;
     let (subject, brand) = (unit.number, unit.brand);
-    let telling = Telling { house, reference, sight: *sight, subject, brand };
+    let story = &*dossier.events;
+    let telling = Telling { house, reference, sight: *sight, subject, brand, story };
     let production = sight.shows(Fact::Production);
     let kept = |text: &Option<String>| text.clone().filter(|_| production);
     let at = |micros: Option<i64>| micros.map(|at| telling.text(at));
@@ -214,6 +220,7 @@ pub fn dossier_reply(house: &House, reference: &Reference, shown: &Shown<'_>) ->
         line: kept(&unit.line),
         lot: kept(&unit.lot),
         recall: recall.map(|it| RecallNoticeReply::of(reference, it)),
+        parents: around.iter().map(|pack| telling.parent(pack)).collect(),
         retention: production.then(|| retention_reply(house, reference, verified)).flatten(),
         timeline: dossier.events.iter().filter_map(|e| telling.event(e)).collect(),
         findings: findings.map(finding).collect(),
@@ -242,6 +249,10 @@ impl Telling<'_> {
         let all = self.sight.shows(Fact::AllHops);
         let may_see = |site: &&domain::party::Site| all || self.sight.shows_hop(site.party);
         let happened_at = instant(happened_at(event, self.subject));
+        let mut detail = self.detail(event);
+        if let Some(sscc) = left_pack(event, self.story) {
+            detail.insert("out_of".to_owned(), sscc.into());
+        }
         Some(EventReply {
             id: hex(&event.id.0),
             kind: event.body.kind(),
@@ -250,7 +261,7 @@ impl Telling<'_> {
             party: event.party.and_then(|p| tree.get(p)).map(|p| p.code.clone()),
             site: site.filter(may_see).map(|s| s.code.clone()),
             actor: self.sight.shows(Fact::Actors).then(|| event.actor.clone()),
-            detail: self.detail(event),
+            detail,
         })
     }
 

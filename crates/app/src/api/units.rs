@@ -28,6 +28,17 @@ const UNITS_MAX: usize = 10_000;
 /// The route of changes, in whose scope their keys are.
 const CHANGES: &str = "POST /api/v1/units/changes";
 
+/// What befalls a unit, besides being sold.
+const CHANGE_WORDS: [&str; 7] = [
+    "inspect",
+    "recall",
+    "lift_recall",
+    "decommission",
+    "report_stolen",
+    "clear_stolen",
+    "open_life",
+];
+
 /// What a cause may be.
 const CAUSES: &str = "must be return, refurbishment or replacement";
 
@@ -36,7 +47,7 @@ const CAUSES: &str = "must be return, refurbishment or replacement";
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct UnitQuery {
-    /// Forces the reading: `code`, `imei`, `sn`, …
+    /// Forces the reading: `code`, `imei`, `sn`, `meid`, `eid`, `mac`, `part`.
     pub scheme: Option<String>,
 }
 
@@ -67,7 +78,7 @@ pub(super) async fn show_unit(
 ) -> Result<Json<DossierReply>, Problem> {
     let caller = keyholder.with(Scope::Read)?;
     let scheme = scheme_of(&query)?;
-    let number = unit_of(&house, Some(&caller), &id, scheme).await?;
+    let number = unit_of(&house, Some(&caller), ("id", &id), scheme).await?;
     let reference = house.reference().await?;
     let shown = dossier::show(&house, &reference, &caller, number).await?;
     Ok(Json(dossier_reply(&house, &reference, &shown)))
@@ -83,7 +94,8 @@ pub struct ChangeBody {
     /// Trace codes or serial numbers, 1 to 10,000. All change or none.
     #[schema(min_items = 1, max_items = 10000)]
     pub units: Vec<String>,
-    /// Why; for `inspect` what was seen. Needed for all but `sell`, which takes none.
+    /// Why; for `inspect` what was seen. Needed for every change but `sell`, which takes none and
+    /// is why it may be left out here.
     #[schema(max_length = 1000)]
     #[serde(default)]
     pub reason: String,
@@ -111,7 +123,7 @@ pub struct ChangeBody {
         (status = 404, description = "A unit is unknown; nothing changed", body = Problem),
         (status = 409, description = "A unit refuses; nothing changed", body = Problem),
     ),
-    security(("key" = ["lifecycle", "produce"]))
+    security(("key" = ["lifecycle"]), ("key" = ["produce"]))
 )]
 pub(super) async fn change_units(
     State(house): State<Arc<House>>,
@@ -145,6 +157,10 @@ pub(super) async fn change_units(
 fn change_of(body: &ChangeBody) -> Result<Change, Problem> {
     if body.change == "sell" {
         return sale_of(body);
+    }
+    // What a change needs is told of a change that there is.
+    if !CHANGE_WORDS.contains(&body.change.as_str()) {
+        return Err(Problem::invalid("change", unknown_change()));
     }
     for (field, told) in [("sold_on", &body.sold_on), ("paper", &body.paper)] {
         if told.is_some() {
@@ -182,12 +198,12 @@ fn change_of(body: &ChangeBody) -> Result<Change, Problem> {
             Some(cause) => Ok(Change::OpenLife(cause, reason)),
             None => Err(Problem::invalid("cause", CAUSES)),
         },
-        _ => Err(Problem::invalid(
-            "change",
-            "must be inspect, recall, lift_recall, decommission, report_stolen, clear_stolen, \
-             open_life or sell",
-        )),
+        _ => Err(Problem::invalid("change", unknown_change())),
     }
+}
+
+fn unknown_change() -> String {
+    format!("must be {} or sell", CHANGE_WORDS.join(", "))
 }
 
 /// A sale. It has no words of its own: the buyer's name is on the paper.
@@ -242,7 +258,7 @@ pub(super) async fn bind_alias(
 ) -> Result<Json<DoneReply>, Problem> {
     let caller: Caller = keyholder.with(Scope::Lifecycle)?;
     bounded("code", &body.code, NAME_CHARS_MAX)?;
-    let number = unit_of(&house, Some(&caller), &id, None).await?;
+    let number = unit_of(&house, Some(&caller), ("id", &id), None).await?;
     lifecycle::bind_alias(&house, &caller, number, &body.code).await?;
     Ok(Json(DoneReply { done: true }))
 }
@@ -280,13 +296,14 @@ pub(super) async fn move_identifier(
     Input(body): Input<MoveIdentifierBody>,
 ) -> Result<Json<DoneReply>, Problem> {
     let caller = keyholder.with(Scope::Lifecycle)?;
-    let scheme: Scheme = body.scheme.parse().map_err(|why| Problem::invalid("scheme", why))?;
-    if matches!(scheme, Scheme::Code | Scheme::Sscc) {
-        return Err(Problem::invalid("scheme", "codes are bound by aliases; packs have no units"));
-    }
+    let scheme = body.scheme.parse::<Scheme>().ok().filter(|scheme| *scheme != Scheme::Code);
+    let scheme = scheme.ok_or_else(|| {
+        let why = "must be sn, imei, meid, eid, mac or part; codes are bound by aliases";
+        Problem::invalid("scheme", why)
+    })?;
     let identifier =
         Identifier::parse(scheme, &body.value).map_err(|why| Problem::invalid("value", why))?;
-    let number = unit_of(&house, Some(&caller), &id, None).await?;
+    let number = unit_of(&house, Some(&caller), ("id", &id), None).await?;
     lifecycle::move_identifier(&house, &caller, number, &identifier, body.onto, &body.reason)
         .await?;
     Ok(Json(DoneReply { done: true }))

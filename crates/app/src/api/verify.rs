@@ -1,5 +1,6 @@
 //! Verify: the answer given to a person or a platform, and the proofs that support it.
 
+use super::activations::WarrantyReply;
 use super::error::Problem;
 use super::gate::{Asker, ClientAddress, Counted, Keyholder};
 use super::headers;
@@ -55,7 +56,7 @@ pub struct VerifyItemBody {
     /// Trace code or identifier.
     #[schema(max_length = 128)]
     pub value: String,
-    /// Forces the reading.
+    /// Forces the reading: `code`, `imei`, `sn`, `meid`, `eid`, `mac`, `part`.
     pub scheme: Option<String>,
 }
 
@@ -150,7 +151,8 @@ pub(super) async fn verify_units(
     asking.check_seller()?;
     let (mut results, mut unavailable) = (Vec::with_capacity(body.items.len()), false);
     for (i, item) in body.items.iter().enumerate() {
-        bounded(&format!("items[{i}].value"), &item.value, QUERY_CHARS_MAX)?;
+        // As of one alone: what no code or identifier can hold names nothing, which is an answer.
+        not_too_long(&format!("items[{i}].value"), &item.value)?;
         let scheme = scheme_of(&format!("items[{i}].scheme"), item.scheme.as_deref())?;
         let (status, reply) = asking.answer(&item.value, scheme, None).await?;
         unavailable |= status == StatusCode::SERVICE_UNAVAILABLE;
@@ -161,6 +163,13 @@ pub(super) async fn verify_units(
         headers::again_later(&mut response);
     }
     Ok(response)
+}
+
+fn not_too_long(field: &str, text: &str) -> Result<(), Problem> {
+    match text.chars().count() > QUERY_CHARS_MAX {
+        true => Err(Problem::invalid(field, format!("at most {QUERY_CHARS_MAX} characters"))),
+        false => Ok(()),
+    }
 }
 
 fn scheme_of(field: &str, word: Option<&str>) -> Result<Option<Scheme>, Problem> {
@@ -195,10 +204,7 @@ impl Asking<'_> {
         scheme: Option<Scheme>,
         counted: Option<&Counted>,
     ) -> Result<(StatusCode, ResultReply), Problem> {
-        if raw.chars().count() > QUERY_CHARS_MAX {
-            let why = format!("at most {QUERY_CHARS_MAX} characters");
-            return Err(Problem::invalid("code", why));
-        }
+        not_too_long("code", raw)?;
         let reading = self.try_answer(raw, scheme, counted);
         match self.house.one_snapshot(reading).await {
             Err(Failed::Store) => {
@@ -307,7 +313,10 @@ impl Asking<'_> {
         let record = &known.record;
         reply.product = ProductText::of(&known.product);
         let reading = verify::warranty(self.house, reference, record, &known.custody);
-        reply.warranty = Some((&reading).into());
+        let mut warranty = WarrantyReply::from(&reading);
+        // Mostly the day of the first start.
+        warranty.starts_on = warranty.starts_on.filter(|_| sight.shows(Fact::Milestones));
+        reply.warranty = Some(warranty);
         reply.recall = known.recall.as_deref().map(|it| RecallNoticeReply::of(reference, it));
         let brand = BrandId(record.brand);
         let day = |at: i64| reference.day(brand, instant(at)).to_string();
@@ -400,17 +409,18 @@ fn city_name(house: &House, region: &str) -> Option<String> {
     divisions.get(code).map(|d| d.zh.to_string())
 }
 
-/// The unit a path names, for whoever asks.
+/// The unit that a part of the path names, for whoever asks.
 pub async fn unit_of(
     house: &House,
     caller: Option<&Caller>,
-    raw: &str,
+    (part, raw): (&'static str, &str),
     scheme: Option<Scheme>,
 ) -> Result<i64, Problem> {
+    not_too_long(part, raw)?;
     let mut reference = house.reference().await?;
     let brand = caller.map(|c| c.brand).or_else(|| reference.sole_brand());
     // As whoever finds out that it is another brand's says it.
-    let unknown = domain::refusal::Refused::new(domain::refusal::Refusal::UnknownSubject, "id");
+    let unknown = domain::refusal::Refused::new(domain::refusal::Refusal::UnknownSubject, part);
     match verify::read(house, &mut reference, brand, raw, scheme).await? {
         Reading::Number(number, _) => Ok(find::unit_of_code(house, number).await?),
         Reading::Ambiguous(..) => {

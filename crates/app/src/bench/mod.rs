@@ -84,6 +84,10 @@ pub async fn plain_brand(house: House) -> Result<Arc<House>, BenchError> {
     Ok(brand::found(house).await?.0)
 }
 
+/// What can be measured by itself; the last two come with the one before them.
+pub const NAMES: [&str; 9] =
+    ["codes", "activation", "import", "pallet", "guess", "seal", "verify", "start", "memory"];
+
 /// Tells the reader what is being measured.
 pub type Say<'a> = &'a (dyn Fn(&str) + Send + Sync);
 

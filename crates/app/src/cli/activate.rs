@@ -22,7 +22,7 @@ use std::sync::Mutex;
 /// Records an activation.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// What the value is: sn, imei, code, meid, eid, mac, part
+    /// What the value is: code, imei, meid, eid, mac, sn, part
     #[arg(long, value_parser = words::scheme)]
     scheme: Scheme,
     /// The identifier
@@ -165,8 +165,10 @@ fn told(
     let region = region.map(|r| words::region(lang, house.geo.divisions(), &r));
     let place = pad(words::pick(lang, "位置", "place"), 10);
     let word = paint.tone(words::grade_tone(grade), words::grade(lang, grade));
-    let level = assessment.level.as_str();
-    text += &format!("  {place}{word}  {}  [{level}]\n", region.unwrap_or_default());
+    let level = words::level(lang, assessment.level);
+    let level = if level.is_empty() { String::new() } else { format!("  [{level}]") };
+    let region = region.map_or_else(String::new, |region| format!("  {region}"));
+    text += &format!("  {place}{word}{region}{level}\n");
     for family in &assessment.families {
         let says = match family.inside {
             Some(true) => words::pick(lang, "区域内", "inside"),
@@ -175,7 +177,8 @@ fn told(
         };
         let region = family.region.map(|r| r.to_string());
         let region = region.map(|r| words::region(lang, house.geo.divisions(), &r));
-        let (name, region) = (pad(family.family.as_str(), 8), region.unwrap_or_default());
+        let name = pad(words::family(lang, family.family), 10);
+        let region = region.unwrap_or_default();
         text += &format!("  {:10}{name}{says}  {:+.2}  {region}\n", "", family.score);
     }
     for finding in &activated.findings {
@@ -183,8 +186,12 @@ fn told(
         let label = pad(words::pick(lang, "发现", "finding"), 10);
         let word = paint.tone(words::grade_tone(grade), words::grade(lang, grade));
         let kind = words::finding(lang, finding.kind.as_str());
-        let nature = finding.nature.map_or("", |n| n.as_str());
-        text += &format!("  {label}{word}  {kind}  {nature}  {}\n", finding.reasons.join(", "));
+        let nature = finding.nature.map(|nature| words::nature(lang, nature).to_owned());
+        let reasons = finding.reasons.iter().map(|reason| words::why(lang, reason));
+        let reasons = reasons.collect::<Vec<_>>().join(words::pick(lang, "，", ", "));
+        let told = [Some(word), Some(kind), nature, Some(reasons)].into_iter().flatten();
+        let told: Vec<_> = told.collect();
+        text += &format!("  {label}{}\n", told.join("  "));
     }
     let label = pad(words::pick(lang, "保修", "warranty"), 10);
     let warranty = match &activated.warranty {

@@ -9,17 +9,21 @@ use crate::geo::{Geo, GeoPaths};
 use crate::secrets::MasterKey;
 use domain::audit::SensitiveRead;
 use domain::id::BrandId;
-use std::io::BufRead;
 use std::path::PathBuf;
 use store::Store;
 use store::engine::{Target, private_folder};
+
+/// How to come by a passphrase where nobody types one.
+const NO_PASSPHRASE: &str =
+    "there is no passphrase: give --passphrase-file FILE, or a line on standard input";
 
 /// What `backup` takes.
 #[derive(Debug, clap::Args)]
 pub struct BackupArgs {
     /// A folder that does not exist yet
     path: PathBuf,
-    /// File with the passphrase that seals the keys; without it the first line of standard input
+    /// File with the passphrase that seals the keys; without it you are asked, twice, or it is the
+    /// first line of standard input
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
     /// The sealed keys alone, for stores that are backed up by other tools
@@ -32,7 +36,8 @@ pub struct BackupArgs {
 pub struct RestoreArgs {
     /// The folder (or key file) a backup was written to
     path: PathBuf,
-    /// File with the passphrase; without it the first line of standard input
+    /// File with the passphrase; without it you are asked, or it is the first line of standard
+    /// input
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
     /// Only the keys, into a store whose master key is lost: they are sealed under the new one
@@ -51,7 +56,7 @@ pub struct DoctorArgs {
 /// Writes a backup while work goes on.
 pub async fn backup(global: &Global, args: BackupArgs) -> Result<Exit, Fault> {
     open::must_hold_records(global)?;
-    let passphrase = passphrase(args.passphrase_file.as_ref())?;
+    let passphrase = passphrase(args.passphrase_file.as_ref(), &["new passphrase", "once more"])?;
     let house = open::house(global).await?;
     let written = if args.keys_only {
         backup::export_keys(&house, &args.path, &passphrase).await
@@ -82,7 +87,7 @@ pub async fn restore(global: &Global, args: RestoreArgs) -> Result<Exit, Fault> 
         let there = format!("{} already holds a store; restore into another folder", dir.display());
         return Err(Fault::failed(there));
     }
-    let passphrase = passphrase(args.passphrase_file.as_ref())?;
+    let passphrase = passphrase(args.passphrase_file.as_ref(), &["passphrase"])?;
     private_folder(&dir).map_err(|e| Fault::file(&dir, &e))?;
     let file = KeyFile::of(dir.join(MASTER_KEY_FILE));
     let master = MasterKey::from_file_or_new(&file.path)?;
@@ -93,7 +98,7 @@ pub async fn restore(global: &Global, args: RestoreArgs) -> Result<Exit, Fault> 
 
 /// Brings a backup back into a database without a store.
 async fn restore_database(global: &Global, args: &RestoreArgs, url: &str) -> Result<Exit, Fault> {
-    let passphrase = passphrase(args.passphrase_file.as_ref())?;
+    let passphrase = passphrase(args.passphrase_file.as_ref(), &["passphrase"])?;
     let (file, master) = master_of(global, &Target::Postgres { url: url.to_owned() })?;
     let scratch = std::env::temp_dir();
     let place = (url, scratch.as_path());
@@ -123,7 +128,7 @@ fn told(restored: &backup::Restored, place: &str) -> Result<Exit, Fault> {
 }
 
 async fn restore_keys(global: &Global, args: RestoreArgs) -> Result<Exit, Fault> {
-    let passphrase = passphrase(args.passphrase_file.as_ref())?;
+    let passphrase = passphrase(args.passphrase_file.as_ref(), &["passphrase"])?;
     let target = global.target()?;
     let (file, master) = master_of(global, &target)?;
     let store = Store::open(&target).await?;
@@ -181,10 +186,15 @@ pub async fn doctor(global: &Global, args: DoctorArgs) -> Result<Exit, Fault> {
         Target::Postgres { .. } => None,
     };
     let geo = Geo::load(&GeoPaths::default())?;
-    let house = open::house_to_examine(global, geo, global.settings(None)?).await?;
-    let extent = doctor::Extent { data_dir: dir.as_deref(), all_events: args.all_events };
-    let checks = doctor::examine(&house, extent).await?;
-    house.store.close().await;
+    let checks = match open::house_to_examine(global, geo, global.settings(None)?).await? {
+        Ok(house) => {
+            let extent = doctor::Extent { data_dir: dir.as_deref(), all_events: args.all_events };
+            let checks = doctor::examine(&house, extent).await?;
+            house.store.close().await;
+            checks
+        }
+        Err(unopened) => vec![unopened],
+    };
     let line = |c: &doctor::Check| {
         let mark = match (c.ok, c.is_note) {
             (true, false) => "✓",
@@ -197,17 +207,32 @@ pub async fn doctor(global: &Global, args: DoctorArgs) -> Result<Exit, Fault> {
     Ok(if checks.iter().all(|c| c.ok) { Exit::Done } else { Exit::No })
 }
 
-fn passphrase(file: Option<&PathBuf>) -> Result<String, Fault> {
+/// The passphrase in a file, or typed by a person who is asked so, or on standard input.
+fn passphrase(file: Option<&PathBuf>, asked: &[&str]) -> Result<String, Fault> {
+    let unread = |e: std::io::Error| Fault::failed(format!("cannot read the passphrase: {e}"));
     let text = match file {
         Some(path) => std::fs::read_to_string(path).map_err(|e| Fault::file(path, &e))?,
+        None if term::is_typed() => agreed(&term::unseen(asked).map_err(unread)?)?,
         None => {
-            if term::is_watched() {
-                eprint!("passphrase: ");
-            }
             let mut line = String::new();
-            std::io::stdin().lock().read_line(&mut line)?;
+            std::io::stdin().read_line(&mut line).map_err(unread)?;
             line
         }
     };
-    Ok(text.lines().next().unwrap_or_default().to_owned())
+    match (text.lines().next().unwrap_or_default(), file) {
+        ("", Some(path)) => {
+            Err(Fault::failed(format!("{}: its first line is empty", path.display())))
+        }
+        ("", None) => Err(Fault::failed(NO_PASSPHRASE)),
+        (line, _) => Ok(line.to_owned()),
+    }
+}
+
+/// What was typed each time the same: nobody saw it, and a slip would shut the backup for ever.
+fn agreed(lines: &[String]) -> Result<String, Fault> {
+    let first = lines.first().cloned().unwrap_or_default();
+    match lines.iter().all(|line| *line == first) {
+        true => Ok(first),
+        false => Err(Fault::failed("the two are not the same; nothing was done, run it again")),
+    }
 }

@@ -12,17 +12,26 @@ pub struct Args {
     #[command(subcommand)]
     what: Option<What>,
     /// Units in the store that verify, cold start and memory are measured on
-    #[arg(long, default_value_t = 1_000_000)]
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     units: u64,
     /// Connections that ask to verify at the same time
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1000))]
     connections: u16,
-    /// Only rows whose name holds this word: codes, activation, import, pallet, seal, guess, verify
-    #[arg(long, default_value = "")]
+    /// Only what has this word in its name: codes, activation, import, pallet, guess, seal, verify,
+    /// start, memory
+    #[arg(long, default_value = "", hide_default_value = true, value_parser = known)]
     only: String,
     /// Keep the large stores here and use them again
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
+}
+
+/// A word of `--only`: a wrong one would measure nothing and end well.
+fn known(word: &str) -> Result<String, String> {
+    match bench::NAMES.iter().any(|name| name.contains(word)) {
+        true => Ok(word.to_owned()),
+        false => Err(format!("one of {}", bench::NAMES.join(", "))),
+    }
 }
 
 /// Further benches.

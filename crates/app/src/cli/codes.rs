@@ -1,6 +1,6 @@
 //! `codes`: writes the codes of a batch again, or one code as a symbol.
 
-use super::mint::{LinkWord, write_csv};
+use super::mint::{LinkWord, warn_of_host, write_csv};
 use super::{Exit, Fault, open, term};
 use crate::config::Global;
 use crate::flows::batches::{self, CodeStream, LinkStyle, link_prefix};
@@ -39,8 +39,15 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
     to: Option<i64>,
     /// Write this one code as a symbol
-    #[arg(long, value_enum, conflicts_with_all = ["from", "to"])]
+    #[arg(long, value_enum, conflicts_with_all = ["from", "to", "scratch", "no_scratch"])]
     svg: Option<Symbol>,
+    /// Refuse a batch that was minted without scratch codes; one with them has them as the third
+    /// column in any case
+    #[arg(long)]
+    scratch: bool,
+    /// Leave scratch codes out
+    #[arg(long, conflicts_with = "scratch")]
+    no_scratch: bool,
     /// The link that is written
     #[arg(long, value_enum, default_value_t = LinkWord::Digital)]
     link: LinkWord,
@@ -56,7 +63,9 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     };
     audit::flush(&house).await?;
     house.store.close().await;
-    done.map(|()| Exit::Done)
+    done?;
+    warn_of_host(global);
+    Ok(Exit::Done)
 }
 
 async fn batch(house: &House, caller: &Caller, args: &Args) -> Result<(), Fault> {
@@ -64,6 +73,10 @@ async fn batch(house: &House, caller: &Caller, args: &Args) -> Result<(), Fault>
         Fault::Usage("codes takes a batch number; for one code as a symbol add --svg qr".to_owned())
     })?;
     let batch = batches::readable(&*house.reference().await?, caller, BatchId(id))?;
+    if args.scratch && !batch.scratch {
+        let why = format!("batch {id} was minted without scratch codes; mint one with --scratch");
+        return Err(Fault::Failed(why));
+    }
     let first = args.from.unwrap_or(1);
     let last = args.to.unwrap_or(batch.count);
     if first > last || last > batch.count {
@@ -71,7 +84,8 @@ async fn batch(house: &House, caller: &Caller, args: &Args) -> Result<(), Fault>
         return Err(Fault::Failed(why));
     }
     let range = batch.first + first - 1..batch.first + last;
-    let batch = batches::export(house, caller, batch.id()).await?;
+    let mut batch = batches::export(house, caller, batch.id()).await?;
+    batch.scratch &= !args.no_scratch;
     match args.format {
         FormatWord::Csv => write_csv(house, &batch, args.link.into(), range).await,
         FormatWord::Ndjson => write_ndjson(house, &batch, args.link.into(), range).await,

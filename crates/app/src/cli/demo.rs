@@ -22,9 +22,19 @@ const LINKS_FILE: &str = "demo-links.txt";
 /// Written first: what is in the folder is a demo, whole or not, and may be replaced.
 const UNFINISHED_FILE: &str = "demo-unfinished";
 
-/// What `demo` takes.
+/// What `demo` takes. Where it is kept is said in words of its own in place of those of every
+/// command: variables that name a real store must not have a whole brand written into it.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Folder of the demo, an earlier one in it is replaced; no variable names it, so that none
+    /// gets into a real store [default: dossier-data/demo]
+    #[arg(long, value_name = "DIR", help_heading = "Where the records are")]
+    data: Option<PathBuf>,
+    /// An empty PostgreSQL database instead: postgres://user:password@host/name; no variable
+    /// names it
+    #[arg(long, value_name = "URL", conflicts_with = "data")]
+    #[arg(help_heading = "Where the records are")]
+    database: Option<String>,
     /// How many units the brand has made
     #[arg(
         long,
@@ -49,10 +59,22 @@ pub struct Args {
     no_serve: bool,
 }
 
+impl Args {
+    /// Whether it goes on as a server.
+    pub(super) fn serves(&self) -> bool {
+        !self.no_serve
+    }
+
+    /// Where it is kept, unless in a database.
+    pub(super) fn folder(&self) -> PathBuf {
+        self.data.clone().unwrap_or_else(|| Path::new(DATA_DIR).join(FOLDER))
+    }
+}
+
 /// Makes the brand in a fresh folder (an earlier demo there is replaced), or in an empty database,
 /// and serves it.
 pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
-    let place = Place::of(global)?;
+    let place = Place::of(global, &args)?;
     let geo = Arc::new(Geo::load(&GeoPaths::default())?);
     let watch = Stopwatch::start();
     let world = make(&place, &geo, &args).await?;
@@ -65,7 +87,7 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
         place.name()
     );
     if args.no_serve {
-        let text = demo_links_text(&world, "http://127.0.0.1:8080");
+        let text = demo_links_text(&world, "http://127.0.0.1:8080") + &place.further(&world);
         place.finish(&text)?;
         if let Some(path) = &args.links_json {
             write_json(path, &world, ("http://127.0.0.1:8080", ""))?;
@@ -80,6 +102,7 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
         text.push_str(&format!(
             "\n登录（一天内，只能用一次）  sign in, once, within a day: {base}{sign_in}\n"
         ));
+        text.push_str(&place.further(&world));
         place.finish(&text)?;
         if let Some(path) = &args.links_json {
             write_json(path, &world, (base, &sign_in))?;
@@ -98,11 +121,11 @@ enum Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    fn of(global: &'a Global) -> Result<Self, Fault> {
-        if global.database.is_some() {
+    fn of(global: &'a Global, args: &Args) -> Result<Self, Fault> {
+        if args.database.is_some() {
             return Ok(Self::Database(global));
         }
-        let dir = global.data.clone().unwrap_or_else(|| Path::new(DATA_DIR).join(FOLDER));
+        let dir = args.folder();
         make_room(&dir)?;
         Ok(Self::Folder(dir))
     }
@@ -112,6 +135,23 @@ impl<'a> Place<'a> {
             Self::Folder(dir) => dir.display().to_string(),
             Self::Database(_) => "the database".to_owned(),
         }
+    }
+
+    /// How other commands look at it: without a word they would look elsewhere.
+    fn further(&self, world: &World) -> String {
+        let place = match self {
+            // What a shell would take apart is quoted.
+            Self::Folder(dir) => match dir.display().to_string() {
+                plain if plain.chars().all(|c| c.is_alphanumeric() || "/._-".contains(c)) => {
+                    format!("--data {plain}")
+                }
+                other => format!("--data '{}'", other.replace('\'', "'\\''")),
+            },
+            // The URL holds a password.
+            Self::Database(_) => "--database URL --master-key FILE".to_owned(),
+        };
+        let code = world.link(world::State::Genuine).map_or("CODE", |link| link.code.as_str());
+        format!("\n其他命令  other commands: dossier {place} show {code}\n")
     }
 
     /// Notes in the folder that it holds a whole brand.

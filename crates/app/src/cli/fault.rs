@@ -2,8 +2,8 @@
 
 use crate::config::ConfigError;
 use crate::files::FileError;
-use crate::flows::FlowError;
 use crate::flows::import::ImportError;
+use crate::flows::{FlowError, doctor};
 use crate::geo::GeoError;
 use crate::secrets::SecretsError;
 use domain::refusal::Refused;
@@ -106,10 +106,33 @@ impl From<Refused> for Fault {
     }
 }
 
+/// Words of SQLite and the system where a folder or a file in it may not be written.
+const SHUT: [&str; 3] = ["readonly database", "unable to open database file", "Permission denied"];
+/// What to do then.
+const OPEN_UP: &str =
+    "; the folder and the files in it must be writable by the user who runs dossier";
+
+/// Whether that is why a store cannot be opened.
+fn is_shut(error: &StoreError) -> bool {
+    use store::engine::EngineError;
+    let why = match error {
+        // PostgreSQL says such words of other things.
+        StoreError::Read(EngineError::Open(why)) if !why.contains("PostgreSQL") => why,
+        StoreError::Read(EngineError::Migration { cause, .. }) => cause,
+        _ => return false,
+    };
+    SHUT.iter().any(|words| why.contains(words))
+}
+
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         use store::engine::{EngineError, WriteError};
+        // Who works at the command line may know the database's own words, and has no log.
+        let cause = doctor::fault_of(&error).map(|fault| format!(": {}", fault.cause()));
+        let cause = cause.unwrap_or_default();
         let next = match &error {
+            damaged if doctor::damage(damaged).is_some() => "; dossier doctor says what to do",
+            shut if is_shut(shut) => OPEN_UP,
             StoreError::Write(WriteError::Full) => "; make room on the disk and run it again",
             StoreError::Write(WriteError::ReadOnly) => "; make it writable and run it again",
             StoreError::Write(WriteError::Unavailable { outcome_unknown: true, .. }) => {
@@ -119,7 +142,7 @@ impl From<StoreError> for Fault {
             StoreError::Read(EngineError::Decode(_)) => "; dossier doctor says of which row",
             _ => "",
         };
-        Self::Unavailable(format!("{error}{next}"))
+        Self::Unavailable(format!("{error}{cause}{next}"))
     }
 }
 
@@ -147,5 +170,31 @@ impl From<ImportError> for Fault {
             ImportError::File(error) => error.into(),
             ImportError::TooManyRows => Self::Failed(error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use store::engine::EngineError;
+
+    #[test]
+    fn a_store_that_does_not_open_says_what_to_do() {
+        let told = |why: &str| {
+            let fault = Fault::from(StoreError::Read(EngineError::Open(why.to_owned())));
+            (fault.exit(), fault.to_string())
+        };
+        for (why, next) in [
+            ("cannot open the database in ro: attempt to write a readonly database", "writable"),
+            ("cannot open the database in ro: unable to open database file", "writable"),
+            ("cannot open the database in x: database disk image is malformed", "doctor"),
+            ("cannot open the database in x: file is not a database", "doctor"),
+        ] {
+            let (exit, sentence) = told(why);
+            assert_eq!(exit, Exit::Unavailable);
+            assert!(sentence.starts_with(why) && sentence.contains(next), "{sentence}");
+        }
+        let (_, elsewhere) = told("cannot connect to PostgreSQL: Permission denied (os error 13)");
+        assert!(!elsewhere.contains("writable"), "{elsewhere}");
     }
 }

@@ -145,8 +145,10 @@ impl Seen {
         if self.rows.is_multiple_of(TICK_ROWS) {
             let seconds = self.watch.elapsed().as_secs_f64().max(0.001);
             let rate = self.rows as f64 / seconds;
-            let rows = indicatif::HumanCount(self.rows);
-            self.bar.set_message(format!("{rows} rows, {rate:.0}/s, {} refused", self.refused));
+            let count = indicatif::HumanCount;
+            let (rows, refused) = (count(self.rows), count(self.refused));
+            let rate = term::per_second(rate);
+            self.bar.set_message(format!("{rows} rows, {refused} refused, {rate}"));
         }
         let RowOutcome::Refused(problems) = outcome else { return };
         self.refused += 1;

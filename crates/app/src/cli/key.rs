@@ -6,7 +6,7 @@ use crate::files::{read_date, read_instant};
 use crate::flows::api_keys::{self, Order, Told, id_of};
 use crate::flows::custody::instant;
 use crate::flows::reference::Reference;
-use crate::flows::{Caller, House, Scope};
+use crate::flows::{Caller, FlowError, House, Scope};
 use domain::address::Prefix;
 use domain::id::PartyId;
 use domain::key::OVERLAP_MAX;
@@ -113,9 +113,16 @@ async fn make(house: &House, caller: &Caller, args: NewArgs) -> Result<String, F
     let reference = house.reference().await?;
     let zone = reference.zone(caller.brand);
     let expires_at = args.expires.as_deref().map(|text| end_of(text, zone)).transpose()?;
-    let NewArgs { party, scopes, name, from, .. } = args;
+    let NewArgs { party, scopes, name, from, expires } = args;
     let order = Order { party, scopes, name, from, expires_at };
-    let given = api_keys::give(house, caller, &order).await?;
+    let given = api_keys::give(house, caller, &order).await.map_err(|error| match error {
+        // A day that is over is as wrong a word as one that never comes.
+        FlowError::Refused(refused) if refused.field == "expires_at" => {
+            let day = expires.unwrap_or_default();
+            Fault::Usage(format!("--expires {day}: {}", refused.reason))
+        }
+        other => other.into(),
+    })?;
     Ok(format!("Shown only once, keep it safe. Key for {}: {}\n", order.party, given.key))
 }
 

@@ -54,7 +54,7 @@ pub struct Args {
     #[arg(long)]
     scratch: bool,
     /// Write no codes: an unprinted batch stays open for production
-    #[arg(long, conflicts_with = "link")]
+    #[arg(long, conflicts_with_all = ["link", "scratch"])]
     no_codes: bool,
     /// The link in the second column
     #[arg(long, value_enum, default_value_t = LinkWord::Digital)]
@@ -82,20 +82,26 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
             "batch {} with {} codes; again: dossier codes {}",
             batch.id, batch.count, batch.id
         );
-        if house.settings.host == "localhost" {
-            eprintln!("the links say localhost: give --host NAME before printing labels");
-        }
     }
     if args.no_codes {
         house.store.close().await;
         return Ok(Exit::Done);
     }
+    warn_of_host(global);
     let batch = batches::export(&house, &caller, batch.id()).await?;
     audit::flush(&house).await?;
     let written = write_csv(&house, &batch, args.link.into(), batch.first..batch.end()).await;
     house.store.close().await;
     written?;
     Ok(Exit::Done)
+}
+
+/// Says that links lead nowhere, also where nobody watches: they are often written to a file and
+/// printed unread.
+pub fn warn_of_host(global: &Global) {
+    if !global.names_host() {
+        eprintln!("the links say localhost: give --host NAME before printing labels");
+    }
 }
 
 /// Streams codes of a batch as CSV to standard output, half a megabyte at a time.

@@ -215,15 +215,17 @@ async fn dispatch(cli: Cli) -> Result<Exit, Fault> {
     }
 }
 
-/// Where the log goes, and how it looks. Only a server writes it in another form than text.
+/// Where the log goes, and how it looks. Only a server writes it in another form than text, and
+/// only one that serves writes it unasked: the one line of an error says what the others have to.
 fn log(command: &Command) {
     use serve::LogForm;
     use tracing_subscriber::EnvFilter;
-    let (form, access) = match command {
-        Command::Serve(args) => (args.log, args.access_log),
-        _ => (LogForm::Text, false),
+    let (form, access, unasked) = match command {
+        Command::Serve(args) => (args.log, args.access_log, "warn"),
+        Command::Demo(args) if args.serves() => (LogForm::Text, false, "warn"),
+        _ => (LogForm::Text, false, "off"),
     };
-    let wanted = config::log_filter();
+    let wanted = config::log_filter().unwrap_or_else(|| unasked.to_owned());
     let mut filter = EnvFilter::try_new(&wanted).unwrap_or_else(|_| EnvFilter::new("warn"));
     if let Ok(lines) = "access=info".parse()
         && access
@@ -245,5 +247,67 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    /// What the help of an option says.
+    fn help_of(command: &str, option: &str) -> String {
+        let mut all = Cli::command();
+        all.build();
+        let found = all.find_subcommand(command).expect("a command");
+        let option = found.get_arguments().find(|a| a.get_id() == option).expect("an option");
+        option.get_help().map(ToString::to_string).unwrap_or_default()
+    }
+
+    #[test]
+    fn help_and_refusal_name_the_same_schemes() {
+        for words in
+            [&["show", "X"][..], &["verify", "X"], &["prove", "X"], &["activate", "--value", "X"]]
+        {
+            let line = [&["dossier"][..], words, &["--scheme", "foo"]].concat();
+            let told = Cli::try_parse_from(line).expect_err("no such scheme").to_string();
+            let (_, list) = told.split_once("one of ").expect("a list");
+            let list = list.lines().next().unwrap_or_default();
+            let help = help_of(words[0], "scheme");
+            assert!(help.ends_with(&format!(": {list}")), "{help:?} beside {list:?}");
+            assert_eq!(list.contains("sscc"), words[0] == "show", "{list}");
+        }
+    }
+
+    #[test]
+    fn a_demo_is_not_steered_by_variables() {
+        for option in ["data", "database"] {
+            assert!(help_of("mint", option).contains("[env: DOSSIER_DATA"));
+            let help = help_of("demo", option);
+            assert!(!help.contains("DOSSIER_") && !help.is_empty(), "{help}");
+        }
+        let before = Cli::try_parse_from(["dossier", "--data", "x", "demo"]).expect("it is said");
+        let behind = Cli::try_parse_from(["dossier", "demo", "--data", "x"]).expect("it is said");
+        for cli in [before, behind] {
+            assert_eq!(cli.global.data.as_deref(), Some(std::path::Path::new("x")));
+            let Command::Demo(args) = cli.command else { panic!("another command") };
+            assert_eq!(args.folder(), std::path::Path::new("x"));
+        }
+    }
+
+    #[test]
+    fn what_contradicts_itself_or_names_nothing_is_wrong_usage() {
+        let mint = ["dossier", "mint", "--product", "6929141700010", "--count", "1"];
+        for wrong in [
+            &[&mint[..], &["--no-codes", "--scratch"]].concat()[..],
+            &["dossier", "codes", "1", "--scratch", "--no-scratch"],
+            &["dossier", "bench", "--only", "nosuch"],
+            &["dossier", "bench", "--units", "0"],
+        ] {
+            let refused = Cli::try_parse_from(wrong).expect_err("it is refused");
+            assert!(refused.use_stderr(), "{wrong:?}");
+        }
+        let told = Cli::try_parse_from(["dossier", "bench", "--only", "nosuch"]);
+        let told = told.expect_err("no such path").to_string();
+        assert!(told.contains("codes, activation, import"), "{told}");
+        assert!(Cli::try_parse_from(["dossier", "bench", "--only", "verify"]).is_ok());
+        assert!(Cli::try_parse_from(["dossier", "bench"]).is_ok());
+        let nobody = Cli::try_parse_from(["dossier", "person", "--reason", "abc"]);
+        let told = nobody.expect_err("it names nobody").to_string();
+        assert!(told.contains("--phone") && told.contains("--id"), "{told}");
     }
 }

@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::config::{self, Global, KeySource, MASTER_KEY_FILE};
 use crate::flows::house::Settings;
 use crate::flows::import::operator;
-use crate::flows::{Caller, FlowError, House};
+use crate::flows::{Caller, FlowError, House, doctor};
 use crate::geo::Geo;
 use crate::rules::Rules;
 use crate::secrets::{MasterKey, SecretsError};
@@ -28,17 +28,29 @@ pub async fn house(global: &Global) -> Result<House, Fault> {
 
 /// Opens the house with these geodata and settings.
 pub async fn house_with(global: &Global, geo: Geo, settings: Settings) -> Result<House, Fault> {
-    opened(global, geo, settings, false).await
+    Ok(opened(global, geo, settings, false).await??)
 }
 
 /// The same for the doctor, who is called when rows are damaged: those are left out. The house is
-/// good for looking at and for nothing else.
+/// good for looking at and for nothing else. Of a store too damaged to be opened, what is wrong
+/// with it.
 pub async fn house_to_examine(
     global: &Global,
     geo: Geo,
     settings: Settings,
-) -> Result<House, Fault> {
-    opened(global, geo, settings, true).await
+) -> Result<Result<House, doctor::Check>, Fault> {
+    if let Target::Sqlite { dir, .. } = global.target()?
+        && let Some(check) = doctor::emptied(&dir)
+    {
+        return Ok(Err(check));
+    }
+    match opened(global, geo, settings, true).await? {
+        Ok(house) => Ok(Ok(house)),
+        Err(error) => match doctor::unopened(&error) {
+            Some(check) => Ok(Err(check)),
+            None => Err(error.into()),
+        },
+    }
 }
 
 /// Refuses a folder without records. Most commands find none there and say so; one that looks
@@ -53,12 +65,13 @@ pub fn must_hold_records(global: &Global) -> Result<(), Fault> {
     }
 }
 
+/// The house, or why the store did not become one; a fault where a file or setting is wrong.
 async fn opened(
     global: &Global,
     geo: Geo,
     settings: Settings,
     even_damaged: bool,
-) -> Result<House, Fault> {
+) -> Result<Result<House, FlowError>, Fault> {
     // Before anything is decided by a rule.
     if let Some(dir) = global.policies() {
         Rules::install(&dir).map_err(Fault::failed)?;
@@ -72,13 +85,13 @@ async fn opened(
     let opened = House::open(&target, key, Clock::System, Arc::clone(&geo), settings.clone()).await;
     match (opened, &source) {
         (Err(FlowError::Secrets(SecretsError::Wrong)), KeySource::Folder(dir)) => {
-            with_next_key(&target, dir, geo, settings).await
+            with_next_key(&target, dir, geo, settings).await.map(Ok)
         }
         (Err(FlowError::Store(StoreError::Read(EngineError::Decode(_)))), _) if even_damaged => {
             let key = read_key(&source)?;
-            Ok(House::open_damaged(&target, key, Clock::System, geo, settings).await?)
+            Ok(House::open_damaged(&target, key, Clock::System, geo, settings).await)
         }
-        (opened, _) => Ok(opened?),
+        (opened, _) => Ok(opened),
     }
 }
 

@@ -10,9 +10,10 @@ use std::fmt::Write as _;
 
 /// What is held about a consumer.
 #[derive(clap::Args, Debug)]
+#[command(group = clap::ArgGroup::new("who").required(true).args(["phone", "id"]))]
 pub struct Args {
     /// Their telephone: 11 digits of a mainland mobile, or + and the country code
-    #[arg(long, required_unless_present = "id", conflicts_with = "id")]
+    #[arg(long)]
     phone: Option<String>,
     /// Their id, as found before
     #[arg(long)]

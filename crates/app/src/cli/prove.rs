@@ -20,7 +20,7 @@ use std::path::PathBuf;
 pub struct ProveArgs {
     /// Trace code, SN or IMEI of the unit
     unit: String,
-    /// Read it only as: code, sn, imei, meid, eid, mac
+    /// Read it only as: code, imei, meid, eid, mac, sn, part
     #[arg(long, value_parser = words::scheme)]
     scheme: Option<Scheme>,
     /// Write to this file instead of standard output
@@ -52,8 +52,9 @@ pub async fn run(global: &Global, args: ProveArgs) -> Result<Exit, Fault> {
     let number = match reading {
         Reading::Number(number, _) => crate::flows::find::unit_of_code(&house, number).await?,
         Reading::Nothing(_) => return Ok(Exit::No),
-        Reading::Ambiguous(..) => {
-            return Err(Fault::failed("it names two units: say which with --scheme"));
+        Reading::Ambiguous((one, _), (other, _)) => {
+            let which = format!("say which with --scheme {one} or {other}");
+            return Err(Fault::failed(format!("it names two units: {which}")));
         }
     };
     // Without a server nobody else seals.

@@ -2,6 +2,7 @@
 
 use super::{Exit, Fault, open, term};
 use crate::config::Global;
+use std::path::{Path, PathBuf};
 use store::rebuild::{self, RebuildReport};
 
 /// What `rebuild` takes.
@@ -12,7 +13,7 @@ pub struct Args {
     check: bool,
     /// Where the replay is written; needs as much room as the store's own tables
     #[arg(long, value_name = "DIR")]
-    scratch: Option<std::path::PathBuf>,
+    scratch: Option<PathBuf>,
 }
 
 /// Exit 0 when equal, 4 when different.
@@ -21,10 +22,22 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     open::must_hold_records(global)?;
     let house = open::house(global).await?;
     let scratch = args.scratch.unwrap_or_else(std::env::temp_dir);
-    let report = rebuild::check(&house.store, &scratch).await?;
+    let made = missing(&scratch);
+    let checked = rebuild::check(&house.store, &scratch).await;
+    for dir in made {
+        // One in which somebody else put something meanwhile is not empty, and stays.
+        let _ = std::fs::remove_dir(dir);
+    }
+    let report = checked?;
     house.store.close().await;
     term::print(&text(&report))?;
     Ok(if report.agrees() { Exit::Done } else { Exit::No })
+}
+
+/// The folders on the way to `dir` that are not there yet, the innermost first.
+fn missing(dir: &Path) -> Vec<PathBuf> {
+    let absent = |dir: &&Path| !dir.as_os_str().is_empty() && !dir.exists();
+    dir.ancestors().take_while(absent).map(Path::to_owned).collect()
 }
 
 fn text(report: &RebuildReport) -> String {

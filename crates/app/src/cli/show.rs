@@ -27,8 +27,8 @@ pub struct Args {
     /// A trace code, an SN, an IMEI, or the SSCC of a pack
     #[arg(value_name = "CODE|SN|IMEI|SSCC")]
     what: String,
-    /// Read it only as: code, sn, imei, meid, eid, mac, sscc
-    #[arg(long, value_parser = words::scheme)]
+    /// Read it only as: code, imei, meid, eid, mac, sscc, sn, part
+    #[arg(long, value_parser = words::any_scheme)]
     scheme: Option<Scheme>,
     /// Language: zh or en
     #[arg(long, default_value = "zh", value_parser = words::lang)]
@@ -316,7 +316,10 @@ impl Sheet<'_> {
                 true => (Tone::Dim, self.pen.pick("  （已撤回）", "  (withdrawn)")),
                 false => (words::grade_tone(&finding.grade), ""),
             };
-            let reasons = self.pen.paint.tone(Tone::Dim, &plain(&finding.reasons));
+            let reasons = finding.reasons.split(' ').filter(|reason| !reason.is_empty());
+            let reasons = reasons.map(|reason| words::why(self.pen.lang, reason));
+            let reasons = reasons.collect::<Vec<_>>().join(self.pen.pick("，", ", "));
+            let reasons = self.pen.paint.tone(Tone::Dim, &reasons);
             text += &format!(
                 "  {when}  {}{kind}  {reasons}{gone}\n",
                 self.pen.paint.tone(tone, &grade)

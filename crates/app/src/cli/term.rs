@@ -1,18 +1,67 @@
 //! The terminal: columns that stay aligned with Chinese in them, colour where it is wanted, a
-//! progress bar where somebody watches.
+//! progress bar where somebody watches, words that are typed unseen.
 
 use crate::config;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 
 /// Redraws of a progress bar per second.
 const REDRAW_HZ: u8 = 8;
+/// Columns of a terminal that does not say how many it has.
+const COLUMNS: u16 = 80;
 
 /// Whether standard error is watched by a person.
 pub fn is_watched() -> bool {
     io::stderr().is_terminal()
+}
+
+/// Whether standard input is typed by a person.
+pub fn is_typed() -> bool {
+    io::stdin().is_terminal()
+}
+
+/// Asks on standard error for one line after the other, and reads each from the terminal unseen:
+/// shown, it would stay on the screen and in whatever records it.
+pub fn unseen(prompts: &[&str]) -> io::Result<Vec<String>> {
+    let silence = Silence::begin()?;
+    let mut lines = Vec::with_capacity(prompts.len());
+    for prompt in prompts {
+        eprint!("{prompt}: ");
+        let mut line = String::new();
+        let read = io::stdin().read_line(&mut line);
+        // The key that ended the line did not show either.
+        eprintln!();
+        read?;
+        line.truncate(line.trim_end_matches(['\r', '\n']).len());
+        lines.push(line);
+    }
+    drop(silence);
+    Ok(lines)
+}
+
+/// The terminal shows nothing that is typed until this is dropped.
+struct Silence(Termios);
+
+impl Silence {
+    fn begin() -> io::Result<Self> {
+        let before = tcgetattr(io::stdin())?;
+        let mut silent = before.clone();
+        silent.local_modes.remove(LocalModes::ECHO);
+        // What was typed ahead was seen: it is thrown away.
+        tcsetattr(io::stdin(), OptionalActions::Flush, &silent)?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Silence {
+    fn drop(&mut self) {
+        // Without it there is no terminal any more.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+    }
 }
 
 /// Standard output without the line buffer of the library: every write goes out whole.
@@ -29,20 +78,48 @@ pub fn print(text: &str) -> io::Result<()> {
 
 /// A bar towards `total`, hidden unless standard error is a terminal. `unit` names what is counted.
 pub fn bar(total: u64, unit: &str) -> ProgressBar {
-    let template = format!(
-        "{{bar:32}} {{percent:>3}} %  {{human_pos}}/{{human_len}} {unit}  \
-         {{per_sec}}  {{eta}} left"
-    );
+    let template = bar_form(columns(), unit);
     styled(ProgressBar::with_draw_target(Some(total), target()), &template)
+}
+
+/// What fits beside a bar, or in its place: a line that is cut by the terminal is drawn again and
+/// again below itself.
+fn bar_form(columns: u16, unit: &str) -> String {
+    let count = format!("{{human_pos}}/{{human_len}} {unit}  {{rate}}  {{eta}} left");
+    match columns {
+        100.. => format!("{{bar:32}} {{percent:>3}} %  {count}"),
+        72.. => format!("{{wide_bar}} {{percent:>3}} %  {count}"),
+        40.. => format!("{{percent:>3}} %  {{human_pos}} {unit}  {{eta}} left"),
+        _ => "{percent:>3} %  {eta} left".to_owned(),
+    }
+}
+
+/// The same of a file of known or unknown length.
+fn file_form(columns: u16, is_known: bool) -> &'static str {
+    match (is_known, columns) {
+        (true, 100..) => "{bar:32} {percent:>3} %  {msg}  {eta} left",
+        (true, 72..) => "{wide_bar} {percent:>3} %  {msg}  {eta} left",
+        (true, _) => "{percent:>3} %  {wide_msg}",
+        (false, 72..) => "{spinner} {msg}  {elapsed}",
+        (false, _) => "{spinner} {wide_msg}",
+    }
+}
+
+/// Columns of the terminal that progress is drawn on.
+fn columns() -> u16 {
+    let size = tcgetwinsize(io::stderr()).map(|size| size.ws_col);
+    size.ok().filter(|columns| *columns > 0).unwrap_or(COLUMNS)
+}
+
+/// How many a second, as people read it: `12,663/s`.
+pub fn per_second(rate: f64) -> String {
+    format!("{}/s", HumanCount(rate.round() as u64))
 }
 
 /// A bar over the bytes of a file whose rows are counted in the message.
 pub fn file_bar(bytes: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(bytes, target());
-    match bytes {
-        Some(_) => styled(bar, "{bar:32} {percent:>3} %  {msg}  {eta} left"),
-        None => styled(bar, "{spinner} {msg}  {elapsed}"),
-    }
+    styled(bar, file_form(columns(), bytes.is_some()))
 }
 
 fn target() -> ProgressDrawTarget {
@@ -50,8 +127,12 @@ fn target() -> ProgressDrawTarget {
 }
 
 fn styled(bar: ProgressBar, template: &str) -> ProgressBar {
+    let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+        // A bar that cannot be drawn is no fault of the work.
+        let _ = out.write_str(&per_second(state.per_sec()));
+    };
     match ProgressStyle::with_template(template) {
-        Ok(style) => bar.with_style(style),
+        Ok(style) => bar.with_style(style.with_key("rate", rate)),
         Err(_) => bar,
     }
 }
@@ -126,7 +207,7 @@ pub enum Tone {
 pub struct Paint(bool);
 
 impl Paint {
-    /// Colour on a terminal, unless `NO_COLOR` is set.
+    /// Colour on a terminal that has some, unless `NO_COLOR` is set.
     pub fn for_stdout() -> Self {
         Self(io::stdout().is_terminal() && !config::no_color())
     }
@@ -176,6 +257,38 @@ mod tests {
         assert_eq!(pad("设备", 6), "设备  ");
         assert_eq!(clip("深圳工厂一号线", 8), "深圳工…");
         assert_eq!(clip("abc", 8), "abc");
+    }
+
+    #[test]
+    fn progress_fits_the_terminal() {
+        // Each word at its longest; what is wide takes what is left.
+        let drawn = [
+            ("{bar:32}", "################################"),
+            ("{wide_bar}", ""),
+            ("{wide_msg}", ""),
+            ("{percent:>3}", "100"),
+            ("{human_pos}", "1,000,000,000"),
+            ("{human_len}", "1,000,000,000"),
+            ("{msg}", "100,000,000 rows, 1,000,000 refused, 1,973,063/s"),
+            ("{rate}", "1,973,063/s"),
+            ("{eta}", "59s"),
+            ("{elapsed}", "59s"),
+            ("{spinner}", "x"),
+        ];
+        let length = |form: &str| {
+            let text =
+                drawn.iter().fold(form.to_owned(), |text, (key, word)| text.replace(key, word));
+            assert!(!text.contains('{'), "{text}");
+            text.chars().count()
+        };
+        for columns in 20..200 {
+            let room = usize::from(columns);
+            for form in [&*bar_form(columns, "codes"), file_form(columns, true)] {
+                assert!(length(form) <= room, "{columns}: {form}");
+            }
+            assert!(length(file_form(columns, false)) <= room, "{columns}");
+        }
+        assert_eq!(per_second(1_973_062.765_3), "1,973,063/s");
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub struct Args {
     /// Whether this party may sell it today
     #[arg(long, value_name = "PARTY")]
     seller: Option<String>,
-    /// Read them only as: code, sn, imei, meid, eid, mac
+    /// Read them only as: code, imei, meid, eid, mac, sn, part
     #[arg(long, value_parser = words::scheme)]
     scheme: Option<Scheme>,
     /// Language: zh or en
@@ -36,30 +36,34 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     let caller = open::caller(&house, global).await?;
     let mut all_good = true;
     let mut reference = house.reference().await?;
-    let mut text = String::new();
+    let (mut text, mut hints) = (String::new(), String::new());
     for raw in &args.codes {
         let reading =
             verify::read(&house, &mut reference, Some(caller.brand), raw, args.scheme).await?;
         let numbers = match reading {
-            Reading::Number(number, code) => vec![(Some(number), code)],
-            Reading::Nothing(code) => vec![(None, code)],
+            Reading::Number(number, code) => vec![(None, Some(number), code)],
+            Reading::Nothing(code) => vec![(None, None, code)],
             // Both are shown: which was meant only the person can say.
-            Reading::Ambiguous((_, a), (_, b)) => {
+            Reading::Ambiguous((one, a), (other, b)) => {
                 let issued = domain::verdict::CodeReading::Issued;
                 all_good = false;
-                vec![(Some(a), issued), (Some(b), issued)]
+                let raw = term::plain(raw);
+                hints +=
+                    &format!("{raw} names two units: say which with --scheme {one} or {other}\n");
+                vec![(Some(one), Some(a), issued), (Some(other), Some(b), issued)]
             }
         };
-        for (number, code) in numbers {
+        for (scheme, number, code) in numbers {
             let verified = verify::verify(&house, &reference, (code, number), Depth::Whole).await?;
             let verified = of_brand(verified, code, &caller);
             all_good &=
                 matches!(verified.decision.verdict, Verdict::Genuine | Verdict::NotActivated);
-            text += &answer(&house, &caller, &args, raw, &verified).await?;
+            text += &answer(&house, &caller, &args, (raw, scheme), &verified).await?;
         }
     }
     house.store.close().await;
     term::print(&text)?;
+    eprint!("{hints}");
     Ok(if all_good { Exit::Done } else { Exit::No })
 }
 
@@ -77,11 +81,12 @@ pub fn of_brand(
     Verified { decision: domain::verdict::decide(&facts), unit: None }
 }
 
+/// One answer; as what it was read is told where it could be read as two things.
 async fn answer(
     house: &House,
     caller: &Caller,
     args: &Args,
-    raw: &str,
+    (raw, scheme): (&str, Option<Scheme>),
     verified: &Verified,
 ) -> Result<String, Fault> {
     let reference = house.reference().await?;
@@ -91,7 +96,7 @@ async fn answer(
     };
     if args.json {
         let seller = seller.map(verify::SellerAnswer::as_str);
-        return Ok(format!("{}\n", json_of(raw, verified, seller)));
+        return Ok(format!("{}\n", json_of((raw, scheme), verified, seller)));
     }
     let lang = args.lang;
     let paint = Paint::for_stdout();
@@ -99,10 +104,13 @@ async fn answer(
     let title = words::verdict(lang, decision.verdict);
     let mut line = paint.tone(words::verdict_tone(decision.verdict), &term::pad(title, 16));
     line += &format!("  {}", term::pad(&term::plain(raw), 18));
+    if let Some(scheme) = scheme {
+        line += &format!("  {scheme:4}");
+    }
     if let Some(known) = &verified.unit {
         line += &format!("  {}", words::product_name(lang, &known.product));
     }
-    line += &paint.tone(Tone::Dim, &format!("  {}", decision.reason.as_str()));
+    line += &paint.tone(Tone::Dim, &format!("  {}", words::reason(lang, decision.reason)));
     if let Some(seller) = seller {
         let label = words::pick(lang, "卖家", "seller");
         line += &format!("  {label}: {}", words::seller(lang, seller));
@@ -110,7 +118,11 @@ async fn answer(
     Ok(line + "\n")
 }
 
-fn json_of(raw: &str, verified: &Verified, seller: Option<&str>) -> Value {
+fn json_of(
+    (raw, scheme): (&str, Option<Scheme>),
+    verified: &Verified,
+    seller: Option<&str>,
+) -> Value {
     let decision = &verified.decision;
     let row = |c: Check, s: CheckState| json!({ "check": c.as_str(), "state": s.as_str() });
     let checks: Vec<_> = decision.checks.iter().map(|(c, s)| row(*c, *s)).collect();
@@ -120,6 +132,9 @@ fn json_of(raw: &str, verified: &Verified, seller: Option<&str>) -> Value {
         "reason": decision.reason.as_str(),
         "checks": checks,
     });
+    if let Some(scheme) = scheme {
+        value["scheme"] = json!(scheme.as_str());
+    }
     if let Some(known) = &verified.unit {
         value["code"] = json!(known.code().as_str());
         value["sn"] = json!(known.record.sn);

@@ -3,12 +3,13 @@
 use super::term::{Tone, plain};
 use crate::flows::verify::SellerAnswer;
 use crate::pages::i18n::Lang;
+use detect::location::Family;
 use domain::custody::HoldKind;
-use domain::finding::FindingKind;
+use domain::finding::{FindingKind, Nature};
 use domain::identifier::Scheme;
 use domain::life::Cause;
 use domain::product::Product;
-use domain::region::Divisions;
+use domain::region::{Divisions, Level};
 use domain::verdict::{Check, CheckState, Reason, Verdict};
 use domain::warranty::{Gap, StartBasis};
 use jiff::Timestamp;
@@ -27,9 +28,23 @@ pub fn lang(tag: &str) -> Result<Lang, String> {
     Lang::from_tag(tag).ok_or_else(|| "zh or en".to_owned())
 }
 
-/// Reads `--scheme`.
+/// Reads `--scheme` where a unit is meant.
 pub fn scheme(word: &str) -> Result<Scheme, String> {
-    word.parse().map_err(|_| "one of code, sn, imei, meid, eid, mac, part".to_owned())
+    let of_units = Scheme::ALL.into_iter().filter(|scheme| *scheme != Scheme::Sscc);
+    one_of(&of_units.collect::<Vec<_>>(), word)
+}
+
+/// Reads `--scheme` where a unit or a pack is meant.
+pub fn any_scheme(word: &str) -> Result<Scheme, String> {
+    one_of(&Scheme::ALL, word)
+}
+
+fn one_of(schemes: &[Scheme], word: &str) -> Result<Scheme, String> {
+    let found = schemes.iter().find(|scheme| scheme.as_str() == word);
+    found.copied().ok_or_else(|| {
+        let known: Vec<_> = schemes.iter().map(|scheme| scheme.as_str()).collect();
+        format!("one of {}", known.join(", "))
+    })
 }
 
 /// A minute in a zone.
@@ -128,14 +143,14 @@ pub fn check_sign(state: CheckState) -> (&'static str, Tone) {
 
 /// Whether a party may sell.
 pub fn seller(lang: Lang, answer: SellerAnswer) -> &'static str {
-    let zh = match answer {
-        SellerAnswer::Authorised => "有权销售",
-        SellerAnswer::OtherHands => "货不在其手中",
-        SellerAnswer::NoGrant => "没有授权区域",
-        SellerAnswer::AlreadyActivated => "已激活，不是新机",
-        SellerAnswer::NotSaleable => "不可销售",
+    let (zh, en) = match answer {
+        SellerAnswer::Authorised => ("有权销售", "may sell it"),
+        SellerAnswer::OtherHands => ("货不在其手中", "the goods are in other hands"),
+        SellerAnswer::NoGrant => ("没有授权区域", "has no territory for it"),
+        SellerAnswer::AlreadyActivated => ("已激活，不是新机", "activated, not new"),
+        SellerAnswer::NotSaleable => ("不可销售", "not to be sold"),
     };
-    pick(lang, zh, answer.as_str())
+    pick(lang, zh, en)
 }
 
 /// How goods came to somebody.
@@ -171,6 +186,82 @@ pub fn grade(lang: Lang, grade: &str) -> &'static str {
     };
     pick(lang, zh, en)
 }
+
+/// How small a place is known; nothing where none is.
+pub fn level(lang: Lang, level: Level) -> &'static str {
+    let (zh, en) = match level {
+        Level::None => ("", ""),
+        Level::Country => ("国家级", "country"),
+        Level::Province => ("省级", "province"),
+        Level::City => ("市级", "city"),
+        Level::District => ("区县级", "district"),
+    };
+    pick(lang, zh, en)
+}
+
+/// What says where a unit was started.
+pub fn family(lang: Lang, family: Family) -> &'static str {
+    let (zh, en) = match family {
+        Family::Ip => ("网络地址", "address"),
+        Family::Device => ("设备", "device"),
+        Family::Retail => ("门店", "shop"),
+        Family::Order => ("收货地", "shipping"),
+    };
+    pick(lang, zh, en)
+}
+
+/// Which kind of outside.
+pub fn nature(lang: Lang, nature: Nature) -> &'static str {
+    let (zh, en) = match nature {
+        Nature::CrossRegion => ("窜货", "from another region"),
+        Nature::CrossBorder => ("水货", "from another market"),
+    };
+    pick(lang, zh, en)
+}
+
+/// Why something is suspected, or why no more is.
+pub fn why(lang: Lang, code: &str) -> String {
+    match WHY.iter().find(|(known, _, _)| *known == code) {
+        Some((_, zh, en)) => pick(lang, zh, en).to_owned(),
+        None => plain(code).replace('_', " "),
+    }
+}
+
+/// The reasons of findings, in Chinese and English: of the rules, then of the evidence of places.
+const WHY: &[(&str, &str, &str)] = &[
+    ("reported_stolen", "激活前已挂失", "reported stolen before"),
+    ("reported_stolen_later", "激活后挂失", "reported stolen since"),
+    ("under_recall", "激活时正在召回", "under recall"),
+    ("decommissioned", "激活前已停用", "taken out of use before"),
+    ("no_production_record", "没有生产记录", "no production record"),
+    ("another_device", "设备指纹不同", "another device"),
+    ("fingerprint_missing", "缺少设备指纹，无法比较", "no fingerprint to compare"),
+    ("no_shipment_left_the_maker", "没有离开生产者的发运", "no shipment left the maker"),
+    ("store_outside_bound_subtree", "门店不属于授权渠道", "a shop of another channel"),
+    ("ip_outside", "网络地址在区域外", "address outside"),
+    ("device_outside", "设备位置在区域外", "device outside"),
+    ("retail_outside", "门店在区域外", "shop outside"),
+    ("order_outside", "收货地在区域外", "shipping outside"),
+    ("no_territory", "没有授权区域", "no territory"),
+    ("nothing_usable", "没有可用的位置证据", "nothing usable says where"),
+    ("one_family_only", "只有一类证据", "one kind of evidence only"),
+    ("families_disagree", "各类证据不一致", "the evidence disagrees"),
+    ("inside", "区域内", "inside"),
+    ("outside", "区域外", "outside"),
+    ("level_too_coarse", "位置过粗", "the place is too coarse"),
+    ("sold_online", "网上销售，地址不作依据", "sold online, no evidence"),
+    ("address_reserved", "内网或保留地址", "reserved address"),
+    ("address_unknown", "地址库没有该地址", "unknown address"),
+    ("address_hosting", "机房或 VPN 地址", "of a data centre or VPN"),
+    ("address_mobile", "移动网络出口地址", "address of a mobile network"),
+    ("databases_disagree", "地址库不一致", "the address databases disagree"),
+    ("near_border", "靠近区域边界", "near the border"),
+    ("position_invalid", "坐标无效", "no point on earth"),
+    ("position_ambiguous", "坐标落在区域之间", "between regions"),
+    ("unattested", "位置未经证明", "position not vouched for"),
+    ("network_abroad", "服务网络在境外", "network abroad"),
+    ("network_home", "服务网络在境内", "network at home"),
+];
 
 /// How a grade is coloured.
 pub fn grade_tone(grade: &str) -> Tone {
@@ -234,4 +325,23 @@ pub fn region(lang: Lang, divisions: &Divisions, text: &str) -> String {
     let mut parts: Vec<_> = names.filter(|name| name != "市辖区" && name != "县").collect();
     parts.push(code.to_string());
     parts.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_words() {
+        for reason in detect::location::Reason::ALL {
+            let code = reason.code();
+            assert!(WHY.iter().any(|(known, _, _)| *known == code), "{code}");
+        }
+        for &(code, zh, en) in WHY {
+            let of_code = WHY.iter().filter(|(known, _, _)| *known == code);
+            assert_eq!(of_code.count(), 1, "{code}");
+            assert!(!zh.is_ascii() && en.is_ascii() && !en.contains('_'), "{code}");
+        }
+        assert_eq!(why(Lang::En, "something_new"), "something new");
+    }
 }

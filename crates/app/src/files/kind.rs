@@ -126,8 +126,8 @@ const SITES: &[Column] = &[
     may("region", "GB/T 2260 code of the place"),
     may("address", "street address"),
     may("phone", "telephone as written"),
-    may("lon", "longitude of the place, WGS-84 degrees"),
-    may("lat", "latitude of the place, WGS-84 degrees"),
+    may("lon", "longitude of the place, WGS-84 degrees").or(Json::Number),
+    may("lat", "latitude of the place, WGS-84 degrees").or(Json::Number),
 ];
 
 const TERRITORIES: &[Column] = &[

@@ -24,6 +24,7 @@ mod subject;
 mod table;
 mod when;
 mod xlsx;
+mod xml;
 
 #[cfg(test)]
 mod tests;
@@ -57,5 +58,7 @@ pub const XLSX_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub const XLSX_EXPANDED_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Most bytes its table of shared texts may unpack to: that one is held in memory.
 pub const XLSX_SHARED_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Most bytes a picture or anything else in it that is no sheet may unpack to.
+pub const XLSX_OTHER_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Most bytes its styles and lists of parts may unpack to: they take many times that in memory.
 pub const XLSX_STYLES_BYTES_MAX: u64 = 4 * 1024 * 1024;

@@ -8,12 +8,15 @@ use super::xlsx::{SheetRows, Workbook};
 use super::{COLUMNS_MAX, ROW_BYTES_MAX, ROWS_MAX, XLSX_BYTES_MAX};
 use csv::StringRecord;
 use std::fs::File;
-use std::io::{self, Cursor, Read, Seek};
+use std::io::{self, Chain, Cursor, Read, Seek};
 use std::path::Path;
 use std::sync::Arc;
 
 /// Bytes that tell one format from another.
 const HEAD: usize = 64;
+
+/// Bytes of a header looked at to tell what separates its cells.
+const HEADER_BYTES: usize = 64 * 1024;
 
 /// Why a file cannot be read any further. Rows before it were sound.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +81,16 @@ pub enum FileError {
         /// Bytes allowed.
         max: u64,
     },
+    /// A cell above [`ROW_BYTES_MAX`], or anything else in a workbook that is read in one piece.
+    #[error("a cell of the workbook is longer than {ROW_BYTES_MAX} bytes: shorten it")]
+    CellTooLong,
+    /// Rows on several sheets: nobody can say which are meant.
+    #[error(
+        "the workbook has rows on more than one sheet ({}): send one sheet per file, or hide the \
+         others",
+        .0.join(", ")
+    )]
+    ManySheets(Vec<String>),
     /// A workbook that breaks its own format.
     #[error("the workbook cannot be read ({0}); save it anew or as CSV")]
     Xlsx(String),
@@ -89,7 +102,7 @@ pub enum Format {
     /// Told from the first bytes: JSON lines begin with a brace, which no header does.
     #[default]
     Auto,
-    /// Comma-separated, with a header.
+    /// Separated by commas, semicolons or tabs, with a header.
     Csv,
     /// One JSON object per line.
     JsonLines,
@@ -200,7 +213,7 @@ impl Table {
             let source = LineSource::new(kind, input);
             (Arc::clone(source.header()), Source::Json(source))
         } else {
-            let mut source = CsvSource::new(input);
+            let mut source = CsvSource::new(kind, input)?;
             let names = source.next_record()?.ok_or(FileError::Empty)?;
             source.names = names.clone();
             (Arc::new(Header::read(kind, names)?), Source::Csv(Box::new(source)))
@@ -316,7 +329,10 @@ impl Magic {
         if head.starts_with(&[0xd0, 0xcf, 0x11, 0xe0]) {
             return Err(FileError::OldExcel);
         }
-        if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
+        // Without its mark it shows by the empty half of its first character.
+        let empty = |at: usize| head.get(at) == Some(&0);
+        let unmarked = head.len() > 1 && empty(0) != empty(1);
+        if unmarked || head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
             return Err(FileError::Utf16);
         }
         if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
@@ -328,9 +344,47 @@ impl Magic {
     }
 }
 
+/// Text of which the beginning was looked at.
+type Begun = Chain<Cursor<Vec<u8>>, Decoded<Box<dyn Read + Send>>>;
+
+/// What was read to find the header, which ends with its line: lines before it may be empty.
+fn beginning(text: &mut impl Read) -> io::Result<Vec<u8>> {
+    let (mut read, mut some) = (Vec::new(), [0; 4096]);
+    while read.len() < HEADER_BYTES {
+        let count = text.read(&mut some)?;
+        read.extend_from_slice(some.get(..count).unwrap_or_default());
+        let more = header_line(&read).is_none();
+        if count == 0 || !more {
+            break;
+        }
+    }
+    Ok(read)
+}
+
+/// The first line that is not empty, once it is whole.
+fn header_line(read: &[u8]) -> Option<&[u8]> {
+    let read = read.strip_prefix("\u{feff}".as_bytes()).unwrap_or(read);
+    let begin = read.iter().position(|byte| !matches!(byte, b'\r' | b'\n'))?;
+    let line = read.get(begin..)?;
+    Some(line.split_at(line.iter().position(|byte| matches!(byte, b'\r' | b'\n'))?).0)
+}
+
+/// What separates cells: spreadsheets of many places write semicolons, and what was copied out of
+/// one has tabs. A comma, unless the header names more columns of ours otherwise.
+fn separator(kind: Kind, read: &[u8]) -> u8 {
+    let line = String::from_utf8_lossy(header_line(read).unwrap_or(read));
+    let known = |separator: u8| {
+        let cells = line.split(char::from(separator));
+        let names = cells.map(|cell| cell.trim_matches(['\u{feff}', ' ', '\t', '"']));
+        names.filter(|name| kind.place(name).is_some()).count()
+    };
+    let other = if known(b'\t') > known(b';') { b'\t' } else { b';' };
+    if known(other) > known(b',').max(1) { other } else { b',' }
+}
+
 /// CSV records, one at a time, each bounded.
 struct CsvSource {
-    reader: csv::Reader<Metered<Decoded<Box<dyn Read + Send>>>>,
+    reader: csv::Reader<Metered<Begun>>,
     /// The header, once it is read.
     names: StringRecord,
     /// The number of the last record read.
@@ -341,13 +395,17 @@ struct CsvSource {
 }
 
 impl CsvSource {
-    fn new(input: Box<dyn Read + Send>) -> Self {
+    fn new(kind: Kind, input: Box<dyn Read + Send>) -> io::Result<Self> {
+        let mut text = Decoded::new(input);
+        let begun = beginning(&mut text)?;
+        let separator = separator(kind, &begun);
         let reader = csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
+            .delimiter(separator)
             .buffer_capacity(64 * 1024)
-            .from_reader(Metered::new(Decoded::new(input)));
-        Self { reader, names: StringRecord::new(), record: 0, size: 256, columns: 16 }
+            .from_reader(Metered::new(separator, Cursor::new(begun).chain(text)));
+        Ok(Self { reader, names: StringRecord::new(), record: 0, size: 256, columns: 16 })
     }
 
     fn next_record(&mut self) -> Result<Option<StringRecord>, FileError> {
@@ -395,24 +453,25 @@ enum Place {
 }
 
 impl Place {
-    fn after(self, byte: u8) -> Self {
+    fn after(self, byte: u8, separator: u8) -> Self {
         match (self, byte) {
             (Self::Quoted, b'"') => Self::Closing,
             (Self::Quoted, _) => Self::Quoted,
             (Self::Start | Self::Closing, b'"') => Self::Quoted,
-            (_, b',' | b'\r' | b'\n') => Self::Start,
+            (_, b'\r' | b'\n') => Self::Start,
+            _ if byte == separator => Self::Start,
             _ => Self::Bare,
         }
     }
 
-    fn behind(self, bytes: &[u8]) -> Self {
+    fn behind(self, bytes: &[u8], separator: u8) -> Self {
         if bytes.contains(&b'"') {
-            return bytes.iter().fold(self, |place, byte| place.after(*byte));
+            return bytes.iter().fold(self, |place, byte| place.after(*byte, separator));
         }
         // Without a mark only the last byte counts, and most of a file is so.
         match (self, bytes.last()) {
             (Self::Quoted, _) | (_, None) => self,
-            (_, Some(last)) => Self::Bare.after(*last),
+            (_, Some(last)) => Self::Bare.after(*last, separator),
         }
     }
 }
@@ -421,6 +480,7 @@ impl Place {
 /// knows whether all of them ended inside quotation marks.
 struct Metered<R> {
     inner: R,
+    separator: u8,
     since: usize,
     over: bool,
     place: Place,
@@ -430,8 +490,9 @@ struct Metered<R> {
 }
 
 impl<R> Metered<R> {
-    fn new(inner: R) -> Self {
-        Self { inner, since: 0, over: false, place: Place::Start, begun: false, ended: false }
+    fn new(separator: u8, inner: R) -> Self {
+        let place = Place::Start;
+        Self { inner, separator, since: 0, over: false, place, begun: false, ended: false }
     }
 
     /// Whether the input ended inside quotation marks.
@@ -455,7 +516,7 @@ impl<R: Read> Read for Metered<R> {
             read = read.strip_prefix("\u{feff}".as_bytes()).unwrap_or(read);
             self.begun = true;
         }
-        self.place = self.place.behind(read);
+        self.place = self.place.behind(read, self.separator);
         Ok(count)
     }
 }

@@ -1,5 +1,5 @@
-//! Workbooks: the first visible sheet, cell by cell, after it was made sure that unpacking them
-//! cannot fill the memory.
+//! Workbooks: the visible sheet that holds anything, cell by cell, after it was made sure that
+//! unpacking them cannot fill the memory.
 //!
 //! Excel keeps numbers as doubles and shows 15 digits of them: an SSCC or EID typed as a number
 //! has lost its end already, so a longer number is refused and not guessed.
@@ -7,11 +7,12 @@
 use super::kind::Kind;
 use super::row::{Header, RawRow};
 use super::table::FileError;
+use super::xml::Pieces;
 use super::{
-    CELL_BYTES_MAX, COLUMNS_MAX, ROW_BYTES_MAX, XLSX_EXPANDED_BYTES_MAX, XLSX_SHARED_BYTES_MAX,
-    XLSX_STYLES_BYTES_MAX,
+    CELL_BYTES_MAX, COLUMNS_MAX, ROW_BYTES_MAX, XLSX_EXPANDED_BYTES_MAX, XLSX_OTHER_BYTES_MAX,
+    XLSX_SHARED_BYTES_MAX, XLSX_STYLES_BYTES_MAX,
 };
-use calamine::{DataRef, Reader, SheetVisible, Xlsx, XlsxCellReader, XlsxError};
+use calamine::{DataRef, Reader, SheetType, SheetVisible, Xlsx, XlsxCellReader, XlsxError};
 use csv::StringRecord;
 use domain::refusal::Refused;
 use std::borrow::Cow;
@@ -34,7 +35,7 @@ const UNCOMPUTED: &str = "is a formula that nobody computed: open and save the f
 
 type Cells<'a> = XlsxCellReader<'a, Box<dyn Bytes>>;
 
-/// An open workbook whose first sheet begins with a good header.
+/// An open workbook whose sheet begins with a good header.
 pub(super) struct Workbook {
     book: Xlsx<Box<dyn Bytes>>,
     sheet: String,
@@ -51,22 +52,22 @@ impl Workbook {
         measure(&mut bytes)?;
         bytes.rewind()?;
         let mut book = Xlsx::new(bytes).map_err(unreadable)?;
-        let sheet = book
-            .sheets_metadata()
-            .iter()
-            .find(|sheet| sheet.visible == SheetVisible::Visible)
-            .map(|sheet| sheet.name.clone())
-            .ok_or(FileError::Empty)?;
-        let mut cells = SheetCells::new(&mut book, &sheet)?;
-        let (header_row, names) = loop {
-            let Some((row, texts)) = cells.next_row()? else { return Err(FileError::Empty) };
-            let names: StringRecord =
-                texts.into_iter().map(|content| content.text.unwrap_or_default()).collect();
-            if names.iter().any(|name| !name.trim().is_empty()) {
-                break (row, names);
-            }
+        let seen = |sheet: &&calamine::Sheet| {
+            sheet.visible == SheetVisible::Visible && sheet.typ == SheetType::WorkSheet
         };
-        drop(cells);
+        let sheets = book.sheets_metadata().iter().filter(seen);
+        let sheets: Vec<_> = sheets.map(|sheet| sheet.name.clone()).collect();
+        let mut filled = Vec::new();
+        for sheet in sheets {
+            let first = SheetCells::new(&mut book, &sheet)?.first_row()?;
+            filled.extend(first.map(|(row, names)| (sheet, row, names)));
+        }
+        if filled.len() > 1 {
+            // Rows of a sheet that is passed over in silence would be missed too late.
+            let names = filled.iter().map(|(sheet, ..)| sheet.chars().take(32).collect());
+            return Err(FileError::ManySheets(names.take(8).collect()));
+        }
+        let (sheet, header_row, names) = filled.pop().ok_or(FileError::Empty)?;
         let header = Arc::new(Header::read(kind, names)?);
         Ok(Self { book, sheet, header, header_row, done: header_row })
     }
@@ -173,6 +174,18 @@ impl<'a> SheetCells<'a> {
     fn new(book: &'a mut Xlsx<Box<dyn Bytes>>, sheet: &str) -> Result<Self, FileError> {
         let cells = book.worksheet_cells_reader(sheet).map_err(unreadable)?;
         Ok(Self { cells, ahead: None, ended: false })
+    }
+
+    /// The first row with anything in it: its number from 0, and its texts.
+    fn first_row(&mut self) -> Result<Option<(u32, StringRecord)>, FileError> {
+        while let Some((row, texts)) = self.next_row()? {
+            let texts: StringRecord =
+                texts.into_iter().map(|content| content.text.unwrap_or_default()).collect();
+            if texts.iter().any(|text| !text.trim().is_empty()) {
+                return Ok(Some((row, texts)));
+            }
+        }
+        Ok(None)
     }
 
     /// The next row that has a cell: its number from 0, and its cells up to the last filled one.
@@ -291,31 +304,47 @@ fn measure(bytes: &mut Box<dyn Bytes>) -> Result<(), FileError> {
     let mut total = 0;
     for at in 0..archive.len() {
         let part = archive.by_index(at).map_err(broken)?;
-        let (what, max) = part_max(&part.name().map_err(broken)?);
-        let max = max.min(XLSX_EXPANDED_BYTES_MAX);
-        let size = io::copy(&mut part.take(max + 1), &mut io::sink())
+        let name = part.name().map_err(broken)?.to_ascii_lowercase();
+        let (what, max) = part_max(&name);
+        let (mut pieces, mut nowhere) = (is_xml(&name).then(Pieces::default), io::sink());
+        let unpacked: &mut dyn io::Write = match &mut pieces {
+            Some(pieces) => pieces,
+            None => &mut nowhere,
+        };
+        let size = io::copy(&mut part.take(max + 1), unpacked)
             .map_err(|error| FileError::Xlsx(error.to_string()))?;
         if size > max {
             return Err(FileError::XlsxTooLarge { part: what, max });
         }
+        if let Some(pieces) = pieces {
+            pieces.fit()?;
+        }
         total += size;
         if total > XLSX_EXPANDED_BYTES_MAX {
-            return Err(FileError::XlsxTooLarge { part: "all its parts unpacked", max });
+            let (part, max) = ("all its parts unpacked", XLSX_EXPANDED_BYTES_MAX);
+            return Err(FileError::XlsxTooLarge { part, max });
         }
     }
     Ok(())
 }
 
+/// Whether a part may be a sheet or a table of texts, by its name in lower case. What others than
+/// spreadsheet programs put beside those may hold anything.
+fn is_xml(name: &str) -> bool {
+    name.ends_with(".xml") && !name.starts_with("customxml")
+}
+
 /// How large a part may be unpacked: those that are held in memory, much less.
 fn part_max(name: &str) -> (&'static str, u64) {
-    let base = name.rsplit(['/', '\\']).next().unwrap_or_default().to_ascii_lowercase();
-    match base.as_str() {
+    let base = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    match base {
         "sharedstrings.xml" => ("its table of texts", XLSX_SHARED_BYTES_MAX),
         "styles.xml" => ("its styles", XLSX_STYLES_BYTES_MAX),
         base if base.ends_with(".rels") || base == "workbook.xml" => {
             ("its list of parts", XLSX_STYLES_BYTES_MAX)
         }
-        _ => ("a part of it unpacked", XLSX_EXPANDED_BYTES_MAX),
+        _ if is_xml(name) => ("a part of it unpacked", XLSX_EXPANDED_BYTES_MAX),
+        _ => ("a picture or attachment in it", XLSX_OTHER_BYTES_MAX),
     }
 }
 

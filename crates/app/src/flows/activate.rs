@@ -367,11 +367,8 @@ pub(super) fn decide(
     let Weighed { report, assurance, at } = weighed;
     let unit = loaded.unit.as_ref();
     let (bound_to, authorised, online_only) = bound(reference, loaded, at.at);
-    let mut seen = observations(house, reference, loaded.brand, &report.signals, assurance);
-    if online_only {
-        // Sold online, goods go where the buyer is: seller and shipping region are the evidence.
-        (seen.ip, seen.gps, seen.serving_mcc, seen.sim_mcc) = (None, None, None, None);
-    }
+    let (brand, by) = (loaded.brand, (assurance, online_only));
+    let seen = observations(house, reference, brand, &report.signals, by);
     let model = &house.rules.location;
     let divisions = house.geo.divisions();
     let assessment = assess(&seen, authorised.as_ref(), model.prior, model, divisions);
@@ -427,7 +424,7 @@ fn observations(
     reference: &Reference,
     brand: BrandId,
     signals: &Signals,
-    assurance: Assurance,
+    (assurance, sold_online): (Assurance, bool),
 ) -> Observations {
     let divisions = house.geo.divisions();
     let attests = assurance == Assurance::Attested;
@@ -454,6 +451,7 @@ fn observations(
         time_zone: signals.time_zone.clone(),
         // Anyone can say a shop's code: who is not believed about the access is not about that.
         store_vouched: assurance.vouches_for_access(),
+        sold_online,
         store_region: store.and_then(|s| s.region.as_ref()).and_then(region),
         shipping_region: signals.shipping_region.as_ref().and_then(region),
     }

@@ -14,6 +14,7 @@ use domain::audit::SensitiveRead;
 use domain::code::{TraceCode, UnitNumber};
 use domain::gs1::{Gtin, digital_link_prefix, short_link_prefix};
 use domain::id::{BatchId, PartyId, ProductId};
+use domain::party::Party;
 use domain::refusal::{Refusal, Refused};
 use store::commit::{Commit, Relied};
 use store::event::Body;
@@ -136,6 +137,7 @@ pub fn mint_into(
         state: BatchState::Issued,
         scratch: mint.scratch,
         delivered_to: None,
+        delivered_words: None,
         created_at: house.clock.now().as_microsecond(),
     };
     let relied = Relied::Reference(reference.version);
@@ -346,7 +348,7 @@ pub async fn show(
 ///
 /// # Errors
 /// [`Refusal::UnknownBatch`]; [`Refusal::CodeVoid`]; the caller is not the brand; the receiver's
-/// name is empty or too long.
+/// name is empty or too long, or a party's code but for its case.
 pub async fn deliver(
     house: &House,
     caller: &Caller,
@@ -354,43 +356,36 @@ pub async fn deliver(
     to: &str,
 ) -> Result<Batch, FlowError> {
     let to = note("to", to)?;
-    let last = delivered_last(house, caller, id).await?;
     change(house, caller, id, |reference, batch| {
+        let party = reference.party(caller.brand, &to).map(|party| party.id.0);
+        if party.is_none() {
+            is_no_code(reference, caller, &to)?;
+        }
         if batch.state == BatchState::Void {
             return Err(Refused::because(Refusal::CodeVoid, "batch", "the whole batch was"));
         }
         let before = batch.clone();
         // To somebody in words, no party reads the codes any more: the last delivery counts.
-        batch.delivered_to = reference.party(caller.brand, &to).map(|party| party.id.0);
+        batch.delivered_words = party.is_none().then(|| to.clone());
+        batch.delivered_to = party;
         batch.state = BatchState::Delivered;
-        let mut changes = Vec::new();
         if *batch == before {
-            if last.as_ref() == Some(&to) {
-                return Ok(None);
-            }
-            // Other words stand in no row; the audit trail tells of them all the same.
-            changes.push(ReferenceChange::Batch(before));
+            return Ok(None);
         }
-        Ok(Some((Body::BatchDelivered { to: to.clone() }, changes)))
+        Ok(Some((Body::BatchDelivered { to: to.clone() }, Vec::new())))
     })
     .await
 }
 
-/// To whom a batch was handed over last, as it was said then; none where it stands otherwise since.
-async fn delivered_last(
-    house: &House,
-    caller: &Caller,
-    id: BatchId,
-) -> Result<Option<String>, FlowError> {
-    let batch = own(&*house.reference_now().await?, caller, id)?;
-    if batch.state != BatchState::Delivered {
-        return Ok(None);
-    }
-    let events = house.store.events_fetch(batch.first).await?;
-    Ok(events.into_iter().rev().find_map(|event| match event.body {
-        Body::BatchDelivered { to } => Some(to),
-        _ => None,
-    }))
+/// Refuses words that are a party's code but for its case: the party was meant, and would read
+/// none of the codes.
+fn is_no_code(reference: &Reference, caller: &Caller, words: &str) -> Result<(), Refused> {
+    let words = words.to_lowercase();
+    let same = |party: &&Party| party.brand == caller.brand && party.code.to_lowercase() == words;
+    let Some(meant) = reference.tree.iter().find(same) else { return Ok(()) };
+    let why =
+        format!("no party has this code, but {} is one: write it so, or say more", meant.code);
+    Err(Refused::invalid("to", why))
 }
 
 /// What voiding did.

@@ -376,6 +376,7 @@ impl<'a> Words<'a> {
                         "delivered_to",
                         b.delivered_to.map(|id| self.party(PartyId(id))).unwrap_or_default(),
                     ),
+                    ("delivered_words", b.delivered_words.clone().unwrap_or_default()),
                 ],
             ),
             ReferenceChange::Void(v) => {

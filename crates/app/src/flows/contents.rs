@@ -37,7 +37,7 @@ pub struct PackDossier {
     pub parents: Vec<Parent>,
 }
 
-/// A pack around a pack, over a time.
+/// A pack around a unit or pack, over a time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parent {
     /// Its number.
@@ -164,6 +164,30 @@ pub async fn pack_dossier(house: &House, pack: PackRecord) -> Result<PackDossier
     }
     parents.sort_by_key(|parent| parent.from);
     Ok(PackDossier { pack, custody, events, parents })
+}
+
+/// The packs around a subject at an instant, from the innermost outwards.
+///
+/// # Errors
+/// The store does not answer.
+pub(super) async fn around(
+    house: &House,
+    custody: &CustodyFacts,
+    subject: i64,
+    at: Timestamp,
+) -> Result<Vec<Parent>, FlowError> {
+    let mut around = Vec::new();
+    let mut child = unit_number(subject);
+    for parent in custody.upward(child, at).into_iter().skip(1) {
+        let number = parent.get() as i64;
+        let covers = custody.containments(child).iter().find(|c| c.covers(at));
+        if let (Some(inside), Some(pack)) = (covers, house.store.pack_fetch(number).await?) {
+            let (from, to) = (inside.from.at, inside.to.map(|to| to.at));
+            around.push(Parent { number, sscc: pack.sscc, from, to });
+        }
+        child = parent;
+    }
+    Ok(around)
 }
 
 /// The papers among the events of a subject, which come oldest first.

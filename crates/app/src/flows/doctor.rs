@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use std::path::Path;
 use store::StoreError;
-use store::engine::{Engine, EngineError};
+use store::engine::{Engine, EngineError, FILE_NAME, Fault, WriteError};
 
 /// Events audited unless all are asked for.
 pub const AUDIT_EVENTS: u64 = 100_000;
@@ -22,6 +22,9 @@ const FREE_BYTES_MIN: u64 = 1 << 30;
 /// What to do about what cannot be mended in place.
 const WAY_OUT: &str = "restore the last backup into another folder or database, or mend the row \
     from there (docs/operating.md, Restoring)";
+/// What to do about a file that is damaged all over.
+const WAY_BACK: &str = "keep the damaged folder, and bring the last backup back into another one: \
+    dossier restore BACKUP --data DIR (docs/operating.md, Restoring)";
 /// No clock that is right shows an earlier year than this program was written in.
 const YEAR_MIN: i16 = 2026;
 
@@ -47,6 +50,53 @@ pub struct Extent<'a> {
     pub all_events: bool,
 }
 
+/// What is said of a store that is too damaged to be opened; none where it is something else that
+/// keeps it shut.
+pub fn unopened(error: &FlowError) -> Option<Check> {
+    let FlowError::Store(error) = error else { return None };
+    damage(error).map(|why| file(format!("{why}; {WAY_BACK}")))
+}
+
+/// What a store said of itself that failed because its file is damaged.
+pub fn damage(error: &StoreError) -> Option<&str> {
+    let why = match error {
+        StoreError::Read(EngineError::Open(why)) => Some(why.as_str()),
+        StoreError::Read(EngineError::Migration { cause, .. }) => Some(cause.as_str()),
+        other => fault_of(other).map(Fault::cause),
+    };
+    why.filter(|why| is_damage(why))
+}
+
+/// The same of a file in which nothing is left. It must not be opened: SQLite would begin anew in
+/// it, and all would be well.
+pub fn emptied(dir: &Path) -> Option<Check> {
+    let path = dir.join(FILE_NAME);
+    let found = std::fs::metadata(&path).ok()?;
+    let is_empty = found.is_file() && found.len() == 0;
+    is_empty.then(|| file(format!("{} is empty; {WAY_BACK}", path.display())))
+}
+
+fn file(detail: String) -> Check {
+    Check { name: "file", ok: false, is_note: false, detail }
+}
+
+/// Whether SQLite says of a file that it is not what was written.
+fn is_damage(cause: &str) -> bool {
+    cause.contains("malformed") || cause.contains("not a database")
+}
+
+/// What was logged of a store that failed.
+pub fn fault_of(error: &StoreError) -> Option<&Fault> {
+    use WriteError as Write;
+    match error {
+        StoreError::Read(EngineError::Unavailable(fault) | EngineError::Internal(fault)) => {
+            Some(fault)
+        }
+        StoreError::Write(Write::Unavailable { fault, .. } | Write::Internal(fault)) => Some(fault),
+        _ => None,
+    }
+}
+
 /// Looks at everything. Each check stands by itself: what one cannot read is its fault, and the
 /// others are made all the same.
 ///
@@ -54,7 +104,9 @@ pub struct Extent<'a> {
 /// The store does not answer at all; later it may.
 pub async fn examine(house: &House, extent: Extent<'_>) -> Result<Vec<Check>, FlowError> {
     let version = match schema(house).await {
-        Err(FlowError::Store(StoreError::Read(EngineError::Unavailable(fault)))) => {
+        Err(FlowError::Store(StoreError::Read(EngineError::Unavailable(fault))))
+            if !is_damage(fault.cause()) =>
+        {
             return Err(StoreError::Read(EngineError::Unavailable(fault)).into());
         }
         version => version,
@@ -78,7 +130,12 @@ pub async fn examine(house: &House, extent: Extent<'_>) -> Result<Vec<Check>, Fl
 /// A check, or the fault that it could not be made.
 fn made(name: &'static str, check: Result<Check, FlowError>) -> Check {
     check.unwrap_or_else(|error| {
-        let detail = format!("it cannot be looked at: {error}; {WAY_OUT}");
+        let cause = match &error {
+            FlowError::Store(error) => fault_of(error).map(|fault| format!(": {}", fault.cause())),
+            _ => None,
+        };
+        let cause = cause.unwrap_or_default();
+        let detail = format!("it cannot be looked at: {error}{cause}; {WAY_OUT}");
         Check { name, ok: false, is_note: false, detail }
     })
 }
@@ -107,8 +164,8 @@ async fn pages(house: &House) -> Option<Check> {
     }
     let (ok, detail) = match house.store.engine().integrity_check().await {
         Ok(problems) if problems.is_empty() => (true, "every page and index is sound".to_owned()),
-        Ok(problems) => (false, problems.join("; ")),
-        Err(error) => (false, error.to_string()),
+        Ok(problems) => (false, format!("{}; {WAY_BACK}", problems.join("; "))),
+        Err(error) => (false, format!("{error}; {WAY_BACK}")),
     };
     Some(Check { name: "pages", ok, is_note: false, detail })
 }

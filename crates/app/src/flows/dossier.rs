@@ -3,6 +3,7 @@
 use super::access::Sight;
 use super::audit;
 use super::caller::{Caller, Scope};
+use super::contents::{self, Parent};
 use super::find::unit_number;
 use super::house::House;
 use super::outcome::FlowError;
@@ -31,6 +32,13 @@ fn travels(body: &Body) -> bool {
     )
 }
 
+/// Whether an event of a pack tells what went into it or came out. It is each child's own, and no
+/// other's beside it.
+fn of_its_contents(event: &Event) -> bool {
+    let packs = matches!(event.body, Body::Packed { .. } | Body::Unpacked {});
+    packs && event.subjects.is_empty()
+}
+
 /// A whole dossier.
 pub struct Dossier {
     /// Current state.
@@ -49,6 +57,8 @@ pub struct Shown<'a> {
     pub verified: Verified,
     /// Everything recorded.
     pub dossier: Dossier,
+    /// The packs around it now, from the innermost outwards, as far as they may be shown.
+    pub around: Vec<Parent>,
 }
 
 /// Opens the dossier of a unit for a caller, and notes that it was read.
@@ -72,8 +82,11 @@ pub async fn show<'a>(
         return Err(unknown().into());
     }
     let dossier = dossier(house, &known.record, &known.custody).await?;
+    let now = house.clock.now();
+    let mut around = contents::around(house, &known.custody, known.record.number, now).await?;
+    around.retain(|pack| contents::travelled(&sight, &known.custody, pack.number));
     audit::note(house, &caller.into(), SensitiveRead::Dossier, known.code().as_str(), 1);
-    Ok(Shown { sight, verified, dossier })
+    Ok(Shown { sight, verified, dossier, around })
 }
 
 /// Reads the dossier of a unit, for whoever shows of it only what anyone may see, and for the
@@ -120,7 +133,8 @@ pub(super) async fn journey(
             for event in house.store.events_fetch(parent).await? {
                 let told = (event.happened_at, event.recorded_at);
                 let during = start <= told && told < end;
-                if during && travels(&event.body) && seen.insert(event.id) {
+                let concerns = travels(&event.body) && !of_its_contents(&event);
+                if during && concerns && seen.insert(event.id) {
                     events.push(event);
                 }
             }
@@ -149,6 +163,21 @@ pub fn happened_at(event: &Event, subject: i64) -> i64 {
         Some(Row::Commissioned(row)) => row.produced_at,
         _ => event.happened_at,
     }
+}
+
+/// The SSCC of the pack that a subject left by an event, as far as its story tells of that pack.
+pub fn left_pack<'a>(event: &Event, story: &'a [Event]) -> Option<&'a str> {
+    let left = match &event.body {
+        Body::Unpacked {} => Some(event.home),
+        Body::Shipped { unpacked_from, .. }
+        | Body::Returned { unpacked_from, .. }
+        | Body::Received { unpacked_from, .. } => *unpacked_from,
+        _ => None,
+    };
+    story.iter().find_map(|told| match &told.body {
+        Body::Packed { sscc, .. } if Some(told.home) == left => Some(sscc.as_str()),
+        _ => None,
+    })
 }
 
 /// The numbers of the further codes that a unit was given, in order.

@@ -142,8 +142,9 @@ pub async fn change(
     caller: &Caller,
     numbers: &[i64],
     change: &Change,
-    when: When,
+    when: impl Into<When>,
 ) -> Result<usize, FlowError> {
+    let when = when.into();
     let render = |count| Answer::new(200, format!("{count}"));
     let answer = change_once(house, caller, (numbers, change, when), None, &render).await?;
     Ok(answer.reply.parse().unwrap_or(numbers.len()))
@@ -299,30 +300,40 @@ pub async fn bind_alias(
     code: &str,
 ) -> Result<(), FlowError> {
     caller.need(Scope::Lifecycle)?;
-    let alias = match find::code(house, code).await? {
-        CodeFound::NotACode | CodeFound::Forged => {
-            return Err(Refused::new(Refusal::ForgedCode, "code").into());
-        }
-        CodeFound::Unissued => return Err(Refused::new(Refusal::CodeNotIssued, "code").into()),
-        CodeFound::Void(_) => return Err(Refused::new(Refusal::CodeVoid, "code").into()),
-        CodeFound::Issued(number) => number,
+    let not = |why| Err(Refused::new(why, "code").into());
+    let (alias, void) = match find::code(house, code).await? {
+        CodeFound::NotACode | CodeFound::Forged => return not(Refusal::ForgedCode),
+        CodeFound::Unissued => return not(Refusal::CodeNotIssued),
+        CodeFound::Void(number) => (number, true),
+        CodeFound::Issued(number) => (number, false),
     };
     for _ in 0..RACES_MAX {
-        let reference = house.reference().await?;
+        let reference = house.reference_now().await?;
         let record = owned(house, caller, unit).await?;
         mandate::may(house, &reference, caller, (Deed::Rename, "unit"), &record).await?;
         let worn_by = house.store.identifier_fetch("code", 0, &alias.to_string()).await?;
         if alias == unit || worn_by == Some(unit) {
             return Ok(());
         }
+        // What is another brand's is as good as never issued.
+        let batch = reference.batch_of(alias).filter(|b| b.brand == caller.brand.0);
+        let Some(batch) = batch else { return not(Refusal::CodeNotIssued) };
+        if void {
+            return not(Refusal::CodeVoid);
+        }
         if worn_by.is_some() || house.store.unit_fetch(alias).await?.is_some() {
-            return Err(Refused::new(Refusal::CodeBound, "code").into());
+            return not(Refusal::CodeBound);
         }
-        if reference.batch_of(alias).is_none_or(|b| b.product != Some(record.product)) {
-            return Err(Refused::new(Refusal::CodeOtherProduct, "code").into());
+        if batch.product != Some(record.product) {
+            return not(Refusal::CodeOtherProduct);
         }
+        // Production may be making a unit of it at the same time.
+        let relies_on = [
+            Relied::CodeFree { number: alias, batch: batch.id },
+            Relied::ReferenceMoves(reference.version),
+        ];
         let body = Body::AliasBound { alias };
-        if commit_one(house, caller, &record, body).await? {
+        if commit_on(house, caller, (&record, relies_on), body).await? {
             return Ok(());
         }
     }
@@ -392,7 +403,7 @@ pub async fn move_identifier(
         };
         if commit_on(house, caller, (&record, relies_on), body).await? {
             if onto {
-                waiting::replay_named(house, caller.brand, identifier).await;
+                waiting::replay_named(house, caller.brand, std::iter::once(identifier)).await;
             }
             return Ok(());
         }
@@ -529,20 +540,10 @@ async fn owned(house: &House, caller: &Caller, unit: i64) -> Result<UnitRecord, 
 }
 
 /// Commits one event about one unit; false when it lost a race.
-async fn commit_one(
-    house: &House,
-    caller: &Caller,
-    unit: &UnitRecord,
-    body: Body,
-) -> Result<bool, FlowError> {
-    commit_on(house, caller, (unit, None), body).await
-}
-
-/// As [`commit_one`], decided on what else it relies on.
 async fn commit_on(
     house: &House,
     caller: &Caller,
-    (unit, relied): (&UnitRecord, Option<Relied>),
+    (unit, relied): (&UnitRecord, impl IntoIterator<Item = Relied>),
     body: Body,
 ) -> Result<bool, FlowError> {
     let now = house.clock.now();

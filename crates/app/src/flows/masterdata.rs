@@ -261,9 +261,12 @@ struct PartyTaking<'a> {
     house: &'a House,
     caller: &'a Caller,
     taking: Taking,
-    taken: HashMap<String, Party>,
+    /// What earlier rows of the file brought or changed: it stands in the tree.
+    taken: HashMap<String, PartyId>,
     /// The tree with what was taken so far.
     tree: PartyTree,
+    /// The brand's own party.
+    root: Option<PartyId>,
     last_party: i64,
     last_site: i64,
     changes: Vec<ReferenceChange>,
@@ -278,6 +281,7 @@ impl<'a> PartyTaking<'a> {
             taking,
             taken: HashMap::new(),
             tree: reference.tree.clone(),
+            root: reference.root(caller.brand).map(|party| party.id),
             last_party: reference.last_ids.party,
             last_site: reference.last_ids.site,
             changes: Vec::new(),
@@ -285,32 +289,17 @@ impl<'a> PartyTaking<'a> {
     }
 
     fn known(&self, code: &str) -> Option<&Party> {
-        self.taken.get(code).or_else(|| self.reference.party(self.caller.brand, code))
+        match self.taken.get(code) {
+            Some(id) => self.tree.get(*id),
+            None => self.reference.party(self.caller.brand, code),
+        }
     }
 
     /// `None`: its parent is not known yet; ask again, or with `last` to have it refused.
     fn take(&mut self, draft: &PartyDraft, last: bool) -> Option<RowOutcome> {
-        let parent = match (&draft.parent_code, draft.kind) {
-            (_, PartyKind::Brand) => None,
-            (None, _)
-                if draft.lacking.contains(&"parent_code") && self.known(&draft.code).is_some() =>
-            {
-                let above = self.known(&draft.code).and_then(|party| party.parent);
-                above.and_then(|id| self.tree.get(id)).cloned()
-            }
-            (Some(code), _) => match self.known(code) {
-                Some(parent) => Some(parent.clone()),
-                None if last => {
-                    return Some(RowOutcome::refused(Refused::because(
-                        Refusal::UnknownParty,
-                        "parent_code",
-                        code,
-                    )));
-                }
-                None => return None,
-            },
-            // Without a parent, a party stands under the brand.
-            (None, _) => self.root().cloned(),
+        let parent = match self.parent(draft) {
+            Ok(parent) => parent,
+            Err(unknown) => return last.then(|| RowOutcome::refused(unknown)),
         };
         if let Some(refused) = self.refuse(draft, parent.as_ref()) {
             return Some(RowOutcome::refused(refused));
@@ -335,12 +324,18 @@ impl<'a> PartyTaking<'a> {
         if let Some(before) = &before {
             keep(&mut party, before, &draft.lacking);
         }
+        let renamed = self.renamed(&party).filter(|_| self.taking.update || before.is_none());
+        let same = before.as_ref() == Some(&party);
         match before {
-            Some(before) if before == party => return Some(RowOutcome::Unchanged),
+            Some(_) if same && renamed.is_none() => return Some(RowOutcome::Unchanged),
             Some(before) if !self.taking.update || before.kind != party.kind => {
                 return Some(RowOutcome::refused(Refused::new(Refusal::ContentDiffers, "code")));
             }
-            Some(_) => {}
+            Some(before) => {
+                if let Some(refused) = self.stranded(&before, &party) {
+                    return Some(RowOutcome::refused(refused));
+                }
+            }
             None => {
                 self.last_party += 1;
                 self.last_site += 1;
@@ -348,15 +343,69 @@ impl<'a> PartyTaking<'a> {
                 self.changes.push(ReferenceChange::Site(self.caller.brand, site));
             }
         }
-        self.changes.push(ReferenceChange::Party(party.clone()));
-        self.tree.put(party.clone());
-        self.taken.insert(party.code.clone(), party);
+        self.changes.extend(renamed.map(ReferenceChange::Brand));
+        if !same {
+            self.changes.push(ReferenceChange::Party(party.clone()));
+        }
+        if party.kind == PartyKind::Brand {
+            self.root = Some(party.id);
+        }
+        self.taken.insert(party.code.clone(), party.id);
+        self.tree.put(party);
         Some(RowOutcome::Taken)
     }
 
+    /// The party a row is to stand under, if any: the one it names, which may not be known yet,
+    /// else where it stood, else the brand's own.
+    fn parent(&self, draft: &PartyDraft) -> Result<Option<Party>, Refused> {
+        if let Some(code) = &draft.parent_code {
+            let unknown = || Refused::because(Refusal::UnknownParty, "parent_code", code);
+            return self.known(code).cloned().map(Some).ok_or_else(unknown);
+        }
+        if draft.kind == PartyKind::Brand {
+            return Ok(None);
+        }
+        let lacks = draft.lacking.contains(&"parent_code");
+        Ok(match self.known(&draft.code).filter(|_| lacks) {
+            Some(before) => before.parent.and_then(|id| self.tree.get(id)).cloned(),
+            None => self.root().cloned(),
+        })
+    }
+
+    /// The brand under the name that its own party has from now on: they are called alike.
+    fn renamed(&self, party: &Party) -> Option<BrandRow> {
+        let named = Some(party).filter(|party| party.kind == PartyKind::Brand)?;
+        let earlier = self.changes.iter().rev().find_map(|change| match change {
+            ReferenceChange::Brand(row) => Some(row),
+            _ => None,
+        });
+        let brand = earlier.or_else(|| self.reference.brands.get(&named.brand))?;
+        (brand.name != named.name).then(|| BrandRow { name: named.name.clone(), ..brand.clone() })
+    }
+
+    /// Refuses to move a party to where a grant of its own would not lie inside those above it.
+    fn stranded(&self, before: &Party, party: &Party) -> Option<Refused> {
+        if before.parent == party.parent {
+            return None;
+        }
+        let (reference, brand) = (self.reference, self.caller.brand);
+        let today = reference.day(brand, self.house.clock.now());
+        let (grant, above) = reference.territories.stranded(&self.tree, party, today)?;
+        let row = reference.territory_rows(brand).find(|row| row.id == grant.id.0);
+        let regions: String =
+            row.map_or(String::new(), |row| row.regions.join("|")).chars().take(60).collect();
+        let product = grant.product.and_then(|id| reference.product_by_id(id));
+        let gtin = product.map_or("*", |product| product.gtin.as_str());
+        let (code, from_on, above) = (&party.code, grant.from_on, &above.code);
+        let more = format!(
+            "the grant to {code} of {gtin} in {regions} from {from_on} would not lie inside those \
+             of {above}: give it a last day first (territories, with update), or grant {above} it"
+        );
+        Some(Refused::because(Refusal::OutsideTier1, "parent_code", more))
+    }
+
     fn root(&self) -> Option<&Party> {
-        let new = self.taken.values().find(|p| p.kind == PartyKind::Brand);
-        new.or_else(|| self.reference.root(self.caller.brand))
+        self.root.and_then(|id| self.tree.get(id))
     }
 
     fn refuse(&self, draft: &PartyDraft, parent: Option<&Party>) -> Option<Refused> {
@@ -380,7 +429,11 @@ impl<'a> PartyTaking<'a> {
             return Some(Refused::new(Refusal::SiteOfOther, "code"));
         }
         match (draft.kind, parent) {
-            (PartyKind::Brand, _) => {
+            (PartyKind::Brand, Some(_)) => {
+                let more = "a brand stands under nobody";
+                Some(Refused::because(Refusal::ParentKind, "parent_code", more))
+            }
+            (PartyKind::Brand, None) => {
                 let other = self.root().filter(|root| root.code != draft.code)?;
                 let more = format!("this brand's root is {}", other.code);
                 Some(Refused::because(Refusal::ParentKind, "kind", more))

@@ -19,6 +19,7 @@ pub mod contents;
 pub mod custody;
 pub mod doctor;
 pub mod dossier;
+mod drawn;
 pub mod expiry;
 pub mod find;
 pub mod gauges;

@@ -6,6 +6,7 @@ use super::caller::{Caller, Scope};
 use super::chunks::in_chunks;
 use super::contents::pack_named;
 use super::custody::{Subject, instant};
+use super::drawn::DrawnAhead;
 use super::find::{self, unit_number};
 use super::house::{EventDraft, House};
 use super::mandate::{may_bind, speaks_for};
@@ -34,6 +35,9 @@ use store::unit::PackRecord;
 /// Rows decided before they are committed together.
 const CHUNK_ROWS: usize = 1_000;
 
+/// Numbers of packs drawn at a time while others open packs, too.
+const PACKS_AHEAD: usize = 64;
+
 /// What goes into one pack at one time.
 struct Filling {
     number: i64,
@@ -60,8 +64,10 @@ pub async fn pack(
     taking: Taking,
 ) -> Result<Vec<RowOutcome>, FlowError> {
     caller.need(Scope::Produce)?;
-    in_chunks(house, drafts, (taking, CHUNK_ROWS), |reference, chunk| async move {
-        let mut packing = Packing::new(house, caller, &reference);
+    let ahead = &DrawnAhead::default();
+    in_chunks(house, drafts, (taking, CHUNK_ROWS), |round, chunk| async move {
+        let mut packing = Packing::new(house, caller, &round.reference);
+        packing.ahead = ahead.begins(round.lost).await.then_some(ahead);
         let mut outcomes = Vec::with_capacity(chunk.len());
         for draft in chunk {
             outcomes.push(packing.take(draft).await?);
@@ -91,6 +97,8 @@ struct Packing<'a> {
     kept: HashMap<String, i64>,
     draws: Commit,
     next_pack: Option<(i64, i64, i64, i64)>,
+    /// Where numbers come from while others open packs, too.
+    ahead: Option<&'a DrawnAhead>,
 }
 
 impl<'a> Packing<'a> {
@@ -105,6 +113,7 @@ impl<'a> Packing<'a> {
             kept: HashMap::new(),
             draws: Commit::default(),
             next_pack: None,
+            ahead: None,
         }
     }
 
@@ -360,6 +369,12 @@ impl<'a> Packing<'a> {
         let open: Vec<_> =
             self.reference.open_batches(brand, Purpose::Pack, None).cloned().collect();
         for batch in open.iter().rev() {
+            if let Some(ahead) = self.ahead {
+                match ahead.next(self.house, batch, PACKS_AHEAD).await? {
+                    Some(number) => return Ok(number),
+                    None => continue,
+                }
+            }
             let used = self.draws.draws.iter().any(|d| d.batch == batch.id);
             let next = self.house.store.draw_fetch(batch.id).await?.unwrap_or(batch.first);
             if !used && next < batch.end() {
@@ -453,8 +468,9 @@ pub async fn unpack(
     caller: &Caller,
     sscc: &str,
     children: &[String],
-    when: When,
+    when: impl Into<When>,
 ) -> Result<usize, FlowError> {
+    let when = when.into();
     caller.need(Scope::Produce)?;
     house.not_ahead(when.first(), "happened_at")?;
     for _ in 0..RACES_MAX {

@@ -4,6 +4,7 @@
 use super::batches::{Mint, mint_into};
 use super::caller::{Caller, Scope};
 use super::chunks::in_chunks;
+use super::drawn::DrawnAhead;
 use super::find::{CodeFound, note_code_like};
 use super::house::{EventDraft, House};
 use super::mandate::{may_bind, speaks_for};
@@ -19,7 +20,8 @@ use domain::identifier::Identifier;
 use domain::party::Site;
 use domain::refusal::{Refusal, Refused};
 use domain::verdict::Inspection;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::num::NonZero;
 use std::sync::Arc;
 use store::commit::{Commit, Draw, Outbox, Relied};
 use store::event::{Body, CommissionedRow, Event, IdentifierRow, Row, Subject};
@@ -53,8 +55,10 @@ pub async fn commission(
     taking: Taking,
 ) -> Result<Vec<RowOutcome>, FlowError> {
     caller.need(Scope::Produce)?;
-    let outcomes = in_chunks(house, drafts, (taking, CHUNK_ROWS), |reference, chunk| async move {
-        decide(house, caller, reference, chunk).await
+    let ahead = &DrawnAhead::default();
+    let outcomes = in_chunks(house, drafts, (taking, CHUNK_ROWS), |round, chunk| async move {
+        let ahead = ahead.begins(round.lost).await.then_some(ahead);
+        decide(house, caller, (round.reference, ahead), chunk).await
     })
     .await?;
     if outcomes.contains(&RowOutcome::Taken) {
@@ -66,7 +70,7 @@ pub async fn commission(
 async fn decide(
     house: &House,
     caller: &Caller,
-    mut reference: Arc<Reference>,
+    (mut reference, ahead): (Arc<Reference>, Option<&DrawnAhead>),
     drafts: &[ProductionDraft],
 ) -> Result<(Vec<RowOutcome>, Commit), FlowError> {
     let recorded = Recorded::of(house, &mut reference, caller.brand, drafts).await?;
@@ -83,7 +87,7 @@ async fn decide(
             Judged::Refused(refused) => RowOutcome::Refused(refused),
         });
     }
-    Ok((outcomes, commit(house, caller, &reference, made).await?))
+    Ok((outcomes, commit(house, caller, (&reference, ahead), made).await?))
 }
 
 enum Judged<'a> {
@@ -214,19 +218,26 @@ impl<'a> Judging<'a> {
         row: &CommissionedRow,
     ) -> Result<(i64, Option<UnitRecord>), Refused> {
         let refused = |why| Err(Refused::new(why, "code"));
-        let number = match self.recorded.code(raw) {
+        let (number, void) = match self.recorded.code(raw) {
             CodeFound::NotACode | CodeFound::Forged => return refused(Refusal::ForgedCode),
             CodeFound::Unissued => return refused(Refusal::CodeNotIssued),
-            // Voiding leaves alone what was bound before: a record sent again is unchanged.
-            CodeFound::Void(number) if !self.is_made(number) => return refused(Refusal::CodeVoid),
-            CodeFound::Issued(number) | CodeFound::Void(number) => number,
+            CodeFound::Void(number) => (number, true),
+            CodeFound::Issued(number) => (number, false),
         };
         let batch = self.reference.batch_of(number);
         if batch.is_some_and(|b| b.brand != self.caller.brand.0) {
             return refused(Refusal::CodeNotIssued);
         }
+        // Voiding leaves alone what was bound before: a record sent again is unchanged.
+        if void && !self.is_made(number) {
+            return refused(Refusal::CodeVoid);
+        }
         if batch.is_some_and(|b| b.product != Some(row.product)) {
             return refused(Refusal::CodeOtherProduct);
+        }
+        // A label that replaced another belongs to that unit.
+        if self.recorded.is_alias(number) {
+            return refused(Refusal::CodeBound);
         }
         match self.recorded.unit(number) {
             Some(unit) if unit.produced_at.is_some() && unit.sn != row.sn => {
@@ -271,12 +282,15 @@ impl<'a> Judging<'a> {
 async fn commit(
     house: &House,
     caller: &Caller,
-    reference: &Reference,
+    (reference, ahead): (&Reference, Option<&DrawnAhead>),
     mut made: Vec<Made<'_>>,
 ) -> Result<Commit, FlowError> {
-    let mut commit =
-        Commit { relies_on: vec![Relied::Reference(reference.version)], ..Commit::default() };
-    draw(house, caller, reference, &mut made, &mut commit).await?;
+    let coded = made.iter().filter_map(|m| reference.batch_of(m.number?));
+    let coded: BTreeSet<_> = coded.map(|batch| batch.id).collect();
+    let mut relies_on: Vec<_> = coded.into_iter().map(Relied::BatchBound).collect();
+    relies_on.push(Relied::Reference(reference.version));
+    let mut commit = Commit { relies_on, ..Commit::default() };
+    draw(house, caller, (reference, ahead), &mut made, &mut commit).await?;
     note_code_like(reference, made.iter().map(|m| m.draft.sn.value()), &mut commit);
     let mut by_site: BTreeMap<i64, Vec<Made<'_>>> = BTreeMap::new();
     for one in made {
@@ -340,7 +354,7 @@ fn commissioned(
 async fn draw(
     house: &House,
     caller: &Caller,
-    reference: &Reference,
+    (reference, ahead): (&Reference, Option<&DrawnAhead>),
     made: &mut [Made<'_>],
     commit: &mut Commit,
 ) -> Result<(), FlowError> {
@@ -354,6 +368,18 @@ async fn draw(
         let open: Vec<_> =
             reference.open_batches(caller.brand, Purpose::Unprinted, product).cloned().collect();
         for batch in open {
+            if let Some(ahead) = ahead {
+                while let Some(left) = NonZero::new(rows.len()) {
+                    let number = ahead.next(house, &batch, left.get()).await?;
+                    let Some(number) = number else { break };
+                    if reference.void_reason(number).is_none()
+                        && let Some(row) = rows.next()
+                    {
+                        (row.number, row.row.batch) = (Some(number), batch.id);
+                    }
+                }
+                continue;
+            }
             let next = house.store.draw_fetch(batch.id).await?.unwrap_or(batch.first);
             let mut at = next;
             while at < batch.end() {

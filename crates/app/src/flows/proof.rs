@@ -10,6 +10,7 @@ use super::house::{EventDraft, House};
 use super::idempotency::{Answer, Keyed};
 use super::outcome::{FlowError, RACES_MAX};
 use super::reference::Reference;
+use super::verify::odd_since;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use domain::id::{BrandId, PartyId};
@@ -289,12 +290,18 @@ async fn settle(
         let tries_left = TRIES_PER_VISITOR.saturating_sub(own + 1);
         return Ok((ProofOutcome::Wrong { tries_left }, commit));
     }
-    let outcome = match (kind, unit.proof_at) {
-        (ProofKind::Imei4, _) => ProofOutcome::Compare,
-        (ProofKind::Scratch, Some(at)) => ProofOutcome::Again(super::custody::instant(at)),
-        (ProofKind::Scratch, None) => {
-            // It lifts what arose since an earlier one, but was not the first to be shown.
+    // One that lifted all there is to lift stands; what arose since is lifted by the next.
+    let lifted = match unit.proof_at {
+        Some(at) => !odd_since(house, unit.number, at).await?,
+        None => false,
+    };
+    let outcome = match kind {
+        ProofKind::Imei4 => ProofOutcome::Compare,
+        ProofKind::Scratch => {
             let earlier = first_proof(house, unit).await?;
+            if let Some(first) = earlier.filter(|_| lifted) {
+                return Ok((ProofOutcome::Again(first), commit));
+            }
             let visitor = Caller {
                 brand: BrandId(unit.brand),
                 party: PartyId(0),
@@ -316,10 +323,10 @@ async fn settle(
     Ok((outcome, commit))
 }
 
-/// When the scratch code was first shown in the unit's present life. Only a unit that became
-/// suspect, or started over, has anything to look for.
+/// When the scratch code was first shown in the unit's present life. Only a unit that was proved,
+/// became suspect, or started over, has anything to look for.
 async fn first_proof(house: &House, unit: &UnitRecord) -> Result<Option<Timestamp>, FlowError> {
-    if !unit.suspect && unit.life == 0 {
+    if unit.proof_at.is_none() && !unit.suspect && unit.life == 0 {
         return Ok(None);
     }
     let events = house.store.events_fetch(unit.number).await?;

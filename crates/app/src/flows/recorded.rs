@@ -24,6 +24,7 @@ pub(super) struct Recorded {
     named: HashMap<(Scheme, String), Named>,
     codes: HashMap<TraceCode, CodeFound>,
     units: HashMap<i64, UnitRecord>,
+    aliases: BTreeSet<i64>,
 }
 
 impl Recorded {
@@ -56,16 +57,26 @@ impl Recorded {
             stream::iter(names).map(ask).buffered(ASKED_AT_ONCE).try_collect().await?;
         recorded.named = found.into_iter().flatten().collect();
         recorded.units = units(house, recorded.numbers()).await?;
+        recorded.aliases = aliases(house, recorded.coded().collect()).await?;
         Ok(recorded)
     }
 
     fn numbers(&self) -> BTreeSet<i64> {
         let by_sn = self.named.iter().filter(|((scheme, _), _)| *scheme == Scheme::Sn);
-        let by_code = self.codes.values().filter_map(|found| match found {
+        by_sn.filter_map(|(_, named)| named.live()).chain(self.coded()).collect()
+    }
+
+    /// The numbers that codes of the chunk name.
+    fn coded(&self) -> impl Iterator<Item = i64> {
+        self.codes.values().filter_map(|found| match found {
             CodeFound::Issued(number) | CodeFound::Void(number) => Some(*number),
             _ => None,
-        });
-        by_sn.filter_map(|(_, named)| named.live()).chain(by_code).collect()
+        })
+    }
+
+    /// Whether a number is that of a label which replaced another.
+    pub fn is_alias(&self, number: i64) -> bool {
+        self.aliases.contains(&number)
     }
 
     /// What answers, or once answered, to an identifier.
@@ -83,6 +94,16 @@ impl Recorded {
     pub fn unit(&self, number: i64) -> Option<&UnitRecord> {
         self.units.get(&number)
     }
+}
+
+async fn aliases(house: &House, numbers: BTreeSet<i64>) -> Result<BTreeSet<i64>, FlowError> {
+    let ask = |number: i64| async move {
+        let worn = house.store.identifier_fetch("code", 0, &number.to_string()).await?;
+        Ok::<_, FlowError>(worn.map(|_| number))
+    };
+    let found: Vec<_> =
+        stream::iter(numbers).map(ask).buffered(ASKED_AT_ONCE).try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 async fn units(

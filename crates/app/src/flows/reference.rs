@@ -5,7 +5,7 @@ use super::find::unit_number;
 use crate::secrets::{MasterKey, SecretsError};
 use domain::code::{CodeKey, Epoch, KeyRing, Starts};
 use domain::id::{BrandId, PartyId, ProductId, SiteId};
-use domain::party::{Party, PartyTree, Site};
+use domain::party::{Party, PartyKind, PartyTree, Site};
 use domain::product::Product;
 use domain::recall::Selector;
 use domain::region::{Divisions, RegionCode, RegionSet};
@@ -54,6 +54,8 @@ pub struct Reference {
     /// Grants.
     pub territories: Territories,
     party_codes: HashMap<(BrandId, String), PartyId>,
+    /// The own party of each brand: it is asked for at every row of a file.
+    roots: HashMap<BrandId, PartyId>,
     sites: HashMap<SiteId, Site>,
     site_codes: HashMap<(BrandId, String), SiteId>,
     products: HashMap<ProductId, Arc<Product>>,
@@ -148,6 +150,12 @@ impl Reference {
                 .map(|t| ((t.brand, t.natural_key()), t))
                 .collect(),
             party_codes: rows.parties.iter().map(|p| ((p.brand, p.code.clone()), p.id)).collect(),
+            roots: rows
+                .parties
+                .iter()
+                .filter(|p| p.kind == PartyKind::Brand)
+                .map(|p| (p.brand, p.id))
+                .collect(),
             site_codes: {
                 let brand_of: HashMap<_, _> =
                     rows.parties.iter().map(|p| (p.id, p.brand)).collect();
@@ -218,8 +226,7 @@ impl Reference {
 
     /// The brand's own party: the root of its tree.
     pub fn root(&self, brand: BrandId) -> Option<&Party> {
-        use domain::party::PartyKind::Brand;
-        self.tree.iter().find(|p| p.brand == brand && p.kind == Brand)
+        self.tree.get(*self.roots.get(&brand)?)
     }
 
     /// A site by its own or its party's code.
@@ -330,6 +337,11 @@ impl Reference {
         let mut all: Vec<_> = self.api_keys.values().filter(|k| k.brand == brand.0).collect();
         all.sort_by_key(|k| k.created_at);
         all
+    }
+
+    /// The grants of a brand as they were entered, in no order.
+    pub fn territory_rows(&self, brand: BrandId) -> impl Iterator<Item = &TerritoryRow> {
+        self.territory_keys.values().filter(move |row| row.brand == brand.0)
     }
 
     /// A grant by what makes it the same grant.

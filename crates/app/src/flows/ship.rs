@@ -53,7 +53,8 @@ pub async fn ship(
     taking: Taking,
 ) -> Result<Vec<RowOutcome>, FlowError> {
     caller.need(Scope::Ship)?;
-    in_chunks(house, drafts, (taking, CHUNK_ROWS), |reference, chunk| async move {
+    in_chunks(house, drafts, (taking, CHUNK_ROWS), |round, chunk| async move {
+        let reference = round.reference;
         let overlay = Overlay::new(house, &reference, caller.brand);
         let commit = Commit::default();
         let mut moving = Moving { house, caller, reference: &reference, way, overlay, commit };
@@ -249,9 +250,10 @@ pub async fn receive(
     caller: &Caller,
     party_code: &str,
     raw: &str,
-    when: When,
+    when: impl Into<When>,
     note: Option<String>,
 ) -> Result<i64, FlowError> {
+    let when = when.into();
     caller.need(Scope::Ship)?;
     house.not_ahead(when.first(), "happened_at")?;
     for _ in 0..RACES_MAX {
@@ -338,8 +340,9 @@ pub async fn void(
     house: &House,
     caller: &Caller,
     (shipment_no, from): (&str, Option<&str>),
-    when: When,
+    when: impl Into<When>,
 ) -> Result<TakenBack, FlowError> {
+    let when = when.into();
     caller.need(Scope::Ship)?;
     house.not_ahead(when.first(), "happened_at")?;
     for _ in 0..RACES_MAX {

@@ -193,12 +193,7 @@ pub async fn verify(
     let recall = recalls::standing(house, reference, &record).await?;
     let bound = record.number != number || record.produced_at.is_some();
     // A proof lifts what was there when it was given: what is odd about later looks counts again.
-    let policy = &house.rules.scans;
-    let many = |scans: &&ScanRecord| policy.is_possible(u64::try_from(scans.count).unwrap_or(0));
-    let many = scans.as_ref().filter(many);
-    let by = (policy, house.geo.divisions().as_ref());
-    let of = |scans, after| policy.anomaly(&scans::summary(by, scans, after));
-    let odd = |after| many.and_then(|scans| of(scans, after)).is_some();
+    let odd = |after| scans.as_ref().is_some_and(|scans| is_odd(house, scans, after));
     let proof_lifted = record.proof_at.is_some_and(|at| !odd(Some(at)));
     let decision = decide(&VerdictFacts {
         code: if bound { reading.of_bound() } else { reading },
@@ -212,6 +207,24 @@ pub async fn verify(
     let product = Arc::clone(product);
     let known = Known { record, worn: number, product, scans, custody, recall, ring: house.ring() };
     Ok(Verified { decision, unit: Some(Box::new(known)) })
+}
+
+/// Whether looks are such as only a copied code gets, counted from an instant on if one is given.
+fn is_odd(house: &House, scans: &ScanRecord, after: Option<i64>) -> bool {
+    let policy = &house.rules.scans;
+    let by = (policy, house.geo.divisions().as_ref());
+    policy.is_possible(u64::try_from(scans.count).unwrap_or(0))
+        && policy.anomaly(&scans::summary(by, scans, after)).is_some()
+}
+
+/// Whether consumers' looks at a unit are odd since an instant.
+///
+/// # Errors
+/// The store does not answer.
+pub(super) async fn odd_since(house: &House, unit: i64, after: i64) -> Result<bool, FlowError> {
+    let stored = house.store.scan_fetch(unit).await?;
+    let scans = scans::merged(stored, house.scans.pending(unit, Audience::Consumer));
+    Ok(scans.is_some_and(|scans| is_odd(house, &scans, Some(after))))
 }
 
 /// What every answer begins with.
@@ -423,7 +436,8 @@ pub fn holder(known: &Known, now: jiff::Timestamp) -> Option<&Hold> {
 /// Whether a party may sell a unit, and why not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SellerAnswer {
-    /// The goods are bound to it or to a party above it, and it holds a grant for today.
+    /// The goods are bound to it or to a party above it, and it holds a grant for today; or it is
+    /// the brand, and has them.
     Authorised,
     /// The goods are in other hands.
     OtherHands,
@@ -479,6 +493,6 @@ pub fn seller(
     }
     let on = reference.day(caller.brand, now);
     let product = ProductId(known.record.product);
-    let bound = reference.territories.binding(&reference.tree, party.id, product, on);
-    Ok(if bound.is_some() { SellerAnswer::Authorised } else { SellerAnswer::NoGrant })
+    let may = reference.territories.lets_sell(&reference.tree, party.id, product, on);
+    Ok(if may { SellerAnswer::Authorised } else { SellerAnswer::NoGrant })
 }

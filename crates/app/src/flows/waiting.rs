@@ -101,24 +101,33 @@ fn waiting_value(scheme: &str, value: &str) -> String {
 /// on; nothing here may fail the commissioning.
 pub async fn replay(house: &House, brand: BrandId, drafts: &[ProductionDraft]) {
     for draft in drafts {
-        let identifiers = draft.identifiers.iter().map(|(_, identifier)| identifier);
-        for identifier in std::iter::once(&draft.sn).chain(identifiers) {
-            replay_named(house, brand, identifier).await;
-        }
+        let placed = draft.identifiers.iter().chain(&draft.parts).map(|(_, named)| named);
+        replay_named(house, brand, std::iter::once(&draft.sn).chain(placed)).await;
     }
 }
 
-/// Replays reports that waited for an identifier which a unit answers to now.
-pub(super) async fn replay_named(house: &House, brand: BrandId, identifier: &Identifier) {
-    let value = format!("{} {}", identifier.scheme().as_str(), identifier.value());
-    if let Err(error) = replay_one(house, brand, &value).await {
+/// Replays reports that waited for what a unit answers to now.
+pub(super) async fn replay_named<'a>(
+    house: &House,
+    brand: BrandId,
+    names: impl Iterator<Item = &'a Identifier>,
+) {
+    let value = |named: &Identifier| format!("{} {}", named.scheme().as_str(), named.value());
+    if let Err(error) = replay_all(house, brand, names.map(value).collect()).await {
         tracing::warn!(%error, "a waiting activation could not be replayed");
     }
 }
 
-async fn replay_one(house: &House, brand: BrandId, value: &str) -> Result<(), FlowError> {
+/// In the order in which they came, by whichever name: the first of them is the unit's first start.
+async fn replay_all(house: &House, brand: BrandId, names: Vec<String>) -> Result<(), FlowError> {
     let now = house.clock.now().as_microsecond();
-    for waiting in house.store.waiting_fetch(value, now).await? {
+    let mut waiting = Vec::new();
+    for value in names {
+        let found = house.store.waiting_fetch(&value, now).await?;
+        waiting.extend(found.into_iter().map(|one| (value.clone(), one)));
+    }
+    waiting.sort_by(|(_, a), (_, b)| (a.received_at, &a.id).cmp(&(b.received_at, &b.id)));
+    for (value, waiting) in waiting {
         let text = house.secrets.open(WAITING_LABEL, &waiting.sealed)?;
         let kept: Kept =
             serde_json::from_slice(&text).map_err(|e| store::StoreError::Record(e.to_string()))?;
@@ -136,7 +145,7 @@ async fn replay_one(house: &House, brand: BrandId, value: &str) -> Result<(), Fl
             brand: kept.brand.map(BrandId),
             report: &kept.report,
             received_at,
-            waited: Some(Side::WaitingDone { value: value.to_owned(), id }),
+            waited: Some(Side::WaitingDone { value, id }),
         };
         match receive(house, received, None, &render).await {
             // The unit that came is none that this report can name: it waits on. Or somebody else

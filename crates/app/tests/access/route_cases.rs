@@ -170,7 +170,7 @@ fn public(stage: &Stage) -> Vec<Route> {
             .answers(201),
         Route::get("/log/checkpoint", anyone()),
         Route::get("/log/key", anyone()),
-        Route::get("/log/tile/{*tile}", anyone()).at("/log/tile/0/000.p/1"),
+        Route::get("/log/tile/{tile}", anyone()).at("/log/tile/0/000.p/1"),
         Route::get("/log/consistency/{old}/{new}", anyone()).at("/log/consistency/1/2"),
         Route::get("/api/openapi.json", anyone()),
         Route::get("/api/docs", anyone()),

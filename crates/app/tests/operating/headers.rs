@@ -33,7 +33,7 @@ async fn paths(world: &House) -> Vec<String> {
         let path = path.replace("{code}", &code).replace("{kind}", "packs").replace("{id}", "1");
         let path = path.replace("{sscc}", "106901234500000010").replace("{file}", "x.svg");
         let path = path.replace("{shipment_no}", "S1").replace("{gtin}", "06901234567892");
-        let path = path.replace("{*tile}", "0/000").replace("{old}", "1").replace("{new}", "1");
+        let path = path.replace("{tile}", "0/000").replace("{old}", "1").replace("{new}", "1");
         let path = path.replace("{token}", "nonsense").replace("{event}", "0");
         assert!(!path.contains('{'), "{path}: a parameter this test does not fill in");
         path

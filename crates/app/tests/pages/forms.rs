@@ -402,7 +402,7 @@ async fn the_first_binding_stands() {
         domain::life::Cause::Return,
         "returned".to_owned(),
     );
-    let (numbers, now) = ([number], world.house.clock.now());
+    let (numbers, now) = ([number], domain::when::When::at(world.house.clock.now()));
     let done = dossier::flows::lifecycle::change(&world.house, &caller, &numbers, &renew, now);
     done.await.expect("a new life");
     let theirs = theirs.replace("idempotency_key=b", "idempotency_key=d");

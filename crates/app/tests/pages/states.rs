@@ -3,10 +3,14 @@
 use super::world::{PHONE, imei, load, world};
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
+use domain::life::Cause;
 use domain::region::RegionCode;
+use domain::verdict::CodeReading;
+use domain::when::When;
 use dossier::files::Kind;
 use dossier::flows::lifecycle::{Change, change};
 use dossier::flows::scans::{Audience, Spot};
+use dossier::flows::verify::{self, Depth};
 use tower::ServiceExt;
 
 #[tokio::test]
@@ -17,7 +21,7 @@ async fn each_state_says_its_heading_in_both_languages() {
         world.activate(index, "device-a").await;
     }
     world.activate(3, "device-b").await;
-    let at = world.house.clock.now();
+    let at = When::at(world.house.clock.now());
     let changes = [
         (4, Change::Recall("电芯可能鼓包".to_owned())),
         (5, Change::ReportStolen("owner".to_owned())),
@@ -296,7 +300,7 @@ async fn a_sold_unit_is_under_guarantee_before_its_first_start() {
     let caller = world.operator().await;
     let day = jiff::civil::date(2026, 11, 22);
     let sold = Change::Sell(domain::sale::Paper::Invoice, day);
-    let at = world.house.clock.now();
+    let at = When::at(world.house.clock.now());
     change(&world.house, &caller, &[world.number(1)], &sold, at).await.expect("it is taken");
     let page = world.get(&path).await;
     assert_eq!(page.h1(), "正品，待激活");
@@ -304,6 +308,89 @@ async fn a_sold_unit_is_under_guarantee_before_its_first_start() {
     assert!(page.text.contains("保修从发票日期算起"), "{}", page.text);
     assert!(!page.text.contains("保修从激活日算起") && !page.text.contains("激活保修"));
     assert!(page.text.contains("2027年11月22日"), "{}", page.text);
+}
+
+/// The last day that a verify request is told, and on what it rests.
+async fn told_over_the_api(world: &super::world::World, number: i64) -> (&'static str, String) {
+    let reference = world.house.reference().await.expect("it reads");
+    let asked = (CodeReading::Issued, Some(number));
+    let verified = verify::verify(&world.house, &reference, asked, Depth::Public).await;
+    let known = verified.expect("it reads").unit.expect("it is there");
+    let reading = verify::warranty(&world.house, &reference, &known.record, &known.custody);
+    let coverage = reading.known().expect("it has its days");
+    (coverage.basis.as_str(), coverage.ends_on.to_string())
+}
+
+#[tokio::test]
+async fn page_and_api_tell_one_guarantee_of_what_was_never_started() {
+    let world = world().await;
+    // It left the factory on 2026-04-27.
+    let told = told_over_the_api(&world, world.number(1)).await;
+    assert_eq!(told, ("ex_factory_plus_90", "2027-07-26".to_owned()));
+    let path = format!("/d/{}", world.phone(1));
+    for (lang, state, until) in [
+        ("zh-CN", "未开始", "两者都没有时，从出厂后第 90 天算起，至2027年7月26日。"),
+        ("en", "Not started", "the 90th day after it left the factory, to 26 Jul 2027."),
+    ] {
+        let page = world.get(&format!("{path}?lang={lang}")).await;
+        assert!(page.text.contains(state) && page.text.contains(until), "{}", page.text);
+    }
+    let made = "sn,gtin,produced_at,site_code\nOLD1,06912345678902,2024-01-10T08:00:00+08:00,F1\n";
+    load(&world.house, Kind::Production, made.to_owned()).await;
+    let number = world.house.store.identifier_fetch("sn", 1, "OLD1").await.expect("it reads");
+    let number = number.expect("it was made");
+    let told = told_over_the_api(&world, number).await;
+    assert_eq!(told, ("ex_factory_plus_90", "2025-04-09".to_owned()));
+    let path = format!("/d/{}", world.code(number));
+    for (lang, state, day, later) in [
+        ("zh-CN", "已过保", "2025年4月9日", "此后激活，或有更晚日期的发票，保修从那天算起。"),
+        ("en", "Ended", "9 Apr 2025", "an invoice of a later day, still counts from its day."),
+    ] {
+        let page = world.get(&format!("{path}?lang={lang}")).await;
+        for shown in [state, day, later] {
+            assert!(page.text.contains(shown), "{shown}: {}", page.text);
+        }
+        assert!(!page.text.contains("未开始") && !page.text.contains("Not started"));
+    }
+}
+
+#[tokio::test]
+async fn a_further_life_says_why_it_began_and_claims_no_single_start() {
+    let world = world().await;
+    let caller = world.operator().await;
+    let path = |index| format!("/d/{}", world.phone(index));
+    for (index, cause, zh, en) in [
+        (0, Cause::Return, "已退回，开始新的使用期", "Returned; a new life began"),
+        (1, Cause::Refurbishment, "官方翻新", "Officially refurbished"),
+        (3, Cause::Replacement, "保修换新", "Replaced under warranty"),
+    ] {
+        world.activate(index, "device-a").await;
+        let page = world.get(&path(index)).await;
+        assert!(page.text.contains("只激活过一次") && page.text.contains("激活唯一"));
+        let renew = Change::OpenLife(cause, "seal intact".to_owned());
+        let at = When::at("2026-06-01T00:00:00Z".parse().expect("an instant"));
+        let unit = [world.number(index)];
+        let renewed = change(&world.house, &caller, &unit, &renew, at);
+        renewed.await.expect("a new life");
+        let page = world.get(&path(index)).await;
+        assert_eq!(page.h1(), "正品，待激活");
+        assert!(page.text.contains("曾经激活过，现已开始新的使用期"), "{}", page.text);
+        world.activate_at(index, "device-b", "2026-07-01T00:00:00Z").await;
+        for (lang, title, word, start) in [
+            ("zh-CN", "正品", zh, "已激活，本次使用期内只激活过一次"),
+            ("en", "Genuine", en, "Activated, and only once since its new life began."),
+        ] {
+            let page = world.get(&format!("{}?lang={lang}", path(index))).await;
+            assert_eq!(page.h1(), title);
+            assert!(page.text.contains(word) && page.text.contains(start), "{}", page.text);
+            for untrue in ["已激活，只激活过一次", "and only once.", "激活唯一", "Activated once"]
+            {
+                assert!(!page.text.contains(untrue), "{untrue}: {}", page.text);
+            }
+            let refurbished = page.text.contains("官方翻新") || page.text.contains("refurbished");
+            assert_eq!(refurbished, cause == Cause::Refurbishment, "{}", page.text);
+        }
+    }
 }
 
 #[tokio::test]

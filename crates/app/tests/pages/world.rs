@@ -206,7 +206,11 @@ impl World {
     }
 
     pub async fn activate(&self, index: i64, fingerprint: &str) {
-        let at: jiff::Timestamp = "2026-05-14T03:12:00Z".parse().expect("an instant");
+        self.activate_at(index, fingerprint, "2026-05-14T03:12:00Z").await;
+    }
+
+    pub async fn activate_at(&self, index: i64, fingerprint: &str, at: &str) {
+        let at: jiff::Timestamp = at.parse().expect("an instant");
         let report = activate::Report {
             scheme: "code".to_owned(),
             value: self.phone(index),

@@ -7,7 +7,6 @@ use crate::scene::{JOHN, MARY, Scene, code, registration};
 use domain::registration::Proof::{self, Imei4, Invoice, Scratch};
 use domain::retention::Kept;
 use domain::sale::Paper;
-use domain::when::When;
 use dossier::files::Kind;
 use dossier::flows::idempotency::Keyed;
 use dossier::flows::lifecycle;
@@ -248,8 +247,8 @@ async fn a_further_life_begins_with_nobody(world: &World) {
     let caller = world.caller().await;
     assert!(common::start(&world.house, "sn", &format!("S{}", scene.numbers[0]), "a").await);
     let opens = lifecycle::Change::OpenLife(domain::life::Cause::Return, "back".to_owned());
-    let opened = "2026-06-09T01:00:00Z".parse().expect("an instant");
-    lifecycle::change(&world.house, &caller, &scene.numbers[..1], &opens, When::at(opened))
+    let opened: Timestamp = "2026-06-09T01:00:00Z".parse().expect("an instant");
+    lifecycle::change(&world.house, &caller, &scene.numbers[..1], &opens, opened)
         .await
         .expect("a new life");
     assert_eq!(scene.open(0, JOHN, &scene.scratch(0)).await.0, 422, "his was of the life before");
@@ -306,9 +305,7 @@ async fn what_papers_say_gives_way_to_nobody(world: &World) {
         assert_eq!(scene.tell(unit, &stranger).await, Bound::Yours);
         let sale = lifecycle::Change::Sell(paper, date(2026, 5, 23));
         let numbers = [scene.numbers[unit]];
-        lifecycle::change(&world.house, &caller, &numbers, &sale, When::at(now))
-            .await
-            .expect("it is filed");
+        lifecycle::change(&world.house, &caller, &numbers, &sale, now).await.expect("it is filed");
         let owner = Registration { purchased_on: may(25), ..registration(JOHN, Scratch) };
         assert_eq!(scene.tell(unit, &owner).await, Bound::Yours, "bound all the same");
         assert_eq!(sold_on(&scene, unit).await.as_deref(), Some("2026-05-21"), "{paper:?}");
@@ -409,15 +406,9 @@ async fn what_gave_way_in_a_life_that_is_over_ends_after_its_term(world: &World)
     // who registered the life before.
     world.clock.set(displaced + days(30));
     let opens = lifecycle::Change::OpenLife(domain::life::Cause::Return, "back".to_owned());
-    lifecycle::change(
-        &world.house,
-        &caller,
-        &scene.numbers[..1],
-        &opens,
-        When::at(world.house.clock.now()),
-    )
-    .await
-    .expect("a new life");
+    lifecycle::change(&world.house, &caller, &scene.numbers[..1], &opens, world.house.clock.now())
+        .await
+        .expect("a new life");
     let staff = scene.staff("BRAND", "persons").await;
     for (phone, ended) in [(MARY, displaced), (JOHN, displaced + days(30))] {
         let (_, held) = staff.find(phone).await;

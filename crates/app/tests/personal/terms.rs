@@ -7,7 +7,6 @@ use axum::body::Body;
 use axum::http::Request;
 use domain::person::Purpose;
 use domain::retention::Kept;
-use domain::when::When;
 use dossier::flows::changes::Author;
 use dossier::flows::expiry::{SLICES, forget};
 use dossier::flows::persons::registration::Bound;
@@ -129,8 +128,8 @@ async fn registrations_end_after_the_guarantee(world: &World) {
     let caller = world.caller().await;
     assert!(common::start(&world.house, "sn", &format!("S{}", scene.numbers[1]), "a").await);
     let opens = lifecycle::Change::OpenLife(domain::life::Cause::Return, "back".to_owned());
-    let opened = "2026-06-09T01:00:00Z".parse().expect("an instant");
-    lifecycle::change(&world.house, &caller, &scene.numbers[1..2], &opens, When::at(opened))
+    let opened: jiff::Timestamp = "2026-06-09T01:00:00Z".parse().expect("an instant");
+    lifecycle::change(&world.house, &caller, &scene.numbers[1..2], &opens, opened)
         .await
         .expect("a new life");
     let houses = [Arc::clone(&world.house), world.another().await];

@@ -109,6 +109,7 @@ pub(super) fn read_all(seen: &Observations, scale: Scale<'_>) -> Vec<FamilyReadi
         Ok(claim) => FamilyReading::of(Family::Ip, claim, model.ip_cap, model),
         Err(reason) => FamilyReading::silent(Family::Ip, reason),
     });
+    let address = address.map(|r| if seen.sold_online { of_no_weight(r) } else { r });
     let place = |family, region: Option<RegionCode>, e, cap| {
         Some(FamilyReading::of(family, scale.claim(region?, e), cap, model))
     };
@@ -146,6 +147,18 @@ fn device(seen: &Observations, abroad: bool, scale: Scale<'_>) -> Option<FamilyR
     Some(reading)
 }
 
+/// What was sold online goes to where the buyer is: the address tells the place, and nothing of how
+/// the goods came there.
+fn of_no_weight(reading: FamilyReading) -> FamilyReading {
+    FamilyReading {
+        inside: None,
+        score: 0.0,
+        nature: None,
+        reasons: vec![Reason::SoldOnline],
+        ..reading
+    }
+}
+
 /// An "inside" the client could fake counts little.
 fn spoofable(mut reading: FamilyReading, model: &Model) -> FamilyReading {
     if reading.inside.is_some() {
@@ -173,11 +186,11 @@ fn network(country: RegionCode, abroad: bool, scale: Scale<'_>) -> FamilyReading
 }
 
 /// Position and network: the position names the region; the scores add. Where they contradict
-/// each other the sign of the sum decides.
+/// each other the sign of the sum decides; where it is nothing, they say nothing.
 fn together(position: FamilyReading, network: FamilyReading) -> FamilyReading {
     let score = position.score + network.score;
     let inside = match (position.inside, network.inside) {
-        (Some(a), Some(b)) if a != b => Some(score < 0.0),
+        (Some(a), Some(b)) if a != b => (score != 0.0).then_some(score < 0.0),
         (a, b) => a.or(b),
     };
     let named = if position.region.is_some() { &position } else { &network };

@@ -89,6 +89,8 @@ pub struct Observations {
     pub store_vouched: bool,
     /// Region the sale was shipped to.
     pub shipping_region: Option<RegionCode>,
+    /// Online sale alone is granted where the goods are bound.
+    pub sold_online: bool,
 }
 
 /// The country of a time zone, for the zones that can tell China from its neighbours and main

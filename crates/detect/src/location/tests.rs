@@ -415,3 +415,43 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn of_what_is_sold_online_the_address_tells_the_place_alone() {
+    let seen = |ip, gps: Option<Gps>, mcc: &str, ship: &str| Observations {
+        ip,
+        gps,
+        serving_mcc: (!mcc.is_empty()).then(|| code(mcc)),
+        shipping_region: (!ship.is_empty()).then(|| code(ship)),
+        sold_online: true,
+        ..Default::default()
+    };
+    let elsewhere = || ip("37", "CN", Network::Fixed);
+    let abroad = || ip("US", "US", Network::Unknown);
+    let told = |seen: Observations, territory: &[&str]| {
+        let got = run(&seen, territory);
+        (got.grade, got.region.map(|region| region.to_string()))
+    };
+    let place = |code: &str| Some(code.to_owned());
+    assert_eq!(told(seen(elsewhere(), None, "", ""), &["53"]), (Grade::Unknown, place("37")));
+    assert_eq!(told(seen(abroad(), None, "", ""), &["CN"]), (Grade::Unknown, place("US")));
+    let got = run(&seen(abroad(), None, "", ""), &["CN"]);
+    assert!(family(&got, Family::Ip).reasons.contains(&Reason::SoldOnline));
+    // The device and the sale speak as they always do.
+    let tokyo = || gps(35.68, 139.69, true);
+    assert_eq!(told(seen(None, tokyo(), "JP", ""), &["CN"]).0, Grade::Observe);
+    assert_eq!(told(seen(None, tokyo(), "JP", "JP"), &["CN"]).0, Grade::Suspect);
+    let home = seen(elsewhere(), gps(KUNMING.0, KUNMING.1, true), "CN", "53");
+    assert_eq!(told(home, &["CN"]).0, Grade::Consistent);
+}
+
+#[test]
+fn position_and_network_that_weigh_alike_say_nothing() {
+    let seen = Observations {
+        gps: gps(KUNMING.0, KUNMING.1, true),
+        serving_mcc: Some(code("JP")),
+        ..Default::default()
+    };
+    let got = run(&seen, &["53"]);
+    assert_eq!((family(&got, Family::Device).inside, got.grade), (None, Grade::Unknown));
+}

@@ -6,7 +6,7 @@ use crate::flows::House;
 use crate::flows::find::unit_number;
 use crate::flows::reference::Reference;
 use crate::pages::i18n::Lang;
-use domain::custody::{CustodyFacts, HoldKind};
+use domain::custody::{CustodyFacts, HoldKind, Hop};
 use domain::id::{BrandId, PartyId, SiteId};
 use jiff::tz::TimeZone;
 
@@ -58,14 +58,15 @@ impl<'a> Pen<'a> {
 
     /// The hands a unit or pack went through.
     pub(super) fn chain(&self, custody: &CustodyFacts, number: i64) -> String {
-        let mut chain = custody.chain(unit_number(number));
+        // What a voided paper moved, it did not move; papers and timeline tell of both.
+        let mut hops = custody.hops(unit_number(number));
         // Packing changes no hands; the timeline tells it.
-        chain.retain(|hold| hold.kind != HoldKind::Packed);
-        if chain.is_empty() {
+        hops.retain(|hop| hop.hold.kind != HoldKind::Packed);
+        if hops.is_empty() {
             return String::new();
         }
         let mut text = self.heading("流转", "Custody");
-        for hold in chain {
+        for Hop { hold, in_transit, presumed } in hops {
             let mut way = match hold.from {
                 Some(from) if from != hold.party => {
                     format!("{} → {}", self.party(from), self.party(hold.party))
@@ -75,8 +76,11 @@ impl<'a> Pen<'a> {
             if let Some(paper) = &hold.shipment_no {
                 way += &format!("  {}", plain(paper));
             }
-            if hold.presumed {
-                way += self.pick("  （推定前手已签收）", "  (receipt before it presumed)");
+            if in_transit {
+                way += self.pick("  （在途）", "  (in transit)");
+            }
+            if presumed {
+                way += self.pick("  （推定已签收）", "  (receipt presumed)");
             }
             let when = words::minute(&self.zone, hold.at);
             let what = pad(words::hold(self.lang, hold.kind), LABEL_COLUMNS);

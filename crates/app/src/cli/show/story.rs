@@ -4,7 +4,7 @@ use super::pen::{LABEL_COLUMNS, Pen};
 use crate::cli::term::{Tone, pad, plain};
 use crate::cli::words;
 use crate::flows::custody::instant;
-use crate::flows::dossier::happened_at;
+use crate::flows::dossier::{happened_at, left_pack};
 use crate::pages::event_words::event_word;
 use domain::id::PartyId;
 use domain::sale::Paper;
@@ -21,11 +21,17 @@ impl Pen<'_> {
             let when = words::minute(&self.zone, instant(happened_at(event, subject)));
             let what = pad(event_word(self.lang, event.body.kind()), LABEL_COLUMNS + 1);
             let who = self.paint.tone(Tone::Dim, &self.who(event));
-            let told = join([self.told(&event.body), self.kit(event, subject)]);
+            let left = left_pack(event, events).map(|sscc| self.left(sscc)).unwrap_or_default();
+            let told = join([self.told(&event.body), left, self.kit(event, subject)]);
             let gap = if told.is_empty() { "" } else { "  " };
             text += &format!("  {when}  {what}{told}{gap}{who}\n");
         }
         text
+    }
+
+    /// The pack that it left by an event.
+    fn left(&self, sscc: &str) -> String {
+        format!("{} {}", self.pick("离开", "out of"), plain(sscc))
     }
 
     /// What is said of a fact that came after a later one which says otherwise.

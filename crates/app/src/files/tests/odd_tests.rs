@@ -132,3 +132,114 @@ fn a_line_that_is_no_object_has_one_problem() {
         assert_eq!((problems.len(), &*problems[0].field), (1, "line"), "{line}: {problems:?}");
     }
 }
+
+#[test]
+fn cells_are_separated_as_in_the_header() {
+    let rows = [
+        ["sscc", "child", "packed_at", "note"],
+        ["069291417000000003", "CY1", "2026-05-21", "\"a, b\""],
+        ["069291417000000003", "\"CY2\"", "2026-05-21", "c"],
+    ];
+    for (separator, before) in [(";", ""), ("\t", "\u{feff}"), (";", "\r\n"), (",", "\n")] {
+        let lines = rows.map(|cells| cells.join(separator) + "\r\n").concat();
+        let text = format!("{before}{lines}");
+        assert_eq!(cut(text.as_bytes()), (2, None), "{text}");
+        assert_eq!(drafts(Kind::Packs, text.as_bytes()).len(), 2, "{text}");
+        let open = format!("{text}069291417000000003{separator}\"CY3\n");
+        let (found, why) = cut(open.as_bytes());
+        assert_eq!(found, 2, "{open}");
+        assert!(why.is_some_and(|why| why.contains("record 4, column child")), "{open}");
+    }
+    // What is missing is told, and not that everything is.
+    let why = cut(b"sscc;child;\"note\"\n1;2;3\n").1.expect("a column is missing");
+    assert!(why.contains("the column packed_at:"), "{why}");
+    // Other words in the header are somebody else's.
+    let semicolons = HEAD.replace("note", "a;b;c\td");
+    assert_eq!(cut(format!("{semicolons}{GOOD}x;y\n").as_bytes()), (1, None));
+}
+
+#[test]
+fn utf16_is_called_so_without_its_mark_too() {
+    let units: Vec<u16> = PACKS.encode_utf16().collect();
+    let little: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+    let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+    for bytes in [little, big] {
+        assert!(matches!(open(Kind::Packs, &bytes).err(), Some(FileError::Utf16)));
+    }
+}
+
+#[test]
+fn a_row_in_another_encoding_is_refused() {
+    let row = |code: &str| format!("{code},tier1,昆明澄野商贸,BRAND\n");
+    let gb = |text: &str| GB18030.encode(text).0.into_owned();
+    let head = "code,kind,name,parent_code\n".to_owned().into_bytes();
+    let mixed = [head, gb(&(row("A") + &row("B"))), row("C").into_bytes(), gb(&row("D"))];
+    assert_eq!(refused(Kind::Parties, &mixed.concat()), [(4, vec!["name"])]);
+}
+
+/// A workbook of several sheets: the name and state of each, and its rows.
+fn sheets(all: &[(&str, &str, String)]) -> Vec<u8> {
+    let office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+    let package = "http://schemas.openxmlformats.org/package/2006/relationships";
+    let (mut list, mut targets, mut parts) = (String::new(), String::new(), Vec::new());
+    for (at, (name, state, rows)) in all.iter().enumerate() {
+        list += &format!("<sheet name=\"{name}\" sheetId=\"{at}\" state=\"{state}\" ");
+        list += &format!("r:id=\"rId{at}\"/>");
+        targets += &format!("<Relationship Id=\"rId{at}\" Type=\"{office}/worksheet\" ");
+        targets += &format!("Target=\"worksheets/s{at}.xml\"/>");
+        let sheet = format!("<worksheet><sheetData>{rows}</sheetData></worksheet>");
+        parts.push((format!("xl/worksheets/s{at}.xml"), sheet.into_bytes()));
+    }
+    let book = format!("<workbook xmlns:r=\"{office}\"><sheets>{list}</sheets></workbook>");
+    let targets = format!("<Relationships xmlns=\"{package}\">{targets}</Relationships>");
+    parts.push(("xl/workbook.xml".to_owned(), book.into_bytes()));
+    parts.push(("xl/_rels/workbook.xml.rels".to_owned(), targets.into_bytes()));
+    let parts: Vec<_> = parts.iter().map(|(name, part)| (name.as_str(), part.clone())).collect();
+    archive(&parts)
+}
+
+#[test]
+fn the_visible_sheet_that_holds_anything_is_read_and_no_other_left_out() {
+    let row = |cells: [&str; 3]| format!("<row>{}</row>", cells.map(text).concat());
+    let rows = |child: &str| {
+        row(["sscc", "child", "packed_at"]) + &row(["069291417000000003", child, "2026-05-21"])
+    };
+    let blank = || "<row><c/><c t=\"inlineStr\"><is><t> </t></is></c></row>".to_owned();
+    for others in [
+        vec![("notes", "hidden", rows("CY0")), ("blank", "visible", blank())],
+        vec![("secret", "veryHidden", rows("CY0"))],
+        vec![("empty", "visible", String::new())],
+    ] {
+        for first in [true, false] {
+            let mut all = others.clone();
+            all.insert(if first { 0 } else { all.len() }, ("rows", "visible", rows("CY1")));
+            let mut table = open(Kind::Packs, &sheets(&all)).unwrap();
+            let read: Vec<_> = table.rows().map(Result::unwrap).collect();
+            assert_eq!((read.len(), read[0].cell("child")), (1, "CY1"), "{all:?}");
+        }
+    }
+    let two = [("May", "visible", rows("CY1")), ("June", "visible", rows("CY2"))];
+    let error = open(Kind::Packs, &sheets(&two)).err().unwrap().to_string();
+    assert!(error.contains("(May, June)") && error.contains("one sheet per file"), "{error}");
+    let none = [("May", "hidden", rows("CY1"))];
+    assert!(matches!(open(Kind::Packs, &sheets(&none)).err(), Some(FileError::Empty)));
+}
+
+#[test]
+fn no_cell_of_a_workbook_fills_the_memory() {
+    let names = ["sscc", "child", "packed_at"].map(text);
+    let names = names.each_ref().map(String::as_str);
+    let (long, whole) = (text(&"x".repeat(CELL_BYTES_MAX + 1)), "x".repeat(ROW_BYTES_MAX));
+    assert!(outcomes(Kind::Packs, &workbook(&[&names, &[&long]])).remove(0).1.is_err());
+    let shared = format!("<sst><si><t>{whole}</t></si></sst>").into_bytes();
+    for book in [
+        workbook(&[&names, &[&text(&whole)]]),
+        workbook(&[&names, &[&format!("<c t=\"str\"><v>{whole}</v></c>")]]),
+        archive(&[("xl/sharedStrings.xml", shared)]),
+    ] {
+        assert!(matches!(open(Kind::Packs, &book).err(), Some(FileError::CellTooLong)));
+    }
+    let picture = archive(&[("xl/media/a.png", vec![0; XLSX_OTHER_BYTES_MAX as usize + 1])]);
+    let error = open(Kind::Packs, &picture).err().unwrap();
+    assert!(matches!(error, FileError::XlsxTooLarge { .. }), "{error}");
+}

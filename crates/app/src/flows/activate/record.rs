@@ -7,8 +7,10 @@ use crate::flows::custody::instant;
 use crate::flows::house::{EventDraft, House};
 use crate::flows::outcome::FlowError;
 use crate::rules::{NEVER_SHIPPED_GRACE, kept};
+use detect::location::Family;
 use domain::finding::{Finding, FindingGrade, FindingKind};
 use domain::id::PartyId;
+use domain::region::RegionCode;
 use domain::retention::Kept;
 use sha2::{Digest, Sha256};
 use store::canonical::hex;
@@ -92,6 +94,12 @@ fn body(house: &House, loaded: &Loaded, decided: &Decided, digest: String) -> Ac
         region: f.region.map(|r| r.to_string()),
         score_milli: (f.score * 1000.0).round() as i64,
     };
+    // Whoever names a shop would make the public be told that it was there, and that there is one.
+    let public = match decided.assurance.vouches_for_access() {
+        true => assessment.region,
+        false => assessment.place_without(Family::Retail).1,
+    };
+    let named = |region: Option<RegionCode>| region.map(|r| r.to_string());
     ActivatedBody {
         activated_at: decided.at.at.as_microsecond(),
         assurance: decided.assurance.as_str().to_owned(),
@@ -106,7 +114,8 @@ fn body(house: &House, loaded: &Loaded, decided: &Decided, digest: String) -> Ac
         life: decided.life,
         level: assessment.level.as_str().to_owned(),
         product: loaded.unit.is_none().then_some(loaded.product.0),
-        region: assessment.region.map(|r| r.to_string()),
+        public_region: (public != assessment.region).then(|| named(public).unwrap_or_default()),
+        region: named(assessment.region),
         signals_digest: digest,
         versions: house.geo.versions().to_string(),
     }

@@ -157,6 +157,7 @@ pub(super) fn active(lang: Lang) -> DeviceView {
         lang,
         site: site(lang),
         state: PageState::Active(ActiveNote::SamePlace),
+        further_life: false,
         checks: vec![Check::Code(Mark::Ok), Check::Activation(Mark::Ok), Check::Scans(Mark::Ok)],
         scans: Some(ScansView {
             count: 3,
@@ -204,7 +205,11 @@ fn not_activated(lang: Lang) -> DeviceView {
             drawing: Drawing::PowerBank,
             ..phone(lang)
         }),
-        warranty: Some(WarrantyView::NotStarted { months: 12, promise: Promise::Maker }),
+        warranty: Some(WarrantyView::NotStarted {
+            months: 12,
+            promise: Promise::Maker,
+            from_factory: Some(FromFactoryView { ends_on: on(2027, 7, 26), provisional: true }),
+        }),
         timeline: timeline.collect(),
         ..active(lang)
     }

@@ -69,7 +69,7 @@ impl History<'_> {
                 TimelineEntry { party, ..plain(TimelineKind::Shipped, on) }
             }
             Body::Activated(body) if body.first => {
-                let place = body.region.as_deref();
+                let place = body.region_told();
                 let place = place.and_then(|r| city_name(self.divisions, self.lang, r));
                 let at = When::At(instant(body.activated_at));
                 TimelineEntry { place, ..plain(TimelineKind::Activated, at) }
@@ -84,7 +84,7 @@ impl History<'_> {
             }
             Body::Registered { .. } => plain(TimelineKind::Registered, on),
             Body::ProofPassed { .. } => plain(TimelineKind::Proved, at),
-            Body::LifeOpened { .. } => plain(TimelineKind::Renewed, on),
+            Body::LifeOpened { cause, .. } => plain(TimelineKind::Renewed(*cause), on),
             Body::Recalled { outdated: false, .. } => plain(TimelineKind::Recalled, on),
             Body::Decommissioned { .. } => plain(TimelineKind::Decommissioned, on),
             _ => return None,

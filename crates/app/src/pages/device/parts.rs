@@ -97,12 +97,16 @@ fn reason(view: &DeviceView) -> String {
     let brand = |key| lang.with(key, "brand", &view.site.brand);
     match view.state {
         PageState::Active(ActiveNote::SamePlace) => brand("reason.active_here"),
+        PageState::Active(ActiveNote::Plain) if view.further_life => brand("reason.active_renewed"),
         PageState::Active(ActiveNote::Plain) => brand("reason.active"),
         PageState::Active(ActiveNote::Proved(on)) => {
             lang.with("reason.active_proved", "date", lang.date(on))
         }
         PageState::Active(ActiveNote::ProvedElsewhere(on)) => {
             lang.with("reason.active_proved_elsewhere", "date", lang.date(on))
+        }
+        PageState::NotActivated { .. } if view.further_life => {
+            brand("reason.not_activated_renewed")
         }
         PageState::NotActivated { starts } => brand(match starts {
             Starts::FirstStart => "reason.not_activated",
@@ -140,13 +144,17 @@ fn reason_to_check(lang: Lang, why: CheckReason) -> String {
     }
 }
 
-fn chip(lang: Lang, check: Check) -> Chip {
+fn chip(view: &DeviceView, check: Check) -> Chip {
     let (mark, key) = match check {
         Check::Against(Against::Recalled) => (Mark::Bad, "check.recalled"),
         Check::Against(Against::Stolen) => (Mark::Bad, "check.stolen"),
         Check::Against(Against::Retired) => (Mark::Bad, "check.retired"),
         Check::Code(mark @ Mark::Ok) => (mark, "check.code_ok"),
         Check::Code(mark) => (mark, "check.code_bad"),
+        // Its timeline tells the first start of each life.
+        Check::Activation(mark @ Mark::Ok) if view.further_life => {
+            (mark, "check.activation_ok_renewed")
+        }
         Check::Activation(mark @ Mark::Ok) => (mark, "check.activation_ok"),
         Check::Activation(mark @ Mark::None) => (mark, "check.activation_none"),
         Check::Activation(mark) => (mark, "check.activation_again"),
@@ -159,7 +167,7 @@ fn chip(lang: Lang, check: Check) -> Chip {
         Mark::Bad => Icon::Bad,
         Mark::None => Icon::Clock,
     };
-    Chip { icon, text: lang.t(key) }
+    Chip { icon, text: view.lang.t(key) }
 }
 
 /// 第 3 次查询 / 首次 5月14日，上海市 / 上次 8 分钟前，郑州市, as separate pieces.
@@ -193,7 +201,7 @@ pub(super) fn hero(view: &DeviceView) -> Hero {
         title,
         size: size(title),
         reason: reason(view),
-        chips: view.checks.iter().map(|check| chip(view.lang, *check)).collect(),
+        chips: view.checks.iter().map(|check| chip(view, *check)).collect(),
         scans: view.scans.as_ref().map(|scans| scan_line(view, scans)).unwrap_or_default(),
     }
 }

@@ -11,7 +11,7 @@ use domain::policy::{Category, Promise as Word};
 use domain::product::Product;
 use domain::verdict::scan::ScanAnomaly;
 use domain::verdict::{Check as Looked, CheckState, Decision, Reason, Verdict};
-use domain::warranty::{Coverage, StartBasis};
+use domain::warranty::{Coverage, CoverageState, StartBasis};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use store::scan::looks;
@@ -95,6 +95,7 @@ impl Present<'_> {
             lang: self.lang,
             site: self.site.clone(),
             state,
+            further_life: false,
             checks,
             scans: None,
             digest: None,
@@ -147,6 +148,7 @@ impl Present<'_> {
         let centres = serviced.then(|| self.nearby(known).centres(""));
         let centres = centres.filter(|c| !c.centres.is_empty());
         DeviceView {
+            further_life: known.record.life > 0,
             checks: checks(decision, known, state),
             scans: known.scans.as_ref().map(|scans| self.scans(scans)),
             digest: digest(self.house, known.record.number),
@@ -335,8 +337,9 @@ impl Present<'_> {
         ProofView { imei: imei.then(form), scratch: scratch.then(form) }
     }
 
-    /// The warranty card. It has begun with a sale or an activation; leaving the factory alone
-    /// starts it only for units of which nothing else will ever be known.
+    /// The warranty card, by the reading that a verify request is told. It has begun with a sale or
+    /// an activation; while only the day it left the factory is known, a buyer's is still waited
+    /// for, and what counts without one is said beside. Once that is over, it is what there is.
     #[must_use]
     pub fn warranty(&self, known: &Known) -> Option<WarrantyView> {
         let policies = &self.house.rules.policies;
@@ -345,14 +348,18 @@ impl Present<'_> {
         let custody = &known.custody;
         let reading = verify::warranty(self.house, self.reference, &known.record, custody);
         match reading.known() {
-            Some(c) if c.basis != StartBasis::ExFactoryPlus90 => {
+            Some(c) if !c.is_from_factory() || c.state_on(today) == CoverageState::Ended => {
                 let policy = policies.warranty_for(category, c.starts_on);
                 Some(WarrantyView::Dated(coverage(c, policy, today)))
             }
-            _ => {
+            known => {
                 let policy = policies.warranty_for(category, today)?;
-                let months = months(policy);
-                Some(WarrantyView::NotStarted { months, promise: promise(policy.basis) })
+                let from_factory = known.map(|c| FromFactoryView {
+                    ends_on: c.ends_on,
+                    provisional: !c.holidays_verified,
+                });
+                let (months, promise) = (months(policy), promise(policy.basis));
+                Some(WarrantyView::NotStarted { months, promise, from_factory })
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The device page: its blocks, in order, from one view.
 
 use askama::Template;
+use domain::life::Cause;
 use jiff::civil::Date;
 
 use crate::pages::i18n::{Lang, beijing};
@@ -11,9 +12,9 @@ use crate::pages::shell::{Shell, href, tel};
 use super::forms::InputField;
 use super::parts::{self, Action, Actions, Hero, printed};
 use super::view::{
-    Basis, CentresView, CoverageView, DeviceView, Drawing, FactsView, PageState, ProductView,
-    Promise, ProofForm, ProofView, RecallView, TermKind, TermView, TimelineEntry, TimelineKind,
-    WarrantyView, When,
+    Basis, CentresView, CoverageView, DeviceView, Drawing, FactsView, FromFactoryView, PageState,
+    ProductView, Promise, ProofForm, ProofView, RecallView, TermKind, TermView, TimelineEntry,
+    TimelineKind, WarrantyView, When,
 };
 
 /// Lines of the dossier shown at once; the rest opens on a tap.
@@ -227,18 +228,30 @@ fn length(lang: Lang, months: u16) -> String {
 
 fn warranty_card(view: &DeviceView, warranty: &WarrantyView) -> WarrantyCard {
     match warranty {
-        WarrantyView::NotStarted { months, promise: whose } => WarrantyCard {
+        WarrantyView::NotStarted { months, promise: whose, from_factory } => WarrantyCard {
             pill: ("mutep", Icon::Clock, view.lang.t("warranty.not_started")),
             large: length(view.lang, *months),
             left: None,
             bar: None,
             terms: Vec::new(),
             promise: promise(view.lang, *whose),
-            notes: vec![view.lang.t("warranty.note_not_started").to_owned()],
+            notes: notes_not_started(view.lang, *from_factory),
             correct: None,
         },
         WarrantyView::Dated(coverage) => dated_card(view, coverage),
     }
+}
+
+/// What begins it, and what counts meanwhile.
+fn notes_not_started(lang: Lang, from_factory: Option<FromFactoryView>) -> Vec<String> {
+    let mut notes = vec![lang.t("warranty.note_not_started").to_owned()];
+    if let Some(FromFactoryView { ends_on, provisional }) = from_factory {
+        notes.push(lang.with("warranty.note_from_factory", "date", lang.date(ends_on)));
+        if provisional {
+            notes.push(lang.t("warranty.note_provisional").to_owned());
+        }
+    }
+    notes
 }
 
 fn dated_card(view: &DeviceView, coverage: &CoverageView) -> WarrantyCard {
@@ -263,6 +276,10 @@ fn dated_card(view: &DeviceView, coverage: &CoverageView) -> WarrantyCard {
     // A period that has ended does not move any more.
     if coverage.provisional && left >= 0 {
         notes.push(lang.t("warranty.note_provisional").to_owned());
+    }
+    // What ran from the factory alone ends for want of a buyer's day, and one may still come.
+    if coverage.basis == Basis::ExFactory && left < 0 {
+        notes.push(lang.t("warranty.note_later_day").to_owned());
     }
     let correctable = matches!(coverage.basis, Basis::Activation | Basis::ExFactory);
     WarrantyCard {
@@ -381,10 +398,20 @@ fn kind(kind: TimelineKind) -> (Icon, &'static str, &'static str) {
         TimelineKind::Proved => (Icon::Genuine, "okd", "timeline.proved"),
         TimelineKind::Repaired => (Icon::Repair, "blue", "timeline.repaired"),
         TimelineKind::Returned => (Icon::Return, "", "timeline.returned"),
-        TimelineKind::Renewed => (Icon::Return, "blue", "timeline.renewed"),
+        TimelineKind::Renewed(cause) => (Icon::Return, "blue", renewed(cause)),
         TimelineKind::Recalled => (Icon::Warn, "badd", "timeline.recalled"),
         TimelineKind::Stolen => (Icon::Ban, "badd", "timeline.stolen"),
         TimelineKind::Decommissioned => (Icon::Ban, "badd", "timeline.decommissioned"),
+    }
+}
+
+/// Only the brand's own work is called so: a unit that came back was perhaps not even opened.
+fn renewed(cause: Option<Cause>) -> &'static str {
+    match cause {
+        Some(Cause::Return) => "timeline.renewed_return",
+        Some(Cause::Refurbishment) => "timeline.renewed_refurbishment",
+        Some(Cause::Replacement) => "timeline.renewed_replacement",
+        None => "timeline.renewed",
     }
 }
 

@@ -270,6 +270,25 @@ fn a_term_runs_to_the_end_of_its_last_day() {
 }
 
 #[test]
+fn a_new_life_has_the_word_of_its_cause() {
+    use domain::life::Cause;
+    let told = |lang, cause| {
+        let mut view = fakes::active(lang);
+        view.timeline[0].kind = TimelineKind::Renewed(cause);
+        render_device(&view).expect("a page")
+    };
+    for (cause, zh, en) in [
+        (None, "<b>开始新的使用期</b>", "<b>A new life began</b>"),
+        (Some(Cause::Return), "<b>已退回，开始新的使用期</b>", "<b>Returned; a new life began</b>"),
+        (Some(Cause::Refurbishment), "<b>官方翻新</b>", "<b>Officially refurbished</b>"),
+        (Some(Cause::Replacement), "<b>保修换新</b>", "<b>Replaced under warranty</b>"),
+    ] {
+        assert!(told(Lang::Zh, cause).contains(zh), "{cause:?}");
+        assert!(told(Lang::En, cause).contains(en), "{cause:?}");
+    }
+}
+
+#[test]
 fn distances_are_whole_kilometres() {
     let html = device("active");
     for shown in ["2 公里", "6 公里", "12 公里"] {

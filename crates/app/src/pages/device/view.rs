@@ -4,6 +4,7 @@
 //! (names, places, notices) are already in the page's language; they are escaped on the way out.
 //! An absent fact is `None` or an empty list, and its block is then absent from the page.
 
+use domain::life::Cause;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
@@ -19,6 +20,8 @@ pub struct DeviceView {
     pub site: SiteView,
     /// The verdict.
     pub state: PageState,
+    /// It started over since it was new: first starts of the lives before stand in its timeline.
+    pub further_life: bool,
     /// What was checked, in the order shown. Empty where nothing could be.
     pub checks: Vec<Check>,
     /// The consumer scans of this code, this one included.
@@ -300,9 +303,20 @@ pub enum WarrantyView {
         months: u16,
         /// Whose promise it is.
         promise: Promise,
+        /// What counts while no buyer's day is known, where the day it left the factory is.
+        from_factory: Option<FromFactoryView>,
     },
     /// It runs or has ended.
     Dated(CoverageView),
+}
+
+/// A warranty that runs from the factory for want of a buyer's day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FromFactoryView {
+    /// The last covered day.
+    pub ends_on: Date,
+    /// It may still move: the holidays of its year are not published yet.
+    pub provisional: bool,
 }
 
 /// A dated warranty.
@@ -419,8 +433,8 @@ pub enum TimelineKind {
     Repaired,
     /// Returned.
     Returned,
-    /// A new life: officially refurbished or replaced.
-    Renewed,
+    /// A new life, and for what; events from before causes were asked for name none.
+    Renewed(Option<Cause>),
     /// Recalled.
     Recalled,
     /// Reported lost or stolen.

@@ -26,7 +26,7 @@ use crate::flows::{FlowError, House};
 use crate::pages::device::forms::{ConsentView, ProofChoice, ProofKind, RegisterView};
 use crate::pages::device::plain::{Done, DoneView, ErrorKind};
 use crate::pages::device::present::{page_url, product_view, registrable};
-use crate::pages::device::view::{FieldFault, FieldView, WarrantyView};
+use crate::pages::device::view::{Basis, FieldFault, FieldView, WarrantyView};
 use crate::pages::device::{render_done, render_register};
 use crate::rules::kept;
 
@@ -381,7 +381,10 @@ async fn done(house: &House, visit: &Visit, code: &str, bound: Bound) -> Respons
     let present = present(house, visit, &found.reference, &found.verified);
     let warranty = found.verified.unit.as_ref().and_then(|known| present.warranty(known));
     let ends_on = match warranty {
-        Some(WarrantyView::Dated(coverage)) => Some(coverage.ends_on),
+        // What ran from the factory alone and is over is no word to whoever registers now.
+        Some(WarrantyView::Dated(coverage)) if coverage.basis != Basis::ExFactory => {
+            Some(coverage.ends_on)
+        }
         _ => None,
     };
     let dated = found.verified.unit.as_ref().is_some_and(|known| verify::is_dated(&known.record));
