@@ -389,6 +389,17 @@ async fn a_label_that_replaced_another_is_no_second_unit(world: &World) {
             other => assert_eq!((other, worn.is_ok()), ("code_bound", true), "{place}"),
         }
     }
+    // Nor is it made one by a first start that comes at the same moment.
+    for place in 41..52_i64 {
+        let (label, house) = (at(place), std::sync::Arc::clone(&houses[place as usize % 2]));
+        let (name, by) = (label.as_str().to_owned(), caller.clone());
+        let alias = tokio::spawn(async move { bind_alias(&house, &by, one, &name).await });
+        common::start(&world.house, "code", label.as_str(), "a device").await;
+        let worn = alias.await.expect("it does not panic");
+        let number = batch.first + place;
+        let born = world.house.store.unit_fetch(number).await.expect("it reads").is_some();
+        assert_ne!(born, worn.is_ok(), "{place}: {worn:?}");
+    }
     // What it wears it wears, also when the rest of the reel is void.
     void(world, &batch, None).await.expect("it is voided");
     for place in [0, 1] {

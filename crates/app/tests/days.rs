@@ -414,17 +414,26 @@ async fn how_a_unit_stands_is_told_by_the_day(world: &World) {
     assert_eq!(told(change("hold", "2026-05-20 10:00", &names[0])).await, "200");
     let kept = ships(world, "H1", "FAC-SZ>T1-53", (DAY, &names[0])).await;
     assert_eq!(kept, "inspection_open");
+    assert_eq!(packs(world, &sscc(1), (DAY, &names[0])).await, "inspection_open");
     assert_eq!(told(change("pass", DAY, &names[0])).await, "200");
     assert_eq!(ships(world, "H1", "FAC-SZ>T1-53", (DAY, &names[0])).await, "taken");
     // On the day on which it was made.
     assert_eq!(told(change("report_stolen", DAY, &names[1])).await, "200");
     assert_eq!(told(change("decommission", DAY, &names[2])).await, "200");
     assert_eq!(told(change("decommission", "2026-05-19", &names[0])).await, "before_production");
+    // Behind what its hands did on that day.
+    let eleven = "2026-05-20 11:00";
+    assert_eq!(ships(world, "H2", "FAC-SZ>T1-53", (eleven, &names[1])).await, "taken");
+    assert_eq!(told(change("clear_stolen", DAY, &names[1])).await, "200");
+    let (_, dossier) = world.desk("BRAND", "all").await.get("/api/v1/units/CY000001").await;
+    let cleared = dossier["timeline"].as_array().expect("a story").iter();
+    let cleared: Vec<_> = cleared.filter(|event| event["kind"] == "stolen_cleared").collect();
+    assert_eq!(cleared[0]["happened_at"], "2026-05-20T11:00:00+08:00");
     world.agrees().await;
 }
 
 async fn who_takes_a_paper_back_is_told_what_stays_outside(world: &World) {
-    world.make(&sns(0..2)).await;
+    world.make(&sns(0..5)).await;
     let names = sns(0..2);
     for sn in &names {
         assert_eq!(packs(world, &sscc(1), ("2026-05-20 09:00", sn)).await, "taken");
@@ -451,5 +460,20 @@ async fn who_takes_a_paper_back_is_told_what_stays_outside(world: &World) {
     assert_eq!(second, (200, json!({"count": 1, "outside": [code.as_str()]})));
     let again = void(format!("V{}", names[1])).await;
     assert_eq!(again, (200, json!({"count": 0, "outside": []})));
+    // Pieces of one paper emptied nothing, at whatever seconds they had gone in.
+    for (i, sn) in sns(2..5).iter().enumerate() {
+        let second = format!("2026-05-20 09:00:0{i}");
+        assert_eq!(packs(world, &sscc(2), (&second, sn)).await, "taken");
+    }
+    for sn in sns(2..4) {
+        assert_eq!(ships(world, "V4", "FAC-SZ>T1-53", (DAY, &sn)).await, "taken");
+    }
+    assert_eq!(void("V4".to_owned()).await, (200, json!({"count": 2, "outside": []})));
+    let left = ("2026-05-20 11:00", &*sscc(2));
+    assert_eq!(ships(world, "V5", "FAC-SZ>T1-53", left).await, "taken");
+    for sn in sns(2..5) {
+        let last = hands(world, &sn).await.pop().map(|(party, _)| party);
+        assert_eq!(last.as_deref(), Some("T1-53"), "{sn}");
+    }
     world.agrees().await;
 }

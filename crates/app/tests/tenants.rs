@@ -221,6 +221,10 @@ async fn a_brand_nobody_vouches_for_takes_nothing_from_others(world: &World) {
     let scanned = async || public.get(&format!("/api/v1/verify/{code}")).await.json;
     let verdict = scanned().await;
     assert_eq!((&verdict["verdict"], &verdict["reason"]), (&json!("check"), &json!(NOT_VOUCHED)));
+    for word in ["别家", "新品牌", "N-1"] {
+        assert!(!verdict.to_string().contains(word), "{word}: {verdict}");
+    }
+    assert_eq!((&verdict["product"], &verdict["warranty"]), (&Value::Null, &Value::Null));
     let page = public.get(&format!("/d/{code}")).await.text;
     assert!(
         page.contains("Please check") && page.contains("has not confirmed which brand"),

@@ -66,6 +66,10 @@ async fn a_factory_sees_how_its_own_units_were_made(world: &World) {
     assert_eq!(seen(world, FACTORY, "HZ000001").await, None);
     let distributor = seen(world, "T1-53", "CY000001").await.expect("in its hands");
     assert!(distributor["lot"].is_null() && distributor["identifiers"] == serde_json::json!([]));
+    // Which plant made it is not told down the channel.
+    assert_eq!(own["timeline"][0]["party"], FACTORY);
+    assert_eq!(distributor["timeline"][0]["kind"], "commissioned");
+    assert_eq!(distributor["timeline"][0]["party"], Value::Null);
     assert_eq!(seen(world, "SHOP-MALL", "CY000001").await, None);
 }
 

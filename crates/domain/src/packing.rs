@@ -117,6 +117,12 @@ fn above(facts: &PackFacts<'_>) -> Result<usize, Refusal> {
     Err(Refusal::PackTooDeep)
 }
 
+/// Whether a refusal may come of the pack having moved on by then: at an earlier time of that day
+/// the child may have gone in.
+pub fn has_left(refusal: Refusal) -> bool {
+    matches!(refusal, Refusal::OtherHolder | Refusal::ContradictsLater)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

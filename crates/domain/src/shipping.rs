@@ -257,10 +257,16 @@ impl Voided {
     }
 
     /// The same, where `stirred` is what went into that pack or left it since the shipment: it may
-    /// have been emptied, by people who thought that the subject had left it.
+    /// have been emptied, by people who thought that the subject had left it. What left it by the
+    /// same paper (`named` there) emptied nothing.
     #[must_use]
-    pub fn unless_emptied(self, stirred: &[Containment]) -> Voided {
-        let left = |pack| stirred.iter().any(|c| c.parent == pack && c.to.is_some());
+    pub fn unless_emptied(
+        self,
+        stirred: &[Containment],
+        named: impl Fn(UnitNumber) -> bool,
+    ) -> Voided {
+        let emptied = |c: &Containment| c.to.is_some() && !named(c.child);
+        let left = |pack| stirred.iter().any(|c| c.parent == pack && emptied(c));
         Voided { back_into: self.back_into.filter(|(pack, _)| !left(*pack)), ..self }
     }
 }

@@ -247,6 +247,10 @@ impl Telling<'_> {
         let tree = &self.reference.tree;
         let site = event.site.and_then(|s: SiteId| self.reference.site_by_id(s));
         let all = self.sight.shows(Fact::AllHops);
+        // That it was made all are told; by which plant, who may see that hop.
+        let made = matches!(event.body, Body::Commissioned { .. });
+        let production = self.sight.shows(Fact::Production);
+        let told = |party: &PartyId| !made || production || self.sight.shows_hop(*party);
         let may_see = |site: &&domain::party::Site| all || self.sight.shows_hop(site.party);
         let happened_at = instant(happened_at(event, self.subject));
         let mut detail = self.detail(event);
@@ -258,7 +262,7 @@ impl Telling<'_> {
             kind: event.body.kind(),
             happened_at: happened_at.display_with_offset(offset).to_string(),
             recorded_at: self.text(event.recorded_at),
-            party: event.party.and_then(|p| tree.get(p)).map(|p| p.code.clone()),
+            party: event.party.filter(told).and_then(|p| tree.get(p)).map(|p| p.code.clone()),
             site: site.filter(may_see).map(|s| s.code.clone()),
             actor: self.sight.shows(Fact::Actors).then(|| event.actor.clone()),
             detail,

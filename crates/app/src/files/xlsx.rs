@@ -27,6 +27,8 @@ impl<T: Read + Seek + Send> Bytes for T {}
 /// Numbers from here on have more than 15 digits.
 const NUMBER_END: f64 = 1e15;
 
+/// Most sheets that are looked into for rows: each is read to its first.
+const SHEETS_MAX: usize = 32;
 /// Why a formula names nothing.
 const FORMULA: &str = "is a formula: put the value itself";
 /// Why a formula without a result says nothing.
@@ -56,9 +58,15 @@ impl Workbook {
             sheet.visible == SheetVisible::Visible && sheet.typ == SheetType::WorkSheet
         };
         let sheets = book.sheets_metadata().iter().filter(seen);
-        let sheets: Vec<_> = sheets.map(|sheet| sheet.name.clone()).collect();
+        let sheets: Vec<_> = sheets.map(|sheet| sheet.name.clone()).take(SHEETS_MAX + 1).collect();
+        if sheets.len() > SHEETS_MAX {
+            return Err(FileError::Xlsx(format!("it has more than {SHEETS_MAX} sheets")));
+        }
         let mut filled = Vec::new();
         for sheet in sheets {
+            if filled.len() > 1 {
+                break;
+            }
             let first = SheetCells::new(&mut book, &sheet)?.first_row()?;
             filled.extend(first.map(|(row, names)| (sheet, row, names)));
         }

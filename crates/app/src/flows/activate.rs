@@ -207,11 +207,12 @@ pub(super) async fn receive(
     let Received { caller, report, received_at, .. } = received;
     let meant = received.meant(&*house.reference().await?);
     let brand = meant.unwrap_or(BrandId(0));
-    let number = match locate(house, brand, report).await? {
-        Some(number) => number,
-        None => return Err(Refused::new(Refusal::UnknownSubject, "identifier.value").into()),
-    };
     for round in 0..RACES_MAX {
+        // Whoever was faster may have made the code another unit's.
+        let number = match locate(house, brand, report).await? {
+            Some(number) => number,
+            None => return Err(Refused::new(Refusal::UnknownSubject, "identifier.value").into()),
+        };
         let reference = if round == 0 { house.reference().await? } else { house.reload().await? };
         let loading = load(house, &reference, number);
         let mut loaded = house.store.one_snapshot(loading).await?;

@@ -193,7 +193,7 @@ pub async fn change_once(
                 .ok_or(Refused::new(Refusal::UnknownSubject, "units"))?;
             let deed = (change.deed(), "units");
             mandate::may(house, &reference, caller, deed, &unit).await?;
-            known.extend(standing::said_instants(house, &unit, when).await?);
+            known.extend(standing::happened_instants(house, &unit, when).await?);
             records.push(unit);
         }
         // One change over all of them is one event.
@@ -301,11 +301,10 @@ pub async fn bind_alias(
 ) -> Result<(), FlowError> {
     caller.need(Scope::Lifecycle)?;
     let not = |why| Err(Refused::new(why, "code").into());
-    let (alias, void) = match find::code(house, code).await? {
+    let alias = match find::code(house, code).await? {
         CodeFound::NotACode | CodeFound::Forged => return not(Refusal::ForgedCode),
         CodeFound::Unissued => return not(Refusal::CodeNotIssued),
-        CodeFound::Void(number) => (number, true),
-        CodeFound::Issued(number) => (number, false),
+        CodeFound::Void(number) | CodeFound::Issued(number) => number,
     };
     for _ in 0..RACES_MAX {
         let reference = house.reference_now().await?;
@@ -318,7 +317,8 @@ pub async fn bind_alias(
         // What is another brand's is as good as never issued.
         let batch = reference.batch_of(alias).filter(|b| b.brand == caller.brand.0);
         let Some(batch) = batch else { return not(Refusal::CodeNotIssued) };
-        if void {
+        // By the rows that the commit relies on.
+        if reference.void_reason(alias).is_some() {
             return not(Refusal::CodeVoid);
         }
         if worn_by.is_some() || house.store.unit_fetch(alias).await?.is_some() {
@@ -327,10 +327,10 @@ pub async fn bind_alias(
         if batch.product != Some(record.product) {
             return not(Refusal::CodeOtherProduct);
         }
-        // Production may be making a unit of it at the same time.
+        // Production, or a first start, may be making a unit of it at the same time.
         let relies_on = [
-            Relied::CodeFree { number: alias, batch: batch.id },
             Relied::ReferenceMoves(reference.version),
+            Relied::CodeFree { number: alias, batch: batch.id },
         ];
         let body = Body::AliasBound { alias };
         if commit_on(house, caller, (&record, relies_on), body).await? {

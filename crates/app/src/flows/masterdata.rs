@@ -326,6 +326,10 @@ impl<'a> PartyTaking<'a> {
         }
         let renamed = self.renamed(&party).filter(|_| self.taking.update || before.is_none());
         let same = before.as_ref() == Some(&party);
+        if renamed.is_some() && before.is_some() && !self.caller.regions.is_empty() {
+            // Its name is about the whole brand.
+            return Some(RowOutcome::refused(Refused::new(Refusal::NotAllowed, "name")));
+        }
         match before {
             Some(_) if same && renamed.is_none() => return Some(RowOutcome::Unchanged),
             Some(before) if !self.taking.update || before.kind != party.kind => {

@@ -172,17 +172,24 @@ impl<'a> Packing<'a> {
         if let Some(same) = same_row(&scene.facts, child, parent, when) {
             return Ok(same);
         }
+        let mut first = None;
         let mut holder = Err(FlowError::Busy);
         for at in self.places(&scene, &subject, (parent, when)).await? {
             if at != scene.at {
                 scene = self.overlay.scene_at(&subject, place, at).await?;
             }
             holder = self.holder((&subject, parent), &scene).await;
-            if !matches!(holder, Err(FlowError::Refused(_))) {
-                break;
+            match &holder {
+                Err(FlowError::Refused(why)) if packing::has_left(why.refusal) => {
+                    first.get_or_insert_with(|| why.clone());
+                }
+                _ => break,
             }
         }
-        let holder = holder?;
+        let holder = match (holder, first) {
+            (Err(FlowError::Refused(_)), Some(first)) => return Err(first.into()),
+            (holder, _) => holder?,
+        };
         let Scene { at, facts, inside, around: mut touched, .. } = scene;
         speaks_for(self.reference, self.caller, holder, "child")?;
         let opens = pack.is_none();
@@ -215,7 +222,7 @@ impl<'a> Packing<'a> {
 
     /// The instants at which a child may have gone in: of a day alone behind all that is known of
     /// child and pack, else behind what is known of the child, since the pack may have left by
-    /// then, else at its beginning.
+    /// then.
     async fn places(
         &self,
         scene: &Scene,
@@ -228,7 +235,7 @@ impl<'a> Packing<'a> {
         let stands = standing::instants(self.house, child, when).await?;
         let of_child = when.behind(scene.known_of(child.number()).chain(stands));
         let of_both = of_child.max(when.behind(scene.facts.instants(unit_number(parent))));
-        let mut places = vec![of_both, of_child, when.first()];
+        let mut places = vec![of_both, of_child];
         places.dedup();
         Ok(places)
     }

@@ -14,6 +14,7 @@ use super::recalls;
 use super::reference::Reference;
 use super::standing;
 use crate::files::ShipmentDraft;
+use domain::code::UnitNumber;
 use domain::custody::{Containment, CustodyFacts, Hold, HoldKind, Moment};
 use domain::id::PartyId;
 use domain::mandate;
@@ -363,6 +364,7 @@ pub async fn void(
             caller,
             reference: &reference,
             when,
+            numbers: &numbers,
             told: Vec::new(),
             outside: Vec::new(),
         };
@@ -415,6 +417,8 @@ struct TakingBack<'a> {
     caller: &'a Caller,
     reference: &'a Reference,
     when: When,
+    /// What the paper names.
+    numbers: &'a [i64],
     told: Vec<(Event, Outbox)>,
     outside: Vec<i64>,
 }
@@ -445,7 +449,8 @@ impl TakingBack<'_> {
             // Read before the facts, as whatever a commit relies on.
             let pack = overlay.subject(pack.get() as i64, "shipment_no").await?;
             (voided, at) = judge(&overlay.facts(&concerned).await?)?;
-            voided = voided.unless_emptied(&overlay.stirred(&pack, since).await?.0);
+            let named = |child: UnitNumber| self.numbers.contains(&(child.get() as i64));
+            voided = voided.unless_emptied(&overlay.stirred(&pack, since).await?.0, named);
             around = Some(pack);
         }
         speaks_for(self.reference, self.caller, voided.holder, "shipment_no")?;

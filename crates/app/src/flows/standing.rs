@@ -2,9 +2,12 @@
 //! known already.
 
 use super::custody::{Subject, instant};
+use super::dossier::happened_at;
+use super::find::unit_number;
 use super::house::House;
 use super::outcome::FlowError;
 use domain::activation::CLOCK_LEEWAY;
+use domain::custody::CustodyFacts;
 use domain::standing::{self, Matter, Said};
 use domain::when::When;
 use jiff::Timestamp;
@@ -68,9 +71,8 @@ pub(super) async fn instants(
     Ok(known)
 }
 
-/// When something was last said of how a unit stands, or it was made or started, for what is told
-/// of a day alone.
-pub(super) async fn said_instants(
+/// When anything happened to a unit, for what is told of a day alone.
+pub(super) async fn happened_instants(
     house: &House,
     unit: &UnitRecord,
     when: When,
@@ -78,12 +80,13 @@ pub(super) async fn said_instants(
     if !when.is_day() {
         return Ok(Vec::new());
     }
-    let mut known: Vec<_> =
-        [unit.produced_at, unit.activated_at].into_iter().flatten().map(instant).collect();
+    let mut custody = CustodyFacts::default();
+    house.store.custody_fetch(&[unit.number], &mut custody).await?;
+    let mut known: Vec<_> = custody.instants(unit_number(unit.number)).collect();
+    known.extend([unit.produced_at, unit.activated_at].into_iter().flatten().map(instant));
     if when.first() <= instant(unit.recorded_at) + CLOCK_LEEWAY {
         let events = house.store.events_fetch(unit.number).await?;
-        let said = events.iter().filter_map(|e| said(&e.body, instant(e.happened_at)));
-        known.extend(said.map(|said| said.at));
+        known.extend(events.iter().map(|event| instant(happened_at(event, unit.number))));
     }
     Ok(known)
 }

@@ -128,9 +128,13 @@ async fn replay_all(house: &House, brand: BrandId, names: Vec<String>) -> Result
     }
     waiting.sort_by(|(_, a), (_, b)| (a.received_at, &a.id).cmp(&(b.received_at, &b.id)));
     for (value, waiting) in waiting {
-        let text = house.secrets.open(WAITING_LABEL, &waiting.sealed)?;
-        let kept: Kept =
-            serde_json::from_slice(&text).map_err(|e| store::StoreError::Record(e.to_string()))?;
+        let text = house.secrets.open(WAITING_LABEL, &waiting.sealed);
+        let kept = text.ok().and_then(|text| serde_json::from_slice::<Kept>(&text).ok());
+        let Some(kept) = kept else {
+            // The others are none the worse for it.
+            tracing::warn!("a waiting report cannot be read");
+            continue;
+        };
         if kept.brand.is_some_and(|meant| meant != brand.0) {
             // Another brand's unit of the same number came: this one still waits for its own.
             continue;

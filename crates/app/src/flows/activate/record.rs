@@ -43,9 +43,13 @@ pub(super) fn commit(
         sealed: house.secrets.seal(SIGNALS_LABEL, &sealed)?,
         expires_at: recorded_at + kept(Kept::Observation).as_micros() as i64,
     };
-    let relied = unit.map(|u| Relied::Unit { number: u.number, revision: u.revision });
+    let relied = match unit {
+        Some(u) => Relied::Unit { number: u.number, revision: u.revision },
+        // Its code becomes a unit here.
+        None => Relied::BatchBound(loaded.batch),
+    };
     Ok(Commit {
-        relies_on: relied.into_iter().collect(),
+        relies_on: vec![relied],
         alerts: alerts(&event, &decided.activation.findings, decided.life),
         events: vec![event],
         observations: vec![observation],
