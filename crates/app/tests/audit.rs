@@ -5,13 +5,14 @@ mod common;
 
 use common::{Desk, PHONE, World};
 use domain::log::tree::{leaf_hash, verify_inclusion};
-use dossier::files::{Format, Kind, Table};
+use domain::refusal::Refusal;
+use dossier::files::{Format, Kind, RawRow, Table};
 use dossier::flows::audit::{self, Record, Wanted};
 use dossier::flows::doctor::{Extent, examine};
 use dossier::flows::import::{Importer, import, operator};
 use dossier::flows::log::{self, Paths, signed_head};
 use dossier::flows::masterdata::Taking;
-use dossier::flows::{Caller, Scope, batches, brands, expiry, keys};
+use dossier::flows::{Caller, RowOutcome, Scope, batches, brands, expiry, keys};
 use serde_json::Value;
 use std::io::Cursor;
 use std::net::IpAddr;
@@ -41,8 +42,8 @@ async fn update_as(world: &World, brand: Option<&str>, kind: Kind, text: &str) {
     let mut table = Table::from_reader(kind, Format::Csv, input).expect("a sound file");
     let taking = Taking { update: true, ..Taking::default() };
     let mut wrong = Vec::new();
-    let mut on_row = |_: &_, outcome: &dossier::flows::RowOutcome| {
-        if matches!(outcome, dossier::flows::RowOutcome::Refused(_)) {
+    let mut on_row = |_: &_, outcome: &RowOutcome| {
+        if matches!(outcome, RowOutcome::Refused(_)) {
             wrong.push(format!("{outcome:?}"));
         }
     };
@@ -117,6 +118,22 @@ async fn a_brand_and_its_own_party_have_one_name(world: &World) {
         assert!(lines[1].starts_with("created"), "{kind}: {lines:?}");
         assert_eq!(lines.len(), 2, "{kind}: an equal row changes nothing: {lines:?}");
     }
+    // Who is bound to regions does nothing that is about the whole brand.
+    let bound = Caller { regions: vec!["53".to_owned()], ..world.caller().await };
+    let text = "code,kind,name\nBRAND,brand,别名\n".as_bytes();
+    let input = Box::new(Cursor::new(text));
+    let mut table = Table::from_reader(Kind::Parties, Format::Csv, input).expect("a table");
+    let mut became = Vec::new();
+    let mut on_row = |_: &RawRow, outcome: &RowOutcome| became.push(outcome.clone());
+    let taking = Taking { update: true, all_or_nothing: false };
+    let by = Importer::Caller(&bound);
+    import(&world.house, by, &mut table, taking, &mut on_row).await.expect("it is read");
+    let refused = |outcome: &RowOutcome| match outcome {
+        RowOutcome::Refused(why) => why.iter().any(|r| r.refusal == Refusal::NotAllowed),
+        _ => false,
+    };
+    assert!(became.len() == 1 && became.iter().all(refused), "{became:?}");
+    shown("澄野科技").await;
     // The last row of a file counts, also where it says what was so before.
     update(world, Kind::Parties, &named(&["澄野一", "澄野科技"])).await;
     shown("澄野科技").await;

@@ -21,6 +21,7 @@ on_both! {
     a_report_out_of_its_bounds_is_recorded_by_nobody,
     the_command_line_keeps_the_bounds_and_tells_the_reasons,
     whoever_reports_is_told_what_the_table_allows,
+    a_shop_that_anyone_can_name_is_not_told_to_the_public,
     a_shop_that_a_device_names_clears_little_also_when_it_is_weighed_again,
 }
 
@@ -186,6 +187,28 @@ async fn whoever_reports_is_told_what_the_table_allows(world: &World) {
         assert!(kinds.contains(&"outside_territory"), "{kinds:?}");
         assert_eq!(reply["reasons"], json!(["clock", "shipping_region_unknown"]));
     }
+}
+
+/// Who names a shop would else find out where it is, by asking for the unit afterwards.
+async fn a_shop_that_anyone_can_name_is_not_told_to_the_public(world: &World) {
+    shipped(world, 2).await;
+    let server = key(world, "BRAND", Scope::Activate).await;
+    let brand = world.desk("BRAND", "all").await;
+    let named = |sn| body("sn", sn, json!({"store_code": "SHOP-53"}));
+    for (sn, token, told_to_all) in
+        [("CY000000", None, false), ("CY000001", Some(server.as_str()), true)]
+    {
+        assert_eq!(told(&world.house, token, &[], &named(sn)).await.0, 201);
+        let code = world.house.ring().encode(unit_number(world.unit(sn).await));
+        let (_, reply) = brand.get(&format!("/api/v1/verify/{}", code.as_str())).await;
+        assert_eq!(reply["state"]["activated_in"].is_string(), told_to_all, "{sn}: {reply}");
+        // The brand reads in the record what the shop's code said.
+        let (_, dossier) = brand.get(&format!("/api/v1/units/{sn}")).await;
+        let events = dossier["timeline"].as_array().cloned().unwrap_or_default();
+        let started = events.iter().find(|event| event["kind"] == "activated").expect("a start");
+        assert!(started["detail"]["location"]["region"].is_string(), "{sn}: {started}");
+    }
+    world.agrees().await;
 }
 
 /// The kinds and grades that stand of a unit.

@@ -33,9 +33,12 @@ impl FindingGrade {
         Self::ALL.into_iter().find(|g| g.as_str() == word)
     }
 
+    /// The least that someone must see.
+    pub const LEAST_ALERTED: Self = Self::Suspect;
+
     /// Whether someone must see it: an alert is written.
     pub fn alerts(self) -> bool {
-        self >= Self::Suspect
+        self >= Self::LEAST_ALERTED
     }
 }
 

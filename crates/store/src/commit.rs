@@ -12,6 +12,7 @@ use crate::person::PersonChange;
 use crate::project::project;
 use crate::reference::ReferenceChange;
 use crate::{Store, StoreError};
+use domain::finding::FindingGrade;
 use std::collections::HashSet;
 
 /// Everything a command writes.
@@ -224,12 +225,12 @@ const DRAW: &str = "UPDATE draw SET next_number = $3 WHERE batch_id = $1 AND nex
 const EVENT_ADD: &str = "INSERT INTO event (home, id, brand_id, kind, happened_at, recorded_at, \
     canonical) VALUES ($1, $2, $3, $4, $5, $6, $7)";
 const UNSEALED_ADD: &str = "INSERT INTO unsealed (home, event_id, leaf) VALUES ($1, $2, $3)";
-/// One that stands gives way to a surer finding: `suspect` is the least that alerts.
+/// One that stands at the least grade that alerts gives way to a surer finding.
 const ALERT_ADD: &str = "INSERT INTO alert (home, dedup_key, brand_id, kind, grade, event_id, \
     due_at) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (home, dedup_key) DO UPDATE SET \
     grade = excluded.grade, event_id = excluded.event_id, due_at = excluded.due_at, \
     withdrawn_at = NULL WHERE alert.withdrawn_at IS NOT NULL \
-    OR alert.grade = 'suspect' AND excluded.grade <> 'suspect'";
+    OR alert.grade = $8 AND excluded.grade <> $8";
 const ALERT_WITHDRAW: &str = "UPDATE alert SET withdrawn_at = $4 WHERE home = $1 AND \
     event_id = $2 AND kind = $3";
 const OUTBOX_ADD: &str =
@@ -393,7 +394,7 @@ fn ledger(event: &Event, sealed: Sealed, steps: &mut Vec<Step>) {
 
 fn beside(commit: &Commit, steps: &mut Vec<Step>) {
     for a in &commit.alerts {
-        let params: [Value; 7] = [
+        let params: [Value; 8] = [
             a.home.into(),
             (&a.dedup_key).into(),
             a.brand.into(),
@@ -401,6 +402,7 @@ fn beside(commit: &Commit, steps: &mut Vec<Step>) {
             (&a.grade).into(),
             a.event.into(),
             a.due_at.into(),
+            FindingGrade::LEAST_ALERTED.as_str().into(),
         ];
         steps.push(Step::run(ALERT_ADD, params.to_vec()));
     }
