@@ -3,13 +3,14 @@
 //   BASE_URL        where it listens, e.g. http://127.0.0.1:8080
 //   DOSSIER_LINKS   JSON: state -> path, e.g. {"genuine":"/d/…","register":"/d/…/register"}
 //   DOSSIER_PROOF   a proof bundle of this deployment, and its log's public key at /log/key
+//   DOSSIER_PAGES   folder of pages as the renderer writes them: those that no link leads to
 //   DOSSIER_SHOTS   folder for screenshots (optional)
 //   CHROMIUM        the browser (default /usr/bin/chromium)
 //
 // A state with a name below must show that heading; any other is only held to the general rules.
 
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -83,6 +84,18 @@ async function visit(page, state, lang) {
   return { reply, complaints, foreign };
 }
 
+/** Everything on the page can be read and reached, at this width and narrower. */
+async function fits(page, width) {
+  await page.locator('details').evaluateAll((all) => all.forEach((d) => { d.open = true; }));
+  assert.deepEqual(await violations(page), [], `axe at ${width}`);
+  assert.equal(await overflow(page), 0, `sideways scrolling at ${width}`);
+  // 320 px is also a 1280 px window at 400 % (WCAG 1.4.10); 640 px is one at 200 %.
+  for (const narrow of [320, 640]) {
+    await page.setViewportSize({ width: narrow, height: 640 });
+    assert.equal(await overflow(page), 0, `sideways scrolling at ${narrow}`);
+  }
+}
+
 for (const state of Object.keys(links)) {
   for (const lang of ['zh-CN', 'en']) {
     test(`${state}, ${lang}`, async () => {
@@ -103,20 +116,52 @@ for (const state of Object.keys(links)) {
             path: join(shots, `${state}-${lang}-${width}-whole.png`), fullPage: true,
           });
         }
-        await page.locator('details').evaluateAll((all) => all.forEach((d) => { d.open = true; }));
-        assert.deepEqual(await violations(page), [], `axe at ${width}`);
-        assert.equal(await overflow(page), 0, `sideways scrolling at ${width}`);
-        // 320 px is also a 1280 px window at 400 % (WCAG 1.4.10); 640 px is one at 200 %.
-        for (const narrow of [320, 640]) {
-          await page.setViewportSize({ width: narrow, height: 640 });
-          assert.equal(await overflow(page), 0, `sideways scrolling at ${narrow}`);
-        }
+        await fits(page, width);
         assert.deepEqual(complaints, [], 'the console is quiet');
         assert.deepEqual(foreign, [], 'nothing is loaded from elsewhere');
         await page.close();
       }
     });
   }
+}
+
+// The page of a store that does not answer, those that answer a proof, and those of a unit whose
+// original somebody else showed: no link of a running brand leads there.
+const folder = process.env.DOSSIER_PAGES;
+const unlinked = /^(unavailable|proof-.+|(proved|not-activated)-elsewhere)\.(zh-CN|en)\.html$/;
+const written = folder ? readdirSync(folder).filter((name) => unlinked.test(name)).sort() : [];
+
+test('the pages that no link leads to were written', (t) => {
+  if (!folder) return t.skip('no pages');
+  for (const state of ['unavailable', 'proof-first', 'proof-wrong', 'proof-wait', 'proved-elsewhere']) {
+    for (const lang of ['zh-CN', 'en']) assert.ok(written.includes(`${state}.${lang}.html`), state);
+  }
+});
+
+for (const name of written) {
+  const [state, lang] = name.split('.');
+  test(`${state} as it is written, ${lang}`, async () => {
+    const body = readFileSync(join(folder, name), 'utf8');
+    for (const [width, height] of [[390, 844], [1280, 900]]) {
+      const page = await context.newPage();
+      const broken = [];
+      page.on('pageerror', (error) => broken.push(String(error)));
+      await page.setViewportSize({ width, height });
+      const contentType = 'text/html; charset=utf-8';
+      await page.route('**/as-written', (route) => route.fulfill({ contentType, body }));
+      await page.goto(new URL('/as-written', base).href, { waitUntil: 'load' });
+      assert.equal(await page.locator('html').getAttribute('lang'), lang);
+      assert.equal(await page.locator('h1').count(), 1);
+      const heading = (await page.locator('h1').innerText()).trim();
+      if (headings[state]) assert.equal(heading, headings[state][lang]);
+      if (shots) {
+        await page.screenshot({ path: join(shots, `${state}-${lang}-${width}.png`), fullPage: true });
+      }
+      await fits(page, width);
+      assert.deepEqual(broken, [], 'no script fails');
+      await page.close();
+    }
+  });
 }
 
 test('the keyboard reaches the main action first and focus is never hidden', async (t) => {

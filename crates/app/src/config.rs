@@ -27,6 +27,7 @@ const LOG: &str = "DOSSIER_LOG";
 const WEBHOOK_ALLOW: &str = "DOSSIER_WEBHOOK_ALLOW";
 const WEBHOOK_CA: &str = "DOSSIER_WEBHOOK_CA";
 const GEO_XDB: &str = "DOSSIER_GEO_XDB";
+const GEO_XDB_V6: &str = "DOSSIER_GEO_XDB_V6";
 const GEO_XDB_LAYOUT: &str = "DOSSIER_GEO_XDB_LAYOUT";
 const GEO_MMDB: &str = "DOSSIER_GEO_MMDB";
 const GEO_RANGES: &str = "DOSSIER_GEO_RANGES";
@@ -67,7 +68,11 @@ pub struct GeoArgs {
     /// An IPv4 xdb instead of the shipped one [env: DOSSIER_GEO_XDB]
     #[arg(long, value_name = "FILE")]
     pub geo_xdb: Option<PathBuf>,
-    /// The fields of its texts, as in country|province|city|isp|iso2 [env: DOSSIER_GEO_XDB_LAYOUT]
+    /// An IPv6 xdb; none ships [env: DOSSIER_GEO_XDB_V6]
+    #[arg(long, value_name = "FILE")]
+    pub geo_xdb_v6: Option<PathBuf>,
+    /// The fields of the texts of both, where they are not those of ip2region's own files, as in
+    /// country|province|city|isp|iso2 [env: DOSSIER_GEO_XDB_LAYOUT]
     #[arg(long, value_name = "FIELDS")]
     pub geo_xdb_layout: Option<String>,
     /// An mmdb of countries instead of the shipped one [env: DOSSIER_GEO_MMDB]
@@ -228,6 +233,7 @@ impl GeoArgs {
         };
         GeoPaths {
             xdb: file(&self.geo_xdb, GEO_XDB),
+            xdb_v6: file(&self.geo_xdb_v6, GEO_XDB_V6),
             xdb_layout: self.geo_xdb_layout.clone().or_else(|| variable(GEO_XDB_LAYOUT)),
             mmdb: file(&self.geo_mmdb, GEO_MMDB),
             ranges: file(&self.geo_ranges, GEO_RANGES),

@@ -3,38 +3,79 @@
 
 use crate::files::{Draft, Format, Kind, Table, parse_row};
 use crate::flows::activate::{Activated, Report, Signals, activate};
+use crate::flows::batches::{Mint, mint};
 use crate::flows::idempotency::{Answer, Keyed};
 use crate::flows::import::operator;
 use crate::flows::masterdata::Taking;
-use crate::flows::{Caller, FlowError, House, RowOutcome, produce};
+use crate::flows::pack::pack;
+use crate::flows::produce::commission;
+use crate::flows::ship::{Way, ship};
+use crate::flows::{Caller, FlowError, House, RowOutcome};
+use domain::gs1::Sscc;
 use domain::refusal::Refused;
 use jiff::tz::TimeZone;
 use std::io::{BufRead, BufReader, Cursor};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use store::event::Body;
+use store::event::{Body, Event};
 use store::rebuild;
+use store::reference::Purpose;
 use tokio::sync::Notify;
 
 /// What every acknowledgement starts with, so that it is told from other lines.
 pub const ACK: &str = "ACK ";
 /// Writers at the same time.
 const WRITERS: u32 = 8;
+/// So many units of a writer for each batch it mints: whoever mints has the others decide again.
+const MINT_EVERY: u64 = 8;
 /// A load that has acknowledged nothing for so long never will.
 const BEGIN_PATIENCE: Duration = Duration::from_secs(60);
 
+/// What a load is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Goods {
+    /// The product that is made.
+    pub gtin: &'static str,
+    /// Where it is made.
+    pub site: &'static str,
+    /// Whom it is sent to.
+    pub to: &'static str,
+}
+
 /// One round: what is loaded, and how long it may work from its first acknowledgement on.
 #[derive(Clone, Copy, Debug)]
-pub struct Round<'a> {
-    /// Which one; no two rounds make the same units.
+pub struct Round {
+    /// Which one; no two of a thousand rounds make the same units and packs.
     pub number: u64,
-    /// The product that is made.
-    pub gtin: &'a str,
-    /// Where it is made.
-    pub site: &'a str,
+    /// What it is about.
+    pub goods: Goods,
     /// Until the kill.
     pub lifetime: Duration,
+}
+
+/// Which unit of which writer in which round.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// The round.
+    pub round: u64,
+    /// The writer, below 10.
+    pub writer: u32,
+    /// The unit, counted from 0.
+    pub number: u64,
+}
+
+impl Place {
+    fn sn(self) -> String {
+        format!("R{}W{}N{}", self.round, self.writer, self.number)
+    }
+
+    /// The carton it goes into, alone.
+    fn sscc(self) -> Result<Sscc, FlowError> {
+        let serial = self.round % 1_000 * 1_000_000 + u64::from(self.writer) * 100_000;
+        Sscc::build(0, "6900000", serial + self.number)
+            .map_err(|why| Refused::invalid("sscc", why).into())
+    }
 }
 
 /// A process that ends with its handle, whatever happens meanwhile.
@@ -48,35 +89,27 @@ impl Drop for Doomed {
     }
 }
 
-/// Commissions and activates units until the store stops answering, saying `ACK made SN` and
-/// `ACK activated SN` for what was acknowledged, and only after it was. Needs a brand with a
-/// product and a site.
+/// Does to one unit after the other what [`one`] does, until the store stops answering. Needs a
+/// brand with the goods in it.
 ///
 /// # Errors
 /// There is no brand.
 pub async fn load(
     house: &Arc<House>,
     round: u64,
-    gtin: &str,
-    site: &str,
-    say: impl Fn(&str) + Clone + Send + 'static,
+    goods: Goods,
+    say: impl Fn(&str) + Clone + Send + Sync + 'static,
 ) -> Result<(), FlowError> {
     let caller = operator(house, None).await?;
     let mut writers = Vec::new();
     for writer in 0..WRITERS {
         let (house, caller, say) = (Arc::clone(house), caller.clone(), say.clone());
-        let (gtin, site) = (gtin.to_owned(), site.to_owned());
         writers.push(tokio::spawn(async move {
-            for n in 0_u64.. {
-                let sn = format!("R{round}W{writer}N{n}");
-                if made(&house, &caller, &gtin, &site, &sn).await.is_err() {
+            for number in 0.. {
+                let place = Place { round, writer, number };
+                if one(&house, &caller, goods, place, &say).await.is_err() {
                     return;
                 }
-                say(&format!("{ACK}made {sn}"));
-                if started(&house, &caller, &sn).await.is_err() {
-                    return;
-                }
-                say(&format!("{ACK}activated {sn}"));
             }
         }));
     }
@@ -86,36 +119,111 @@ pub async fn load(
     Ok(())
 }
 
-async fn made(
+/// Makes a unit, packs it, ships the carton, activates the unit, and for some units mints a batch.
+/// Says `ACK made SN`, `ACK packed SSCC`, `ACK shipped SSCC`, `ACK activated SN` and
+/// `ACK minted BATCH` for what was acknowledged, and only after it was.
+///
+/// # Errors
+/// The store does not answer, or something was refused.
+pub async fn one(
     house: &House,
     caller: &Caller,
-    gtin: &str,
-    site: &str,
-    sn: &str,
+    goods: Goods,
+    place: Place,
+    say: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<(), FlowError> {
-    let text = format!("sn,gtin,produced_at,site_code\n{sn},{gtin},2026-05-20,{site}\n");
-    let drafts = production(&text)?;
-    match produce::commission(house, caller, &drafts, Taking::default()).await?.first() {
-        Some(RowOutcome::Refused(why)) => {
-            Err(why.first().cloned().unwrap_or_else(|| Refused::invalid("sn", "refused")).into())
+    let mints = place.number.is_multiple_of(MINT_EVERY);
+    for what in ["made", "packed", "shipped", "activated", "minted"] {
+        if what == "minted" && !mints {
+            continue;
         }
+        let named = loop {
+            match act(house, caller, (goods, place), what).await {
+                // Other writers were faster, which is no fault.
+                Err(FlowError::Busy) => continue,
+                done => break done?,
+            }
+        };
+        say(&format!("{ACK}{what} {named}"));
+    }
+    Ok(())
+}
+
+/// Does it, and gives the name of what it was done to.
+async fn act(
+    house: &House,
+    caller: &Caller,
+    (goods, place): (Goods, Place),
+    what: &str,
+) -> Result<String, FlowError> {
+    let Goods { gtin, site, to } = goods;
+    let (sn, sscc) = (place.sn(), place.sscc()?);
+    let taking = Taking::default();
+    match what {
+        "made" => {
+            let text = format!("sn,gtin,produced_at,site_code\n{sn},{gtin},2026-05-20,{site}\n");
+            let drafts = drafts(Kind::Production, text, |draft| match draft {
+                Draft::Production(draft) => Some(draft),
+                _ => None,
+            })?;
+            taken(&commission(house, caller, &drafts, taking).await?)?;
+        }
+        "packed" => {
+            let text = format!("sscc,child,packed_at\n{sscc},{sn},2026-05-21T08:00:00+08:00\n");
+            let drafts = drafts(Kind::Packs, text, |draft| match draft {
+                Draft::Pack(draft) => Some(draft),
+                _ => None,
+            })?;
+            taken(&pack(house, caller, &drafts, taking).await?)?;
+            return Ok(sscc.to_string());
+        }
+        "shipped" => {
+            let text = format!(
+                "shipment_no,from_code,to_code,happened_at,subject\n\
+                 {sn},{site},{to},2026-05-22T08:00:00+08:00,{sscc}\n"
+            );
+            let drafts = drafts(Kind::Shipments, text, |draft| match draft {
+                Draft::Shipment(draft) => Some(draft),
+                _ => None,
+            })?;
+            taken(&ship(house, caller, &drafts, Way::Forward, taking).await?)?;
+            return Ok(sscc.to_string());
+        }
+        "activated" => started(house, caller, &sn).await?,
+        _ => {
+            let product = house.reference().await?.products(caller.brand).first().map(|p| p.id);
+            let order = Mint { product, purpose: Purpose::Printed, count: 10, scratch: false };
+            return Ok(mint(house, caller, order).await?.id.to_string());
+        }
+    }
+    Ok(sn)
+}
+
+fn drafts<T>(
+    kind: Kind,
+    text: String,
+    of: impl Fn(Draft) -> Option<T>,
+) -> Result<Vec<T>, FlowError> {
+    let bad = |e: String| FlowError::Refused(Refused::invalid("file", e));
+    let input = Box::new(Cursor::new(text.into_bytes()));
+    let mut table = Table::from_reader(kind, Format::Csv, input).map_err(|e| bad(e.to_string()))?;
+    let mut drafts = Vec::new();
+    for row in table.rows() {
+        let row = row.map_err(|e| bad(e.to_string()))?;
+        drafts.extend(of(parse_row(&row, &TimeZone::UTC).map_err(|why| first(&why))?));
+    }
+    Ok(drafts)
+}
+
+fn taken(outcomes: &[RowOutcome]) -> Result<(), FlowError> {
+    match outcomes.first() {
+        Some(RowOutcome::Refused(why)) => Err(first(why)),
         _ => Ok(()),
     }
 }
 
-fn production(text: &str) -> Result<Vec<crate::files::ProductionDraft>, FlowError> {
-    let bad = |e: String| FlowError::Refused(Refused::invalid("file", e));
-    let input = Box::new(Cursor::new(text.as_bytes().to_vec()));
-    let mut table =
-        Table::from_reader(Kind::Production, Format::Csv, input).map_err(|e| bad(e.to_string()))?;
-    let mut drafts = Vec::new();
-    for row in table.rows() {
-        let row = row.map_err(|e| bad(e.to_string()))?;
-        if let Ok(Draft::Production(draft)) = parse_row(&row, &TimeZone::UTC) {
-            drafts.push(draft);
-        }
-    }
-    Ok(drafts)
+fn first(why: &[Refused]) -> FlowError {
+    why.first().cloned().unwrap_or_else(|| Refused::invalid("row", "refused")).into()
 }
 
 fn key_of(sn: &str) -> Result<Keyed, FlowError> {
@@ -177,7 +285,7 @@ pub fn kill_midway(command: &mut Command, lifetime: Duration) -> std::io::Result
 /// The load cannot begin, or acknowledges nothing.
 pub async fn kill_server_midway(
     house: Arc<House>,
-    round: &Round<'_>,
+    round: &Round,
     kill: impl FnOnce(),
 ) -> Result<Vec<String>, FlowError> {
     let (heard, first) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Notify::new()));
@@ -187,8 +295,8 @@ pub async fn kill_server_midway(
         ears.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         begun.notify_one();
     };
-    let (number, gtin, site) = (round.number, round.gtin.to_owned(), round.site.to_owned());
-    let loading = tokio::spawn(async move { load(&house, number, &gtin, &site, say).await });
+    let (number, goods) = (round.number, round.goods);
+    let loading = tokio::spawn(async move { load(&house, number, goods, say).await });
     let began = tokio::time::timeout(BEGIN_PATIENCE, first.notified()).await;
     if began.is_ok() {
         tokio::time::sleep(round.lifetime).await;
@@ -212,26 +320,30 @@ pub async fn judge(
     scratch: &std::path::Path,
 ) -> Result<Vec<String>, FlowError> {
     let caller = operator(house, None).await?;
+    let reference = house.reference_now().await?;
     let mut wrong = Vec::new();
     for line in acknowledged {
-        let Some((what, sn)) = line.split_once(' ') else { continue };
-        let number = house.store.identifier_fetch("sn", caller.brand.0, sn).await?;
+        let Some((what, name)) = line.split_once(' ') else { continue };
+        if what == "minted" {
+            if name.parse().ok().and_then(|id| reference.batch(id)).is_none() {
+                wrong.push(format!("batch {name} is gone"));
+            }
+            continue;
+        }
+        let is_pack = matches!(what, "packed" | "shipped");
+        let (scheme, scope) = if is_pack { ("sscc", 0) } else { ("sn", caller.brand.0) };
+        let number = house.store.identifier_fetch(scheme, scope, name).await?;
         let Some(number) = number else {
-            wrong.push(format!("{sn} is gone"));
+            wrong.push(format!("{name} is gone"));
             continue;
         };
         let events = house.store.events_fetch(number).await?;
-        let count = events.iter().filter(|e| match &e.body {
-            Body::Commissioned { .. } => what == "made",
-            Body::Activated(_) => what == "activated",
-            _ => false,
-        });
-        match count.count() {
+        match events.iter().filter(|event| tells(event, what)).count() {
             1 => {}
-            count => wrong.push(format!("{sn} is {what} {count} times")),
+            count => wrong.push(format!("{name} is {what} {count} times")),
         }
-        if what == "activated" && key_of(sn)?.replay(house).await?.is_none() {
-            wrong.push(format!("the answer to {sn} is forgotten"));
+        if what == "activated" && key_of(name)?.replay(house).await?.is_none() {
+            wrong.push(format!("the answer to {name} is forgotten"));
         }
     }
     let report = rebuild::check(&house.store, scratch).await?;
@@ -239,4 +351,15 @@ pub async fn judge(
         wrong.push(format!("{report:?}"));
     }
     Ok(wrong)
+}
+
+/// Whether an event is what was acknowledged.
+fn tells(event: &Event, what: &str) -> bool {
+    match &event.body {
+        Body::Commissioned { .. } => what == "made",
+        Body::Packed { .. } => what == "packed",
+        Body::Shipped { .. } => what == "shipped",
+        Body::Activated(_) => what == "activated",
+        _ => false,
+    }
 }

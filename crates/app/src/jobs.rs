@@ -1,21 +1,23 @@
 //! What a serving process does beside answering: writes down scans, uses of keys and sensitive
-//! reads, looks again at activations that late facts concern, notices what other processes changed
-//! in the reference rows, seals what was recorded into the log, forgets what may only be kept for a
-//! while, rewrites telephone hashes under a new key, learns units by heart, and brings what was
-//! sealed to webhooks.
+//! reads, looks again at activations that late facts concern, replays reports whose unit came and
+//! that nobody came to, notices what other processes changed in the reference rows, seals what was
+//! recorded into the log, forgets what may only be kept for a while, rewrites telephone hashes
+//! under a new key, learns units by heart, and brings what was sealed to webhooks.
 //!
-//! Every job may be lost at any moment and run anywhere: nothing here holds state of its own.
+//! Every job may be lost at any moment and run anywhere: nothing here holds state that is missed.
 
 use crate::clock::Stopwatch;
 use crate::flows::people::sessions;
 use crate::flows::webhooks::courier::{self, Turn};
-use crate::flows::{FlowError, House, api_keys, audit, expiry, later, log, persons, scans};
+use crate::flows::{
+    FlowError, House, api_keys, audit, expiry, later, log, persons, scans, waiting,
+};
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use store::glance::Learned;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 
@@ -26,6 +28,8 @@ const SCANS_EVERY: Duration = Duration::from_millis(100);
 const READS_EVERY: Duration = Duration::from_millis(100);
 /// How often the outbox is looked into.
 const OUTBOX_EVERY: Duration = Duration::from_millis(500);
+/// How often it is looked whether reports wait for units that are there.
+const REPORTS_EVERY: Duration = Duration::from_secs(10);
 /// How often the version of the reference rows is read. On SQLite it is read at every use anyway.
 const REFERENCE_EVERY: Duration = Duration::from_millis(100);
 /// How often expired rows are looked for: more than once in the time a slice of them is due.
@@ -97,6 +101,18 @@ pub fn start(house: &Arc<House>) -> Jobs {
     let (house_8, stop_8) = of();
     tasks.spawn(repeat(SESSIONS_EVERY, stop_8, "sessions", house_8, |house| async move {
         sessions::forget(&house).await
+    }));
+    let (house_9, stop_9) = of();
+    // Where the next turn goes on; a process that starts begins anew.
+    let behind = Arc::new(Mutex::new(String::new()));
+    tasks.spawn(repeat(REPORTS_EVERY, stop_9, "waiting reports", house_9, move |house| {
+        let behind = Arc::clone(&behind);
+        async move {
+            let mut behind = behind.lock().await;
+            let next = waiting::catch_up(&house, &behind).await?;
+            *behind = next.unwrap_or_default();
+            Ok(())
+        }
     }));
     tasks.spawn(learn(stopped.clone(), Arc::clone(house)));
     if house.settings.webhooks {

@@ -1,7 +1,7 @@
 //! The law as data: policies, holidays and the location model that ship with the product. A file of
 //! the operator replaces the shipped one of its name, whole: laws change between two releases.
 
-use detect::location::Model;
+use detect::location::{METHOD, Model};
 use domain::calendar::{HolidayKind, HolidayRow, Holidays, Term};
 use domain::coding::{CodingPolicy, Codings};
 use domain::policy::{Policies, WarrantyPolicy};
@@ -9,10 +9,12 @@ use domain::retention::{Kept, Retention, RetentionPolicy};
 use domain::trace_clock::{TraceTerm, TraceTerms};
 use domain::verdict::scan::ScanPolicy;
 use jiff::SignedDuration;
+use sha2::{Digest, Sha256};
 use std::fmt::Display;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use store::canonical::hex;
 
 const HOLIDAYS: Table =
     Table { name: "holidays.csv", text: include_str!("../../../data/policies/holidays.csv") };
@@ -62,6 +64,9 @@ pub struct Rules {
     pub scans: ScanPolicy,
     /// How location evidence is weighed.
     pub location: Model,
+    /// Which of all these they are, in one line: method and numbers of the location model, and the
+    /// tables, by digests. Kept with what was decided by them.
+    pub versions: String,
 }
 
 impl Rules {
@@ -114,16 +119,30 @@ impl Rules {
     }
 
     fn read(text: &dyn Fn(&Table) -> Result<String, String>) -> Result<Self, String> {
-        Ok(Self {
-            policies: policies(&text(&WARRANTY)?)?,
-            holidays: holidays(&text(&HOLIDAYS)?)?,
-            codings: codings(&text(&CODING)?)?,
-            trace_terms: trace_terms(&text(&TRACE_RETENTION)?)?,
-            retention: Some(retention(&text(&RETENTION)?)?),
-            scans: ScanPolicy::default(),
-            location: Model::default(),
-        })
+        let mut tables = Sha256::new();
+        let mut text = |table: &Table| {
+            let text = text(table)?;
+            tables.update(&Sha256::digest(text.as_bytes())[..]);
+            Ok::<_, String>(text)
+        };
+        let policies = policies(&text(&WARRANTY)?)?;
+        let holidays = holidays(&text(&HOLIDAYS)?)?;
+        let codings = codings(&text(&CODING)?)?;
+        let trace_terms = trace_terms(&text(&TRACE_RETENTION)?)?;
+        let retention = Some(retention(&text(&RETENTION)?)?);
+        let location = Model::default();
+        let versions = versions(&location, tables);
+        let scans = ScanPolicy::default();
+        Ok(Self { policies, holidays, codings, trace_terms, retention, scans, location, versions })
     }
+}
+
+/// The versions of a model and of tables, which were told to the digest in the order of the file.
+fn versions(model: &Model, tables: Sha256) -> String {
+    // Every number with its name: one that is added shows as well.
+    let numbers = Sha256::digest(format!("{model:?}"));
+    let (numbers, tables) = (hex(&numbers[..4]), hex(&tables.finalize()[..4]));
+    format!("location-model {METHOD} {numbers}; policies {tables}")
 }
 
 /// Without a row nothing is covered, and nothing may ever be dropped.
@@ -136,6 +155,7 @@ fn none(_: String) -> Rules {
         retention: None,
         scans: ScanPolicy::default(),
         location: Model::default(),
+        versions: versions(&Model::default(), Sha256::new()),
     }
 }
 
@@ -339,6 +359,28 @@ mod tests {
             let kept = rules.trace_terms.row_for(category, today).map(|r| r.after_end_years);
             assert_eq!(kept, Some(2), "{category:?}");
         }
+    }
+
+    #[test]
+    fn another_model_or_another_table_is_another_version() {
+        let shipped = Rules::read(&|table| Ok(table.text.to_owned())).unwrap();
+        let again = Rules::read(&|table| Ok(table.text.to_owned())).unwrap();
+        assert_eq!(shipped.versions, again.versions);
+        let part = |versions: &str, at: usize| versions.split("; ").nth(at).map(str::to_owned);
+        for table in &TABLES {
+            let other = Rules::read(&|one| {
+                let more = if one.name == table.name { "\n" } else { "" };
+                Ok(format!("{}{more}", one.text))
+            });
+            let other = other.unwrap().versions;
+            assert_eq!(part(&other, 0), part(&shipped.versions, 0), "{}", table.name);
+            assert_ne!(part(&other, 1), part(&shipped.versions, 1), "{}", table.name);
+        }
+        let model = Model { ip_cap: 2.9, ..Model::default() };
+        let other = versions(&model, Sha256::new());
+        assert_ne!(part(&other, 0), part(&shipped.versions, 0));
+        let of_model = part(&shipped.versions, 0).unwrap();
+        assert!(of_model.starts_with(&format!("location-model {METHOD} ")), "{of_model}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use common::{World, sns, start};
 use domain::finding::FindingKind;
 use dossier::flows::FlowError;
 use dossier::flows::alerts::{Wanted, list};
+use dossier::flows::find::unit_number;
 use jiff::SignedDuration;
 use std::collections::BTreeSet;
 use store::commit::{Alert, Commit};
@@ -16,6 +17,7 @@ use store::finding::AlertRecord;
 on_both! {
     pages_follow_each_other_whatever_is_added,
     a_surer_finding_takes_the_place_of_a_lesser,
+    a_cursor_with_a_control_character_is_none_of_ours,
 }
 
 async fn page(world: &World, wanted: Wanted) -> (Vec<AlertRecord>, bool) {
@@ -143,5 +145,18 @@ async fn a_surer_finding_takes_the_place_of_a_lesser(world: &World) {
         let (all, _) = page(world, Wanted { most: 10, ..Wanted::default() }).await;
         let grades: Vec<_> = all.iter().map(|a| a.grade.as_str()).collect();
         assert_eq!(grades, [told], "after {grade}");
+    }
+}
+
+async fn a_cursor_with_a_control_character_is_none_of_ours(world: &World) {
+    let brand = world.desk("BRAND", "read").await;
+    let code = world.house.ring().encode(unit_number(1));
+    for list in ["alerts", "reports"] {
+        for (key, wanted) in [("00", 400), ("6100", 400), ("0a", 400), ("c285", 400), ("61", 200)] {
+            let path = format!("/api/v1/{list}?cursor=0.{code}.{key}");
+            let (status, told) = brand.get(&path).await;
+            assert_eq!(status, wanted, "{path}: {told}");
+            assert_eq!(status == 400, told["code"] == "invalid_field", "{path}: {told}");
+        }
     }
 }

@@ -1,10 +1,18 @@
 //! All or nothing: what was not recorded is never told as taken.
 
+mod common;
 mod support;
 
 use axum::http::StatusCode;
+use common::World;
+use dossier::files::Kind;
 use serde_json::{Value, json};
+use store::engine::Target;
 use support::{Client, Reply, house};
+
+on_both! {
+    a_brand_is_made_with_its_own_row_or_not_at_all,
+}
 
 const HEAD: &str = "shipment_no,from_code,to_code,happened_at,subject\n";
 
@@ -110,4 +118,61 @@ async fn rows_that_lean_on_earlier_rows_are_taken_together() {
     let returned = all_of(&all, "/api/v1/returns", back).await;
     returned.expect(StatusCode::OK);
     assert_eq!(outcomes(&returned), ["taken"; 2]);
+}
+
+/// A store in which there is nothing yet.
+async fn empty(world: &World) -> World {
+    let scratch = tempfile::TempDir::new().expect("a folder");
+    let target = match &world.target {
+        Target::Sqlite { options, .. } => {
+            Target::Sqlite { dir: scratch.path().join("new"), options: options.clone() }
+        }
+        Target::Postgres { .. } => {
+            Target::Postgres { url: testkit::Postgres::shared().fresh_database().await }
+        }
+    };
+    let house = common::open(&target, world.clock.clone()).await;
+    World { house, target, clock: world.clock.clone(), scratch }
+}
+
+async fn a_brand_is_made_with_its_own_row_or_not_at_all(world: &World) {
+    let empty = empty(world).await;
+    let brands = async || {
+        let reference = empty.house.reference_now().await.expect("rows");
+        let mut codes: Vec<_> = reference.brands.values().map(|row| row.code.clone()).collect();
+        codes.sort();
+        codes
+    };
+    let file = |rows: &[&str]| format!("code,kind,name,parent_code,region\n{}\n", rows.join("\n"));
+    let (good, bad) = ("BRNAD,brand,澄野,,440305", "BRNAD,brand,澄野,,999999");
+    for (rows, all, expected) in [
+        // Its own row is good, and another is not.
+        ([good, "FAC,factory,厂,BRNAD,999999"], true, ["not_recorded", "unknown_region"]),
+        // Its own row is not.
+        ([bad, "FAC,factory,厂,BRNAD,440307"], false, ["unknown_region", "unknown_party"]),
+        ([bad, "FAC,factory,厂,,440307"], false, ["unknown_region", "no_brand"]),
+        // Another does not stand in for it.
+        ([bad, "OTHER,brand,别家,,440305"], false, ["unknown_region", "parent_kind"]),
+    ] {
+        let said = common::outcomes(&empty.house, Kind::Parties, &file(&rows), all).await;
+        assert_eq!(said, expected, "{rows:?}");
+        assert_eq!(brands().await, [""; 0], "{rows:?}");
+    }
+    // Once mended it is called as the file says, and bad rows beside it are nobody's fault.
+    let mended = [
+        "SHOP,shop,店,FAC,440307",
+        "BRAND,brand,澄野,,440305",
+        "FAC,factory,厂,BRAND,440307",
+        "OTHER,brand,别家,,440305",
+    ];
+    let said = common::outcomes(&empty.house, Kind::Parties, &file(&mended), false).await;
+    assert_eq!(said, ["parent_kind", "taken", "taken", "parent_kind"]);
+    assert_eq!(brands().await, ["BRAND"]);
+    let reference = empty.house.reference_now().await.expect("rows");
+    let brand = reference.sole_brand().expect("one brand");
+    let root = reference.root(brand).map(|party| (party.code.as_str(), party.name.as_str()));
+    assert_eq!(root, Some(("BRAND", "澄野")));
+    let said = common::outcomes(&empty.house, Kind::Parties, &file(&mended[1..3]), true).await;
+    assert_eq!(said, ["unchanged", "unchanged"]);
+    empty.agrees().await;
 }

@@ -1,21 +1,33 @@
-//! What becomes of the codes of a batch once it is voided, delivered or written out.
+//! How codes are minted, and what becomes of those of a batch once it is voided, delivered or
+//! written out.
 
 mod common;
 
-use common::{FACTORY, PHONE, World};
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
+use common::server::Place;
+use common::{FACTORY, PHONE, World, sns, sscc};
 use domain::code::TraceCode;
 use domain::refusal::Refusal;
 use domain::verdict::Verdict;
+use dossier::api::{ServeOptions, router};
 use dossier::files::Kind;
-use dossier::flows::batches::{self, CodeStream, Mint};
+use dossier::flows::batches::{self, BATCH_COUNT_MAX, CodeStream, Mint};
 use dossier::flows::dossier::dossier;
 use dossier::flows::find::{self, CodeFound, unit_number};
 use dossier::flows::lifecycle::bind_alias;
 use dossier::flows::verify::{Depth, Reading, read, verify};
-use dossier::flows::{FlowError, custody, keys};
+use dossier::flows::{FlowError, Scope, custody, keys};
+use std::sync::Arc;
+use store::engine::Row;
 use store::reference::{Batch, BatchState, Purpose};
+use tower::ServiceExt;
 
 on_both! {
+    a_batch_of_any_size_is_one_row,
+    the_odds_of_a_guess_are_told,
+    void_codes_are_not_drawn,
+    what_sends_no_code_changes_nothing,
     a_number_has_one_code_whatever_epochs_begin,
     voiding_passes_over_codes_that_units_wear,
     a_label_that_replaced_another_is_no_second_unit,
@@ -79,8 +91,10 @@ async fn voiding_passes_over_codes_that_units_wear(world: &World) {
     bind_alias(&world.house, &caller, worn, at(3).as_str()).await.expect("it is free");
     assert!(common::start(&world.house, "code", at(4).as_str(), "a copy").await);
 
-    let voided = void(world, &batch, Some((1, 5))).await.expect("it is voided");
-    assert_eq!(voided.bound_count, 1);
+    for (range, worn) in [((1, 5), 2), ((3, 3), 1), ((4, 5), 0), ((2, 3), 2)] {
+        let voided = void(world, &batch, Some(range)).await.expect("it is voided");
+        assert_eq!(voided.bound_count, worn, "made with it or relabelled, {range:?}");
+    }
     let expected = [
         (0, Verdict::NotReleased),
         (1, Verdict::Retired),
@@ -93,9 +107,12 @@ async fn voiding_passes_over_codes_that_units_wear(world: &World) {
         assert_eq!(verdict(world, &at(place)).await, verdict_expected, "code {place}");
     }
     let whole = void(world, &batch, None).await.expect("it is voided");
-    assert_eq!((whole.bound_count, whole.batch.state), (1, BatchState::Void));
+    assert_eq!((whole.bound_count, whole.batch.state), (2, BatchState::Void));
     assert_eq!(verdict(world, &at(2)).await, Verdict::NotActivated);
     assert_eq!(verdict(world, &at(9)).await, Verdict::Retired);
+    let (place, id) = (Place::new(&world.target, world.scratch.path()), batch.id.to_string());
+    let told = place.run(&["batch", "void", id.as_str(), "--reason", "once more"]);
+    assert_eq!(told, format!("the 10 codes of batch {id} are void, but for 2 that units wear\n"));
     // The record of the worn one is known when it comes again.
     let again = format!(
         "sn,gtin,produced_at,site_code,code\n\
@@ -209,16 +226,154 @@ async fn who_only_reads_codes_changes_no_batch(world: &World) {
     let printer = world.desk("BRAND", "mint").await;
     assert!(printer.text(&path(&scratch, "")).await.starts_with("code,url,scratch\n"));
     assert!(auditor.text(&path(&scratch, "")).await.starts_with("code,url\n"));
-    // Who reads is told so in the trail, and how many codes it read.
+    // Who reads is told so in the trail.
+    assert_eq!(reads(world, &open).await, 3);
+    world.agrees().await;
+}
+
+/// How often the audit trail says that somebody read codes of a batch.
+async fn reads(world: &World, batch: &Batch) -> usize {
     dossier::flows::audit::flush(&world.house).await.expect("it writes");
     let wanted = dossier::flows::audit::Wanted {
-        object: Some(open.id.to_string()),
+        object: Some(batch.id.to_string()),
         most: 100,
         ..Default::default()
     };
+    let caller = world.caller().await;
     let told = dossier::flows::audit::list(&world.house, &caller, &wanted).await.expect("told");
-    let reads = told.0.iter().filter(|record| record.verb == "read").count();
-    assert_eq!(reads, 3, "{:?}", told.0);
+    told.0.iter().filter(|record| record.verb == "read").count()
+}
+
+/// What a key of the brand's is answered: status, kind and text.
+async fn asked(world: &World, scopes: &str, ask: (&str, &str)) -> (u16, String, String) {
+    let brand = world.caller().await.brand;
+    let scopes: Vec<_> = scopes.split(',').filter_map(Scope::parse).collect();
+    let token = keys::new_key(&world.house, brand, "BRAND", &scopes, "test").await.expect("a key");
+    let request = Request::builder()
+        .method(ask.0)
+        .uri(ask.1)
+        .header("authorization", format!("Bearer {token}"))
+        .body(Body::empty())
+        .expect("a request");
+    let app = router(Arc::clone(&world.house), ServeOptions::default());
+    let response = app.oneshot(request).await.expect("an answer");
+    let status = response.status().as_u16();
+    let kind = response.headers().get("content-type").and_then(|kind| kind.to_str().ok());
+    let kind = kind.unwrap_or_default().to_owned();
+    let bytes = to_bytes(response.into_body(), 8 << 20).await.expect("a body");
+    (status, kind, String::from_utf8(bytes.to_vec()).expect("text"))
+}
+
+async fn what_sends_no_code_changes_nothing(world: &World) {
+    let batch = mint(world, Purpose::Unprinted, 6).await;
+    void(world, &batch, Some((0, 1))).await.expect("it is voided");
+    let path = format!("/api/v1/batches/{}/codes", batch.id);
+    let state = async || {
+        let reference = world.house.reference_now().await.expect("it reads");
+        reference.batch(batch.id).map(|batch| batch.state)
+    };
+    let csv = "text/csv; charset=utf-8";
+    let svg = format!("/{}.svg", code(world, &batch, 2));
+    for (method, tail, kind, text) in [
+        ("HEAD", "", csv, ""),
+        ("HEAD", "?format=ndjson", "application/x-ndjson", ""),
+        ("HEAD", svg.as_str(), "image/svg+xml", ""),
+        ("GET", "?offset=6", csv, "code,url\n"),
+        ("GET", "?offset=9000000000000000000&count=3", csv, "code,url\n"),
+        ("GET", "?count=2", csv, "code,url\n"),
+    ] {
+        let told = asked(world, "mint", (method, &format!("{path}{tail}"))).await;
+        assert_eq!(told, (200, kind.to_owned(), text.to_owned()), "{method} {tail}");
+        assert_eq!(state().await, Some(BatchState::Issued), "{method} {tail}");
+    }
+    let told = asked(world, "codes:read", ("HEAD", &format!("{path}{svg}"))).await;
+    assert_eq!(told.0, 404, "nobody knows it yet");
+    assert_eq!(reads(world, &batch).await, 0, "nobody read any");
+    make(world, "DRAWN0", None).await;
+    assert_eq!(world.unit("DRAWN0").await, batch.first + 2, "it is drawn from as before");
+    let (_, _, text) = asked(world, "mint", ("GET", &format!("{path}?offset=5"))).await;
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert_eq!(state().await, Some(BatchState::Exported), "what is sent was handed out");
+    assert_eq!(reads(world, &batch).await, 1);
+    let (_, _, document) = asked(world, "mint", ("GET", "/api/openapi.json")).await;
+    assert!(!document.contains("For the brand only; an unprinted"), "a receiver reads them, too");
+    world.agrees().await;
+}
+
+async fn void_codes_are_not_drawn(world: &World) {
+    let batch = mint(world, Purpose::Unprinted, 6).await;
+    for range in [(0, 1), (3, 3), (5, 5)] {
+        void(world, &batch, Some(range)).await.expect("it is voided");
+    }
+    for (sn, place) in [("DRAWN0", 2), ("DRAWN1", 4)] {
+        make(world, sn, None).await;
+        assert_eq!(world.unit(sn).await, batch.first + place, "{sn}");
+    }
+    make(world, "DRAWN2", None).await;
+    let next = world.unit("DRAWN2").await;
+    assert!(next >= batch.end(), "the rest is void, so a new batch is minted: {next}");
+    world.agrees().await;
+}
+
+async fn the_odds_of_a_guess_are_told(world: &World) {
+    // A million codes are minted for what names none, and numbers for packs, which are no codes.
+    world.make(&sns(0..1)).await;
+    let carton = sscc(1);
+    let packs = format!("sscc,child,packed_at\n{carton},CY000000,2026-05-21T09:00:00+08:00\n");
+    world.take(Kind::Packs, &packs).await;
+    let batch = mint(world, Purpose::Printed, 3_000_000).await;
+    let (_, listed) = world.desk("BRAND", "codes:read").await.get("/api/v1/batches").await;
+    let mut purposes = Vec::new();
+    for item in listed["items"].as_array().expect("a list") {
+        let odds = item["guess_odds"].as_f64().expect("odds");
+        let count = item["count"].as_f64().expect("a count");
+        let codes = if item["purpose"] == "pack" { 0.0 } else { count };
+        assert!((odds * 2_f64.powi(55) - codes).abs() < 0.5, "{item}");
+        purposes.push(item["purpose"].as_str().expect("a word").to_owned());
+    }
+    assert_eq!(purposes, ["unprinted", "pack", "printed"]);
+    let place = Place::new(&world.target, world.scratch.path());
+    let told = place.run(&["batch", "list"]);
+    let id = batch.id.to_string();
+    let line = told.lines().find(|line| line.split_whitespace().next() == Some(id.as_str()));
+    assert!(line.is_some_and(|line| line.contains("  1 in 12009599006  ")), "{told}");
+    assert_eq!(told.matches("  1 in ").count(), 2, "{told}");
+    let told = place.run(&["keys", "status"]);
+    assert!(told.contains("  1 in 9007199255  "), "{told}");
+}
+
+/// Rows of whatever a mint writes or could write.
+const ROWS: &str = "SELECT (SELECT COUNT(*) FROM batch) + (SELECT COUNT(*) FROM draw) \
+    + (SELECT COUNT(*) FROM event) + (SELECT COUNT(*) FROM event_subject) \
+    + (SELECT COUNT(*) FROM unsealed) + (SELECT COUNT(*) FROM audit_change) \
+    + (SELECT COUNT(*) FROM unit) + (SELECT COUNT(*) FROM identifier)";
+
+async fn a_batch_of_any_size_is_one_row(world: &World) {
+    let brand = world.desk("BRAND", "mint").await;
+    for count in [-1, 0, 1_000_000_001, i64::MAX] {
+        let order = serde_json::json!({"gtin": PHONE, "count": count});
+        let (status, problem) = brand.post("/api/v1/batches", &order).await;
+        assert_eq!(status, 400, "{problem}");
+        assert_eq!(problem["code"], "invalid_field", "{problem}");
+        assert_eq!(problem["field"], "count", "{problem}");
+        let why = problem["detail"].as_str().unwrap_or_default();
+        assert!(why.contains("1 to 1000000000"), "{problem}");
+    }
+    let rows = async || {
+        let counted = world.house.store.engine().query(ROWS, &[], |r: &Row<'_>| r.int(0)).await;
+        counted.expect("it reads")[0]
+    };
+    let mut written = Vec::new();
+    for count in [1, 50_000_000, BATCH_COUNT_MAX] {
+        let before = rows().await;
+        let batch = mint(world, Purpose::Printed, count).await;
+        written.push(rows().await - before);
+        let last = find::code(&world.house, code(world, &batch, count - 1).as_str()).await;
+        assert!(matches!(last, Ok(CodeFound::Issued(n)) if n == batch.end() - 1), "{last:?}");
+        let beyond = find::code(&world.house, code(world, &batch, count).as_str()).await;
+        assert!(matches!(beyond, Ok(CodeFound::Unissued)), "{beyond:?}");
+    }
+    assert!(written.iter().all(|count| *count == written[0] && *count < 10), "{written:?}");
     world.agrees().await;
 }
 
@@ -373,9 +528,9 @@ async fn a_label_that_replaced_another_is_no_second_unit(world: &World) {
     assert_eq!(made(world, "TWO", at(1)).await, "code_bound");
     assert!(common::start(&world.house, "code", at(1).as_str(), "a device").await);
     // Both at once, in one process and in two: one of them has it.
-    let houses = [std::sync::Arc::clone(&world.house), world.another().await];
+    let houses = [Arc::clone(&world.house), world.another().await];
     for place in 2..30_i64 {
-        let (label, house) = (at(place), std::sync::Arc::clone(&houses[place as usize % 2]));
+        let (label, house) = (at(place), Arc::clone(&houses[place as usize % 2]));
         let (name, by) = (label.as_str().to_owned(), caller.clone());
         let alias = tokio::spawn(async move { bind_alias(&house, &by, one, &name).await });
         let born = made(world, &format!("SN{place}"), label).await;
@@ -391,7 +546,7 @@ async fn a_label_that_replaced_another_is_no_second_unit(world: &World) {
     }
     // Nor is it made one by a first start that comes at the same moment.
     for place in 41..52_i64 {
-        let (label, house) = (at(place), std::sync::Arc::clone(&houses[place as usize % 2]));
+        let (label, house) = (at(place), Arc::clone(&houses[place as usize % 2]));
         let (name, by) = (label.as_str().to_owned(), caller.clone());
         let alias = tokio::spawn(async move { bind_alias(&house, &by, one, &name).await });
         common::start(&world.house, "code", label.as_str(), "a device").await;

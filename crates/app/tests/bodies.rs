@@ -240,6 +240,41 @@ async fn a_file_that_ends_inside_quotation_marks_is_not_whole() {
     assert!(answer.text.contains("\"taken\":2"), "{}", answer.text);
 }
 
+#[tokio::test]
+async fn rows_before_a_broken_record_are_taken_and_told() {
+    let world = house().await;
+    let all = world.client("all").await;
+    let row = |sn: &str, lot: &str| format!("{sn},{GTIN},2026-05-01T08:00:00+08:00,FAC,{lot}\n");
+    let path = "/api/v1/import/production";
+    let long = "x".repeat(1_200_000);
+    let cases = [("\"oops", "record 5, column lot"), (&*long, "record 5 is longer")];
+    for (at, (broken, told)) in cases.into_iter().enumerate() {
+        let sns = [format!("A{at}"), format!("B{at}")];
+        let rows = [row(&sns[0], "L1"), row("BAD", "\u{1}"), row(&sns[1], "L1"), row("X", broken)];
+        let file = format!("sn,gtin,produced_at,site_code,lot\n{}", rows.concat());
+        // All or nothing of a file that is not whole is nothing.
+        let whole = format!("{path}?all_or_nothing=true");
+        let each = &["taken", "refused", "taken"][..];
+        for (path, outcomes) in [(&*whole, &[][..]), (path, each)] {
+            let answer = all.send("POST", path, "text/csv", &file).await;
+            let lines = answer.text.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+            let lines: Vec<Value> = lines.collect();
+            let (summary, rows) = lines.split_last().expect("a summary");
+            let found: Vec<_> = rows.iter().filter_map(|row| row["outcome"].as_str()).collect();
+            assert_eq!(found, outcomes, "{at} {path}");
+            let summary = &summary["summary"];
+            let taken = outcomes.iter().filter(|outcome| **outcome == "taken").count();
+            assert_eq!((&summary["complete"], &summary["taken"]), (&json!(false), &json!(taken)));
+            let detail = summary["problem"]["detail"].as_str().unwrap_or_default();
+            assert!(detail.contains(told), "{detail}");
+            let status = if taken > 0 { StatusCode::OK } else { StatusCode::NOT_FOUND };
+            for sn in &sns {
+                all.get(&format!("/api/v1/units/{sn}")).await.expect(status);
+            }
+        }
+    }
+}
+
 /// Sends a body under these headers: the status and the answer.
 async fn sent(
     world: &House,

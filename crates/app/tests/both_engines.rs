@@ -8,19 +8,21 @@ mod common;
 
 use common::{PHONE, World, master, sns, sscc, start};
 use domain::identifier::{Identifier, Scheme};
+use dossier::clock::Clock;
 use dossier::files::Kind;
 use dossier::flows::backup::{
     BackupError, backup, export_keys, import_keys, restore, restore_database,
 };
 use dossier::flows::batches::{Mint, mint};
-use dossier::flows::doctor::{Extent, examine};
+use dossier::flows::doctor::{self, Extent, examine};
 use dossier::flows::find::unit_number;
 use dossier::flows::lifecycle::{Change, bind_alias, change, move_identifier, report_suspicion};
 use dossier::flows::persons::registration::{Registration, register};
 use dossier::flows::proof::{Attempt, ProofKind, ProofOutcome, prove_once};
 use dossier::flows::recalls::{self, Chosen, Words};
-use dossier::flows::{cases, pack, redecide, ship};
+use dossier::flows::{House, cases, log, pack, redecide, ship};
 use dossier::secrets::MasterKey;
+use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
 use store::engine::{Plan, SqliteOptions, Step, Target};
 use store::rebuild;
@@ -28,7 +30,12 @@ use store::reference::Purpose;
 use tempfile::TempDir;
 use testkit::Postgres;
 
-on_both! { the_ledger_gives_back_every_projection, whoever_tampers_is_found_out }
+on_both! {
+    the_ledger_gives_back_every_projection,
+    whoever_tampers_is_found_out,
+    the_first_entries_of_the_log_are_audited_by_themselves,
+    what_moves_between_nodes_whose_clocks_differ_is_replayed,
+}
 
 fn at(text: &str) -> jiff::Timestamp {
     text.parse().expect("an instant")
@@ -94,12 +101,12 @@ async fn names(world: &World) {
     }
 }
 
-/// Recall, theft, the end, a second life, the consumer.
 /// Somebody shows the digits under the coating of a label.
 fn shows(number: i64, value: &str) -> Attempt<'_> {
     Attempt { number, kind: ProofKind::Scratch, value, visitor: "somebody", pass: None }
 }
 
+/// Recall, theft, the end, a second life, the consumer.
 async fn fates(world: &World) {
     let (house, caller) = (&world.house, world.caller().await);
     let now = house.clock.now();
@@ -164,11 +171,15 @@ async fn fates(world: &World) {
         .await
         .expect("a new life");
     assert!(start(house, "sn", "CY000030", "e").await, "first of its second life");
-    // The paper that comes late takes the finding back.
+}
+
+/// A paper that comes late takes a finding back.
+async fn late_paper(world: &World) {
+    let house = &world.house;
     let late = "shipment_no,from_code,to_code,happened_at,subject\n\
                 S9,FAC-SZ,T1-53,2026-05-23T08:00:00+08:00,CY000035\n";
     world.take(Kind::Shipments, late).await;
-    let due = now.as_microsecond() + 1_000_000_000;
+    let due = house.clock.now().as_microsecond() + 1_000_000_000;
     let jobs = house.store.outbox_due(ship::REDECIDE, due, 100).await.expect("it reads");
     let mut withdrawn = 0;
     for job in &jobs {
@@ -192,6 +203,7 @@ async fn journey(world: &World) {
     goods(world).await;
     names(world).await;
     fates(world).await;
+    late_paper(world).await;
     remedies(world).await;
     quarrels(world).await;
 }
@@ -239,29 +251,82 @@ const FORGE_EVENT: &str = "UPDATE event SET \
     canonical = replace(canonical, '\"first\":true', '\"first\":false') WHERE home = $1";
 const FORGE_ROW: &str = "UPDATE event_subject SET content = replace(content, 'LOT1', 'LOT2') \
     WHERE subject = $1";
+const FORGE_ENTRY: &str = "UPDATE event SET canonical = canonical || ' ' \
+    WHERE id IN (SELECT event_id FROM sealed WHERE position = $1)";
+const LOSE_EVENT: &str =
+    "DELETE FROM event WHERE id IN (SELECT event_id FROM sealed WHERE position = $1)";
+
+async fn forge(world: &World, sql: &'static str, number: i64) {
+    let plan = Plan::new(vec![Step::run(sql, vec![number.into()])]);
+    world.house.store.engine().write(plan).await.expect("the forger can write");
+}
 
 async fn whoever_tampers_is_found_out(world: &World) {
     goods(world).await;
     assert!(start(&world.house, "sn", "CY000000", "a").await);
     world.agrees().await;
     let unit = world.unit("CY000000").await;
-    let forge = async |sql: &'static str, number: i64| {
-        let plan = Plan::new(vec![Step::run(sql, vec![number.into()])]);
-        world.house.store.engine().write(plan).await.expect("the forger can write");
-    };
     for (sql, table) in [(FORGE_UNIT, "unit"), (FORGE_HOLD, "hold"), (FORGE_NAME, "identifier")] {
-        forge(sql, unit).await;
+        forge(world, sql, unit).await;
         let report = rebuild::check(&world.house.store, world.scratch.path()).await;
         let report = report.expect("the rebuild runs");
         let found = report.tables.iter().find(|t| t.table == table).expect("it is compared");
         assert_eq!(found.difference_count, 1, "{found:?}");
         assert!(!report.agrees());
     }
-    forge(FORGE_EVENT, unit).await;
-    forge(FORGE_ROW, world.unit("CY000007").await).await;
+    forge(world, FORGE_EVENT, unit).await;
+    forge(world, FORGE_ROW, world.unit("CY000007").await).await;
     let checks = examine(&world.house, Extent::default()).await.expect("the store reads");
     let ledger = checks.iter().find(|c| c.name == "ledger").expect("it is looked at");
     assert!(!ledger.ok && ledger.detail.starts_with("2 of "), "{ledger:?}");
+}
+
+async fn the_first_entries_of_the_log_are_audited_by_themselves(world: &World) {
+    goods(world).await;
+    log::seal(&world.house).await.expect("it seals");
+    // All but the last.
+    let head = world.house.store.log_head().await.expect("it reads");
+    let count = head.tree.size() - 1;
+    let look = async || {
+        let check = doctor::ledger(&world.house, Some(count), rebuild::UNWATCHED).await;
+        check.expect("the store reads")
+    };
+    let well = look().await;
+    assert_eq!(well.detail, format!("the first {count} events are as they were recorded"));
+    forge(world, FORGE_ENTRY, 1).await;
+    let ill = look().await.detail;
+    assert!(ill.starts_with(&format!("1 of {count} events were changed: event ")), "{ill}");
+    forge(world, LOSE_EVENT, 0).await;
+    let ill = look().await.detail;
+    assert!(ill.starts_with("2 of ") && ill.contains("entry 0 of the log"), "{ill}");
+}
+
+async fn what_moves_between_nodes_whose_clocks_differ_is_replayed(world: &World) {
+    world.make(&sns(0..3)).await;
+    let caller = world.caller().await;
+    let imei = |value: &str| Identifier::parse(Scheme::Imei, value).expect("an IMEI");
+    let (first, second) = (imei("860837783533742"), imei("490154203237518"));
+    let (a, b) = (world.unit("CY000000").await, world.unit("CY000001").await);
+    let c = world.unit("CY000002").await;
+    let began = world.clock.now();
+    let later = |milliseconds| began + SignedDuration::from_millis(milliseconds);
+    let ahead = common::open(&world.target, Clock::simulated(later(50))).await;
+    // The node that takes it from the first unit is ahead of the one that gives it to others, so
+    // the ledger has it last.
+    let moves: [(&House, i64, i64, &Identifier, bool); 6] = [
+        (&*world.house, 1, a, &first, true),
+        (&*ahead, 50, a, &first, false),
+        (&*world.house, 10, b, &first, true),
+        (&*world.house, 11, b, &second, true),
+        (&*world.house, 12, b, &first, false),
+        (&*world.house, 13, c, &first, true),
+    ];
+    for (house, at, unit, identifier, onto) in moves {
+        house.clock.set(later(at));
+        let moved = move_identifier(house, &caller, unit, identifier, onto, "mainboard");
+        moved.await.expect("the identifier moves");
+    }
+    world.agrees().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -294,7 +359,7 @@ async fn a_backup_comes_back_under_another_master_key() {
     let settings = world.house.settings.clone();
     let open = |key| {
         let (geo, settings) = (std::sync::Arc::clone(&geo), settings.clone());
-        dossier::flows::House::open(&target, key, common::clock(), geo, settings)
+        House::open(&target, key, common::clock(), geo, settings)
     };
     assert!(open(master()).await.is_err(), "the old master key opens nothing");
     let house = open(other()).await.expect("the new master key opens it");
@@ -335,7 +400,7 @@ async fn a_backup_of_postgres_comes_back_under_another_master_key() {
     let target = Target::Postgres { url: url.clone() };
     let geo = std::sync::Arc::clone(&world.house.geo);
     let settings = world.house.settings.clone();
-    let open = dossier::flows::House::open(&target, other(), common::clock(), geo, settings);
+    let open = House::open(&target, other(), common::clock(), geo, settings);
     let house = open.await.expect("the new master key opens it");
     assert_eq!(house.ring().encode(unit), code, "the same codes");
     let kept = house.store.unit_fetch(unit.get() as i64).await.expect("it reads");
@@ -365,7 +430,7 @@ async fn exported_keys_survive_the_loss_of_the_master_key() {
     assert_eq!(count.expect("they are sealed anew"), 2);
     let geo = std::sync::Arc::clone(&world.house.geo);
     let settings = world.house.settings.clone();
-    let open = dossier::flows::House::open(&world.target, key, common::clock(), geo, settings);
+    let open = House::open(&world.target, key, common::clock(), geo, settings);
     assert!(open.await.is_ok());
 }
 
@@ -375,7 +440,7 @@ macro_rules! steps {
     };
 }
 
-const STEPS: [(&str, &str); 15] = steps![
+const STEPS: [(&str, &str); 17] = steps![
     "V1__spine",
     "V2__kit",
     "V3__code_like_sn",
@@ -390,7 +455,9 @@ const STEPS: [(&str, &str); 15] = steps![
     "V12__case",
     "V13__webhook",
     "V14__consumer_scan",
-    "V15__told_first"
+    "V15__told_first",
+    "V16__bound_again",
+    "V17__proof_tries_by_time"
 ];
 const CITUS: &str = include_str!("../../../deploy/citus.sql");
 const PARTITIONS: u32 = 4;

@@ -200,7 +200,7 @@ async fn tries_of_a_proof_are_forgotten(world: &World) {
     assert_eq!(forget_all(world).await, 0);
     after(world, kept(Kept::ProofTry) + MOMENT);
     assert_eq!(forget_all(world).await, TRIES_PER_VISITOR);
-    assert!(world.house.store.proof_tries(unit, 0).await.expect("it reads").is_empty());
+    assert!(world.house.store.proof_tries(unit, 0, 1).await.expect("it reads").is_empty());
     assert!(matches!(tried().await, ProofOutcome::Wrong { .. }));
     world.agrees().await;
 }

@@ -7,7 +7,9 @@ mod common;
 
 use common::{FACTORY, PHONE, World, open, sns, start};
 use dossier::clock::Clock;
-use dossier::faults::{Round, judge, kill_midway, kill_server_midway, load};
+use dossier::faults::{
+    ACK, Goods, Place, Round, judge, kill_midway, kill_server_midway, load, one,
+};
 use dossier::flows::FlowError;
 use dossier::flows::activate::{Activated, activate};
 use dossier::flows::idempotency::Answer;
@@ -17,6 +19,8 @@ use store::StoreError;
 use store::engine::{Engine, SqliteOptions, Target, WriteError};
 use tempfile::TempDir;
 use testkit::Postgres;
+
+const GOODS: Goods = Goods { gtin: PHONE, site: FACTORY, to: "T1-53" };
 
 /// The folder a child process of this test works in.
 const CHILD: &str = "DOSSIER_FAULT_CHILD";
@@ -40,7 +44,7 @@ async fn child() {
     let house = open(&target, Clock::System).await;
     let round = round.parse().expect("a number");
     let say = |line: &str| println!("\n{line}");
-    load(&house, round, PHONE, FACTORY, say).await.expect("the load runs");
+    load(&house, round, GOODS, say).await.expect("the load runs");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -72,7 +76,7 @@ async fn a_killed_server_loses_nothing_it_acknowledged() {
     let scratch = TempDir::new().expect("a temporary folder");
     let world = World::at(target.clone(), Clock::System, scratch).await;
     for number in 0..rounds() {
-        let round = Round { number, gtin: PHONE, site: FACTORY, lifetime: lifetime(number) };
+        let round = Round { number, goods: GOODS, lifetime: lifetime(number) };
         let house = open(&target, Clock::System).await;
         let acknowledged = kill_server_midway(house, &round, || server.kill()).await;
         tokio::task::block_in_place(|| server.start());
@@ -82,6 +86,29 @@ async fn a_killed_server_loses_nothing_it_acknowledged() {
         assert!(!acknowledged.is_empty());
         assert!(wrong.is_empty(), "round {number}: {wrong:#?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_load_does_what_it_says_and_the_judge_misses_what_is_not_there() {
+    let world = World::sqlite().await;
+    let caller = world.caller().await;
+    let said = std::sync::Mutex::new(Vec::new());
+    let say = |line: &str| {
+        let line = line.strip_prefix(ACK).expect("an acknowledgement").to_owned();
+        said.lock().expect("nobody panicked").push(line);
+    };
+    let place = Place { round: 3, writer: 1, number: 0 };
+    one(&world.house, &caller, GOODS, place, &say).await.expect("nothing is refused");
+    let mut said = said.into_inner().expect("nobody panicked");
+    let kinds: Vec<_> = said.iter().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(kinds, ["made", "packed", "shipped", "activated", "minted"]);
+    let wrong = judge(&world.house, &said, world.scratch.path()).await.expect("it reads");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let sscc = said[1].strip_prefix("packed ").expect("an SSCC").to_owned();
+    said = ["made R9W9N9", "shipped 069000000000000007", "minted 999"].map(str::to_owned).into();
+    said.push(format!("made {sscc}"));
+    let wrong = judge(&world.house, &said, world.scratch.path()).await.expect("it reads");
+    assert_eq!(wrong.len(), 4, "{wrong:#?}");
 }
 
 /// Runs `bench faults` in a temporary folder of its own; returns how it ended and what is left.

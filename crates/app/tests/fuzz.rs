@@ -124,6 +124,11 @@ fn proof_bundles() {
     run("bundle", 1_000, targets::bundle);
 }
 
+#[test]
+fn address_databases() {
+    run("xdb", 500, targets::xdb);
+}
+
 /// Each target has its program, its seeds and its test here.
 #[test]
 fn every_target_is_tried() {
@@ -138,5 +143,5 @@ fn every_target_is_tried() {
         assert!(root.join("corpus").join(&name).is_dir(), "{name} has no seeds");
         count += 1;
     }
-    assert_eq!(count, 7);
+    assert_eq!(count, 8);
 }

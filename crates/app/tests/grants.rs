@@ -3,17 +3,24 @@
 mod common;
 
 use common::{PHONE, World, sns};
+use domain::region::{Coverage, Polygon, RegionCode};
 use dossier::files::{Format, Kind, Table};
 use dossier::flows::RowOutcome;
 use dossier::flows::import::{Importer, import};
 use dossier::flows::masterdata::Taking;
+use dossier::flows::reference::Reference;
+use jiff::civil::date;
 use serde_json::json;
 use std::io::Cursor;
+use std::sync::Arc;
 
 on_both! {
     a_grant_is_given_another_last_day,
     only_its_last_day_changes,
     a_party_is_moved_only_to_where_its_grants_lie_inside,
+    rows_that_name_all_parts_of_a_region_grant_the_region,
+    a_fence_is_divided_along_its_border,
+    a_grant_that_did_not_change_is_not_read_again,
 }
 
 const HEADER: &str = "party_code,gtin,regions,from_on,channel,to_on\n";
@@ -138,4 +145,73 @@ async fn a_party_is_moved_only_to_where_its_grants_lie_inside(world: &World) {
     let above = |code: &str| reference.party(brand, code).and_then(|party| party.parent);
     assert_eq!(above("T2-53"), reference.party(brand, "T1-42").map(|party| party.id));
     world.agrees().await;
+}
+
+async fn rows_that_name_all_parts_of_a_region_grant_the_region(world: &World) {
+    let party = "code,kind,name,parent_code,region\nT2-46,tier2,海南二级,T1-42,460105\n";
+    world.take(Kind::Parties, party).await;
+    let give = async |party: &str, regions: &str| {
+        updates(world, &format!("{HEADER}{party},*,{regions},2026-01-01,both,\n")).await.join(", ")
+    };
+    let coverage = async || {
+        let reference = world.house.reference_now().await.expect("it reads");
+        let brand = world.caller().await.brand;
+        let holder = reference.party(brand, "T1-42").expect("a party").id;
+        let (tree, product) = (&reference.tree, reference.products(brand)[0].id);
+        let bound = reference.territories.binding(tree, holder, product, date(2026, 6, 1));
+        bound.expect("it binds").regions().coverage(RegionCode::parse("46").expect("a code"))
+    };
+    for city in ["4601", "4602", "4603", "4604"] {
+        assert_eq!(give("T1-42", city).await, "taken", "{city}");
+        assert_eq!(give("T2-46", "46").await, "outside_tier1 regions", "{city}");
+    }
+    assert_eq!(coverage().await, Coverage::Partial);
+    // The counties that answer to the province itself.
+    assert_eq!(give("T1-42", "4690").await, "taken");
+    assert_eq!(coverage().await, Coverage::Inside);
+    assert_eq!(give("T2-46", "46").await, "taken");
+    world.agrees().await;
+}
+
+/// A row that grants a block: west, south, east, north.
+fn fenced(party: &str, from_on: &str, (w, s, e, n): (f64, f64, f64, f64)) -> String {
+    let ring = json!([[w, s], [e, s], [e, n], [w, n], [w, s]]);
+    let fence = json!({"type": "Polygon", "coordinates": [ring]}).to_string();
+    let cell = fence.replace('"', "\"\"");
+    let header = "party_code,gtin,regions,from_on,channel,polygons";
+    format!("{header}\n{party},*,,{from_on},both,\"{cell}\"\n")
+}
+
+async fn a_fence_is_divided_along_its_border(world: &World) {
+    let whole = fenced("T1-53", "2026-02-01", (100.0, 20.0, 110.0, 30.0));
+    assert_eq!(updates(world, &whole).await, ["taken"]);
+    for (day, part) in [
+        ("2026-02-02", (105.0, 25.0, 110.0, 30.0)),
+        ("2026-02-03", (100.0, 25.0, 105.0, 30.0)),
+        ("2026-02-04", (105.0, 20.0, 110.0, 25.0)),
+        ("2026-02-05", (100.0, 20.0, 105.0, 25.0)),
+    ] {
+        let row = fenced("T2-53", day, part);
+        assert_eq!(updates(world, &row).await, ["taken"], "{part:?}");
+    }
+    let out = fenced("T2-53", "2026-02-06", (105.0, 25.0, 110.1, 30.0));
+    assert_eq!(updates(world, &out).await, ["outside_tier1 regions"]);
+    world.agrees().await;
+}
+
+async fn a_grant_that_did_not_change_is_not_read_again(world: &World) {
+    let row = fenced("T1-53", "2026-02-01", (100.0, 20.0, 110.0, 30.0));
+    assert_eq!(updates(world, &row).await, ["taken"]);
+    let fence = |reference: &Reference| -> Arc<Polygon> {
+        let mut fences = reference.territories.iter().flat_map(|grant| grant.regions.fences());
+        Arc::clone(fences.next().expect("a fence"))
+    };
+    let before = world.house.reference_now().await.expect("it reads");
+    let party = "code,kind,name,parent_code,region\nT1-44,tier1,广东总代,BRAND,440106\n";
+    world.take(Kind::Parties, party).await;
+    let after = world.house.reference_now().await.expect("it reads");
+    assert!(before.version < after.version, "a party was added");
+    assert!(Arc::ptr_eq(&fence(&before), &fence(&after)));
+    let other = world.another().await.reference_now().await.expect("it reads");
+    assert_eq!(fence(&other), fence(&after), "another process reads the same");
 }

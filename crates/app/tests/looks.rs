@@ -11,10 +11,12 @@ use common::{World, sns, start};
 use domain::region::RegionCode;
 use domain::verdict::{CodeReading, Verdict};
 use dossier::api::{ServeOptions, router};
+use dossier::files::Kind;
 use dossier::flows::find::unit_number;
-use dossier::flows::scans::{self, Audience, Spot};
+use dossier::flows::scans::{self, Audience, Spot, WAITING_MAX};
 use dossier::flows::verify::{self, Depth, Verified};
 use dossier::flows::{Scope, keys};
+use serde_json::{Value, json};
 use std::sync::Arc;
 use tower::ServiceExt;
 
@@ -23,6 +25,9 @@ on_both! {
     looks_that_are_written_and_looks_that_wait_are_odd_together,
     only_consumers_who_look_are_counted_as_consumers,
     looks_by_devices_are_limited_as_those_of_the_public,
+    whoever_looks_with_a_key_is_counted_by_what_their_party_is,
+    whoever_has_a_key_takes_no_room_from_consumers,
+    many_are_verified_at_once_and_no_more,
 }
 
 const MINUTE: i64 = 60_000_000;
@@ -154,5 +159,106 @@ async fn looks_by_devices_are_limited_as_those_of_the_public(world: &World) {
         for _ in 0..100 {
             assert_eq!(asked(&app, &path, &server).await.0, 200, "{path}");
         }
+    }
+}
+
+/// One unit after another, and many at once.
+async fn whoever_looks_with_a_key_is_counted_by_what_their_party_is(world: &World) {
+    let parties = "code,kind,name,parent_code,region,categories\n\
+        SHOP-MALL,platform,平台,BRAND,,\nREG,regulator,总局,BRAND,,phone\n\
+        SVC,service_centre,维修,T1-53,530102,\nREC,recycler,回收,BRAND,,\n";
+    world.take(Kind::Parties, parties).await;
+    world.make(&sns(0..2)).await;
+    let numbers = [world.unit("CY000000").await, world.unit("CY000001").await];
+    let [consumer, trade, staff, official] =
+        [Audience::Consumer, Audience::Trade, Audience::Staff, Audience::Official];
+    let all = [consumer, trade, staff, official];
+    let waiting = |number, audience| {
+        let count = world.house.scans.of_pending(number, audience, |looks| looks.count);
+        count.unwrap_or(0)
+    };
+    let mut expected = all.map(|audience| (audience, [0_i64, 0]));
+    for (party, audience) in [
+        ("T1-53", trade),
+        ("T2-53", trade),
+        ("SHOP-53", trade),
+        ("SHOP-MALL", trade),
+        ("REG", official),
+        ("BRAND", staff),
+        ("FAC-SZ", staff),
+        ("SVC", staff),
+        ("REC", staff),
+    ] {
+        let desk = world.desk(party, "verify").await;
+        let (status, told) = desk.get("/api/v1/verify/CY000000").await;
+        assert_eq!(status, 200, "{party}: {told}");
+        let items = json!({"items": [{"value": "CY000000"}, {"value": "CY000001"}]});
+        let (status, told) = desk.post("/api/v1/verify", &items).await;
+        assert_eq!((status, told["results"].as_array().map(Vec::len)), (200, Some(2)), "{told}");
+        for (known, [one, other]) in &mut expected {
+            if *known == audience {
+                (*one, *other) = (*one + 2, *other + 1);
+            }
+        }
+        let seen = all.map(|audience| (audience, numbers.map(|number| waiting(number, audience))));
+        assert_eq!(seen, expected, "{party}");
+    }
+    assert_eq!(counted(world, numbers[0]).await, None, "none of them is a consumer");
+    // Beside them stands whoever bought one.
+    let visitor = Browser::new(world);
+    assert_eq!(visitor.get("/api/v1/verify/CY000000").await.status, 200);
+    assert_eq!(counted(world, numbers[0]).await.map(|it| it.0), Some(1));
+    flush(world).await;
+    assert_eq!(counted(world, numbers[0]).await.map(|it| it.0), Some(1));
+}
+
+/// As when a distributor asks about its whole stock.
+async fn whoever_has_a_key_takes_no_room_from_consumers(world: &World) {
+    world.make(&sns(0..1)).await;
+    let number = world.unit("CY000000").await;
+    let at = world.clock.now().as_microsecond();
+    let far = number + 1_000_000;
+    for audience in [Audience::Trade, Audience::Staff, Audience::Official] {
+        for unit in far..far + WAITING_MAX as i64 + 3 {
+            world.house.scans.note(unit, audience, at, None);
+        }
+        assert_eq!(world.house.scans.dropped_of(audience), 3);
+    }
+    let code = world.house.ring().encode(unit_number(number));
+    let visitor = Browser::new(world);
+    for (looks, path) in (1..).zip([format!("/d/{code}"), format!("/api/v1/verify/{code}")]) {
+        assert_eq!(visitor.get(&path).await.status, 200);
+        assert_eq!(counted(world, number).await.map(|it| it.0), Some(looks), "{path}");
+    }
+    assert_eq!(world.house.scans.dropped_of(Audience::Consumer), 0);
+    // It is in the very first commit, however many others were there before.
+    scans::flush_in_turn(&world.house).await.expect("they are written");
+    assert_eq!(world.house.scans.pending(number, Audience::Consumer), None);
+    let written = world.house.store.scan_fetch(number).await.expect("it reads");
+    assert_eq!(written.map(|looks| looks.count), Some(2));
+    assert!(world.house.scans.waiting_count() > 2 * WAITING_MAX);
+}
+
+async fn many_are_verified_at_once_and_no_more(world: &World) {
+    world.make(&sns(0..1)).await;
+    let desk = world.desk("T1-53", "verify").await;
+    let many = |count: usize| {
+        let named = |n: usize| if n == 0 { "CY000000" } else { "NOSUCH1" };
+        let items: Vec<Value> = (0..count).map(|n| json!({"value": named(n)})).collect();
+        json!({"items": items})
+    };
+    for count in [0, 1_001] {
+        let (status, told) = desk.post("/api/v1/verify", &many(count)).await;
+        assert_eq!((status, &told["code"]), (400, &json!("invalid_field")), "{told}");
+        assert_eq!(told["field"], "items", "{told}");
+    }
+    assert_eq!(world.house.scans.waiting_count(), 0, "nobody looked at anything");
+    for count in [1, 1_000] {
+        let (status, told) = desk.post("/api/v1/verify", &many(count)).await;
+        assert_eq!(status, 200, "{told}");
+        let results = told["results"].as_array().expect("results");
+        assert_eq!(results.len(), count);
+        assert_eq!(results[0]["verdict"], "not_activated");
+        assert!(results[1..].iter().all(|told| told["verdict"] == "unknown"));
     }
 }

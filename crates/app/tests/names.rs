@@ -1,16 +1,148 @@
-//! What a unit answers to now: identifiers that moved, labels that replaced another.
+//! What a unit answers to now: identifiers that moved, labels that replaced another, and codes that
+//! it may not bear.
 
+mod common;
 mod support;
 
 use axum::http::StatusCode;
-use dossier::flows::batches::{CodeStream, Mint, mint};
+use common::{FACTORY, PHONE, World, sscc};
+use domain::code::{CodeKey, Epoch, TraceCode};
+use domain::identifier::{Identifier, Scheme};
+use dossier::files::Kind;
+use dossier::flows::FlowError;
+use dossier::flows::batches::{self, CodeStream, Mint, mint};
 use dossier::flows::find::unit_number;
 use dossier::flows::import::operator;
+use dossier::flows::lifecycle::{bind_alias, move_identifier};
 use serde_json::{Value, json};
-use store::reference::Purpose;
+use store::reference::{Batch, Purpose};
 use support::{House, house};
 
+on_both! {
+    what_was_made_on_many_at_one_instant_moves_off_each,
+    a_record_sent_again_is_known_after_its_serial_number_went,
+    a_code_that_may_not_be_borne_is_refused_by_name,
+}
+
 const IMEI: &str = "860837783533742";
+
+async fn moves(world: &World, unit: i64, (scheme, value): (Scheme, &str), onto: bool) {
+    let (house, caller) = (&world.house, world.caller().await);
+    let identifier = Identifier::parse(scheme, value).expect("it can be one");
+    let moved = move_identifier(house, &caller, unit, &identifier, onto, "repaired").await;
+    moved.unwrap_or_else(|why| panic!("{value} of unit {unit}, onto {onto}: {why:?}"));
+}
+
+/// Since when each bore it is one instant, and that is no reason to keep it.
+async fn what_was_made_on_many_at_one_instant_moves_off_each(world: &World) {
+    let names = [(Scheme::Imei, IMEI), (Scheme::Part, "BOARD-7")];
+    let mut units = Vec::new();
+    for sn in ["FIRST", "SECOND", "THIRD"] {
+        let row = format!(
+            "sn,gtin,produced_at,site_code,imei1,parts\n\
+             {sn},{PHONE},2026-05-20T08:00:00+08:00,{FACTORY},{IMEI},BOARD-7\n"
+        );
+        world.take(Kind::Production, &row).await;
+        let unit = world.unit(sn).await;
+        for name in names {
+            moves(world, unit, name, false).await;
+        }
+        units.push(unit);
+    }
+    // The clock stands still: on and off again, twice at one instant.
+    for unit in units {
+        for name in names {
+            for onto in [true, false, true, false] {
+                moves(world, unit, name, onto).await;
+            }
+        }
+    }
+    world.agrees().await;
+}
+
+async fn printed(world: &World, gtin: &str, count: i64) -> Batch {
+    let caller = world.caller().await;
+    let reference = world.house.reference_now().await.expect("it reads");
+    let product = reference.product(caller.brand, &format!("0{gtin}")).map(|p| p.id);
+    let order = Mint { product, purpose: Purpose::Printed, count, scratch: false };
+    mint(&world.house, &caller, order).await.expect("it is minted")
+}
+
+fn code(world: &World, number: i64) -> TraceCode {
+    world.house.ring().encode(unit_number(number))
+}
+
+/// What becomes of production rows: serial number, hour of production, code.
+async fn made(world: &World, rows: &[(&str, u32, Option<TraceCode>)]) -> Vec<String> {
+    let mut text = "sn,gtin,produced_at,site_code,code\n".to_owned();
+    for (sn, hour, code) in rows {
+        let code = code.map(|code| code.to_string()).unwrap_or_default();
+        let at = format!("2026-05-20T{hour:02}:00:00+08:00");
+        text.push_str(&format!("{sn},{PHONE},{at},{FACTORY},{code}\n"));
+    }
+    common::outcomes(&world.house, Kind::Production, &text, false).await
+}
+
+async fn a_record_sent_again_is_known_after_its_serial_number_went(world: &World) {
+    let batch = printed(world, PHONE, 2).await;
+    let [named, free] = [0, 1].map(|place| Some(code(world, batch.first + place)));
+    let rows = [("GONE1", 8, named), ("GONE2", 8, None)];
+    assert_eq!(made(world, &rows).await, ["taken", "taken"]);
+    let (one, two) = (world.unit("GONE1").await, world.unit("GONE2").await);
+    moves(world, one, (Scheme::Sn, "GONE1"), false).await;
+    moves(world, two, (Scheme::Sn, "GONE2"), false).await;
+    for fresh in [None, Some("FRESH1")] {
+        if let Some(sn) = fresh {
+            moves(world, one, (Scheme::Sn, sn), true).await;
+        }
+        assert_eq!(made(world, &rows).await, ["unchanged", "unchanged"], "{fresh:?}");
+        assert_eq!(made(world, &[("GONE1", 8, None)]).await, ["unchanged"], "{fresh:?}");
+        // Another record under a serial number that is never another's; a code that is worn.
+        let others = [("GONE2", 9, None), ("GONE1", 8, free), ("NEW1", 8, named)];
+        let refused = ["sn_taken", "sn_taken", "code_bound"];
+        assert_eq!(made(world, &others).await, refused, "{fresh:?}");
+    }
+    world.agrees().await;
+}
+
+/// Neither by a unit that is made nor as a further label.
+async fn a_code_that_may_not_be_borne_is_refused_by_name(world: &World) {
+    const TABLET: &str = "6929141700027";
+    let product = format!(
+        "gtin,name_zh,category,maker,network_start\n{TABLET},澄野 N3 Max,phone,澄野电子,yes\n"
+    );
+    world.take(Kind::Products, &product).await;
+    world.make(&["WORN1".to_owned()]).await;
+    let carton = sscc(1);
+    let packs = format!("sscc,child,packed_at\n{carton},WORN1,2026-05-21T09:00:00+08:00\n");
+    world.take(Kind::Packs, &packs).await;
+    let pack = world.house.store.identifier_fetch("sscc", 0, &carton).await.expect("it reads");
+    let (ours, others) = (printed(world, PHONE, 3).await, printed(world, TABLET, 1).await);
+    let (house, caller, spoilt) = (&world.house, world.caller().await, code(world, ours.first));
+    let reel = Some((spoilt, spoilt));
+    batches::void(house, &caller, ours.id(), reel, "a lost reel").await.expect("it is voided");
+    let thief = CodeKey::new(Epoch::new(0).expect("the first"), [9; 32]);
+    let mut forged = (ours.first..).map(|number| thief.encode(unit_number(number)));
+    let forged = forged.find(|code| house.ring().decode(code).is_err()).expect("most are");
+    let table = [
+        (forged, "forged_code"),
+        (code(world, 900_000_000_000), "code_not_issued"),
+        (code(world, pack.expect("the carton")), "code_not_issued"),
+        (spoilt, "code_void"),
+        (code(world, others.first), "code_other_product"),
+    ];
+    let unit = world.unit("WORN1").await;
+    for (raw, refusal) in table {
+        assert_eq!(made(world, &[("NEW1", 8, Some(raw))]).await, [refusal]);
+        let label = bind_alias(house, &caller, unit, raw.as_str()).await;
+        let Err(FlowError::Refused(why)) = &label else { panic!("{refusal}: {label:?}") };
+        assert_eq!(why.refusal.code(), refusal);
+    }
+    let free = code(world, ours.first + 1);
+    assert_eq!(made(world, &[("NEW1", 8, Some(free))]).await, ["taken"]);
+    bind_alias(house, &caller, unit, code(world, ours.first + 2).as_str()).await.expect("it may");
+    world.agrees().await;
+}
 
 async fn dossier(world: &House, id: &str) -> Value {
     let reply = world.client("read").await.get(&format!("/api/v1/units/{id}")).await;

@@ -2,19 +2,34 @@
 
 mod common;
 
+use axum::body::Body;
+use axum::http::Request;
+use common::browser::pass;
 use common::{FACTORY, PHONE, World};
+use dossier::api::{ServeOptions, router};
 use dossier::files::Kind;
 use dossier::flows::batches::{Mint, mint};
 use dossier::flows::find::unit_number;
 use dossier::flows::proof::{
-    Attempt, ProofKind, ProofOutcome, TRIES_PER_UNIT, TRIES_PER_VISITOR, pass_of, prove_once,
+    Attempt, ProofKind, ProofOutcome, TRIES_PER_BATCH, TRIES_PER_UNIT, TRIES_PER_VISITOR, WAIT,
+    pass_of, prove_once,
 };
+use dossier::flows::{Scope, keys};
+use jiff::SignedDuration;
+use std::sync::Arc;
+use store::commit::{Commit, Side};
 use store::reference::Purpose;
+use tower::ServiceExt;
 
 on_both! {
     an_address_that_was_right_before_has_no_more_tries_than_others,
     with_a_pass_only_its_own_wrong_tries_count,
     the_next_proof_lifts_what_was_odd_since_the_last,
+    a_wait_ends_after_an_hour_and_not_before,
+    the_tries_that_are_left_are_those_of_whoever_has_the_fewest,
+    a_batch_waits_once_somebody_goes_through_it,
+    right_digits_hide_no_wrong_ones,
+    proofs_over_the_api_are_limited_as_those_of_the_pages,
 }
 
 /// A phone with a scratch code: its number, the code, and one that is wrong.
@@ -115,7 +130,7 @@ async fn the_next_proof_lifts_what_was_odd_since_the_last(world: &World) {
     let (number, right, _) = phone(world).await;
     assert!(common::start(&world.house, "sn", "CY000000", "the owner").await);
     let minute = || {
-        let next = world.clock.now() + jiff::SignedDuration::from_mins(1);
+        let next = world.clock.now() + SignedDuration::from_mins(1);
         world.clock.set(next);
     };
     let proved_at = world.house.clock.now();
@@ -141,4 +156,173 @@ async fn the_next_proof_lifts_what_was_odd_since_the_last(world: &World) {
         assert_eq!(verdict(world, number).await, "genuine");
     }
     world.agrees().await;
+}
+
+async fn a_wait_ends_after_an_hour_and_not_before(world: &World) {
+    use ProofKind::{Imei4, Scratch};
+    let (number, right, wrong) = phone(world).await;
+    let moment = SignedDuration::from_micros(1);
+    // One visitor's tries, ten minutes apart.
+    let first_at = world.clock.now();
+    for tried in 1..=TRIES_PER_VISITOR {
+        let outcome = tries(world, number, (Scratch, wrong), ("one", None)).await;
+        assert_eq!(outcome, left(TRIES_PER_VISITOR - tried));
+        pass(world, SignedDuration::from_mins(10));
+    }
+    let until = first_at + WAIT;
+    for at in [world.clock.now(), until - moment] {
+        world.clock.set(at);
+        for value in [wrong, right.as_str()] {
+            let outcome = tries(world, number, (Scratch, value), ("one", None)).await;
+            assert_eq!(outcome, ProofOutcome::Wait(until));
+        }
+    }
+    world.clock.set(until);
+    // The first no longer counts, the others do.
+    let outcome = tries(world, number, (Scratch, wrong), ("one", None)).await;
+    assert_eq!(outcome, left(0));
+    let outcome = tries(world, number, (Imei4, "3742"), ("one", None)).await;
+    assert_eq!(outcome, ProofOutcome::Wait(first_at + SignedDuration::from_mins(10) + WAIT));
+    // An hour after the last of all nothing is left of them.
+    world.clock.set(until + WAIT);
+    for (visitor, tried) in [("one", 1), ("two", 1), ("one", 2), ("two", 2), ("one", 3)] {
+        let outcome = tries(world, number, (Scratch, wrong), (visitor, None)).await;
+        assert_eq!(outcome, left(TRIES_PER_VISITOR - tried), "{visitor}");
+    }
+}
+
+async fn the_tries_that_are_left_are_those_of_whoever_has_the_fewest(world: &World) {
+    use ProofKind::{Imei4, Scratch};
+    let (number, right, wrong) = phone(world).await;
+    for (visitor, count) in [("one", TRIES_PER_VISITOR), ("two", TRIES_PER_VISITOR - 2)] {
+        for tried in 1..=count {
+            let outcome = tries(world, number, (Scratch, wrong), (visitor, None)).await;
+            assert_eq!(outcome, left(TRIES_PER_VISITOR - tried), "{visitor}");
+        }
+    }
+    // The unit bears two more, whoever's they are.
+    assert_eq!(tries(world, number, (Imei4, "0000"), ("three", None)).await, left(1));
+    assert_eq!(tries(world, number, (Scratch, wrong), ("four", None)).await, left(0));
+    let outcome = tries(world, number, (Scratch, &right), ("five", None)).await;
+    assert!(matches!(outcome, ProofOutcome::Wait(_)), "{outcome:?}");
+}
+
+async fn a_batch_waits_once_somebody_goes_through_it(world: &World) {
+    use ProofKind::{Imei4, Scratch};
+    let (number, right, wrong) = phone(world).await;
+    let first = tries(world, number, (Scratch, &right), ("owner", None)).await;
+    assert_eq!(first, ProofOutcome::First);
+    let owner = pass_of(&world.house, number).await.expect("it reads").expect("a unit");
+    let reference = world.house.reference_now().await.expect("it reads");
+    let batch = reference.batch_of(number).expect("it was minted").id;
+    // Two fewer than it bears, on units that lie far from this one.
+    let tried_at = world.clock.now().as_microsecond();
+    let miss = |n: i64| {
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&n.to_be_bytes());
+        let unit = number + 1_000 + n;
+        let visitor = n.to_be_bytes().to_vec();
+        Side::ProofTry { unit, id, batch, visitor, tried_at, succeeded: false }
+    };
+    let sides = (0..TRIES_PER_BATCH - 2).map(miss).collect();
+    let guessed = Commit { sides, ..Commit::default() };
+    world.house.store.commit(&guessed).await.expect("it is written");
+    assert_eq!(tries(world, number, (Scratch, wrong), ("one", None)).await, left(1));
+    assert_eq!(tries(world, number, (Imei4, "0000"), ("two", None)).await, left(0));
+    for (kind, value) in [(Scratch, wrong), (Scratch, right.as_str()), (Imei4, "3742")] {
+        let outcome = tries(world, number, (kind, value), ("three", None)).await;
+        assert!(matches!(outcome, ProofOutcome::Wait(_)), "{outcome:?}");
+    }
+    // Not whoever showed it before.
+    let own = tries(world, number, (Scratch, &right), ("owner", Some(&owner))).await;
+    assert!(matches!(own, ProofOutcome::Again(_)), "{own:?}");
+    pass(world, WAIT + SignedDuration::from_secs(1));
+    let outcome = tries(world, number, (Scratch, wrong), ("three", None)).await;
+    assert_eq!(outcome, left(TRIES_PER_VISITOR - 1));
+}
+
+/// Whoever reads them off the box tries them as often as they like: that shows nobody wrong.
+async fn right_digits_hide_no_wrong_ones(world: &World) {
+    use ProofKind::{Imei4, Scratch};
+    let (number, right, wrong) = phone(world).await;
+    for tried in 1..=TRIES_PER_VISITOR {
+        for _ in 0..TRIES_PER_UNIT {
+            let outcome = tries(world, number, (Imei4, "3742"), ("box", None)).await;
+            assert_eq!(outcome, ProofOutcome::Compare);
+        }
+        let outcome = tries(world, number, (Scratch, wrong), ("box", None)).await;
+        assert_eq!(outcome, left(TRIES_PER_VISITOR - tried));
+    }
+    let outcome = tries(world, number, (Scratch, &right), ("box", None)).await;
+    assert!(matches!(outcome, ProofOutcome::Wait(_)), "{outcome:?}");
+    // Of all that was written only the wrong ones are read, the oldest first, and no more of them
+    // than are asked for.
+    let read = async |most| {
+        let read = world.house.store.proof_tries(number, 0, most).await.expect("it reads");
+        read.into_iter().map(|(_, at)| at).collect::<Vec<_>>()
+    };
+    let all = read(1_000).await;
+    assert_eq!(all.len(), TRIES_PER_VISITOR);
+    assert!(all.is_sorted());
+    assert_eq!(read(2).await, all[..2]);
+}
+
+/// Whoever knows the right digits never waits, and each try is written down.
+async fn proofs_over_the_api_are_limited_as_those_of_the_pages(world: &World) {
+    let (number, ..) = phone(world).await;
+    let code = world.house.ring().encode(unit_number(number)).as_str().to_owned();
+    let app =
+        router(Arc::clone(&world.house), ServeOptions { limits: true, ..ServeOptions::default() });
+    let brand = world.caller().await.brand;
+    let key = async |party: &str, scope: Scope| {
+        let token = keys::new_key(&world.house, brand, party, &[scope], "test").await;
+        token.expect("the party is known")
+    };
+    let (device, trade) =
+        (key("BRAND", Scope::ActivateApp).await, key("T1-53", Scope::Verify).await);
+    let server = key("BRAND", Scope::Verify).await;
+    let ask = async |method: &str, path: String, token: &str| {
+        let mut request = Request::builder().method(method).uri(path);
+        request = request.header("content-type", "application/json");
+        if !token.is_empty() {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let body = serde_json::json!({"kind": "imei4", "value": "3742"}).to_string();
+        let body = if method == "GET" { Body::empty() } else { Body::from(body) };
+        let request = request.body(body).expect("a request");
+        let response = app.clone().oneshot(request).await.expect("an answer");
+        let word = |name: &str| {
+            let value = response.headers().get(name).and_then(|value| value.to_str().ok());
+            value.unwrap_or_default().to_owned()
+        };
+        (response.status().as_u16(), word("content-type"), word("retry-after"), word("ratelimit"))
+    };
+    let path = || format!("/api/v1/verify/{code}/proof");
+    // How many are let through before one is not.
+    let until_stopped = async |token: &str, most: usize| {
+        for count in 0..most {
+            let (status, media, wait, limit) = ask("POST", path(), token).await;
+            if status == 429 {
+                assert_eq!(media, "application/problem+json");
+                assert!(!wait.is_empty() && limit.starts_with("\"unit\";r=0;"), "{wait} {limit}");
+                return count;
+            }
+            assert_eq!(status, 200);
+        }
+        most
+    };
+    assert!((60..2_000).contains(&until_stopped(&device, 2_000).await));
+    // It is one purse: of everybody else there is let through what trickled in meanwhile, by
+    // whatever way they look.
+    for token in [device.as_str(), trade.as_str(), ""] {
+        assert!(until_stopped(token, 60).await < 60);
+    }
+    let mut looks = 0;
+    while looks < 60 && ask("GET", format!("/api/v1/verify/{code}"), "").await.0 == 200 {
+        looks += 1;
+    }
+    assert!(looks < 60);
+    for _ in 0..100 {
+        assert_eq!(ask("POST", path(), &server).await.0, 200, "the brand's server");
+    }
 }

@@ -5,16 +5,23 @@ mod common;
 use common::server::{Call, Client, Place, Reply, Server};
 use common::{FACTORY, PHONE, World, report, sns, sscc, start};
 use domain::refusal::Refusal;
+use domain::verdict::CodeReading;
 use dossier::files::{Draft, Format, Kind, ProductionDraft, ShipmentDraft, Table, parse_row};
 use dossier::flows::activate::{Activated, activate};
+use dossier::flows::batches::{self, Mint, mint};
+use dossier::flows::find::{self, CodeFound, unit_number};
 use dossier::flows::idempotency::Answer;
 use dossier::flows::import::operator;
+use dossier::flows::produce::commission;
 use dossier::flows::ship::{self, Way};
+use dossier::flows::verify::{Reading, read};
 use dossier::flows::{House, RowOutcome, masterdata::Taking, waiting};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
+use store::engine::{Row, Target};
 use store::event::Body;
+use store::reference::{Batch, Purpose};
 use testkit::Postgres;
 use tokio::task::JoinHandle;
 
@@ -26,6 +33,9 @@ on_both! {
     one_shipment_is_taken,
     of_a_late_paper_and_what_its_contents_did_one_is_taken,
     a_report_that_waited_is_recorded_by_one_of_those_who_replay_it,
+    what_another_process_minted_is_known,
+    who_reads_in_an_older_snapshot_takes_nothing_back,
+    void_codes_are_passed_over_at_once,
 }
 
 /// The same house twice, then two houses on one store.
@@ -60,16 +70,18 @@ async fn one_activation_is_first(world: &World) {
     world.agrees().await;
 }
 
-async fn one_early_activation_is_first(world: &World) {
-    use dossier::flows::batches::{Mint, mint};
+async fn minted(world: &World, purpose: Purpose, count: i64) -> Batch {
     let caller = world.caller().await;
     let reference = world.house.reference_now().await.expect("it reads");
     let product = reference.product(caller.brand, "06929141700010").map(|p| p.id);
-    let purpose = store::reference::Purpose::Printed;
-    let order = Mint { product, purpose, count: 10, scratch: false };
-    let batch = mint(&world.house, &caller, order).await.expect("it is minted");
+    let order = Mint { product, purpose, count, scratch: false };
+    mint(&world.house, &caller, order).await.expect("it is minted")
+}
+
+async fn one_early_activation_is_first(world: &World) {
+    let batch = minted(world, Purpose::Printed, 10).await;
     for (i, pair) in (0_i64..).zip(&pairs(world).await) {
-        let number = dossier::flows::find::unit_number(batch.first + i);
+        let number = unit_number(batch.first + i);
         let code = world.house.ring().encode(number);
         assert_eq!(firsts(pair, "code", code.as_str()).await, 1);
     }
@@ -312,8 +324,8 @@ async fn a_start_beside_its_production_is_recorded(world: &World) {
 /// Whether a house takes all of these.
 async fn makes(house: Arc<House>, drafts: Vec<ProductionDraft>) -> bool {
     let caller = operator(&house, None).await.expect("there is one brand");
-    let made = dossier::flows::produce::commission(&house, &caller, &drafts, Taking::default());
-    let made = made.await.expect("nobody is too busy");
+    let made = commission(&house, &caller, &drafts, Taking::default()).await;
+    let made = made.expect("nobody is too busy");
     made.iter().all(|outcome| *outcome == RowOutcome::Taken)
 }
 
@@ -345,5 +357,88 @@ async fn lines_and_a_file_all_come_through(world: &World) {
     }
     let numbers = world.house.store.units_in_range(0, i64::MAX).await.expect("it reads");
     assert_eq!(numbers.len(), made);
+    world.agrees().await;
+}
+
+/// Processes that were open before: that a number lies outside every range is not said on what they
+/// know, since on PostgreSQL nobody has told them of the batch.
+async fn what_another_process_minted_is_known(world: &World) {
+    let houses = [world.another().await, world.another().await];
+    let batch = minted(world, Purpose::Printed, 3).await;
+    let code = |number| world.house.ring().encode(unit_number(number));
+    let (ours, beyond) = (code(batch.first), code(batch.end()));
+    for house in &houses {
+        assert!(house.reference_polled().batch(batch.id).is_none(), "it was open before");
+    }
+    let found = find::code(&houses[0], ours.as_str()).await.expect("it reads");
+    assert_eq!(found, CodeFound::Issued(batch.first));
+    let found = find::code(&houses[0], beyond.as_str()).await.expect("it reads");
+    assert_eq!(found, CodeFound::Unissued);
+    let mut reference = houses[1].reference_polled();
+    let told = read(&houses[1], &mut reference, None, ours.as_str(), None).await;
+    let named = Reading::Number(batch.first, CodeReading::Issued);
+    assert_eq!(told.expect("it reads"), named);
+}
+
+/// The rows that all share are never put back to those of an older snapshot, nor the code keys.
+async fn who_reads_in_an_older_snapshot_takes_nothing_back(world: &World) {
+    let (house, other) = (&world.house, world.another().await);
+    let batch = minted(world, Purpose::Printed, 3).await;
+    let reading = async {
+        let before = house.reference().await.expect("it reads").version;
+        let outside = Arc::clone(house);
+        let minting = async move {
+            let caller = operator(&other, None).await.expect("the operator");
+            let product = batch.product.map(domain::id::ProductId);
+            let order = Mint { product, purpose: Purpose::Printed, count: 3, scratch: false };
+            mint(&other, &caller, order).await.expect("it is minted");
+            outside.reload().await.expect("it reads").version
+        };
+        let after = tokio::spawn(minting).await.expect("it ends");
+        assert!(after > before);
+        // What is read here may be older than what others know by now.
+        house.reload().await.expect("it reads");
+        house.reference().await.expect("it reads");
+        after
+    };
+    let after = house.one_snapshot(reading).await;
+    assert_eq!(house.reference_polled().version, after);
+}
+
+/// Counts how often numbers are drawn.
+const DRAWS_COUNTED: &str = "ALTER TABLE draw ADD COLUMN moves BIGINT NOT NULL DEFAULT 0; \
+    CREATE FUNCTION moved() RETURNS trigger LANGUAGE plpgsql AS \
+    $$ BEGIN NEW.moves := OLD.moves + 1; RETURN NEW; END $$; \
+    CREATE TRIGGER moved BEFORE UPDATE ON draw FOR EACH ROW EXECUTE FUNCTION moved()";
+const DRAWS: &str = "SELECT moves FROM draw WHERE batch_id = $1";
+
+/// Who lost a race draws ahead of the commit, and passes over void codes in one step then, too. On
+/// PostgreSQL a process that has not been told of the batch loses its first round.
+async fn void_codes_are_passed_over_at_once(world: &World) {
+    let other = world.another().await;
+    if let Target::Postgres { url } = &world.target {
+        testkit::execute(url, DRAWS_COUNTED).await;
+    }
+    let batch = minted(world, Purpose::Unprinted, 100_010).await;
+    let caller = world.caller().await;
+    for (first, last) in [(0, 99_999), (100_002, 100_003)] {
+        let code = |place| world.house.ring().encode(unit_number(batch.first + place));
+        let reel = Some((code(first), code(last)));
+        let voided = batches::void(&world.house, &caller, batch.id(), reel, "a lost reel").await;
+        voided.expect("it is voided");
+    }
+    let drafts = ["AHEAD0", "AHEAD1", "AHEAD2"].map(produced);
+    let made = commission(&other, &caller, &drafts, Taking::default()).await;
+    let made = made.expect("nobody is too busy");
+    assert!(made.iter().all(|outcome| *outcome == RowOutcome::Taken), "{made:?}");
+    let numbers = world.house.store.units_in_range(0, i64::MAX).await.expect("it reads");
+    assert_eq!(numbers, [100_000, 100_001, 100_004].map(|place| batch.first + place));
+    if matches!(world.target, Target::Postgres { .. }) {
+        let engine = world.house.store.engine();
+        let moves = engine.query(DRAWS, &[batch.id.into()], |r: &Row<'_>| r.int(0)).await;
+        assert_eq!(moves.expect("it reads"), [1], "all of them in one step");
+    }
+    assert!(makes(Arc::clone(&world.house), vec![produced("WITHIN0")]).await);
+    assert_eq!(world.unit("WITHIN0").await, batch.first + 100_005);
     world.agrees().await;
 }

@@ -20,6 +20,7 @@ on_both! {
     closing_keeps_the_warning_and_withdrawing_ends_it,
     only_the_brand_recalls,
     a_start_under_recall_is_found_and_shipping_stops,
+    a_start_reported_late_is_judged_by_the_recalls_of_its_day,
     the_page_tells_what_the_owner_should_do,
     two_at_once_neither_clash_nor_count_twice,
     bad_recalls_are_refused_and_leave_nothing,
@@ -304,6 +305,46 @@ async fn a_start_under_recall_is_found_and_shipping_stops(world: &World) {
         "happened_at": "2026-06-10T09:00:00+08:00", "subject": "CY000002"}]});
     let (_, reply) = brand.post("/api/v1/shipments", &before).await;
     assert_eq!(reply["results"][0]["outcome"], "taken", "{reply}");
+}
+
+async fn a_start_reported_late_is_judged_by_the_recalls_of_its_day(world: &World) {
+    const AT: &str = "2026-05-20T08:00:00+08:00";
+    let of_l1 = ["A1", "A2", "A3", "A4"].map(|sn| (sn, "L1", "", AT));
+    make(world, &of_l1).await;
+    make(world, &[("B1", "L2", "", AT)]).await;
+    let brand = world.desk("BRAND", "all").await;
+    let today = world.clock.now();
+    let on = |day: &str| {
+        let at = format!("2026-06-{day}T00:00:00Z").parse::<jiff::Timestamp>();
+        world.clock.set(at.expect("an instant"));
+    };
+    // Opened on the 1st, remedied of two on the 8th; the devices tell of it on the 10th.
+    on("01");
+    let id = opened(&brand, lot("L1")).await;
+    let mistake = opened(&brand, lot("L2")).await;
+    on("08");
+    let units = json!({"units": ["A1", "A2"], "note": "x"});
+    let (status, done) = brand.post(&format!("/api/v1/recalls/{id}/remedied"), &units).await;
+    assert_eq!((status, &done["count"]), (200, &json!(2)), "{done}");
+    // What was a mistake says nothing of any day.
+    let path = format!("/api/v1/recalls/{mistake}/close");
+    assert_eq!(brand.post(&path, &json!({"note": "x", "withdrawn": true})).await.0, 200);
+    world.clock.set(today);
+    for (sn, at, expected) in [
+        ("A1", "2026-06-05T00:00:00Z", 1),
+        ("A2", "2026-06-09T00:00:00Z", 0),
+        ("A3", "2026-06-09T00:00:00Z", 1),
+        ("A4", "2026-05-31T00:00:00Z", 0),
+        ("B1", "2026-06-05T00:00:00Z", 0),
+    ] {
+        let body = json!({"identifier": {"scheme": "sn", "value": sn}, "happened_at": at});
+        let (status, reply) = brand.post("/api/v1/activations", &body).await;
+        assert_eq!(status, 201, "{reply}");
+        let found = reply["findings"].as_array().into_iter().flatten();
+        let recalled = found.filter(|finding| finding["kind"] == "recalled").count();
+        assert_eq!(recalled, expected, "{sn}: {reply}");
+    }
+    world.agrees().await;
 }
 
 async fn the_page_tells_what_the_owner_should_do(world: &World) {

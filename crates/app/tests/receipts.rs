@@ -162,3 +162,36 @@ async fn the_brand_reads_what_visitors_report() {
     let seller = world.key("T1", "read").await.get("/api/v1/reports").await;
     seller.refused(StatusCode::FORBIDDEN, "not_allowed");
 }
+
+#[tokio::test]
+async fn what_was_done_is_told_in_the_offset_of_whoever_told_it() {
+    let world = house().await;
+    shipped(&world, &["SN0002", "SN0003"]).await;
+    let all = world.client("all").await;
+    let day = |day: u32| format!("2026-05-{day:02}T01:30:00+01:00");
+    all.post("/api/v1/receipts", &receipt(&["SN0002"], &day(4))).await.expect(StatusCode::OK);
+    let stolen = json!({"change": "report_stolen", "units": ["SN0002"], "reason": "from the lorry",
+        "happened_at": day(5)});
+    all.post("/api/v1/units/changes", &stolen).await.expect(StatusCode::OK);
+    let back = json!({"happened_at": day(6)});
+    all.post("/api/v1/shipments/S1/void", &back).await.expect(StatusCode::OK);
+    let packed = json!({"rows": [{"sscc": "106901234500000010", "child": "SN0001",
+        "packed_at": day(7)}]});
+    assert_eq!(all.post("/api/v1/packs", &packed).await.json["refused"], 0);
+    let open = json!({"sscc": "106901234500000010", "happened_at": day(8)});
+    all.post("/api/v1/packs/unpack", &open).await.expect(StatusCode::OK);
+    let tales = [
+        ("SN0002", "received", 4),
+        ("SN0003", "receipt_differed", 4),
+        ("SN0002", "stolen_reported", 5),
+        ("SN0001", "shipment_voided", 6),
+        ("SN0001", "packed", 7),
+        ("SN0001", "unpacked", 8),
+    ];
+    for (sn, kind, on) in tales {
+        let story = all.get(&format!("/api/v1/units/{sn}")).await;
+        let timeline = story.json["timeline"].as_array().expect("events").clone();
+        let told = timeline.iter().find(|event| event["kind"] == kind).expect(kind);
+        assert_eq!(told["happened_at"], json!(day(on)), "{kind}");
+    }
+}

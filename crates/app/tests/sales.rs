@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{FACTORY, World, report, sns};
+use common::{Desk, FACTORY, World, report, sns};
 use domain::life::Cause;
 use dossier::flows::activate::{Activated, activate};
 use dossier::flows::idempotency::Answer;
@@ -16,6 +16,8 @@ on_both! {
     who_files_a_sale,
     a_new_life_knows_no_old_papers,
     the_brand_sells_its_own_goods_without_a_grant,
+    what_no_seller_has_is_in_other_hands_for_all_others,
+    what_is_not_on_the_market_nobody_sells,
 }
 
 const CHANGES: &str = "/api/v1/units/changes";
@@ -56,21 +58,81 @@ async fn ship(world: &World, sns: &[String]) {
 async fn the_brand_sells_its_own_goods_without_a_grant(world: &World) {
     world.make(&sns(0..1)).await;
     let desk = world.desk("BRAND", "all").await;
-    let may = async |party: &str| {
-        let path = format!("/api/v1/verify/CY000000?seller={party}");
-        let (status, told) = desk.get(&path).await;
-        assert_eq!(status, 200, "{told}");
-        let seller = &told["seller"];
-        assert_eq!(seller["authorised"], seller["answer"] == "authorised", "{told}");
-        seller["answer"].as_str().unwrap_or_default().to_owned()
-    };
+    let may = async |party: &str| seller(&desk, "CY000000", party).await;
     assert_eq!((may("BRAND").await, may(FACTORY).await), ("other_hands".into(), "no_grant".into()));
     let row = format!("B1,{FACTORY},BRAND,CY000000,2026-05-21T08:00:00+08:00\n");
     let head = "shipment_no,from_code,to_code,subject,happened_at\n";
     world.take(dossier::files::Kind::Shipments, &format!("{head}{row}")).await;
-    assert_eq!((may("BRAND").await, may(FACTORY).await), ("authorised".into(), "no_grant".into()));
+    let told = ("authorised".to_owned(), "other_hands".to_owned());
+    assert_eq!((may("BRAND").await, may(FACTORY).await), told);
     start(world, "CY000000", "2026-05-27T02:00:00Z").await;
     assert_eq!(may("BRAND").await, "already_activated");
+}
+
+/// What a party is told that asks whether it may sell what a text names.
+async fn seller(desk: &Desk, text: &str, party: &str) -> String {
+    let (status, told) = desk.get(&format!("/api/v1/verify/{text}?seller={party}")).await;
+    assert_eq!(status, 200, "{told}");
+    let seller = &told["seller"];
+    assert_eq!(seller["authorised"], seller["answer"] == "authorised", "{told}");
+    seller["answer"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Every party stands below the brand, and no paper gave them what it has itself.
+async fn what_no_seller_has_is_in_other_hands_for_all_others(world: &World) {
+    let centre = "code,kind,name,parent_code,region\nSVC,service_centre,维修,T1-53,530102\n";
+    world.take(dossier::files::Kind::Parties, centre).await;
+    world.make(&sns(0..4)).await;
+    let mut rows = "shipment_no,from_code,to_code,subject,happened_at\n".to_owned();
+    for (no, from, to, sn, day) in [
+        ("P1", FACTORY, "BRAND", "CY000001", 21),
+        ("P2", FACTORY, "T1-53", "CY000002", 21),
+        ("P2", FACTORY, "T1-53", "CY000003", 21),
+        ("P3", "T1-53", "SVC", "CY000003", 22),
+    ] {
+        rows.push_str(&format!("{no},{from},{to},{sn},2026-05-{day}T08:00:00+08:00\n"));
+    }
+    world.take(dossier::files::Kind::Shipments, &rows).await;
+    let desk = world.desk("BRAND", "all").await;
+    let (yes, no, other) = ("authorised", "no_grant", "other_hands");
+    let parties = ["BRAND", FACTORY, "T1-53", "T2-53", "SHOP-53", "T1-42", "SVC"];
+    for (sn, answers) in [
+        // With the factory, the brand, a seller, a service centre.
+        ("CY000000", [other, no, other, other, other, other, other]),
+        ("CY000001", [yes, other, other, other, other, other, other]),
+        ("CY000002", [other, other, yes, yes, yes, other, no]),
+        ("CY000003", [other, other, other, other, other, other, no]),
+    ] {
+        for (party, answer) in parties.iter().zip(answers) {
+            assert_eq!(seller(&desk, sn, party).await, answer, "{sn} {party}");
+        }
+    }
+}
+
+async fn what_is_not_on_the_market_nobody_sells(world: &World) {
+    world.make(&sns(0..3)).await;
+    ship(world, &sns(0..3)).await;
+    let desk = world.desk("BRAND", "all").await;
+    for (change, sn) in
+        [("recall", "CY000000"), ("report_stolen", "CY000001"), ("decommission", "CY000002")]
+    {
+        assert_eq!(seller(&desk, sn, "T2-53").await, "authorised");
+        let body = json!({"change": change, "units": [sn], "reason": "as told"});
+        let (status, done) = desk.post(CHANGES, &body).await;
+        assert_eq!(status, 200, "{done}");
+        for party in ["T2-53", "BRAND", "T1-42"] {
+            assert_eq!(seller(&desk, sn, party).await, "not_saleable", "{change} {party}");
+        }
+    }
+    // Nor what nobody knows, or nobody made.
+    let order = json!({"gtin": common::PHONE, "count": 1});
+    let (status, batch) = desk.post("/api/v1/batches", &order).await;
+    assert!(matches!(status, 200 | 201), "{batch}");
+    let codes = desk.text(&format!("/api/v1/batches/{}/codes", batch["id"])).await;
+    let code = codes.lines().nth(1).and_then(|line| line.split(',').next()).expect("a code");
+    for text in ["NOSUCH1", code] {
+        assert_eq!(seller(&desk, text, "T2-53").await, "not_saleable", "{text}");
+    }
 }
 
 async fn an_invoice_starts_the_guarantee(world: &World) {

@@ -23,6 +23,7 @@ on_both! {
     whoever_reports_is_told_what_the_table_allows,
     a_shop_that_anyone_can_name_is_not_told_to_the_public,
     a_shop_that_a_device_names_clears_little_also_when_it_is_weighed_again,
+    a_unit_starts_only_so_often_by_the_word_of_devices,
 }
 
 const PATH: &str = "/api/v1/activations";
@@ -246,12 +247,85 @@ async fn a_shop_that_a_device_names_clears_little_also_when_it_is_weighed_again(
     let due = world.house.clock.now().as_microsecond() + 1_000_000_000;
     let jobs = world.house.store.outbox_due(ship::REDECIDE, due, 1_000).await.expect("it reads");
     assert!(!jobs.is_empty(), "there is something to weigh");
+    let mut changed = 0;
     for job in jobs {
-        let changed = redecide::redecide(&world.house, &job).await.expect("it is looked at");
-        assert_eq!(changed, 0);
+        changed += redecide::redecide(&world.house, &job).await.expect("it is looked at");
     }
+    // The same of the place; but they were the tier 2's, not the tier 1's.
+    assert_eq!(changed, 2);
     assert_eq!(standing(world, "CY000000").await, expected);
     assert_eq!(standing(world, "CY000001").await, [] as [&str; 0]);
+}
+
+/// A report's status, the limit it was told, and whether it was answered so before.
+async fn counted(
+    app: &axum::Router,
+    (token, key): (&str, Option<&str>),
+    (scheme, value): (&str, &str),
+) -> (u16, String, bool) {
+    let mut request = Request::post(PATH).header("content-type", "application/json");
+    if !token.is_empty() {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    if let Some(key) = key {
+        request = request.header("idempotency-key", key);
+    }
+    let body = body(scheme, value, json!({})).to_string();
+    let request = request.body(axum::body::Body::from(body)).expect("a request");
+    let response = app.clone().oneshot(request).await.expect("an answer");
+    let word = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let limit = word("ratelimit").unwrap_or_default().to_owned();
+    let waits = word("retry-after").is_some();
+    assert_eq!(response.status() == 429, waits, "it says when to come again");
+    (response.status().as_u16(), limit, word("idempotency-replayed").is_some())
+}
+
+/// Each start is in the ledger for ever, and who has no key comes from as many addresses as they
+/// like; yet what a first start needs is there.
+async fn a_unit_starts_only_so_often_by_the_word_of_devices(world: &World) {
+    shipped(world, 2).await;
+    let number = world.unit("CY000000").await;
+    let code = world.house.ring().encode(unit_number(number)).as_str().to_owned();
+    let options = ServeOptions { limits: true, ..ServeOptions::default() };
+    let app = router(Arc::clone(&world.house), options);
+    let device = key(world, "BRAND", Scope::ActivateApp).await;
+    let shop = key(world, "T1-53", Scope::Activate).await;
+    let server = key(world, "BRAND", Scope::Activate).await;
+    let kept = Some("once");
+    let first = counted(&app, (&device, kept), ("sn", "CY000000")).await;
+    assert_eq!((first.0, first.2), (201, false));
+    // How many are let through before one is not, however the identifier is spelled.
+    let until_stopped = async |token: &str, most: usize| {
+        for count in 0..most {
+            let value = ["CY000000", "cy000000", " CY000000 "][count % 3];
+            let (status, limit, _) = counted(&app, (token, None), ("sn", value)).await;
+            if status == 429 {
+                assert!(limit.starts_with("\"unit\";r=0;"), "{limit}");
+                return count;
+            }
+            assert_eq!(status, 200);
+        }
+        most
+    };
+    assert!((50..2_000).contains(&until_stopped(&device, 2_000).await));
+    // Everybody who is believed no more has one purse: there is what trickled in meanwhile.
+    for token in [device.as_str(), shop.as_str(), ""] {
+        assert!(until_stopped(token, 40).await < 40);
+    }
+    // What was answered before is, a unit beside it starts, and looks are counted apart.
+    let again = counted(&app, (&device, kept), ("sn", "CY000000")).await;
+    assert_eq!((again.0, again.2), (201, true));
+    assert_eq!(counted(&app, ("", None), ("sn", "CY000001")).await.0, 201);
+    let look = Request::get(format!("/api/v1/verify/{code}"));
+    let look = look.body(axum::body::Body::empty()).expect("a request");
+    assert_eq!(app.clone().oneshot(look).await.expect("an answer").status(), 200);
+    // Nor does the purse of a serial number empty that of the code, or of what nobody knows yet.
+    assert_eq!(counted(&app, ("", None), ("code", &code)).await.0, 200);
+    assert_eq!(counted(&app, ("", None), ("sn", "LATE0001")).await.0, 404);
+    for _ in 0..70 {
+        assert_eq!(counted(&app, (&server, None), ("sn", "CY000000")).await.0, 200);
+    }
+    world.agrees().await;
 }
 
 /// An address of Beijing, as a device says it of itself behind a proxy of its own network.

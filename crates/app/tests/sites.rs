@@ -22,6 +22,7 @@ on_both! {
     a_sale_at_a_further_site_is_its_partys,
     an_update_leaves_alone_what_its_file_does_not_speak_of,
     a_brand_stands_under_nobody,
+    the_tree_has_two_tiers_and_no_circle,
 }
 
 const HEAD: &str = "code,party_code,kind,name,region,address,phone,lon,lat\n";
@@ -116,6 +117,44 @@ async fn a_brand_stands_under_nobody(world: &World) {
         let said = told(world, Kind::Parties, file, taking).await;
         assert_eq!(said[0], "parent_kind parent_code", "{said:?}");
     }
+    world.agrees().await;
+}
+
+async fn the_tree_has_two_tiers_and_no_circle(world: &World) {
+    let head = "code,kind,name,parent_code";
+    let before = world.house.reference_now().await.expect("rows").version;
+    for update in [false, true] {
+        let taking = Taking { update, ..Taking::default() };
+        for (row, said) in [
+            ("N,tier1,n,T1-42", "parent_kind parent_code"),
+            ("N,tier1,n,FAC-SZ", "parent_kind parent_code"),
+            ("N,tier2,n,BRAND", "parent_kind parent_code"),
+            ("N,tier2,n,T2-53", "parent_kind parent_code"),
+            ("N,tier2,n,SHOP-53", "parent_kind parent_code"),
+            ("N,shop,n,SHOP-53", "parent_kind parent_code"),
+            ("N,shop,n,FAC-SZ", "parent_kind parent_code"),
+            ("N,factory,n,T1-42", "parent_kind parent_code"),
+            ("N,service_centre,n,FAC-SZ", "parent_kind parent_code"),
+            ("N,recycler,n,T2-53", "parent_kind parent_code"),
+            ("N,platform,n,T1-42", "parent_kind parent_code"),
+            ("N,regulator,n,SHOP-53", "parent_kind parent_code"),
+            // Those that stand there already are not hung elsewhere either.
+            ("T2-53,tier2,昆明二级,BRAND", "parent_kind parent_code"),
+            ("T1-53,tier1,云南总代,T1-42", "parent_kind parent_code"),
+            // A party under itself, and under one that stands below it.
+            ("T1-53,tier1,云南总代,T1-53", "parent_cycle parent_code"),
+            ("T1-53,shop,云南总代,T2-53", "parent_cycle parent_code"),
+            ("N,tier2,n,N", "unknown_party parent_code"),
+        ] {
+            let file = format!("{head}\n{row}\n");
+            assert_eq!(told(world, Kind::Parties, &file, taking).await, [said], "{row}");
+        }
+    }
+    let after = world.house.reference_now().await.expect("rows").version;
+    assert_eq!(after, before, "what is refused changes nothing");
+    let rows = ["N1,tier1,n,BRAND", "N2,tier2,n,N1", "N3,shop,n,N2", "N4,shop,n,BRAND"];
+    let file = format!("{head}\n{}\n", rows.join("\n"));
+    assert_eq!(told(world, Kind::Parties, &file, Taking::default()).await, ["taken"; 4]);
     world.agrees().await;
 }
 

@@ -13,6 +13,7 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use testkit::Postgres;
 
 /// What befalls a file.
 type Damage<'a> = &'a dyn Fn(&Path) -> std::io::Result<()>;
@@ -180,6 +181,43 @@ fn a_dumb_terminal_gets_no_colours() {
 }
 
 #[test]
+fn long_work_shows_how_far_it_is_where_a_terminal_watches() {
+    let desk = Desk::new();
+    for (args, shows) in [
+        (&["rebuild", "--check"][..], " events  "),
+        (&["doctor", "--all-events"][..], " events  "),
+        (&["purge", "--older-than-clock", "--dry-run"][..], " units  "),
+    ] {
+        let mut command = desk.command(args);
+        command.env("TERM", "xterm");
+        let (shown, ended) = typed(command, &[]);
+        assert!(shown.contains(shows), "{args:?}: {shown:?}");
+        let unwatched = desk.run(args);
+        assert_eq!((code(&unwatched), err(&unwatched).as_str()), (ended, ""), "{args:?}");
+        assert!(!out(&unwatched).contains(shows), "{args:?}: {}", out(&unwatched));
+    }
+}
+
+#[test]
+fn a_store_that_fails_under_a_backup_is_no_refusal() {
+    let desk = Desk::new();
+    let (copy, words) = (desk.at("copy"), desk.at("words"));
+    std::fs::write(&words, "correct horse battery\n").expect("a file");
+    let backup = desk.command(&["backup", &copy, "--passphrase-file", &words]);
+    // Room for what a reader writes, and for no copy.
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -f 100 && exec \"$0\" \"$@\""]);
+    limited.arg(backup.get_program()).args(backup.get_args()).stdin(Stdio::null());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DOSSIER_")) {
+        limited.env_remove(name);
+    }
+    let failed = limited.output().expect("it runs");
+    assert_eq!(code(&failed), 5, "{}", err(&failed));
+    assert!(err(&failed).contains("cannot back up to"), "{}", err(&failed));
+    assert!(!Path::new(&copy).exists());
+}
+
+#[test]
 fn damage_is_a_finding_and_says_what_to_do() {
     let garbage = |path: &Path| std::fs::write(path, vec![b'x'; 8_192]);
     let cut = |path: &Path| {
@@ -331,4 +369,68 @@ fn a_demo_keeps_out_of_a_store_that_a_variable_names() {
     let shown = bare(&args).current_dir(home.path()).output().expect("the binary runs");
     assert_eq!(code(&shown), 0, "{}", err(&shown));
     assert_eq!(code(&desk.run(&["show", "CY0001"])), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_demo_is_made_in_an_empty_database_and_in_no_other() {
+    let url = Postgres::shared().fresh_database().await;
+    let home = tempfile::tempdir().expect("a folder");
+    let key = home.path().join("master.key");
+    std::fs::write(&key, "5a".repeat(32)).expect("a file");
+    let place = ["--database", &url, "--master-key", key.to_str().expect("a name")];
+    let run = |args: &[&str]| {
+        let done = bare(args).args(place).current_dir(home.path()).output();
+        done.expect("the binary runs")
+    };
+    let demo = ["demo", "--no-serve", "--units", "500"];
+    let done = run(&demo);
+    assert_eq!(code(&done), 0, "{}", err(&done));
+    let text = out(&done);
+    assert!(!text.contains(&url), "it may hold a password: {text}");
+    let hint = "dossier --database URL --master-key FILE show ";
+    let (_, further) = text.split_once(hint).expect("a hint");
+    let shown = run(&["show", further.trim()]);
+    assert_eq!(code(&shown), 0, "{}", err(&shown));
+    let again = run(&demo);
+    assert_eq!(code(&again), 1, "{}", out(&again));
+    assert!(err(&again).contains("needs an empty database"), "{}", err(&again));
+    assert_eq!(std::fs::read_dir(home.path()).expect("our folder").count(), 1, "the key alone");
+}
+
+#[test]
+fn of_several_brands_one_is_chosen() {
+    let desk = Desk::new();
+    let parties = desk.at("other");
+    let text = "code,kind,name,parent_code,region\nOTHER,brand,别家,,440305\n\
+                FAC,factory,别家工厂,OTHER,440307\n";
+    std::fs::write(&parties, text).expect("a file");
+    let founded = desk.run(&["import", "parties", &parties, "--brand", "OTHER"]);
+    assert_eq!(code(&founded), 0, "{}", err(&founded));
+    let list = |brand: Option<&str>, variable: Option<&str>| {
+        let said = brand.map(|brand| ["--brand", brand]);
+        let said = said.as_ref().map_or(&[][..], |said| &said[..]);
+        let args = [&["party", "list"][..], said].concat();
+        let mut command = desk.command(&args);
+        command.envs(variable.map(|brand| ("DOSSIER_BRAND", brand)));
+        command.output().expect("the binary runs")
+    };
+    let unsaid = list(None, None);
+    assert_eq!(code(&unsaid), 1);
+    assert!(err(&unsaid).contains("say --brand CODE"), "{}", err(&unsaid));
+    // A word counts more than a variable.
+    for (word, variable, shown, hidden) in [
+        (Some("BRAND"), None, "深圳工厂", "别家工厂"),
+        (Some("OTHER"), None, "别家工厂", "深圳工厂"),
+        (None, Some("OTHER"), "别家工厂", "深圳工厂"),
+        (Some("BRAND"), Some("OTHER"), "深圳工厂", "别家工厂"),
+    ] {
+        let listed = list(word, variable);
+        assert_eq!(code(&listed), 0, "{}", err(&listed));
+        let text = out(&listed);
+        assert!(text.contains(shown) && !text.contains(hidden), "{word:?} {variable:?}: {text}");
+    }
+    let unknown = list(Some("NOBODY"), None);
+    assert_eq!(code(&unknown), 1);
+    let told = "--brand NOBODY: no such brand; there is BRAND, OTHER";
+    assert!(err(&unknown).contains(told), "{}", err(&unknown));
 }

@@ -1,15 +1,107 @@
-//! Reports that came before their unit, in a deployment of two brands.
+//! Reports that came before their unit, in a deployment of two brands, and those that nobody came
+//! to when it was there.
 
+mod common;
 mod support;
 
 use axum::http::StatusCode;
+use common::{FACTORY, PHONE, World, report};
 use dossier::files::{Format, Kind, Table};
-use dossier::flows::Scope;
+use dossier::flows::activate::{Activated, Report, activate};
+use dossier::flows::idempotency::Answer;
 use dossier::flows::import::{Importer, import, operator};
 use dossier::flows::keys::new_key;
 use dossier::flows::masterdata::Taking;
+use dossier::flows::{Scope, waiting};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
+use store::event::Body;
 use support::{Client, House, house};
+
+on_both! {
+    what_nobody_replayed_is_replayed_later_in_the_order_in_which_it_came,
+    a_report_that_waits_for_another_brands_unit_is_left_alone,
+}
+
+const IMEI: &str = "860837783533742";
+
+/// A device reports its start, and nothing answers to its name yet.
+async fn reported(world: &World, said: &Report) {
+    let caller = world.caller().await;
+    let render = |_: &Activated| Answer::new(201, String::new());
+    let early = activate(&world.house, Some(&caller), said, None, &render).await;
+    assert!(early.is_err(), "{}", said.value);
+    world.clock.set(world.clock.now() + SignedDuration::from_secs(1));
+}
+
+/// A unit with an IMEI comes off the line, and nobody looks who waits for it: by the clock of that
+/// moment nothing waits so long.
+async fn made_and_not_replayed(world: &World, sn: &str) {
+    let now = world.clock.now();
+    world.clock.set(now + SignedDuration::from_hours(31 * 24));
+    let row = format!("{sn},{PHONE},2026-05-20T08:00:00+08:00,{FACTORY},{IMEI}\n");
+    let file = format!("sn,gtin,produced_at,site_code,imei1\n{row}");
+    world.take(Kind::Production, &file).await;
+    world.clock.set(now);
+}
+
+/// When each start of a unit is said to have happened, in the order in which they were recorded.
+async fn starts(world: &World, sn: &str) -> Vec<i64> {
+    let unit = world.unit(sn).await;
+    let events = world.house.store.events_fetch(unit).await.expect("it reads");
+    let starts = events.iter().filter(|event| matches!(event.body, Body::Activated(_)));
+    starts.map(|event| event.happened_at).collect()
+}
+
+async fn what_nobody_replayed_is_replayed_later_in_the_order_in_which_it_came(world: &World) {
+    // By the names, the other would be first.
+    let first = report("sn", "LATE1", "one device");
+    let second = Report { scheme: "imei".to_owned(), value: IMEI.to_owned(), ..first.clone() };
+    let second = Report { happened_at: first.happened_at + 60_000_000, ..second };
+    // Nothing of this name ever comes.
+    let never = Report { value: "NEVER".to_owned(), ..first.clone() };
+    for said in [&never, &first, &second] {
+        reported(world, said).await;
+    }
+    made_and_not_replayed(world, "LATE1").await;
+    assert_eq!(starts(world, "LATE1").await, [] as [i64; 0]);
+    // A turn that looks behind their names passes them by.
+    let next = waiting::catch_up(&world.house, "zz").await.expect("the store answers");
+    assert_eq!((next, starts(world, "LATE1").await.len()), (None, 0));
+    for turn in 0..2 {
+        let next = waiting::catch_up(&world.house, "").await.expect("the store answers");
+        assert_eq!(next, None, "{turn}");
+        let wanted = [first.happened_at, second.happened_at];
+        assert_eq!(starts(world, "LATE1").await, wanted, "{turn}");
+    }
+    let now = world.clock.now().as_microsecond();
+    for (name, left) in [("sn LATE1", 0), ("sn NEVER", 1)] {
+        let found = world.house.store.waiting_fetch(name, now).await.expect("it reads");
+        assert_eq!(found.len(), left, "{name}");
+    }
+    world.agrees().await;
+}
+
+async fn a_report_that_waits_for_another_brands_unit_is_left_alone(world: &World) {
+    let parties = "code,kind,name,parent_code\nOTHER,brand,Other,\nPLANT,factory,P,OTHER\n";
+    let products = format!("gtin,name_zh,category\n{PHONE},手机,phone\n");
+    let line =
+        format!("sn,gtin,produced_at,site_code\nLATE2,{PHONE},2026-05-20T08:00:00+08:00,PLANT\n");
+    reported(world, &report("sn", "LATE2", "a device")).await;
+    let files =
+        [(Kind::Parties, parties), (Kind::Products, &*products), (Kind::Production, &*line)];
+    for (kind, text) in files {
+        let reader = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
+        let mut table = Table::from_reader(kind, Format::Csv, reader).expect("a table");
+        let (who, taking) = (Importer::Operator(Some("OTHER")), Taking::default());
+        let report = import(&world.house, who, &mut table, taking, &mut |_, _| {}).await;
+        assert_eq!(report.expect("it is read").refused, 0, "{kind}");
+    }
+    assert_eq!(waiting::catch_up(&world.house, "").await.expect("the store answers"), None);
+    let now = world.clock.now().as_microsecond();
+    let found = world.house.store.waiting_fetch("sn LATE2", now).await.expect("it reads");
+    assert_eq!(found.len(), 1, "it still waits for its own brand's");
+}
 
 /// Another brand in the same deployment, with a product and a plant of its own.
 async fn second_brand(world: &House) {
@@ -119,7 +211,7 @@ async fn of_reports_that_waited_the_first_that_came_is_the_first_start() {
         let early = all.post("/api/v1/activations", &start).await;
         early.refused(StatusCode::NOT_FOUND, "unknown_subject");
         let clock = &world.house.clock;
-        clock.set(clock.now() + jiff::SignedDuration::from_secs(1));
+        clock.set(clock.now() + SignedDuration::from_secs(1));
     }
     let row = json!({"sn": "SAME1", "gtin": support::GTIN, "site_code": "FAC", "imei1": imei,
         "parts": "BAT-1", "produced_at": "2026-05-01T08:00:00+08:00"});

@@ -19,8 +19,9 @@ mod tests;
 
 use domain::region::{Divisions, Level, RegionCode, RegionSet};
 
+pub use claim::fences_around;
 pub use family::{Family, FamilyReading};
-pub use model::Model;
+pub use model::{METHOD, Model};
 pub use observed::{Access, Gps, IpReading, Network, Observations, SourceReading, zone_country};
 
 /// How far the evidence goes. The order is that of severity.

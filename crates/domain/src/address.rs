@@ -193,6 +193,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::too_many_lines, reason = "a table of addresses")]
     fn what_is_not_on_the_internet_is_not_public() {
         let not = [
             "0.0.0.0",

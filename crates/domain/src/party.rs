@@ -331,6 +331,29 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn the_tree_has_two_tiers_and_shops_below_them() {
+        use PartyKind::*;
+        let table: [(PartyKind, &[PartyKind]); 9] = [
+            (Brand, &[]),
+            (Factory, &[Brand]),
+            (Tier1, &[Brand]),
+            (Tier2, &[Tier1]),
+            (Shop, &[Brand, Tier1, Tier2]),
+            (ServiceCentre, &[Brand, Tier1, Tier2, Shop]),
+            (Recycler, &[Brand]),
+            (Platform, &[Brand]),
+            (Regulator, &[Brand]),
+        ];
+        assert_eq!(table.map(|(kind, _)| kind), PartyKind::ALL);
+        for (kind, parents) in table {
+            for parent in PartyKind::ALL {
+                let may = kind.may_stand_under(parent);
+                assert_eq!(may, parents.contains(&parent), "{kind:?} under {parent:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_site_stays_with_its_party() {
         let tree = tree();
         let main = Site::main(SiteId(1), tree.get(PartyId(3)).unwrap());

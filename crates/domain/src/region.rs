@@ -188,6 +188,23 @@ impl RegionCode {
         }
     }
 
+    /// The bracket of GB/T 2260 a county stands in (see [`Self::is_pseudo_city`]); none of a county
+    /// that answers to a real city, nor of what is no county.
+    fn bracket(self) -> Option<Self> {
+        let four = (self.level() == Level::District).then(|| self.prefix(4));
+        four.filter(Self::is_pseudo_city)
+    }
+
+    /// Every code that contains this one, finest first and itself before all: those it begins with,
+    /// brackets among them, and `CN` on the mainland.
+    fn upward(self) -> impl Iterator<Item = Self> {
+        let lengths = if self.is_division() { [6, 4, 2] } else { [0, 0, 2] };
+        let begins = move |len: &u8| (1..=self.len).contains(len);
+        let own = lengths.into_iter().filter(begins).map(move |len| self.prefix(len));
+        let on_mainland = self.is_division() && self.country() == Self::MAINLAND;
+        own.chain(on_mainland.then_some(Self::MAINLAND))
+    }
+
     /// Whether `other` lies in this region or is it. Purely by prefix: a retired code must have
     /// been replaced by its successor before.
     pub fn contains(&self, other: Self) -> bool {
@@ -318,6 +335,21 @@ mod tests {
             while let Some(region) = at {
                 prop_assert!(region.contains(code(&text)));
                 at = region.parent();
+            }
+        }
+
+        #[test]
+        fn upward_are_those_that_contain_it(
+            text in "([1-8][1-9](0[0-9]|[1-9][0-9]){0,2})|([A-Z]{2})",
+            other in "([1-8][1-9])|CN|HK|US",
+            cut in 1usize..4,
+        ) {
+            let one = code(&text);
+            let upward: Vec<_> = one.upward().collect();
+            prop_assert_eq!(upward.first(), Some(&one));
+            prop_assert!(upward.is_sorted_by(|finer, wider| finer.level() >= wider.level()));
+            for wider in [code(&other), code(&text[..text.len().min(2 * cut)])] {
+                prop_assert_eq!(upward.contains(&wider), wider.contains(one), "{}", wider);
             }
         }
 

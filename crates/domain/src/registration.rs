@@ -1,10 +1,13 @@
 //! Registration: what a consumer's word is worth. Whoever shows one of three proofs is bound to the
 //! unit, until somebody proves more: the first of equals stands, and a number that anybody may type
-//! keeps nobody out who holds the unit. The day of purchase they state is another matter. It moves
-//! the start of the guarantee only when the unit itself was in their hands and the day can be true:
-//! nobody bought what was not made yet, or had not left its maker. An invoice number is no evidence
-//! of a date. What one consumer stated gives way to what another states who proves more, as their
-//! registration does; what papers of the house say gives way to no consumer.
+//! keeps nobody out who holds the unit. The day of purchase they state is another matter. It starts
+//! the guarantee only when the unit itself was in their hands and the day can be true: nobody
+//! bought what was not made yet, or had not left its maker. An invoice number is no evidence.
+//! What one consumer stated gives way to what another states who proves more, as their registration
+//! does; what papers of the house say gives way to no consumer. And it takes no days from a
+//! guarantee that runs, whoever states it: the digits of an IMEI stand on the box, and a guarantee
+//! never ends earlier than was told. Of what reports its own first start, that start is the better
+//! evidence, and a word of a consumer dates nothing.
 
 use jiff::civil::Date;
 
@@ -149,6 +152,9 @@ pub struct Stated {
     pub network_start: bool,
     /// Which day of purchase counts already.
     pub dated: Dated,
+    /// From when the guarantee runs: a sale or the activation. What is counted from the factory
+    /// alone, until either is known, is no such day.
+    pub runs_from: Option<Date>,
 }
 
 /// Whether the day starts the guarantee.
@@ -157,14 +163,15 @@ pub fn counts(stated: &Stated) -> bool {
     proof.shows_the_unit()
         && stated.dated.gives_way(proof)
         && possible(purchased_on, today, (produced_on, shipped_on)).is_ok()
-        && fits(purchased_on, stated.activated_on, stated.network_start)
+        && stands(stated.activated_on, stated.network_start)
+        && stated.runs_from.is_none_or(|start| purchased_on >= start)
 }
 
-/// Whether a day of purchase fits the activation: what reports its own first start was bought by
-/// then, so a later day cannot lengthen the guarantee. A report of that start may come later than
-/// the registration; then the day no longer counts.
-pub fn fits(purchased_on: Date, activated_on: Option<Date>, network_start: bool) -> bool {
-    !network_start || activated_on.is_none_or(|activated| purchased_on <= activated)
+/// Whether a day that a consumer stated dates the guarantee: not that of a unit which has told its
+/// own first start. Such a report may come later than the registration; from then on it is the
+/// start, and the day no longer counts.
+pub fn stands(activated_on: Option<Date>, network_start: bool) -> bool {
+    !network_start || activated_on.is_none()
 }
 
 #[cfg(test)]
@@ -266,15 +273,19 @@ mod tests {
         let on = |day| date(2026, 6, day);
         // proof, purchased, produced, shipped, activated, reports its start; counts
         let cases = [
-            (Scratch, 10, Some(1), None, Some(12), true, true),
-            (Imei4, 10, Some(1), None, Some(12), true, true),
-            (Invoice, 10, Some(1), None, Some(12), true, false),
-            (Invoice, 14, Some(1), None, Some(12), true, false),
+            (Scratch, 10, Some(1), None, None, true, true),
+            (Imei4, 10, Some(1), None, None, true, true),
+            (Invoice, 10, Some(1), None, None, true, false),
             (Invoice, 10, Some(1), None, None, false, false),
-            (Scratch, 12, Some(1), None, Some(12), true, true),
+            // It has told its own start: neither days taken from it, nor days added.
+            (Scratch, 11, Some(1), None, Some(12), true, false),
+            (Imei4, 11, Some(1), None, Some(12), true, false),
+            (Scratch, 12, Some(1), None, Some(12), true, false),
             (Scratch, 13, Some(1), None, Some(12), true, false),
+            // Of what does not, the day it was registered is no start of its own.
             (Scratch, 13, Some(1), None, Some(12), false, true),
-            (Scratch, 13, Some(1), None, None, true, true),
+            (Scratch, 12, Some(1), None, Some(12), false, true),
+            (Scratch, 11, Some(1), None, Some(12), false, false),
             (Scratch, 1, Some(1), None, None, true, true),
             (Scratch, 1, Some(2), None, None, true, false),
             (Scratch, 1, None, None, None, true, true),
@@ -296,8 +307,35 @@ mod tests {
                 activated_on: activated.map(on),
                 network_start,
                 dated: Dated::Nothing,
+                runs_from: activated.map(on),
             };
             assert_eq!(counts(&stated), expected, "{case:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_word_takes_days_from_a_guarantee_that_runs(
+            purchased in 1_i8..=20, runs in 1_i8..=20, network_start in any::<bool>(),
+            proof in prop::sample::select(Proof::ALL.to_vec()), weaker in shown(),
+        ) {
+            let on = |day| date(2026, 6, day);
+            for (activated_on, dated) in
+                [(Some(on(runs)), Dated::Nothing), (None, Dated::Stated(weaker))]
+            {
+                let counted = counts(&Stated {
+                    proof,
+                    purchased_on: on(purchased),
+                    today: on(20),
+                    produced_on: None,
+                    shipped_on: None,
+                    activated_on,
+                    network_start,
+                    dated,
+                    runs_from: Some(on(runs)),
+                });
+                prop_assert!(!counted || purchased >= runs);
+            }
         }
     }
 
@@ -321,6 +359,7 @@ mod tests {
                     activated_on: None,
                     network_start: true,
                     dated,
+                    runs_from: None,
                 })
             });
             assert_eq!(counted, expected, "{dated:?}");

@@ -139,6 +139,18 @@ impl Territories {
         self.by_party.get(&party).map_or(&[], Vec::as_slice)
     }
 
+    /// Puts a grant in, in the place of the one it is a later state of. Gives that back.
+    pub fn put(&mut self, grant: Territory) -> Option<Territory> {
+        let own = self.by_party.entry(grant.party).or_default();
+        match own.iter_mut().find(|known| known.id == grant.id) {
+            Some(known) => Some(std::mem::replace(known, grant)),
+            None => {
+                own.push(grant);
+                None
+            }
+        }
+    }
+
     /// All grants, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Territory> {
         self.by_party.values().flatten()
@@ -342,6 +354,59 @@ mod tests {
         assert!(admit(&[online.clone(), offline], &grant(4, None, &["4201"])));
         assert!(!admit(&[online], &grant(4, None, &["4201"])));
         assert!(!admit(&[], &grant(4, None, &["4201"])), "nothing covers nothing");
+    }
+
+    #[test]
+    fn rows_that_name_all_parts_of_a_region_grant_the_region() {
+        use crate::region::Coverage;
+        use crate::region::fixture::{code, divisions};
+        let of = |party: i64, include: &[&str], exclude: &[&str]| {
+            let [include, exclude] =
+                [include, exclude].map(|list| list.iter().map(|c| code(c)).collect::<Vec<_>>());
+            let regions = RegionSet::new(&include, &exclude, vec![], &divisions()).unwrap();
+            Territory { regions, ..grant(party, None, &[]) }
+        };
+        let tier2 = of(4, &["53"], &[]);
+        for (rows, whole) in [
+            (vec![of(3, &["5301"], &[]), of(3, &["5303"], &[])], true),
+            (vec![of(3, &["530102", "5303"], &[]), of(3, &["530103"], &[])], true),
+            (vec![of(3, &["53"], &["5301"]), of(3, &["5301"], &[])], true),
+            (vec![of(3, &["5301"], &[]), of(3, &["42"], &[])], false),
+            (vec![of(3, &["53"], &["530102"]), of(3, &["5303"], &[])], false),
+        ] {
+            let named: Vec<_> = rows.iter().flat_map(|row| row.regions.include()).collect();
+            let territories = Territories::new(rows);
+            assert_eq!(territories.admit(&tree(), &tier2).is_ok(), whole, "{named:?}");
+            let (tree, on) = (tree(), date(2026, 6, 1));
+            let bound = territories.binding(&tree, PartyId(5), ProductId(1), on).unwrap();
+            let coverage = bound.regions().coverage(code("53"));
+            assert_eq!(coverage == Coverage::Inside, whole, "{named:?}");
+        }
+    }
+
+    #[test]
+    fn a_fence_is_divided_along_its_own_border() {
+        use crate::region::{Datum, Polygon};
+        use std::sync::Arc;
+        let of = |party: i64, (west, south, east, north): (f64, f64, f64, f64)| {
+            let ring = [(west, south), (east, south), (east, north), (west, north), (west, south)];
+            let fence = Polygon::new("f", &[ring.to_vec()], Datum::Wgs84).unwrap();
+            let fences = vec![Arc::new(fence)];
+            let regions = RegionSet::new(&[], &[], fences, &divisions()).unwrap();
+            Territory { regions, ..grant(party, None, &[]) }
+        };
+        let territories = Territories::new([of(3, (100.0, 20.0, 110.0, 30.0))]);
+        let admit = |tier2| territories.admit(&tree(), &of(4, tier2)).map_err(|r| r.refusal);
+        for part in [
+            (105.0, 25.0, 110.0, 30.0),
+            (100.0, 20.0, 105.0, 25.0),
+            (100.0, 25.0, 105.0, 30.0),
+            (105.0, 20.0, 110.0, 25.0),
+            (100.0, 20.0, 110.0, 30.0),
+        ] {
+            assert_eq!(admit(part), Ok(()), "{part:?}");
+        }
+        assert_eq!(admit((105.0, 25.0, 110.1, 30.0)), Err(Refusal::OutsideTier1));
     }
 
     #[test]

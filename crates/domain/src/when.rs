@@ -9,17 +9,32 @@ pub struct When {
     first: Timestamp,
     /// The first instant after the day; none for an instant.
     day_end: Option<Timestamp>,
+    /// Minutes east of UTC of the clock it was told by.
+    offset_minutes: i32,
 }
+
+/// Beijing's offset, in which goods move where nothing else is told.
+const BEIJING_MINUTES: i32 = 8 * 60;
 
 impl When {
     /// At an instant.
     pub const fn at(instant: Timestamp) -> Self {
-        Self { first: instant, day_end: None }
+        Self { first: instant, day_end: None, offset_minutes: BEIJING_MINUTES }
     }
 
     /// At some time of the day that begins at an instant and ends before another.
     pub const fn in_day(begins: Timestamp, ends: Timestamp) -> Self {
-        Self { first: begins, day_end: Some(ends) }
+        Self { first: begins, day_end: Some(ends), offset_minutes: BEIJING_MINUTES }
+    }
+
+    /// The same, told by a clock that is so many minutes east of UTC; Beijing's unless said.
+    pub const fn told_in(self, offset_minutes: i32) -> Self {
+        Self { offset_minutes, ..self }
+    }
+
+    /// Minutes east of UTC of the clock it was told by.
+    pub const fn offset_minutes(self) -> i32 {
+        self.offset_minutes
     }
 
     /// The instant, or the first of the day.

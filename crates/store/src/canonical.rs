@@ -363,6 +363,7 @@ mod tests {
             because: "0b".into(),
             bound_to: Some(4),
             findings: vec![finding],
+            reading: None,
             versions: "v".into(),
         };
         let added = Event { body, subjects: vec![], ..event() };

@@ -5,6 +5,10 @@
 //! Fields are declared in alphabetical order: compact JSON of such a record is its canonical form
 //! (RFC 8785), which a test checks.
 
+mod activation;
+
+pub use activation::{ActivatedBody, FamilyRow, FenceRow, FindingRow, ReadingRow};
+
 use domain::id::{BrandId, EventId, PartyId, SiteId};
 use domain::life::Cause;
 use serde::{Deserialize, Serialize};
@@ -108,93 +112,6 @@ pub struct AnswersTo {
     /// Brand serial number as given.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sn: Option<String>,
-}
-
-/// A finding as stored.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FindingRow {
-    /// `observe`, `suspect`, `likely`, `confirmed`.
-    pub grade: String,
-    /// What is suspected.
-    pub kind: String,
-    /// `cross_region` or `cross_border`.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub nature: Option<String>,
-    /// Stable reason codes.
-    pub reasons: Vec<String>,
-}
-
-/// What one family of evidence said, kept whatever the grade.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FamilyRow {
-    /// `ip`, `device`, `retail`, `order`.
-    pub family: String,
-    /// In, out, or not usable.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub inside: Option<bool>,
-    /// `country`, `province`, `city`, `district`, `none`.
-    pub level: String,
-    /// Where it says the device is.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub region: Option<String>,
-    /// Log-likelihood in thousandths; positive is outside.
-    pub score_milli: i64,
-}
-
-/// The decision an activation event holds. Raw signals are not here: they live encrypted in an
-/// observation and are forgotten after their retention.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct ActivatedBody {
-    /// When it is held to have happened, microseconds.
-    pub activated_at: i64,
-    /// `attested`, `brand_server`, `app`, `public`.
-    pub assurance: String,
-    /// The batch its code comes from, when this event is the first ever said of the unit: it was
-    /// activated before its production record came.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub batch: Option<i64>,
-    /// The party the goods were bound to then.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub bound_to: Option<i64>,
-    /// False: the sender's clock was not believed.
-    pub clock_believed: bool,
-    /// Per-family readings.
-    pub families: Vec<FamilyRow>,
-    /// What does not fit.
-    pub findings: Vec<FindingRow>,
-    /// Keyed hash of the device fingerprint, hex.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub fingerprint: Option<String>,
-    /// First of its life.
-    pub first: bool,
-    /// `consistent`, `unknown`, `observe`, `suspect`, `likely`.
-    pub grade: String,
-    /// Which life.
-    pub life: i64,
-    /// The level the grade speaks at.
-    pub level: String,
-    /// Product of that batch, given together with it.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub product: Option<i64>,
-    /// Best believed region without what anyone may say, where that is another; empty for none.
-    /// What the public is told.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub public_region: Option<String>,
-    /// Best believed region.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub region: Option<String>,
-    /// SHA-256 of the canonical signals and a blind, hex.
-    pub signals_digest: String,
-    /// Databases and policies used.
-    pub versions: String,
-}
-
-impl ActivatedBody {
-    /// The region that the public is told.
-    pub fn region_told(&self) -> Option<&str> {
-        let told = self.public_region.as_ref().or(self.region.as_ref());
-        told.map(String::as_str).filter(|region| !region.is_empty())
-    }
 }
 
 /// A field of a changed object, before and after.
@@ -335,7 +252,10 @@ pub enum Body {
         bound_to: Option<i64>,
         /// What does not fit.
         findings: Vec<FindingRow>,
-        /// Databases and policies used.
+        /// What the activation reads as since then; none where its signals were forgotten.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        reading: Option<Box<ReadingRow>>,
+        /// Databases, location model and policies used.
         versions: String,
     },
     /// A late fact took a finding back.
@@ -346,6 +266,9 @@ pub enum Body {
         finding_kind: String,
         /// The fact that explains it, hex.
         because: String,
+        /// What the activation reads as since then, in the last event of a look at it alone.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        reading: Option<Box<ReadingRow>>,
     },
     /// A recall opened over these units; one row each.
     Recalled {

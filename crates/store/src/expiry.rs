@@ -19,6 +19,9 @@ use domain::retention::Kept;
 pub const PORTION_ROWS_MAX: usize = 256;
 /// Rows looked up at once; what is left comes with the next call.
 pub const ROWS_MAX: usize = 16 * PORTION_ROWS_MAX;
+/// Commands read at once that wait for one name, the first that came; the others come when these
+/// are done.
+pub const WAITING_ROWS_MAX: i64 = 1_024;
 
 /// Which rows are forgotten. Instants are microseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,8 +148,14 @@ pub struct WaitingRecord {
 
 const ANSWER: &str = "SELECT content, status, reply, expires_at FROM idempotency \
     WHERE scope = $1 AND expires_at > $2";
-const WAITING_FOR: &str =
-    "SELECT id, sealed, received_at FROM waiting WHERE value = $1 AND expires_at > $2";
+const WAITING_FOR: &str = "SELECT id, sealed, received_at FROM waiting WHERE value = $1 AND \
+    expires_at > $2 ORDER BY received_at, id LIMIT $3";
+const WAITING_NAMES: &str = "SELECT DISTINCT value FROM waiting WHERE value > $1 AND \
+    expires_at > $2 ORDER BY value LIMIT $3";
+const WAITING_COUNT: &str = "SELECT COUNT(*) FROM (SELECT id FROM waiting LIMIT $1) w";
+/// Whatever brand's: the first columns of the key alone.
+const NAMED_SOMEWHERE: &str =
+    "SELECT unit FROM identifier WHERE value = $1 AND scheme = $2 LIMIT 1";
 const OBSERVATION: &str =
     "SELECT sealed FROM observation WHERE home = $1 AND id = $2 AND expires_at > $3";
 const ANSWERS: &str = "SELECT home, scope FROM idempotency WHERE scope >= $1 AND scope < $2 \
@@ -188,6 +197,9 @@ const RUNS: &str = "SELECT policy, day_on, at, row_count, upto FROM retention_ru
 pub(crate) const STATEMENTS: &[&str] = &[
     ANSWER,
     WAITING_FOR,
+    WAITING_NAMES,
+    WAITING_COUNT,
+    NAMED_SOMEWHERE,
     OBSERVATION,
     ANSWERS,
     ANSWER_FORGET,
@@ -248,7 +260,8 @@ impl Store {
         Ok(self.engine.query_first(ANSWER, &[(*scope).into(), now.into()], map).await?)
     }
 
-    /// Commands that still wait at `now` for what this value names.
+    /// Commands that still wait at `now` for what this value names, in the order in which they
+    /// came, at most [`WAITING_ROWS_MAX`].
     pub async fn waiting_fetch(
         &self,
         value: &str,
@@ -257,7 +270,36 @@ impl Store {
         let map = |r: &Row<'_>| {
             Ok(WaitingRecord { id: r.bytes(0)?, sealed: r.bytes(1)?, received_at: r.int(2)? })
         };
-        Ok(self.engine.query(WAITING_FOR, &[value.into(), now.into()], map).await?)
+        let params = [value.into(), now.into(), WAITING_ROWS_MAX.into()];
+        Ok(self.engine.query(WAITING_FOR, &params, map).await?)
+    }
+
+    /// The next values behind `after` that commands wait for at `now`, in order, by the key of
+    /// their table.
+    pub async fn waiting_names(
+        &self,
+        after: &str,
+        now: i64,
+        most: i64,
+    ) -> Result<Vec<String>, StoreError> {
+        let params = [after.into(), now.into(), most.into()];
+        Ok(self.engine.query(WAITING_NAMES, &params, |r| r.text(0)).await?)
+    }
+
+    /// How many commands wait, counted up to `most`, off the async threads: each is looked at.
+    pub async fn waiting_count(&self, most: i64) -> Result<i64, StoreError> {
+        let mut rows = self.engine.stream_query(WAITING_COUNT, vec![most.into()], |r| r.int(0));
+        match rows.next().await {
+            Some(counts) => Ok(counts?.first().copied().unwrap_or(0)),
+            None => Ok(0),
+        }
+    }
+
+    /// Whether a unit of any brand answers to this, by the key of the directory.
+    pub async fn is_named_somewhere(&self, scheme: &str, value: &str) -> Result<bool, StoreError> {
+        let params = [value.into(), scheme.into()];
+        let found = self.engine.query_first(NAMED_SOMEWHERE, &params, |r| r.int(0)).await?;
+        Ok(found.is_some())
     }
 
     /// A sealed side row, unless its time is over at `now`.

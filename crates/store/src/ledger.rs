@@ -1,4 +1,5 @@
-//! Reading the whole ledger, oldest first, in constant memory: for rebuilding and auditing.
+//! Reading the whole ledger, oldest first, or the first entries of the log, in constant memory: for
+//! rebuilding and auditing.
 //!
 //! Two streams run side by side in the same order, one of the events, one of their rows; merging
 //! them costs no look-up for each event. The streams are two snapshots: rows that are recorded
@@ -10,18 +11,34 @@ use crate::event::Event;
 use crate::{Store, StoreError};
 use std::collections::VecDeque;
 
-const EVENTS: &str = "SELECT e.recorded_at, e.id, e.canonical, u.leaf, s.position, e.home, \
-    e.brand_id, e.kind, e.happened_at FROM event e \
-    LEFT JOIN unsealed u ON u.event_id = e.id AND u.home = e.home \
-    LEFT JOIN sealed s ON s.event_id = e.id AND s.home = e.home ORDER BY e.recorded_at, e.id";
-/// Walks the rows and looks each row's event up: the rows have no index by event.
+macro_rules! events {
+    ($rest:literal) => {
+        concat!(
+            "SELECT e.recorded_at, e.id, e.canonical, u.leaf, s.position, e.home, e.brand_id, \
+             e.kind, e.happened_at FROM ",
+            $rest
+        )
+    };
+}
+const EVENTS: &str = events!(
+    "event e LEFT JOIN unsealed u ON u.event_id = e.id AND u.home = e.home \
+     LEFT JOIN sealed s ON s.event_id = e.id AND s.home = e.home ORDER BY e.recorded_at, e.id"
+);
+/// Walks all rows and looks each row's event up.
 const ROWS: &str = "SELECT e.recorded_at, s.event_id, s.subject, s.content \
     FROM event_subject s CROSS JOIN event e WHERE e.home = s.home AND e.id = s.event_id \
     ORDER BY e.recorded_at, s.event_id, s.subject";
+const SEALED_EVENTS: &str = events!(
+    "sealed s CROSS JOIN event e LEFT JOIN unsealed u ON u.event_id = e.id AND u.home = e.home \
+     WHERE s.position < $1 AND e.home = s.home AND e.id = s.event_id ORDER BY s.position, e.id"
+);
+const SEALED_ROWS: &str = "SELECT s.position, r.event_id, r.subject, r.content \
+    FROM sealed s CROSS JOIN event_subject r WHERE s.position < $1 AND r.event_id = s.event_id \
+    AND r.home = s.home ORDER BY s.position, r.event_id, r.subject";
 const COUNT: &str = "SELECT COUNT(*) FROM event";
 
 /// The statements of this file, for the test that prepares every one on both engines.
-pub(crate) const STATEMENTS: &[&str] = &[EVENTS, ROWS, COUNT];
+pub(crate) const STATEMENTS: &[&str] = &[EVENTS, ROWS, SEALED_EVENTS, SEALED_ROWS, COUNT];
 
 /// An event as it stands in the ledger.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,14 +88,11 @@ impl Entry {
     pub fn name(&self) -> String {
         crate::canonical::hex(&self.id)
     }
-
-    fn key(&self) -> (i64, &[u8]) {
-        (self.recorded_at, &self.id)
-    }
 }
 
 struct EntryRow {
-    recorded_at: i64,
+    /// What its event is ordered by.
+    place: i64,
     event: Vec<u8>,
     subject: i64,
     content: String,
@@ -88,6 +102,8 @@ struct EntryRow {
 pub struct Ledger {
     events: Ahead<Entry>,
     rows: Ahead<EntryRow>,
+    /// What events are ordered by, before their names.
+    place: fn(&Entry) -> i64,
 }
 
 /// A stream with its next item in view.
@@ -128,7 +144,8 @@ impl Ledger {
         }
         let Some(mut entry) = self.events.take() else { return Ok(None) };
         while let Some(row) = self.rows.peek().await? {
-            let order = (row.recorded_at, row.event.as_slice()).cmp(&entry.key());
+            let place = ((self.place)(&entry), entry.id.as_slice());
+            let order = (row.place, row.event.as_slice()).cmp(&place);
             if order.is_gt() {
                 break;
             }
@@ -147,6 +164,20 @@ impl Store {
         Ledger {
             events: Ahead::new(self.engine.stream_query(EVENTS, Vec::new(), entry)),
             rows: Ahead::new(self.engine.stream_query(ROWS, Vec::new(), entry_row)),
+            place: |entry| entry.recorded_at,
+        }
+    }
+
+    /// Reads the events that are the first entries of the log, so many of them. In that order there
+    /// is an index: nothing else is read or sorted.
+    ///
+    /// Must be called within a tokio runtime.
+    pub fn ledger_sealed(&self, count: u64) -> Ledger {
+        let end = || vec![i64::try_from(count).unwrap_or(i64::MAX).into()];
+        Ledger {
+            events: Ahead::new(self.engine.stream_query(SEALED_EVENTS, end(), entry)),
+            rows: Ahead::new(self.engine.stream_query(SEALED_ROWS, end(), entry_row)),
+            place: |entry| entry.position.and_then(|p| i64::try_from(p).ok()).unwrap_or(i64::MAX),
         }
     }
 
@@ -180,10 +211,5 @@ fn entry(r: &Row<'_>) -> Result<Entry, DecodeError> {
 }
 
 fn entry_row(r: &Row<'_>) -> Result<EntryRow, DecodeError> {
-    Ok(EntryRow {
-        recorded_at: r.int(0)?,
-        event: r.bytes(1)?,
-        subject: r.int(2)?,
-        content: r.text(3)?,
-    })
+    Ok(EntryRow { place: r.int(0)?, event: r.bytes(1)?, subject: r.int(2)?, content: r.text(3)? })
 }

@@ -51,6 +51,8 @@ const MIGRATIONS: &[Migration] = migrations![
     "V13__webhook",
     "V14__consumer_scan",
     "V15__told_first",
+    "V16__bound_again",
+    "V17__proof_tries_by_time",
 ];
 
 /// Everything recorded, on one engine.

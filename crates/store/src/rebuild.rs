@@ -1,6 +1,11 @@
 //! Rebuilding: the ledger is replayed into a fresh database, and what comes out is compared with
 //! the live projections row by row. A difference means that one of them lied.
 //!
+//! Events are replayed in the order of their record times. Several nodes have several clocks, so of
+//! two units an identifier may be taken by the one before the other has let go of it: an event that
+//! contradicts an earlier one is held back and tried again once a later one has freed something.
+//! Only what contradicts still at the end was not replayed.
+//!
 //! Compared is every column that follows from the events. Left out are `revision`, a unit's or
 //! pack's `recorded_at` and a pack's `stirred_at`: they tell of commits, not of facts, and only
 //! guard against lost races or save a walk. Left out
@@ -17,8 +22,18 @@ use std::path::{Path, PathBuf};
 
 /// Row operations written to the scratch database in one transaction.
 const STEPS_MAX: usize = 20_000;
+/// Units and packs of events that are held back; of more, each is tried for the last time.
+const HELD_MAX: usize = 100_000;
+/// Events, or rows, between two times that whoever watches is told.
+const TOLD_EVERY: u64 = 1_000;
 /// Differences told per table; the rest is only counted.
 pub const TOLD_MAX: usize = 20;
+
+/// Who watches long work: told what is counted, how many of it are done, and how many there are in
+/// all, where that is known.
+pub type Told<'a> = &'a (dyn Fn(&'static str, u64, Option<u64>) + Send + Sync);
+/// Nobody watches.
+pub const UNWATCHED: Told<'static> = &|_, _, _| {};
 
 /// A projection: its key comes first among the columns.
 struct Projection {
@@ -45,7 +60,8 @@ macro_rules! projections {
             " ORDER BY ", projections!(@list $($key),+)
         )),*];
     };
-    (@list $first:literal $(, $rest:literal)*) => { concat!($first $(, ", ", $rest)*) };
+    // A table may have nothing but its key, and then the list ends in a comma.
+    (@list $first:literal $(, $rest:literal)* $(,)?) => { concat!($first $(, ", ", $rest)*) };
 }
 
 projections! {
@@ -67,7 +83,7 @@ projections! {
     "identifier", ["value", "scheme", "scope"], ["unit", "from_at"];
     "audit_change", ["home", "at", "event_id"], ["actor", "object_kind", "object", "observation"];
     "recall_remedy", ["unit", "recall_id"], ["at", "event_id"];
-    "identifier_past", ["value", "scheme", "scope", "from_at"], ["unit", "to_at"];
+    "identifier_past", ["value", "scheme", "scope", "from_at", "unit", "to_at"], [];
 }
 
 /// What a rebuild found.
@@ -122,13 +138,29 @@ pub struct Difference {
 /// # Errors
 /// The store cannot be read, or the scratch folder cannot be written.
 pub async fn check(store: &Store, scratch: &Path) -> Result<RebuildReport, StoreError> {
+    check_told(store, scratch, UNWATCHED).await
+}
+
+/// As [`check`], and tells how far it is.
+///
+/// # Errors
+/// As [`check`].
+pub async fn check_told(
+    store: &Store,
+    scratch: &Path,
+    told: Told<'_>,
+) -> Result<RebuildReport, StoreError> {
     let room = Room::new(scratch)?;
     let target = Target::Sqlite { dir: room.0.clone(), options: SqliteOptions::default() };
     let rebuilt = Engine::open(&target, MIGRATIONS).await?;
     let before = store.events_count().await?;
-    let mut report = replay(store, &rebuilt).await?;
+    let mut report = replay(store, &rebuilt, told, before).await?;
+    let mut rows = 0;
     for projection in PROJECTIONS {
-        report.tables.push(compare(store.engine(), &rebuilt, projection).await?);
+        let tell = |more: u64| told("rows compared", rows + more, None);
+        let table = compare(store.engine(), &rebuilt, projection, &tell).await?;
+        rows += table.live_count.max(table.rebuilt_count);
+        report.tables.push(table);
     }
     report.moved = store.events_count().await? != before;
     rebuilt.close().await;
@@ -156,25 +188,77 @@ impl Drop for Room {
     }
 }
 
+/// An event and what it does to the tables.
+struct Deed {
+    name: String,
+    /// The units and packs it is about.
+    about: Vec<i64>,
+    /// Whether it lets go of an identifier.
+    frees: bool,
+    steps: Vec<Step>,
+}
+
+impl Deed {
+    fn of(event: &Event, steps: Vec<Step>) -> Self {
+        let others = event.subjects.iter().map(|subject| subject.number);
+        Self {
+            name: crate::canonical::hex(&event.id.0),
+            about: std::iter::once(event.home).chain(others).collect(),
+            frees: matches!(event.body, Body::IdentifierMoved { onto: false, .. }),
+            steps,
+        }
+    }
+}
+
+/// Events that contradict an earlier one, and behind them those about the same units and packs, in
+/// the order of the ledger.
+#[derive(Default)]
+struct Held {
+    deeds: Vec<Deed>,
+    about: HashSet<i64>,
+    weight: usize,
+}
+
+impl Held {
+    fn is_ahead_of(&self, deed: &Deed) -> bool {
+        deed.about.iter().any(|number| self.about.contains(number))
+    }
+
+    fn push(&mut self, deed: Deed) {
+        self.about.extend(&deed.about);
+        self.weight += deed.about.len();
+        self.deeds.push(deed);
+    }
+}
+
 /// Events whose statements wait to be written together.
 struct Replay<'a> {
     engine: &'a Engine,
-    waiting: Vec<(String, Vec<Step>)>,
+    waiting: Vec<Deed>,
     weight: usize,
+    held: Held,
     /// Units activated before they were made, until they are.
     unborn: HashSet<i64>,
     report: RebuildReport,
 }
 
-async fn replay(store: &Store, engine: &Engine) -> Result<RebuildReport, StoreError> {
+async fn replay(
+    store: &Store,
+    engine: &Engine,
+    told: Told<'_>,
+    count: i64,
+) -> Result<RebuildReport, StoreError> {
     let mut ledger = store.ledger();
     let mut replay = Replay {
         engine,
         waiting: Vec::new(),
         weight: 0,
+        held: Held::default(),
         unborn: HashSet::new(),
         report: RebuildReport::default(),
     };
+    let total = u64::try_from(count).ok();
+    told("events", 0, total);
     while let Some(entry) = ledger.next().await? {
         replay.report.events += 1;
         match entry.event() {
@@ -184,8 +268,12 @@ async fn replay(store: &Store, engine: &Engine) -> Result<RebuildReport, StoreEr
         if replay.weight >= STEPS_MAX {
             replay.flush().await?;
         }
+        if replay.report.events.is_multiple_of(TOLD_EVERY) {
+            told("events", replay.report.events, total);
+        }
     }
     replay.flush().await?;
+    replay.give_up().await?;
     Ok(replay.report)
 }
 
@@ -205,7 +293,7 @@ impl Replay<'_> {
             _ => {}
         }
         self.weight += 1 + event.subjects.len();
-        self.waiting.push((crate::canonical::hex(&event.id.0), steps));
+        self.waiting.push(Deed::of(event, steps));
     }
 
     fn skip(&mut self, event: &str, why: &str) {
@@ -215,25 +303,80 @@ impl Replay<'_> {
         }
     }
 
-    /// Writes what waits in one transaction. If one of the events contradicts an earlier one, they
-    /// are written one by one, so that the culprit is named.
+    /// Writes what waits, but for what comes behind an event that is held back.
     async fn flush(&mut self) -> Result<(), StoreError> {
-        let waiting = std::mem::take(&mut self.waiting);
         self.weight = 0;
-        let all = waiting.iter().flat_map(|(_, steps)| steps.iter().cloned()).collect();
-        match self.engine.write(Plan::new(all)).await {
-            Ok(()) => return Ok(()),
-            Err(WriteError::Duplicate { .. }) => {}
-            Err(other) => return Err(StoreError::Write(other)),
+        let mut run = Vec::new();
+        for deed in std::mem::take(&mut self.waiting) {
+            if self.held.is_ahead_of(&deed) {
+                self.held.push(deed);
+                continue;
+            }
+            let settles = deed.frees && !self.held.deeds.is_empty();
+            run.push(deed);
+            if settles {
+                self.write(std::mem::take(&mut run)).await?;
+                self.settle().await?;
+            }
         }
-        for (event, steps) in waiting {
-            match self.engine.write(Plan::new(steps)).await {
-                Err(error @ WriteError::Duplicate { .. }) => self.skip(&event, &error.to_string()),
-                Err(other) => return Err(StoreError::Write(other)),
-                Ok(()) => {}
+        self.write(run).await?;
+        if self.held.weight > HELD_MAX {
+            self.give_up().await?;
+        }
+        Ok(())
+    }
+
+    /// Writes events in one transaction. If one of them contradicts an earlier one, they are
+    /// written one by one, so that it is held back alone.
+    async fn write(&mut self, run: Vec<Deed>) -> Result<(), StoreError> {
+        let all: Vec<Step> = run.iter().flat_map(|deed| deed.steps.iter().cloned()).collect();
+        if all.is_empty() || self.put(all).await?.is_none() {
+            return Ok(());
+        }
+        for deed in run {
+            if self.held.is_ahead_of(&deed) || self.put(deed.steps.clone()).await?.is_some() {
+                self.held.push(deed);
+            } else if deed.frees {
+                self.settle().await?;
             }
         }
         Ok(())
+    }
+
+    /// Tries again what is held back, for as long as something was freed by it.
+    async fn settle(&mut self) -> Result<(), StoreError> {
+        loop {
+            let mut freed = false;
+            for deed in std::mem::take(&mut self.held).deeds {
+                if self.held.is_ahead_of(&deed) || self.put(deed.steps.clone()).await?.is_some() {
+                    self.held.push(deed);
+                } else {
+                    freed |= deed.frees;
+                }
+            }
+            if !freed {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Tries for the last time what is held back: what contradicts still is not replayed.
+    async fn give_up(&mut self) -> Result<(), StoreError> {
+        for deed in std::mem::take(&mut self.held).deeds {
+            if let Some(error) = self.put(deed.steps).await? {
+                self.skip(&deed.name, &error.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    /// What forbids these steps; nothing when they are done.
+    async fn put(&self, steps: Vec<Step>) -> Result<Option<WriteError>, StoreError> {
+        match self.engine.write(Plan::new(steps)).await {
+            Ok(()) => Ok(None),
+            Err(error @ WriteError::Duplicate { .. }) => Ok(Some(error)),
+            Err(other) => Err(StoreError::Write(other)),
+        }
     }
 }
 
@@ -241,6 +384,7 @@ async fn compare(
     live: &Engine,
     rebuilt: &Engine,
     projection: &'static Projection,
+    tell: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<TableReport, StoreError> {
     let width = projection.columns.len();
     let row = move |r: &crate::engine::Row<'_>| {
@@ -260,6 +404,10 @@ async fn compare(
         let rebuilt_row: Option<Vec<Value>> = if order.is_ge() { rebuilt.take() } else { None };
         report.live_count += u64::from(live_row.is_some());
         report.rebuilt_count += u64::from(rebuilt_row.is_some());
+        let rows = report.live_count.max(report.rebuilt_count);
+        if rows.is_multiple_of(TOLD_EVERY) {
+            tell(rows);
+        }
         if live_row != rebuilt_row {
             report.difference_count += 1;
             if report.first.len() < TOLD_MAX {

@@ -160,12 +160,15 @@ const UNITS_IN_RANGE: &str =
     "SELECT number FROM unit WHERE number >= $1 AND number < $2 ORDER BY number";
 const BOUND_IN_RANGE: &str = "SELECT COUNT(*) FROM unit WHERE number >= $1 AND number <= $2 \
     AND produced_at IS NOT NULL";
-const PROOF_TRIES: &str = "SELECT visitor, tried_at, succeeded FROM proof_try WHERE unit = $1 \
-    AND tried_at >= $2";
+/// Labels that replaced another. Numbers with as many digits stand in the order of their texts.
+const WORN_IN_RANGE: &str = "SELECT COUNT(*) FROM identifier WHERE value >= $1 AND value <= $2 \
+    AND length(value) = length($1) AND scheme = 'code' AND scope = 0";
+const PROOF_TRIES: &str = "SELECT visitor, tried_at FROM proof_try WHERE unit = $1 \
+    AND tried_at > $2 AND succeeded = 0 ORDER BY tried_at LIMIT $3";
 const PROOF_LAST: &str = "SELECT id, tried_at FROM proof_try WHERE unit = $1 \
     ORDER BY tried_at DESC, id DESC LIMIT 1";
 const BATCH_TRIES: &str = "SELECT COUNT(*) FROM proof_try WHERE batch_id = $1 AND \
-    tried_at >= $2 AND succeeded = 0";
+    tried_at > $2 AND succeeded = 0";
 const OUTBOX_DUE: &str = "SELECT home, id, topic, content, due_at FROM outbox WHERE topic = $1 \
     AND due_at <= $2 ORDER BY due_at LIMIT $3";
 const OUTBOX_LEASE: &str =
@@ -192,6 +195,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     UNITS_OF_LOT,
     UNITS_IN_RANGE,
     BOUND_IN_RANGE,
+    WORN_IN_RANGE,
     PROOF_TRIES,
     PROOF_LAST,
     BATCH_TRIES,
@@ -207,8 +211,8 @@ pub(crate) const STATEMENTS: &[&str] = &[
 pub enum Named {
     /// This unit or pack answers to it.
     Now(i64),
-    /// A unit once did, and no longer does.
-    Once,
+    /// This unit once did, perhaps others too, and none does any longer.
+    Once(i64),
 }
 
 impl Named {
@@ -216,7 +220,14 @@ impl Named {
     pub fn live(self) -> Option<i64> {
         match self {
             Self::Now(number) => Some(number),
-            Self::Once => None,
+            Self::Once(_) => None,
+        }
+    }
+
+    /// What answers to it now, or once did.
+    pub fn number(self) -> i64 {
+        match self {
+            Self::Now(number) | Self::Once(number) => number,
         }
     }
 }
@@ -261,7 +272,7 @@ impl Store {
         let params = [value.into(), scheme.into(), scope.into()];
         let map = |r: &Row<'_>| {
             let unit = r.int(0)?;
-            Ok(if r.flag(1)? { Named::Now(unit) } else { Named::Once })
+            Ok(if r.flag(1)? { Named::Now(unit) } else { Named::Once(unit) })
         };
         let all = self.engine.query(IDENTIFIER_EVER, &params, map).await?;
         let live = all.iter().find(|named| named.live().is_some());
@@ -304,11 +315,18 @@ impl Store {
         Ok(self.engine.query(SHIPMENT_SENDERS, &params, |r| r.int(0)).await?)
     }
 
-    /// How many codes from `first` to `last` production bound to units.
+    /// How many codes from `first` to `last`, from 1 up, units wear: those they were made with, and
+    /// labels that replaced another.
     pub async fn bound_count(&self, first: i64, last: i64) -> Result<i64, StoreError> {
         let params = [first.into(), last.into()];
-        let count = self.engine.query_first(BOUND_IN_RANGE, &params, |r| r.int(0)).await?;
-        Ok(count.unwrap_or(0))
+        let made = self.engine.query_first(BOUND_IN_RANGE, &params, |r| r.int(0)).await?;
+        let mut count = made.unwrap_or(0);
+        for (first, last) in of_one_length(first, last) {
+            let params = [first.to_string().into(), last.to_string().into()];
+            let worn = self.engine.query_first(WORN_IN_RANGE, &params, |r| r.int(0)).await?;
+            count += worn.unwrap_or(0);
+        }
+        Ok(count)
     }
 
     /// Whether something of a paper was taken back.
@@ -369,14 +387,18 @@ impl Store {
         Ok(self.engine.query(UNITS_IN_RANGE, &params, |r| r.int(0)).await?)
     }
 
-    /// Physical-proof tries on a unit since an instant: visitor, when, right.
+    /// Wrong physical-proof tries on a unit after an instant, the oldest first and `most` of them:
+    /// visitor and when. Right ones are not read: whoever knows the digits makes as many as they
+    /// like.
     pub async fn proof_tries(
         &self,
         unit: i64,
-        since: i64,
-    ) -> Result<Vec<(Vec<u8>, i64, bool)>, StoreError> {
-        let map = |r: &Row<'_>| Ok((r.bytes(0)?, r.int(1)?, r.flag(2)?));
-        Ok(self.engine.query(PROOF_TRIES, &[unit.into(), since.into()], map).await?)
+        after: i64,
+        most: i64,
+    ) -> Result<Vec<(Vec<u8>, i64)>, StoreError> {
+        let map = |r: &Row<'_>| Ok((r.bytes(0)?, r.int(1)?));
+        let params = [unit.into(), after.into(), most.into()];
+        Ok(self.engine.query(PROOF_TRIES, &params, map).await?)
     }
 
     /// The last physical-proof try on a unit: its identity and when.
@@ -385,9 +407,9 @@ impl Store {
         Ok(self.engine.query_first(PROOF_LAST, &[unit.into()], map).await?)
     }
 
-    /// Wrong physical-proof tries over a whole batch since an instant.
-    pub async fn proof_misses(&self, batch: i64, since: i64) -> Result<i64, StoreError> {
-        let params = [batch.into(), since.into()];
+    /// Wrong physical-proof tries over a whole batch after an instant.
+    pub async fn proof_misses(&self, batch: i64, after: i64) -> Result<i64, StoreError> {
+        let params = [batch.into(), after.into()];
         let count = self.engine.query_first(BATCH_TRIES, &params, |r| r.int(0)).await?;
         Ok(count.unwrap_or(0))
     }
@@ -438,6 +460,15 @@ impl Store {
         let step = Step::run(OUTBOX_DONE, vec![job.home.into(), job.id.into()]);
         self.engine.write(Plan::new(vec![step])).await.map_err(StoreError::Write)
     }
+}
+
+/// A range of numbers from 1 up in pieces, within each of which all have as many digits.
+fn of_one_length(first: i64, last: i64) -> impl Iterator<Item = (i64, i64)> {
+    let pieces = (0..18_u32).map(move |zeros| {
+        let least = 10_i64.pow(zeros);
+        (first.max(least), last.min(least * 10 - 1))
+    });
+    pieces.filter(|(first, last)| first <= last)
 }
 
 /// A row of [`UNIT_SEEN`].

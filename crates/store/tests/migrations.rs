@@ -2,7 +2,7 @@
 
 use domain::custody::Moment;
 use store::engine::{Engine, Migration, Plan, SqliteOptions, Step, Target, Value};
-use store::unit::{ScanRecord, ShipmentRecord};
+use store::unit::{Named, ScanRecord, ShipmentRecord};
 use store::{Store, migrations};
 use tempfile::TempDir;
 use testkit::Postgres;
@@ -45,6 +45,26 @@ const BEFORE_TOLD_FIRST: &[Migration] = migrations![
     "V13__webhook",
     "V14__consumer_scan"
 ];
+/// The schema while an identifier could be on one unit only from an instant on.
+const BEFORE_BOUND_AGAIN: &[Migration] = migrations![
+    "V1__spine",
+    "V2__kit",
+    "V3__code_like_sn",
+    "V4__shipment_sender",
+    "V5__log",
+    "V6__audit",
+    "V7__api_key_use",
+    "V8__people",
+    "V9__person",
+    "V10__recall",
+    "V11__sale",
+    "V12__case",
+    "V13__webhook",
+    "V14__consumer_scan",
+    "V15__told_first"
+];
+const BOUND: &str = "INSERT INTO identifier_past (value, scheme, scope, unit, from_at, to_at) \
+    VALUES ('8608', 'imei', 0, $1, 10, 20)";
 const INSIDE: &str = "INSERT INTO containment (child, from_at, parent, to_at, event_id) \
     VALUES ($1, $2, $3, $4, $5)";
 const EVENT: &str = "INSERT INTO event (home, id, brand_id, kind, happened_at, recorded_at, \
@@ -138,16 +158,32 @@ async fn ends_know_when_they_were_told(target: Target) {
     store.close().await;
 }
 
+async fn past_bindings_are_kept(target: Target) {
+    let engine = Engine::open(&target, BEFORE_BOUND_AGAIN).await.expect("the schema of then");
+    let bound = |unit: i64| Plan::new(vec![Step::run(BOUND, vec![unit.into()])]);
+    engine.write(bound(5)).await.expect("a row of then");
+    assert!(engine.write(bound(6)).await.is_err(), "the key of then");
+    engine.close().await;
+
+    let store = Store::open(&target).await.expect("the schema of now");
+    let found = store.named_fetch("imei", 0, "8608").await.expect("it reads");
+    assert_eq!(found, Some(Named::Once(5)));
+    store.engine().write(bound(6)).await.expect("since the same instant");
+    assert!(store.engine().write(bound(6)).await.is_err(), "the very same is there once");
+    store.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_keeps_what_was_there() {
     let target = |dir: &TempDir| {
         let options = SqliteOptions::default();
         Target::Sqlite { dir: dir.path().to_owned(), options }
     };
-    let dirs = [(); 3].map(|()| TempDir::new().expect("a temporary folder"));
+    let dirs = [(); 4].map(|()| TempDir::new().expect("a temporary folder"));
     shipments_are_kept(target(&dirs[0])).await;
     looks_are_kept(target(&dirs[1])).await;
     ends_know_when_they_were_told(target(&dirs[2])).await;
+    past_bindings_are_kept(target(&dirs[3])).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -158,4 +194,6 @@ async fn postgres_keeps_what_was_there() {
     looks_are_kept(Target::Postgres { url }).await;
     let url = Postgres::shared().fresh_database().await;
     ends_know_when_they_were_told(Target::Postgres { url }).await;
+    let url = Postgres::shared().fresh_database().await;
+    past_bindings_are_kept(Target::Postgres { url }).await;
 }

@@ -1,19 +1,21 @@
 //! Activations: a device, an app or a brand's server reports a first start.
 
 use super::error::Problem;
-use super::gate::{Asker, ClientAddress, Proxied, hides_client};
+use super::gate::{Asker, ClientAddress, Counted, Proxied, hides_client};
 use super::idempotent::{keyed, respond};
 use super::input::Input;
-use crate::files::read_instant;
 use crate::flows::activate::{self, Activated, Report, Signals, Told};
+use crate::flows::find::scope_of;
 use crate::flows::idempotency::Answer;
+use crate::flows::reference::Reference;
 use crate::flows::{Caller, House};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use detect::location::Family;
 use domain::activation::Assurance;
-use domain::identifier::Scheme;
+use domain::id::BrandId;
+use domain::identifier::{Identifier, Scheme};
 use domain::warranty::WarrantyReading;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -232,9 +234,8 @@ pub struct ActivationReply {
 )]
 pub(super) async fn create_activation(
     State(house): State<Arc<House>>,
-    Asker(caller): Asker,
-    ClientAddress(client): ClientAddress,
-    Proxied(proxied): Proxied,
+    (Asker(caller), ClientAddress(client), Proxied(proxied)): (Asker, ClientAddress, Proxied),
+    counted: Counted,
     headers: HeaderMap,
     Input(body): Input<ActivationBody>,
 ) -> Result<Response, Problem> {
@@ -251,6 +252,10 @@ pub(super) async fn create_activation(
         return Ok(respond(&answer));
     }
     let reference = house.reference().await?;
+    // Each start is an event for ever, and a key that reports them lies in every device.
+    if let Some(named) = counted_as(&house, &reference, caller.as_ref(), &body.identifier) {
+        counted.look_at(named)?;
+    }
     let render = |done: &Activated| {
         let reply = reply(&house, &reference, done, &body.identifier.scheme);
         let status = if done.first { 201 } else { 200 };
@@ -259,6 +264,39 @@ pub(super) async fn create_activation(
     let answer =
         activate::activate(&house, caller.as_ref(), &report, key.as_ref(), &render).await?;
     Ok(respond(&answer))
+}
+
+/// Whether a report is believed no more than one of a device.
+fn is_device(reference: &Reference, caller: Option<&Caller>) -> bool {
+    caller.is_none_or(|caller| caller.assurance(&reference.tree) == Assurance::App)
+}
+
+/// Whose units a report is about, where that can be told before they are looked for.
+fn meant(reference: &Reference, caller: Option<&Caller>) -> BrandId {
+    let said = caller.map(|caller| caller.brand).or_else(|| reference.sole_brand());
+    said.unwrap_or(BrandId(0))
+}
+
+/// Under which number starts of what an identifier names are counted, however it is spelled and
+/// whether or not anything bears it: below the numbers of units, so that nobody's looks use up what
+/// a first start needs. None where a server reports, and where it names nothing: of that nothing is
+/// recorded.
+fn counted_as(
+    house: &House,
+    reference: &Reference,
+    caller: Option<&Caller>,
+    identifier: &IdentifierBody,
+) -> Option<i64> {
+    if !is_device(reference, caller) {
+        return None;
+    }
+    let scheme = identifier.scheme.parse::<Scheme>().ok()?;
+    let named = Identifier::parse(scheme, &identifier.value).ok()?;
+    let scope = scope_of(scheme, meant(reference, caller));
+    let text = format!("{scope} {scheme} {}", named.value());
+    let hash = house.secrets.hash("start", &text);
+    let bytes = hash.first_chunk::<8>()?;
+    Some(i64::from_be_bytes(*bytes) | i64::MIN)
 }
 
 /// In whose scope a key is: the API key's, else that of identifier and fingerprint.
@@ -290,11 +328,10 @@ async fn report(
 ) -> Result<Report, Problem> {
     let ActivationBody { identifier, happened_at, device_fingerprint, signals } = body;
     let reference = house.reference().await?;
-    let brand = caller.map(|c| c.brand).or_else(|| reference.sole_brand());
-    let zone = reference.zone(brand.unwrap_or(domain::id::BrandId(0)));
-    let happened_at =
-        read_instant(happened_at, zone).map_err(|why| Problem::invalid("happened_at", why))?;
-    let device = caller.is_none_or(|c| c.assurance(&reference.tree) == Assurance::App);
+    let zone = reference.zone(meant(&reference, caller));
+    let happened_at = activate::read_happened_at(happened_at, zone)
+        .map_err(|why| Problem::invalid("happened_at", why))?;
+    let device = is_device(&reference, caller);
     let mut signals = read_signals(signals)?;
     let Seen { client, hidden, proxied } = from;
     let own_says_nothing = !hidden && house.geo.lookup(client).reserved;
@@ -333,12 +370,7 @@ fn read_signals(body: &SignalsBody) -> Result<Signals, Problem> {
     })
 }
 
-fn reply(
-    house: &House,
-    reference: &crate::flows::reference::Reference,
-    done: &Activated,
-    scheme: &str,
-) -> ActivationReply {
+fn reply(house: &House, reference: &Reference, done: &Activated, scheme: &str) -> ActivationReply {
     let Told { identifiers, findings } = done.told;
     let names = |what: Scheme| identifiers || scheme == what.as_str();
     let product = reference.product_by_id(domain::id::ProductId(done.unit.product));

@@ -17,7 +17,7 @@ use crate::symbol::Symbol;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use domain::code::TraceCode;
 use domain::gs1::Gtin;
@@ -57,6 +57,8 @@ pub struct BatchReply {
     pub purpose: &'static str,
     /// How many codes.
     pub count: i64,
+    /// The odds, 0 to 1, that one guess is a code of this batch: `count` / 2⁵⁵; 0 for packs.
+    pub guess_odds: f64,
     /// `issued`, `exported` (unprinted, and its codes were written out), `delivered`, `void`.
     pub state: &'static str,
     /// Whether scratch codes go with it.
@@ -78,6 +80,7 @@ fn batch_reply(reference: &Reference, batch: &Batch) -> BatchReply {
         gtin: product.map(|p| p.gtin.clone()),
         purpose: batch.purpose.as_str(),
         count: batch.count,
+        guess_odds: batches::guess_odds(batch),
         state: batch.state.as_str(),
         scratch: batch.scratch,
         created_at: instant_text(reference, batch.brand, instant(batch.created_at)),
@@ -174,21 +177,24 @@ pub struct CodesQuery {
     pub count: Option<i64>,
 }
 
-/// Stream the codes of a batch, voided ones left out. For the brand only; an unprinted batch hands
-/// out no more codes from then on.
+/// Stream the codes of a batch, voided ones left out: for the brand, and for the party it was
+/// delivered to and those above it. For a key with `mint` an unprinted batch that is written out so
+/// hands out no more codes from then on; one that only reads gets those handed out, without scratch
+/// codes, and changes nothing. Nor does who is sent no code: by `HEAD`, or from beyond the last.
 #[utoipa::path(
     get, path = "/api/v1/batches/{id}/codes", tag = "codes",
     params(("id" = i64, Path, description = "Batch"), CodesQuery),
     responses(
         (status = 200, description = "`code,url` lines, or one JSON object on each line",
             content((String = "text/csv"), (String = "application/x-ndjson"))),
-        (status = 404, description = "No such batch", body = Problem),
+        (status = 404, description = "No such batch, or not delivered to the caller",
+            body = Problem),
     ),
     security(("key" = ["mint"]), ("key" = ["codes:read"]))
 )]
 pub(super) async fn stream_codes(
     State(house): State<Arc<House>>,
-    keyholder: Keyholder,
+    (keyholder, method): (Keyholder, Method),
     At(id): At<i64>,
     Asked(query): Asked<CodesQuery>,
 ) -> Result<Response, Problem> {
@@ -201,13 +207,24 @@ pub(super) async fn stream_codes(
     let style = link_of(query.link.as_deref())?;
     let offset = at_least(0, "offset", query.offset)?.unwrap_or(0);
     let count = at_least(1, "count", query.count)?;
-    let mut batch = batches::export(&house, &caller, BatchId(id)).await?;
+    let asked = |batch: &Batch| {
+        let first = batch.first.saturating_add(offset);
+        first..first.saturating_add(count.unwrap_or(batch.count))
+    };
+    let reference = house.reference_now().await?;
+    let seen = batches::readable(&reference, &caller, BatchId(id))?;
+    let codes = CodeStream::new(&house, &reference, &seen, String::new(), asked(&seen));
+    // What is not sent is not handed out.
+    let mut batch = if method == Method::HEAD || codes.left() == 0 {
+        Batch { scratch: seen.scratch && caller.may(Scope::Mint), ..seen }
+    } else {
+        batches::export(&house, &caller, BatchId(id)).await?
+    };
     let reference = house.reference().await?;
     batch.scratch &= query.scratch != Some(false);
     let prefix = batches::link_prefix(&house, &reference, &batch, style);
-    let first = batch.first.saturating_add(offset);
-    let end = first.saturating_add(count.unwrap_or(batch.count));
-    let stream = CodeStream::new(&house, &reference, &batch, prefix.clone(), first..end);
+    let range = asked(&batch);
+    let stream = CodeStream::new(&house, &reference, &batch, prefix.clone(), range);
     let kind = if ndjson { "application/x-ndjson" } else { "text/csv; charset=utf-8" };
     let body = Body::from_stream(chunks(stream, ndjson.then_some(prefix)));
     Ok(([(header::CONTENT_TYPE, kind)], body).into_response())
@@ -300,7 +317,7 @@ pub struct SymbolQuery {
 )]
 pub(super) async fn draw_code(
     State(house): State<Arc<House>>,
-    keyholder: Keyholder,
+    (keyholder, method): (Keyholder, Method),
     At((id, file)): At<(i64, String)>,
     Asked(query): Asked<SymbolQuery>,
 ) -> Result<Response, Problem> {
@@ -328,7 +345,13 @@ pub(super) async fn draw_code(
     if matches!(found, CodeFound::Void(_)) {
         return Err(Refused::new(Refusal::CodeVoid, "code").into());
     }
-    batches::show(&house, &caller, &batch, number).await.map_err(|why| match why {
+    // By its head alone nothing is shown.
+    let shown = if method == Method::HEAD {
+        batches::is_handed_out(&house, &caller, &batch, number).await.map(|_| ())
+    } else {
+        batches::show(&house, &caller, &batch, number).await
+    };
+    shown.map_err(|why| match why {
         FlowError::Refused(refused) if refused.refusal == Refusal::UnknownSubject => unknown(),
         why => why.into(),
     })?;
@@ -389,7 +412,7 @@ pub struct VoidedReply {
     /// The batch as it now stands.
     #[serde(flatten)]
     pub batch: BatchReply,
-    /// Codes among them that production bound to units: they stay good.
+    /// Codes among them that units wear, made with them or relabelled: they stay good.
     pub bound_count: i64,
 }
 

@@ -6,6 +6,10 @@
 //! megabytes, so that a client which sends everything before it reads anything (most do) is not
 //! caught waiting for itself within 100,000 rows; with more it must read while it sends, or ask
 //! for refused rows only.
+//!
+//! **How long.** A file waits for a turn of its party and for room in the process, and a workbook
+//! until all of it has come: the gate does not time that. From the turn on, a client is waited for
+//! no longer than [`Pace`] says.
 
 use super::Patience;
 use super::error::Problem;
@@ -46,6 +50,8 @@ const RETRY_EVERY: Duration = Duration::from_millis(2);
 const RETRIES_MAX: u32 = 15_000;
 /// Imports at once in one process; each has a thread.
 const IMPORTS_MAX: usize = 16;
+/// The route, as the gate knows it.
+pub(super) const ROUTE: &str = "/api/v1/import/{kind}";
 
 static ROOM: Semaphore = Semaphore::const_new(IMPORTS_MAX);
 
@@ -126,6 +132,7 @@ fn scope_of(kind: Kind) -> Scope {
             content((RowLine = "application/x-ndjson"))),
         (status = 400, description = "The file cannot be read", body = Problem),
         (status = 403, description = "Needs the scope of the kind", body = Problem),
+        (status = 408, description = "The body stopped coming", body = Problem),
         (status = 413, description = "A workbook too large to be held", body = Problem),
         (status = 415, description = "None of these media types, or encoded", body = Problem),
     ),
@@ -189,7 +196,7 @@ async fn run(work: Work, body: Body, silence: Duration) -> Result<mpsc::Receiver
     let handle = Handle::current();
     tokio::task::spawn_blocking(move || {
         let _room = (turn, room);
-        let reader = ChunkReader { chunks, rest: Bytes::new() };
+        let reader = ChunkReader { chunks, rest: Bytes::new(), ended: false };
         match Table::from_reader(work.kind, work.format, Box::new(reader)) {
             Err(error) => drop(opened.send(Err(of_file(&error)))),
             Ok(table) => {
@@ -237,8 +244,12 @@ async fn judge(work: Work, mut table: Table, output: mpsc::Sender<Bytes>) {
 
 fn of_file(error: &FileError) -> Problem {
     match error {
-        FileError::TooManyRows | FileError::XlsxTooLarge { .. } | FileError::CellTooLong => {
-            Problem::transport("too_large").saying(error.to_string())
+        FileError::TooManyRows
+        | FileError::TooMuchText { .. }
+        | FileError::XlsxTooLarge { .. }
+        | FileError::CellTooLong => Problem::transport("too_large").saying(error.to_string()),
+        FileError::Io(cause) if cause.kind() == io::ErrorKind::TimedOut => {
+            Problem::transport("timeout").saying(error.to_string())
         }
         _ => Problem::invalid("body", error),
     }
@@ -270,22 +281,21 @@ impl Pace {
     }
 }
 
+/// A chunk of the body, or none at its end.
+type Piece = io::Result<Option<Bytes>>;
+
 /// Hands the body's chunks to the reader's thread. A thread hop for each chunk, so that waiting
 /// for the reader blocks nobody else.
-async fn feed(
-    mut body: BodyDataStream,
-    mut pace: Pace,
-    mut input: threads::SyncSender<io::Result<Bytes>>,
-) {
+async fn feed(mut body: BodyDataStream, mut pace: Pace, mut input: threads::SyncSender<Piece>) {
     loop {
         let watch = Stopwatch::start();
         let chunk = match tokio::time::timeout(pace.patience(), body.next()).await {
             Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the body stopped coming")),
-            Ok(None) => return,
-            Ok(Some(chunk)) => chunk.map_err(io::Error::other),
+            Ok(chunk) => chunk.transpose().map_err(io::Error::other),
         };
-        pace.came(watch.elapsed(), chunk.as_ref().map_or(0, Bytes::len));
-        let last = chunk.is_err();
+        let bytes = chunk.as_ref().ok().and_then(Option::as_ref).map_or(0, Bytes::len);
+        pace.came(watch.elapsed(), bytes);
+        let last = !matches!(chunk, Ok(Some(_)));
         let sent = match input.try_send(chunk) {
             Ok(()) => true,
             Err(threads::TrySendError::Disconnected(_)) => false,
@@ -307,16 +317,23 @@ async fn feed(
 
 /// The body as a file.
 struct ChunkReader {
-    chunks: threads::Receiver<io::Result<Bytes>>,
+    chunks: threads::Receiver<Piece>,
     rest: Bytes,
+    ended: bool,
 }
 
 impl Read for ChunkReader {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        while self.rest.is_empty() {
+        while self.rest.is_empty() && !self.ended {
             match self.chunks.recv() {
-                Ok(chunk) => self.rest = chunk?,
-                Err(threads::RecvError) => return Ok(0),
+                Ok(piece) => match piece? {
+                    Some(chunk) => self.rest = chunk,
+                    None => self.ended = true,
+                },
+                // Taken for the end of the file, a row cut in half would be taken for a whole one.
+                Err(threads::RecvError) => {
+                    return Err(io::Error::other("the server ends before the body does"));
+                }
             }
         }
         let count = out.len().min(self.rest.len());
@@ -369,6 +386,23 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_body_that_nobody_hands_on_any_more_has_not_ended() {
+        let read = |pieces: Vec<Piece>| {
+            let (input, chunks) = threads::sync_channel(CHUNKS_WAITING);
+            pieces.into_iter().for_each(|piece| input.send(piece).unwrap());
+            drop(input);
+            let mut reader = ChunkReader { chunks, rest: Bytes::new(), ended: false };
+            let mut text = String::new();
+            reader.read_to_string(&mut text).map(|_| text).map_err(|error| error.to_string())
+        };
+        let some = |text: &'static str| Ok(Some(Bytes::from_static(text.as_bytes())));
+        let whole = read(vec![some("sn"), some(""), some(",gtin"), Ok(None)]);
+        assert_eq!(whole.as_deref(), Ok("sn,gtin"));
+        assert_eq!(read(vec![Ok(None)]).as_deref(), Ok(""));
+        assert!(read(vec![some("sn,gt")]).is_err_and(|why| why.contains("the server ends")));
+    }
 
     #[test]
     fn who_sends_a_byte_now_and_then_is_cut_off_and_who_sends_slowly_is_not() {

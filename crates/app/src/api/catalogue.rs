@@ -371,5 +371,6 @@ pub(super) fn place_of(house: &House, cursor: &str) -> Option<(i64, i64, String)
     let code = TraceCode::parse(parts.next()?).ok()?;
     let unit = house.ring().decode(&code).ok()?.get() as i64;
     let key = String::from_utf8(unhex(parts.next()?)?).ok()?;
-    Some((due_at, unit, key))
+    // No key holds one, and PostgreSQL takes no text with U+0000 in it.
+    (!key.chars().any(char::is_control)).then_some((due_at, unit, key))
 }

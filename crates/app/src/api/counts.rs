@@ -28,7 +28,7 @@ pub enum Limited {
     Address,
     /// Too many requests of one key.
     Key,
-    /// Too many public looks at one unit.
+    /// Too many public looks at one unit, or starts of it.
     Unit,
 }
 

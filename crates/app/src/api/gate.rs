@@ -5,7 +5,7 @@ use super::counts::{Counts, Limited};
 use super::error::Problem;
 use super::limits::{Limits, Standing};
 use super::unasked::Unasked;
-use super::{Patience, ServeOptions, headers, spread};
+use super::{Patience, ServeOptions, bulk, headers, spread};
 use crate::clock::Stopwatch;
 use crate::flows::people::sessions::{self, Session};
 use crate::flows::{Caller, House, Scope, api_keys};
@@ -269,6 +269,8 @@ where
     let watch = Stopwatch::start();
     let template = request.extensions().get::<MatchedPath>();
     let route = gate.counts.route(template.map(MatchedPath::as_str));
+    // A file waits for its turn and, as a workbook, for all of itself: there it is timed, too.
+    let is_file = template.is_some_and(|template| template.as_str() == bulk::ROUTE);
     let secure = gate.is_secure(&request);
     let client = gate.client(peer_of(&request).address, request.headers());
     let channel = Channel::of(secure, client, request.headers());
@@ -301,9 +303,13 @@ where
             extensions.insert(Arrival { channel, client, session, made_by, caller: acting });
             let proxied = gate.options.trusted_proxies.iter().any(|p| p.contains(client));
             extensions.insert(Passed { client, proxied, caller, unchosen, gate: Arc::clone(gate) });
-            match tokio::time::timeout(gate.options.patience.answer, next(request)).await {
-                Ok(response) => response?,
-                Err(_) => cut_off(),
+            let (answering, within) = (next(request), gate.options.patience.answer);
+            match is_file {
+                true => answering.await?,
+                false => match tokio::time::timeout(within, answering).await {
+                    Ok(response) => response?,
+                    Err(_) => cut_off(),
+                },
             }
         }
     };

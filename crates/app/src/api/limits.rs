@@ -23,7 +23,8 @@ pub struct Rate {
 pub static ADDRESS: Rate = Rate { name: "address", burst: 240, per_second: 40.0 };
 /// With a key: a server.
 pub static KEY: Rate = Rate { name: "key", burst: 20_000, per_second: 5_000.0 };
-/// One unit, asked by the public: nobody needs it more often.
+/// One unit, asked by the public, or reported as started by devices under one identifier: nobody
+/// needs it more often.
 pub static UNIT: Rate = Rate { name: "unit", burst: 60, per_second: 1.0 };
 
 /// Buckets kept at most; when full, those that are full again are forgotten.
@@ -119,7 +120,8 @@ impl Limits {
         self.keys.take(actor.to_owned(), self.now())
     }
 
-    /// A public look at a unit.
+    /// A public look at a unit; or under a number below those of units, a start of what such an
+    /// identifier names.
     pub fn unit(&self, number: i64) -> Standing {
         self.units.take(number, self.now())
     }

@@ -1,11 +1,12 @@
 //! Physical proofs: what only the person who holds the unit can read.
 
 use super::error::Problem;
-use super::gate::{Asker, ClientAddress};
+use super::gate::{Asker, ClientAddress, Counted};
 use super::input::{At, Input, bounded};
 use super::instant_text;
 use super::verify::unit_of;
-use crate::flows::{House, proof};
+use crate::flows::access::is_brand;
+use crate::flows::{Caller, House, proof};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -37,7 +38,7 @@ pub struct ProofReply {
     /// With `again`: when it was right for the first time.
     #[schema(required = true)]
     pub first_at: Option<String>,
-    /// With `wrong`: tries left before a wait.
+    /// With `wrong`: tries left before a wait, whoever's tries it is for.
     #[schema(required = true)]
     pub tries_left: Option<usize>,
     /// With `wait`: until when.
@@ -56,14 +57,15 @@ pub struct ProofReply {
         (status = 200, description = "How it came out", body = ProofReply),
         (status = 400, description = "Cannot be read", body = Problem),
         (status = 404, description = "No such unit", body = Problem),
-        (status = 429, description = "Outcome `wait`, with Retry-After", body = ProofReply),
+        (status = 429, description = "Outcome `wait`, with Retry-After; a problem where the unit \
+            is asked about too often", body = ProofReply),
     ),
     security((), ("key" = []))
 )]
 pub(super) async fn prove_unit(
     State(house): State<Arc<House>>,
-    Asker(caller): Asker,
-    ClientAddress(client): ClientAddress,
+    (Asker(caller), ClientAddress(client)): (Asker, ClientAddress),
+    counted: Counted,
     At(code): At<String>,
     Input(body): Input<ProofBody>,
 ) -> Result<Response, Problem> {
@@ -75,11 +77,17 @@ pub(super) async fn prove_unit(
     bounded("value", &body.value, 16)?;
     bounded("pass", body.pass.as_deref().unwrap_or_default(), 64)?;
     let number = unit_of(&house, caller.as_ref(), ("code", &code), None).await?;
+    let reference = house.reference().await?;
+    // Right digits are tried as often as anyone likes, and each try is written down: whoever acts
+    // for the brand is trusted with that, others come no more often than to the unit's pages.
+    let trusted = |caller: &Caller| !caller.is_device() && is_brand(&reference, caller);
+    if !caller.as_ref().is_some_and(trusted) {
+        counted.look_at(number)?;
+    }
     let visitor = household(client).to_string();
     let (value, pass) = (body.value.as_str(), body.pass.as_deref());
     let attempt = proof::Attempt { number, kind, value, visitor: &visitor, pass };
     let outcome = proof::prove_once(&house, &attempt, None).await?;
-    let reference = house.reference().await?;
     let brand = reference.batch_of(number).map_or(0, |batch| batch.brand);
     let (status, mut reply) = proof_reply(&outcome, |at| instant_text(&reference, brand, at));
     if matches!(outcome, proof::ProofOutcome::First | proof::ProofOutcome::Again(_)) {

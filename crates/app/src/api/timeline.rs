@@ -10,14 +10,15 @@ use crate::flows::compliance::trace_clock;
 use crate::flows::custody::instant;
 use crate::flows::dossier::{Shown, aliases, happened_at, left_pack};
 use crate::flows::find::unit_number;
+use crate::flows::redecide::weighed_again;
 use crate::flows::reference::Reference;
 use crate::flows::verify::Verified;
 use domain::access::Fact;
-use domain::id::{PartyId, SiteId};
+use domain::id::{EventId, PartyId, SiteId};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use store::canonical::hex;
-use store::event::{ActivatedBody, Body, Event, FindingRow, Row};
+use store::event::{ActivatedBody, Body, Event, FamilyRow, FenceRow, FindingRow, Row};
 use store::finding::FindingRecord;
 use utoipa::ToSchema;
 
@@ -294,6 +295,7 @@ impl Telling<'_> {
         to.into_iter().chain(event.party).any(own)
     }
 
+    #[allow(clippy::too_many_lines, reason = "an arm for each kind of event is one table")]
     fn detail(&self, event: &Event) -> Map<String, Value> {
         let value = match &event.body {
             Body::Commissioned { .. } => self.commissioned(event),
@@ -320,15 +322,15 @@ impl Telling<'_> {
             }
             Body::Received { note, .. } => json!({"note": note}),
             Body::ShipmentVoided { shipment_no, .. } => json!({"shipment_no": shipment_no}),
-            Body::Activated(body) => self.activated(body),
+            Body::Activated(body) => self.activated(event.id, body),
             Body::FindingAdded {
                 activated_at, activation, because, bound_to, findings, ..
             } => {
                 json!({"activation": activation, "activated_at": self.text(*activated_at),
                     "because": because, "findings": findings_told(findings),
-                    "bound_to": bound_to.map_or(Value::Null, |p| self.code_of(p))})
+                    "bound_to": self.bound(*bound_to)})
             }
-            Body::FindingWithdrawn { finding, finding_kind, because } => {
+            Body::FindingWithdrawn { finding, finding_kind, because, .. } => {
                 json!({"finding": finding, "finding_kind": finding_kind, "because": because})
             }
             Body::Recalled { outdated, reason }
@@ -382,27 +384,56 @@ impl Telling<'_> {
         }
     }
 
-    fn activated(&self, body: &ActivatedBody) -> Value {
+    fn bound(&self, party: Option<i64>) -> Value {
+        party.map_or(Value::Null, |party| self.code_of(party))
+    }
+
+    fn activated(&self, id: EventId, body: &ActivatedBody) -> Value {
         let told = json!({"activated_at": self.text(body.activated_at), "first": body.first,
             "life": body.life});
         if !self.sight.shows(Fact::Findings) {
             return told;
         }
         let findings = findings_told(&body.findings);
-        let families: Vec<_> = body
-            .families
-            .iter()
-            .map(|f| {
-                json!({"family": f.family, "inside": f.inside, "level": f.level,
-                    "region": f.region, "score_milli": f.score_milli})
-            })
-            .collect();
         json!({"activated_at": self.text(body.activated_at), "first": body.first,
             "life": body.life, "assurance": body.assurance, "clock_believed": body.clock_believed,
-            "bound_to": body.bound_to.map_or(Value::Null, |p| self.code_of(p)),
+            "bound_to": self.bound(body.bound_to),
             "location": {"region": body.region, "level": body.level, "grade": body.grade},
-            "families": families, "findings": findings, "versions": body.versions})
+            "network": body.network, "families": families_told(&body.families),
+            "fences": self.fences(&body.fences), "findings": findings,
+            "versions": body.versions, "weighed_again": self.weighed_again(id)})
     }
+
+    /// What an activation reads as since the last late fact; null where it reads as recorded.
+    fn weighed_again(&self, activation: EventId) -> Value {
+        let Some(told) = weighed_again(self.story, activation) else { return Value::Null };
+        let reading = told.reading;
+        json!({"event": hex(&told.event.id.0), "because": told.because,
+            "bound_to": self.bound(reading.bound_to),
+            "location": {"region": reading.region, "level": reading.level,
+                "grade": reading.grade},
+            "network": reading.network, "families": families_told(&reading.families),
+            "fences": self.fences(&reading.fences), "versions": reading.versions})
+    }
+
+    /// Fences as the brand knows them: by their names, and whose grant they are of.
+    fn fences(&self, rows: &[FenceRow]) -> Vec<Value> {
+        let told = |row: &FenceRow| {
+            let mut grants = self.reference.territories.iter();
+            let grant = grants.find(|grant| grant.id.0 == row.territory)?;
+            let fence = grant.regions.fences().get(usize::try_from(row.place).ok()?)?;
+            Some(json!({"name": fence.name(), "party": self.code_of(grant.party.0)}))
+        };
+        rows.iter().filter_map(told).collect()
+    }
+}
+
+fn families_told(families: &[FamilyRow]) -> Vec<Value> {
+    let told = |f: &FamilyRow| {
+        json!({"family": f.family, "inside": f.inside, "level": f.level, "reasons": f.reasons,
+            "region": f.region, "score_milli": f.score_milli})
+    };
+    families.iter().map(told).collect()
 }
 
 /// An identifier as people know it: an IMEI with its check digit.

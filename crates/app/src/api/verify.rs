@@ -240,10 +240,11 @@ impl Asking<'_> {
             }
             Reading::Ambiguous(one, other) => {
                 let mut choices = Vec::with_capacity(2);
-                for (scheme, number) in [one, other] {
-                    let issued = CodeReading::Issued;
-                    let reply = self.one(&reference, issued, Some(number), counted).await?;
-                    choices.push(ChoiceReply { scheme: scheme.as_str(), reply });
+                for choice in [one, other] {
+                    let (scheme, number) = (choice.0.as_str(), Some(choice.1));
+                    let reading = verify::reading_of(&reference, choice);
+                    let reply = self.one(&reference, reading, number, counted).await?;
+                    choices.push(ChoiceReply { scheme, reply });
                 }
                 (StatusCode::MULTIPLE_CHOICES, ResultReply::Two(ChoicesReply { choices }))
             }

@@ -1,11 +1,11 @@
 //! Durable activations by 64 clients on SQLite, against a bare group-committing writer that
 //! inserts the very same rows into a copy of the same store.
 
-use super::{BenchError, Measured, brand, per_second, rate, scratch};
+use super::{BenchError, Measured, Size, brand, per_second, rate, scratch};
 use crate::clock::Stopwatch;
 use crate::flows::activate::{Activated, Report, Signals, activate};
 use crate::flows::idempotency::{Answer, Keyed};
-use futures_util::stream::{self, StreamExt};
+use futures_util::stream::{self, TryStreamExt};
 use std::path::Path;
 use store::engine::{Engine, Plan, Row, SqliteOptions, Step, Target, Value};
 
@@ -41,11 +41,12 @@ const ANSWER_PUT: &str = "INSERT INTO idempotency (home, scope, content, status,
     expires_at) VALUES ($1, $2, $3, $4, $5, $6)";
 
 /// Measures ours, then replays the rows it wrote.
-pub async fn measure(dir: &Path) -> Result<Measured, BenchError> {
+pub async fn measure(dir: &Path, size: Size) -> Result<Measured, BenchError> {
+    let units = size.of(UNITS, 200);
     let ours_dir = scratch(dir, "activation")?;
     let bare_dir = scratch(dir, "activation-bare")?;
     let (house, caller) = brand::open(&ours_dir).await?;
-    brand::make_units(&house, &caller, 0..UNITS).await?;
+    brand::make_units(&house, &caller, 0..units).await?;
     house
         .store
         .engine()
@@ -53,22 +54,23 @@ pub async fn measure(dir: &Path) -> Result<Measured, BenchError> {
         .await
         .map_err(machine)?;
     let watch = Stopwatch::start();
-    let reports: Vec<_> = (0..UNITS).map(report).collect();
-    stream::iter(reports.iter().enumerate())
-        .for_each_concurrent(CLIENTS, |(number, report)| {
+    let reports: Vec<_> = (0..units).map(report).collect();
+    stream::iter(reports.iter().enumerate().map(Ok::<_, BenchError>))
+        .try_for_each_concurrent(CLIENTS, |(number, report)| {
             let (house, caller) = (&house, &caller);
             async move {
                 let key = Keyed::new("bench", "activations", &format!("k{number}"), "{}").ok();
-                let done = activate(house, Some(caller), report, key.as_ref(), &answer).await;
-                if let Err(error) = done {
-                    tracing::error!(%error, "an activation failed");
-                }
+                activate(house, Some(caller), report, key.as_ref(), &answer).await?;
+                Ok::<(), BenchError>(())
             }
         })
-        .await;
-    let ours = rate(UNITS, watch.elapsed());
+        .await?;
+    let ours = rate(units, watch.elapsed());
     let plans = plans(house.store.engine()).await?;
     house.store.close().await;
+    if plans.len() as u64 != units {
+        return Err(BenchError::Machine(format!("{} of {units} were activated", plans.len())));
+    }
     let bare = replay(&bare_dir, plans).await?;
     Ok(Measured {
         path: "activation: durable, 64 clients, SQLite",
@@ -146,13 +148,11 @@ async fn replay(dir: &Path, plans: Vec<Plan>) -> Result<f64, BenchError> {
     let count = plans.len() as u64;
     // Ours came in no particular order of unit numbers: neither do these.
     let watch = Stopwatch::start();
-    stream::iter(plans)
-        .for_each_concurrent(CLIENTS, |plan| async move {
-            if let Err(error) = engine.write(plan).await {
-                tracing::error!(%error, "a bare plan failed");
-            }
+    stream::iter(plans.into_iter().map(Ok::<_, BenchError>))
+        .try_for_each_concurrent(CLIENTS, |plan| async move {
+            engine.write(plan).await.map_err(machine)
         })
-        .await;
+        .await?;
     let took = watch.elapsed();
     engine.close().await;
     Ok(rate(count, took))

@@ -1,13 +1,14 @@
 //! Importing production rows, against the same rows put into the same tables by the bare engine;
 //! and a million rows in a process of their own, to see its memory.
 
-use super::{BenchError, Measured, brand, per_second, process, rate, scratch};
+use super::{BenchError, Measured, Size, brand, per_second, process, rate, scratch};
 use crate::clock::Stopwatch;
 use crate::files::{Kind, Table};
 use crate::flows::import::{Importer, import};
 use crate::flows::masterdata::Taking;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use store::engine::{Engine, Plan, Row, SqliteOptions, Step, Target, Value};
 
 const ROWS: u64 = 300_000;
@@ -44,11 +45,12 @@ const IDENTIFIERS: &str =
     "SELECT value, scheme, scope, unit, from_at FROM identifier ORDER BY unit";
 const IDENTIFIER_COLUMNS: &[&str] = &["value", "scheme", "scope", "unit", "from_at"];
 
-/// Measures both, and the memory of a large import.
-pub async fn measure(dir: &Path) -> Result<Vec<Measured>, BenchError> {
+/// Measures both.
+pub async fn speed(dir: &Path, size: Size) -> Result<Measured, BenchError> {
+    let rows = size.of(ROWS, 300);
     let ours_dir = scratch(dir, "import")?;
     let bare_dir = scratch(dir, "import-bare")?;
-    let file = write_file(dir, ROWS)?;
+    let file = write_file(dir, rows)?;
     let (house, _) = brand::open(&ours_dir).await?;
     house
         .store
@@ -62,18 +64,21 @@ pub async fn measure(dir: &Path) -> Result<Vec<Measured>, BenchError> {
         import(&house, Importer::Operator(None), &mut table, Taking::default(), &mut |_, _| {})
             .await
             .map_err(machine)?;
-    let ours = rate(report.taken, watch.elapsed());
+    let took = watch.elapsed();
+    if report.taken != rows {
+        return Err(machine(format!("of {rows} rows {} were taken", report.taken)));
+    }
+    let ours = rate(rows, took);
     let groups = groups(house.store.engine()).await?;
     house.store.close().await;
-    let bare = replay(&bare_dir, groups).await?;
-    let speed = Measured {
+    let bare = rate(rows, replay(&bare_dir, groups).await?);
+    Ok(Measured {
         path: "import: production rows (SN, two IMEIs)",
         ours: per_second(ours, "rows"),
         baseline: format!("{} (same rows, bare engine)", per_second(bare, "rows")),
         ratio: ours / bare,
         wanted: "≥ 0.5",
-    };
-    Ok(vec![speed, memory(dir).await?])
+    })
 }
 
 fn machine(error: impl std::fmt::Display) -> BenchError {
@@ -139,7 +144,7 @@ async fn rows(
     engine.query(sql, &[], read).await.map_err(machine)
 }
 
-async fn replay(dir: &Path, groups: Vec<Plan>) -> Result<f64, BenchError> {
+async fn replay(dir: &Path, groups: Vec<Plan>) -> Result<Duration, BenchError> {
     let target = Target::Sqlite { dir: dir.to_owned(), options: SqliteOptions::default() };
     let store = store::Store::open(&target).await?;
     let watch = Stopwatch::start();
@@ -148,13 +153,14 @@ async fn replay(dir: &Path, groups: Vec<Plan>) -> Result<f64, BenchError> {
     }
     let took = watch.elapsed();
     store.close().await;
-    Ok(rate(ROWS, took))
+    Ok(took)
 }
 
 /// The largest anonymous memory of a process that imports a million rows, against a tenth of that.
-async fn memory(dir: &Path) -> Result<Measured, BenchError> {
+pub async fn memory(dir: &Path, size: Size) -> Result<Measured, BenchError> {
+    let large = size.of(LARGE_ROWS, 1_000);
     let mut peaks = Vec::new();
-    for rows in [LARGE_ROWS / 10, LARGE_ROWS] {
+    for rows in [large / 10, large] {
         let data = scratch(dir, "import-large")?;
         let (house, _) = brand::open(&data).await?;
         house.store.close().await;

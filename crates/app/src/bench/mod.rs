@@ -34,6 +34,27 @@ pub struct BenchOptions {
     pub dir: PathBuf,
     /// A large store made by an earlier run, kept and used again.
     pub keep: Option<PathBuf>,
+    /// Whether to measure, or only to try whether everything can be measured.
+    pub size: Size,
+}
+
+/// How much is done for a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Size {
+    /// As much as it takes to measure.
+    #[default]
+    Whole,
+    /// As little as tells whether it can be measured; the figures mean nothing.
+    Tiny,
+}
+
+impl Size {
+    fn of<T>(self, whole: T, tiny: T) -> T {
+        match self {
+            Self::Whole => whole,
+            Self::Tiny => tiny,
+        }
+    }
 }
 
 /// One row of the table.
@@ -49,6 +70,24 @@ pub struct Measured {
     pub ratio: f64,
     /// What the ratio should be.
     pub wanted: &'static str,
+}
+
+/// What came of a run.
+#[derive(Debug, Default)]
+pub struct Table {
+    /// The rows that were measured.
+    pub rows: Vec<Measured>,
+    /// What could not be, by its name, and why.
+    pub failed: Vec<(&'static str, BenchError)>,
+}
+
+impl Table {
+    fn add(&mut self, name: &'static str, measured: Result<Vec<Measured>, BenchError>) {
+        match measured {
+            Ok(rows) => self.rows.extend(rows),
+            Err(error) => self.failed.push((name, error)),
+        }
+    }
 }
 
 /// Why a measurement could not be made.
@@ -75,6 +114,8 @@ impl From<std::io::Error> for BenchError {
 pub const GTIN: &str = "06900000000014";
 /// The plain brand's factory.
 pub const SITE: &str = "F";
+/// The plain brand's distributor.
+pub const DISTRIBUTOR: &str = "T1";
 
 /// Gives a new store the plain brand.
 ///
@@ -91,41 +132,41 @@ pub const NAMES: [&str; 9] =
 /// Tells the reader what is being measured.
 pub type Say<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
-/// Runs every measurement that `only` names.
-///
-/// # Errors
-/// The first that could not be made.
-pub async fn run(options: &BenchOptions, say: Say<'_>) -> Result<Vec<Measured>, BenchError> {
-    let mut table = Vec::new();
+/// Runs every measurement that `only` names. One that cannot be made takes no other with it.
+pub async fn run(options: &BenchOptions, say: Say<'_>) -> Table {
+    let mut table = Table::default();
     let wants = |name: &str| options.only.is_empty() || name.contains(&options.only);
+    let (dir, size) = (&options.dir, options.size);
+    let one = |row: Result<Measured, BenchError>| row.map(|row| vec![row]);
     if wants("codes") {
         say("codes: minting and streaming on one core");
-        table.push(codes::measure());
+        table.add("codes", one(codes::measure(dir, size).await));
     }
     if wants("activation") {
         say("activation: 64 clients, durable, SQLite");
-        table.push(activation::measure(&options.dir).await?);
+        table.add("activation", one(activation::measure(dir, size).await));
     }
     if wants("import") {
         say("import: production rows with an SN and two IMEIs");
-        table.extend(import::measure(&options.dir).await?);
+        table.add("import", one(import::speed(dir, size).await));
+        table.add("import", one(import::memory(dir, size).await));
     }
     if wants("pallet") {
         say("pallet: shipping 10,000 units as one");
-        table.push(pallet::measure(&options.dir).await?);
+        table.add("pallet", one(pallet::measure(dir, size).await));
     }
     if wants("guess") {
         say("guess: answers to codes that were never issued");
-        table.push(guess::measure(&options.dir).await?);
+        table.add("guess", one(guess::measure(dir).await));
     }
     if wants("seal") {
         say("seal: recorded events into the log");
-        table.push(seal::measure(&options.dir).await?);
+        table.add("seal", one(seal::measure(dir, size).await));
     }
     if wants("verify") || wants("start") || wants("memory") {
-        table.extend(verify::measure(options, say).await?);
+        verify::measure(options, say, &mut table).await;
     }
-    Ok(table)
+    table
 }
 
 /// The table as text.

@@ -1,7 +1,7 @@
 //! Shipping a pallet of 10,000 units, against shipping one unit.
 
 use super::brand::{sn, sscc};
-use super::{BenchError, Measured, brand, median, scratch};
+use super::{BenchError, Measured, Size, brand, median, scratch};
 use crate::clock::Stopwatch;
 use crate::files::{Draft, Kind, parse_row};
 use crate::flows::House;
@@ -16,15 +16,16 @@ const PALLETS: u64 = 11;
 const UNITS: u64 = 10_000;
 
 /// Packs the pallets, then ships them and as many single units in turn.
-pub async fn measure(dir: &Path) -> Result<Measured, BenchError> {
+pub async fn measure(dir: &Path, size: Size) -> Result<Measured, BenchError> {
     let dir = scratch(dir, "pallet")?;
     let (house, caller) = brand::open(&dir).await?;
-    brand::make_units(&house, &caller, 0..PALLETS * UNITS + PALLETS).await?;
-    pack(&house).await?;
+    let (count, units) = (size.of(PALLETS, 2), size.of(UNITS, 50));
+    brand::make_units(&house, &caller, 0..count * units + count).await?;
+    pack(&house, count, units).await?;
     let (mut pallets, mut singles) = (Vec::new(), Vec::new());
-    for number in 0..PALLETS {
+    for number in 0..count {
         pallets.push(ship_one(&house, &caller, &format!("P{number}"), &sscc(number)).await?);
-        let single = sn(PALLETS * UNITS + number);
+        let single = sn(count * units + number);
         singles.push(ship_one(&house, &caller, &format!("U{number}"), &single).await?);
     }
     house.store.close().await;
@@ -38,14 +39,14 @@ pub async fn measure(dir: &Path) -> Result<Measured, BenchError> {
     })
 }
 
-async fn pack(house: &House) -> Result<(), BenchError> {
+async fn pack(house: &House, pallets: u64, units: u64) -> Result<(), BenchError> {
     let mut text = String::from("sscc,child,packed_at\n");
-    for pallet in 0..PALLETS {
-        for unit in 0..UNITS {
+    for pallet in 0..pallets {
+        for unit in 0..units {
             let line = format!(
                 "{},{},2026-01-06T08:00:00+08:00\n",
                 sscc(pallet),
-                sn(pallet * UNITS + unit)
+                sn(pallet * units + unit)
             );
             text.push_str(&line);
         }

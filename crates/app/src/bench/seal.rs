@@ -1,6 +1,6 @@
 //! Sealing: how many recorded events become entries of the log each second, off the hot path.
 
-use super::{BenchError, Measured, brand, median, per_second, rate, scratch};
+use super::{BenchError, Measured, Size, brand, median, per_second, rate, scratch};
 use crate::clock::Stopwatch;
 use crate::flows::House;
 use crate::flows::log::seal;
@@ -17,13 +17,14 @@ const COMMIT: u64 = 2_000;
 const WANTED: f64 = 50_000.0;
 
 /// Records events and seals them, in turn.
-pub async fn measure(dir: &Path) -> Result<Measured, BenchError> {
+pub async fn measure(dir: &Path, size: Size) -> Result<Measured, BenchError> {
     let dir = scratch(dir, "seal")?;
     let (house, caller) = brand::open(&dir).await?;
+    let events = size.of(EVENTS, COMMIT);
     let mut rates = Vec::new();
-    for round in 0..ROUNDS {
-        for first in (0..EVENTS).step_by(COMMIT as usize) {
-            record(&house, caller.brand, round * EVENTS + first).await?;
+    for round in 0..size.of(ROUNDS, 1) {
+        for first in (0..events).step_by(COMMIT as usize) {
+            record(&house, caller.brand, round * events + first).await?;
         }
         let watch = Stopwatch::start();
         let sealed = seal(&house).await?;

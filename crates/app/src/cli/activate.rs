@@ -3,9 +3,8 @@
 use super::term::{Paint, Tone, pad};
 use super::{Exit, Fault, open, term, words};
 use crate::config::{GeoArgs, Global};
-use crate::files::read_instant;
 use crate::flows::House;
-use crate::flows::activate::{Activated, Report, Signals, activate};
+use crate::flows::activate::{Activated, Report, Signals, activate, read_happened_at};
 use crate::flows::find::unit_number;
 use crate::flows::idempotency::Answer;
 use crate::flows::reference::Reference;
@@ -110,7 +109,7 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
 fn report(house: &House, zone: &TimeZone, args: &Args) -> Result<Report, Fault> {
     let when = match &args.at {
         Some(text) => {
-            let read = read_instant(text, zone).map_err(|why| Refused::invalid("--at", why))?;
+            let read = read_happened_at(text, zone).map_err(|why| Refused::invalid("--at", why))?;
             (read.at, read.offset_minutes)
         }
         None => {

@@ -58,18 +58,22 @@ pub async fn backup(global: &Global, args: BackupArgs) -> Result<Exit, Fault> {
     open::must_hold_records(global)?;
     let passphrase = passphrase(args.passphrase_file.as_ref(), &["new passphrase", "once more"])?;
     let house = open::house(global).await?;
+    let target = global.target()?;
+    let meter = term::Meter::default();
+    let tell = |unit, done, total| meter.tell(unit, done, total);
     let written = if args.keys_only {
         backup::export_keys(&house, &args.path, &passphrase).await
     } else {
-        backup::backup(&house, &global.target()?, &args.path, &passphrase).await
+        backup::backup_told(&house, &target, &args.path, &passphrase, &tell).await
     };
+    meter.clear();
     if written.is_ok() {
         let author = Author::operator(BrandId(0));
         audit::note(&house, &author, SensitiveRead::Backup, "", 1);
         audit::flush(&house).await?;
     }
     house.store.close().await;
-    written.map_err(|e| Fault::failed(e.to_string()))?;
+    written?;
     term::print(&format!("written to {}\n", args.path.display()))?;
     Ok(Exit::Done)
 }
@@ -91,7 +95,10 @@ pub async fn restore(global: &Global, args: RestoreArgs) -> Result<Exit, Fault> 
     private_folder(&dir).map_err(|e| Fault::file(&dir, &e))?;
     let file = KeyFile::of(dir.join(MASTER_KEY_FILE));
     let master = MasterKey::from_file_or_new(&file.path)?;
-    let restored = backup::restore(&args.path, &passphrase, &dir, &master).await;
+    let meter = term::Meter::default();
+    let tell = |unit, done, total| meter.tell(unit, done, total);
+    let restored = backup::restore_told(&args.path, &passphrase, &dir, &master, &tell).await;
+    meter.clear();
     let restored = file.kept_if(restored)?;
     told(&restored, &dir.display().to_string())
 }
@@ -102,10 +109,14 @@ async fn restore_database(global: &Global, args: &RestoreArgs, url: &str) -> Res
     let (file, master) = master_of(global, &Target::Postgres { url: url.to_owned() })?;
     let scratch = std::env::temp_dir();
     let place = (url, scratch.as_path());
-    let restored = backup::restore_database(&args.path, &passphrase, place, &master).await;
+    let meter = term::Meter::default();
+    let tell = |unit, done, total| meter.tell(unit, done, total);
+    let path = &args.path;
+    let restored = backup::restore_database_told(path, &passphrase, place, &master, &tell).await;
+    meter.clear();
     let restored = match file {
         Some(file) => file.kept_if(restored)?,
-        None => restored.map_err(|e| Fault::failed(e.to_string()))?,
+        None => restored?,
     };
     told(&restored, "the database")
 }
@@ -136,7 +147,7 @@ async fn restore_keys(global: &Global, args: RestoreArgs) -> Result<Exit, Fault>
     store.close().await;
     let count = match file {
         Some(file) => file.kept_if(sealed)?,
-        None => sealed.map_err(|e| Fault::failed(e.to_string()))?,
+        None => sealed?,
     };
     term::print(&format!("{count} keys sealed under the new master key\n"))?;
     Ok(Exit::Done)
@@ -173,7 +184,7 @@ impl KeyFile {
             if self.is_new && !matches!(error, BackupError::Flow(_)) {
                 let _ = std::fs::remove_file(&self.path);
             }
-            Fault::failed(error.to_string())
+            error.into()
         })
     }
 }
@@ -189,9 +200,12 @@ pub async fn doctor(global: &Global, args: DoctorArgs) -> Result<Exit, Fault> {
     let checks = match open::house_to_examine(global, geo, global.settings(None)?).await? {
         Ok(house) => {
             let extent = doctor::Extent { data_dir: dir.as_deref(), all_events: args.all_events };
-            let checks = doctor::examine(&house, extent).await?;
+            let meter = term::Meter::default();
+            let tell = |unit, done, total| meter.tell(unit, done, total);
+            let checks = doctor::examine_told(&house, extent, &tell).await;
+            meter.clear();
             house.store.close().await;
-            checks
+            checks?
         }
         Err(unopened) => vec![unopened],
     };

@@ -88,12 +88,19 @@ fn list(reference: &Reference, brand: BrandId, zone: &jiff::tz::TimeZone) -> Str
             batch.count.to_string(),
             batch.state.as_str().to_owned(),
             words::minute(zone, instant(batch.created_at)),
+            odds(batches::guess_odds(batch)),
             product.map_or_else(String::new, |p| p.gtin.clone()),
             product.map_or_else(String::new, |p| plain(&p.name_zh)),
         ]
     };
     let of_brand = reference.batches().iter().filter(|b| b.brand == brand.0);
     let rows: Vec<_> = of_brand.map(row).collect();
-    let header = ["batch", "purpose", "codes", "state", "minted", "gtin", "product"];
+    let header =
+        ["batch", "purpose", "codes", "state", "minted", "odds of a guess", "gtin", "product"];
     table(&header, &rows, Paint::for_stdout())
+}
+
+/// Odds, 0 to 1, as people say them; nothing where no guess can hit.
+pub(super) fn odds(odds: f64) -> String {
+    if odds > 0.0 { format!("1 in {:.0}", odds.recip()) } else { String::new() }
 }

@@ -102,6 +102,8 @@ async fn write_ndjson(
     let prefix = link_prefix(house, &reference, batch, style);
     let mut stream = CodeStream::new(house, &reference, batch, prefix.clone(), range);
     let scratch = batch.scratch.then(|| house.secrets.scratch_key());
+    let total = u64::try_from(stream.left()).unwrap_or(0);
+    let bar = term::bar(total, "codes");
     let mut out = term::raw_stdout()?;
     let mut lines = Vec::with_capacity(1 << 20);
     // Nothing here needs escaping: codes, digits, and a host that was checked.
@@ -115,7 +117,9 @@ async fn write_ndjson(
         }
         out.write_all(&lines)?;
         lines.clear();
+        bar.set_position(total - u64::try_from(stream.left()).unwrap_or(0));
     }
+    bar.finish_and_clear();
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use crate::config::Global;
 use crate::flows::audit;
 use crate::flows::compliance::export::{Format, ROWS_MAX};
 use crate::flows::compliance::export_parts::{self, Cut, ExportError, PartLine};
-use crate::flows::compliance::trace_clock;
+use crate::flows::compliance::{trace, trace_clock};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -56,8 +56,23 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     let caller = open::caller(&house, global).await?;
     let part_rows = usize::try_from(args.part_rows).unwrap_or(ROWS_MAX);
     let cut = Cut { format: args.format, part_rows, parts_max: None };
-    let mut on_part = |line: &PartLine| eprintln!("{}: {} rows", line.file, line.count);
+    let meter = term::Meter::default();
+    // Counting reads all of them: it is done where somebody watches.
+    let total = match term::is_watched() {
+        true => Some(trace::count(&house, caller.brand).await?),
+        false => None,
+    };
+    // What an earlier run wrote stands there already; what is wrong with it is told below.
+    let begun = export_parts::read(dir).ok().flatten();
+    let mut done = begun.map_or(0, |manifest| manifest.total_count);
+    meter.tell("units", done, total);
+    let mut on_part = |line: &PartLine| {
+        meter.line(&format!("{}: {} rows", line.file, line.count));
+        done += line.count;
+        meter.tell("units", done, total);
+    };
     let written = export_parts::write(&house, &caller, dir, cut, &mut on_part).await;
+    meter.clear();
     // Who read it is recorded, whether or not it came to the end.
     audit::flush(&house).await?;
     house.store.close().await;
@@ -93,7 +108,11 @@ pub struct PurgeArgs {
 pub async fn purge(global: &Global, args: PurgeArgs) -> Result<Exit, Fault> {
     let house = open::house(global).await?;
     let caller = open::caller(&house, global).await?;
-    let purged = trace_clock::purge(&house, &caller, args.dry_run).await?;
+    let meter = term::Meter::default();
+    let tell = |unit, done, total| meter.tell(unit, done, total);
+    let purged = trace_clock::purge_told(&house, &caller, args.dry_run, &tell).await;
+    meter.clear();
+    let purged = purged?;
     house.store.close().await;
     let did = if args.dry_run { "would be dropped" } else { "were dropped" };
     term::print(&format!(

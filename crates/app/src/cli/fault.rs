@@ -2,6 +2,7 @@
 
 use crate::config::ConfigError;
 use crate::files::FileError;
+use crate::flows::backup::BackupError;
 use crate::flows::import::ImportError;
 use crate::flows::{FlowError, doctor};
 use crate::geo::GeoError;
@@ -157,6 +158,15 @@ impl From<FlowError> for Fault {
     }
 }
 
+impl From<BackupError> for Fault {
+    fn from(error: BackupError) -> Self {
+        match error {
+            BackupError::Flow(error) => error.into(),
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
 impl From<FileError> for Fault {
     fn from(error: FileError) -> Self {
         Self::Failed(error.to_string())
@@ -177,6 +187,14 @@ impl From<ImportError> for Fault {
 mod tests {
     use super::*;
     use store::engine::EngineError;
+
+    #[test]
+    fn a_store_that_fails_under_a_backup_is_not_a_refusal() {
+        let fails = StoreError::Read(EngineError::Open("it broke off".to_owned()));
+        let fault = Fault::from(BackupError::from(fails));
+        assert_eq!((fault.exit(), fault.to_string()), (Exit::Unavailable, "it broke off".into()));
+        assert_eq!(Fault::from(BackupError::Short).exit(), Exit::Failed);
+    }
 
     #[test]
     fn a_store_that_does_not_open_says_what_to_do() {

@@ -94,6 +94,8 @@ fn open_table(args: &Args, bar: &ProgressBar) -> Result<Table, Fault> {
     };
     let input = Metered { input, bar: bar.clone() };
     let table = Table::from_reader(args.kind, Format::Auto, Box::new(input));
+    // Refused rows are written with all that they hold, other people's columns too.
+    let table = if args.errors.is_some() { table.map(Table::whole_rows) } else { table };
     table.map_err(|e| Fault::failed(format!("{}: {e}", args.file.display())))
 }
 

@@ -7,12 +7,13 @@
 //! the folder finds that out and does (3) (see [`super::open`]). At no moment does the only fitting
 //! key exist in memory alone.
 
+use super::batch::odds;
 use super::term::{Paint, table};
 use super::{Exit, Fault, open, term, words};
 use crate::config::Global;
 use crate::flows::changes::Author;
 use crate::flows::custody::instant;
-use crate::flows::{House, keys, persons};
+use crate::flows::{House, batches, keys, persons};
 use crate::secrets::MasterKey;
 use domain::code::Epoch;
 use domain::id::BrandId;
@@ -57,19 +58,21 @@ async fn status(house: &House) -> Result<String, Fault> {
     let reference = house.reference_now().await?;
     let zone = jiff::tz::TimeZone::UTC;
     let row = |key: keys::EpochStatus| {
-        let of_epoch = reference.batches().iter().filter(|b| b.epoch == key.epoch);
-        let (batches, codes) = of_epoch.fold((0_i64, 0_i64), |(n, sum), b| (n + 1, sum + b.count));
+        let epoch = key.epoch;
+        let of_epoch = || reference.batches().iter().filter(move |b| b.epoch == epoch);
         vec![
             key.epoch.to_string(),
             Epoch::new(key.epoch).map(|e| e.to_string()).unwrap_or_default(),
             words::minute(&zone, instant(key.created_at)),
-            batches.to_string(),
-            codes.to_string(),
+            of_epoch().count().to_string(),
+            of_epoch().map(|b| b.count).sum::<i64>().to_string(),
+            odds(of_epoch().map(batches::guess_odds).sum()),
             if key.current { "current" } else { "" }.to_owned(),
         ]
     };
     let rows: Vec<_> = keys::epochs(house).await?.into_iter().map(row).collect();
-    let header = ["epoch", "first character", "made (UTC)", "batches", "codes", ""];
+    let header =
+        ["epoch", "first character", "made (UTC)", "batches", "codes", "odds of a guess", ""];
     Ok(table(&header, &rows, Paint::for_stdout()))
 }
 

@@ -5,7 +5,7 @@
 use super::{Exit, Fault, term};
 use crate::bench;
 use crate::clock::Clock;
-use crate::faults::{self, Round};
+use crate::faults::{self, Goods, Round};
 use crate::flows::House;
 use crate::flows::house::Settings;
 use crate::geo::Geo;
@@ -19,6 +19,9 @@ use store::engine::{SqliteOptions, Target};
 use testkit::Postgres;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
+
+/// What is loaded: the plain brand's.
+const GOODS: Goods = Goods { gtin: bench::GTIN, site: bench::SITE, to: bench::DISTRIBUTOR };
 
 /// A folder that goes with its last handle.
 pub struct Folder(PathBuf);
@@ -157,8 +160,7 @@ async fn server(rounds: u64, folder: &Arc<Folder>) -> Result<Tally, Fault> {
     found(&target, folder.path()).await?;
     let mut tally = Tally::default();
     for number in 0..rounds {
-        let (gtin, site) = (bench::GTIN, bench::SITE);
-        let round = Round { number, gtin, site, lifetime: lifetime(number) };
+        let round = Round { number, goods: GOODS, lifetime: lifetime(number) };
         let house = Arc::new(open(&target, folder.path()).await?);
         let lines = faults::kill_server_midway(house, &round, || server.kill()).await;
         tokio::task::block_in_place(|| server.start());
@@ -180,7 +182,7 @@ pub async fn load(dir: PathBuf, round: u64) -> Result<Exit, Fault> {
         }
     };
     tokio::select! {
-        ended = faults::load(&house, round, bench::GTIN, bench::SITE, say) => ended?,
+        ended = faults::load(&house, round, GOODS, say) => ended?,
         () = deserted.notified() => {}
     }
     Ok(Exit::Done)

@@ -40,6 +40,7 @@ mod words;
 use crate::config::{self, Global};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub use fault::{Exit, Fault};
@@ -48,6 +49,10 @@ const AFTER_HELP: &str = "\
 Exit codes: 0 done; 1 refused, or a file or setting cannot be used; 2 wrong usage; \
 3 import: some rows refused; 4 the answer is no (not genuine, not found, not equal, not well); \
 5 the store did not answer.";
+
+/// Work on threads of its own, an import's say, may still take this long when the command is over:
+/// what was acknowledged is durable, and the rest ends as if the machine had died.
+const LEFT_BEHIND: Duration = Duration::from_millis(500);
 
 /// Dossier (一机一档): from factory to hand, every device has a dossier.
 #[derive(Debug, Parser)]
@@ -151,7 +156,12 @@ pub fn run() -> ExitCode {
     log(&cli.command);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let ended = match runtime {
-        Ok(runtime) => runtime.block_on(dispatch(cli)),
+        Ok(runtime) => {
+            let ended = runtime.block_on(dispatch(cli));
+            // Dropped, it would wait for those threads without end.
+            runtime.shutdown_timeout(LEFT_BEHIND);
+            ended
+        }
         Err(error) => Err(Fault::failed(format!("cannot start threads: {error}"))),
     };
     match ended {

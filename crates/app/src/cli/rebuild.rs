@@ -23,7 +23,10 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     let house = open::house(global).await?;
     let scratch = args.scratch.unwrap_or_else(std::env::temp_dir);
     let made = missing(&scratch);
-    let checked = rebuild::check(&house.store, &scratch).await;
+    let meter = term::Meter::default();
+    let tell = |unit, done, total| meter.tell(unit, done, total);
+    let checked = rebuild::check_told(&house.store, &scratch, &tell).await;
+    meter.clear();
     for dir in made {
         // One in which somebody else put something meanwhile is not empty, and stays.
         let _ = std::fs::remove_dir(dir);

@@ -20,12 +20,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 /// Requests under way may take this long after the signal; the rest of ten seconds is for the
-/// store.
+/// store, and for what the runtime leaves behind.
 const DRAIN: Duration = Duration::from_secs(7);
+/// Writing down the looks of the last moments may take this long: they are counts, and no records.
+const LOOKS: Duration = Duration::from_millis(500);
 /// How often the certificate files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// Folding the log into the file may take this long.
-const CLOSE: Duration = Duration::from_secs(2);
+const CLOSE: Duration = Duration::from_millis(1_500);
 
 /// Rate limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -204,8 +206,10 @@ pub async fn serve(
     announce(&base)?;
     ready(&base)?;
     let ended = until_stopped(Arc::clone(&house), listener, door.options, stop).await;
-    if let Err(error) = scans::flush(&house).await {
-        tracing::warn!(%error, "looks of the last moments were not written");
+    match tokio::time::timeout(LOOKS, scans::flush(&house)).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "looks of the last moments were not written"),
+        Err(_) => tracing::warn!("looks of the last moments were not written in time"),
     }
     if tokio::time::timeout(CLOSE, house.store.close()).await.is_err() {
         tracing::warn!("the store was still busy; it will tidy up at the next start");

@@ -8,6 +8,8 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// Redraws of a progress bar per second.
 const REDRAW_HZ: u8 = 8;
@@ -94,6 +96,15 @@ fn bar_form(columns: u16, unit: &str) -> String {
     }
 }
 
+/// The same where nobody knows how much there is, or where nothing is counted.
+fn spinner_form(columns: u16, unit: &str, is_counted: bool) -> String {
+    match (is_counted, columns) {
+        (true, 72..) => format!("{{spinner}} {{human_pos}} {unit}  {{rate}}  {{elapsed}}"),
+        (true, 40..) => format!("{{spinner}} {{human_pos}} {unit}  {{elapsed}}"),
+        _ => format!("{{spinner}} {unit}  {{elapsed}}"),
+    }
+}
+
 /// The same of a file of known or unknown length.
 fn file_form(columns: u16, is_known: bool) -> &'static str {
     match (is_known, columns) {
@@ -109,6 +120,75 @@ fn file_form(columns: u16, is_known: bool) -> &'static str {
 fn columns() -> u16 {
     let size = tcgetwinsize(io::stderr()).map(|size| size.ws_col);
     size.ok().filter(|columns| *columns > 0).unwrap_or(COLUMNS)
+}
+
+/// A spinner in the place of a bar. It turns by itself: some work is done in one piece.
+fn spinner(unit: &str, is_counted: bool) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, target());
+    let bar = styled(bar, &spinner_form(columns(), unit, is_counted));
+    if !bar.is_hidden() {
+        bar.tick();
+        bar.enable_steady_tick(Duration::from_secs(1) / u32::from(REDRAW_HZ));
+    }
+    bar
+}
+
+/// Shows how far long work is that tells it (see [`store::rebuild::Told`]): a bar where it is known
+/// how much there is, else a spinner. Where no terminal watches it shows nothing.
+#[derive(Debug, Default)]
+pub struct Meter(Mutex<Option<Shown>>);
+
+#[derive(Debug)]
+struct Shown {
+    unit: &'static str,
+    total: Option<u64>,
+    is_counted: bool,
+    bar: ProgressBar,
+}
+
+impl Meter {
+    /// So many of these are done, out of so many; another unit or total begins another bar. Work
+    /// that counts nothing is at 0 of no total, and `unit` says what it does.
+    pub fn tell(&self, unit: &'static str, done: u64, total: Option<u64>) {
+        let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_counted = total.is_some() || done > 0;
+        let goes_on = |s: &Shown| (s.unit, s.total, s.is_counted) == (unit, total, is_counted);
+        if !shown.as_ref().is_some_and(goes_on) {
+            if let Some(before) = shown.take() {
+                before.bar.finish_and_clear();
+            }
+            let bar = match total {
+                Some(total) => bar(total, unit),
+                None => spinner(unit, is_counted),
+            };
+            *shown = Some(Shown { unit, total, is_counted, bar });
+        }
+        if let Some(shown) = &*shown {
+            shown.bar.set_position(done);
+        }
+    }
+
+    /// Prints a line to standard error above what is shown.
+    pub fn line(&self, text: &str) {
+        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(shown) => shown.bar.suspend(|| eprintln!("{text}")),
+            None => eprintln!("{text}"),
+        }
+    }
+
+    /// Takes away what is shown: the work is done, or an answer is printed.
+    pub fn clear(&self) {
+        let shown = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(shown) = shown {
+            shown.bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        self.clear();
+    }
 }
 
 /// How many a second, as people read it: `12,663/s`.
@@ -275,6 +355,7 @@ mod tests {
             ("{elapsed}", "59s"),
             ("{spinner}", "x"),
         ];
+        let longest = "rows compared";
         let length = |form: &str| {
             let text =
                 drawn.iter().fold(form.to_owned(), |text, (key, word)| text.replace(key, word));
@@ -283,10 +364,15 @@ mod tests {
         };
         for columns in 20..200 {
             let room = usize::from(columns);
-            for form in [&*bar_form(columns, "codes"), file_form(columns, true)] {
+            for form in [
+                &*bar_form(columns, "codes"),
+                file_form(columns, true),
+                file_form(columns, false),
+                &*spinner_form(columns, longest, true),
+                &*spinner_form(columns, longest, false),
+            ] {
                 assert!(length(form) <= room, "{columns}: {form}");
             }
-            assert!(length(file_form(columns, false)) <= room, "{columns}");
         }
         assert_eq!(per_second(1_973_062.765_3), "1,973,063/s");
     }

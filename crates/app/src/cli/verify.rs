@@ -44,13 +44,14 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
             Reading::Number(number, code) => vec![(None, Some(number), code)],
             Reading::Nothing(code) => vec![(None, None, code)],
             // Both are shown: which was meant only the person can say.
-            Reading::Ambiguous((one, a), (other, b)) => {
-                let issued = domain::verdict::CodeReading::Issued;
+            Reading::Ambiguous(one, other) => {
                 all_good = false;
-                let raw = term::plain(raw);
-                hints +=
-                    &format!("{raw} names two units: say which with --scheme {one} or {other}\n");
-                vec![(Some(one), Some(a), issued), (Some(other), Some(b), issued)]
+                let (raw, (a, _), (b, _)) = (term::plain(raw), one, other);
+                hints += &format!("{raw} names two units: say which with --scheme {a} or {b}\n");
+                let read = |it: (Scheme, i64)| {
+                    (Some(it.0), Some(it.1), verify::reading_of(&reference, it))
+                };
+                vec![read(one), read(other)]
             }
         };
         for (scheme, number, code) in numbers {

@@ -11,7 +11,8 @@
 //! later.
 //!
 //! Everything is read in one pass at constant memory, XLSX at a bounded one; each bound is a named
-//! constant, and no file may expand past it.
+//! constant, and no file may expand past it. Of columns that nobody knows no text is held, unless
+//! whoever reads the file writes it out again.
 
 mod decode;
 mod draft;
@@ -36,7 +37,7 @@ pub use draft::{
 pub use export::{ErrorFile, csv_line};
 pub use json::JsonLines;
 pub use kind::{Column, Json, Kind, UnknownKind};
-pub use row::{Header, RawRow};
+pub use row::{Header, RawRow, problem_bytes};
 pub use subject::{Subject, SubjectRef};
 pub use table::{FileError, Format, Rows, Table};
 pub use when::{Instant, read_date, read_instant};

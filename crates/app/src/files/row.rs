@@ -15,6 +15,8 @@ pub struct Header {
     names: StringRecord,
     /// For each of the kind's columns its cell, none where the file lacks it.
     places: Box<[Option<usize>]>,
+    /// For each cell of a whole row whether its column is one of the kind's.
+    known: Box<[bool]>,
 }
 
 impl Header {
@@ -27,6 +29,7 @@ impl Header {
             return Err(FileError::TooManyColumns);
         }
         let mut places = vec![None; kind.columns().len()].into_boxed_slice();
+        let mut known = vec![false; names.len()].into_boxed_slice();
         let mut seen = HashSet::new();
         for (at, name) in names.iter().enumerate() {
             let name = plain(name);
@@ -35,6 +38,7 @@ impl Header {
             }
             if let Some(column) = kind.place(name) {
                 places[column] = Some(at);
+                known[at] = true;
             }
         }
         if seen.is_empty() {
@@ -48,14 +52,15 @@ impl Header {
         if !missing.is_empty() {
             return Err(FileError::MissingColumns { kind, missing });
         }
-        Ok(Self { kind, names, places })
+        Ok(Self { kind, names, places, known })
     }
 
     /// The header of input that names its fields itself: every column, in order.
     pub(super) fn whole(kind: Kind) -> Self {
         let names = kind.columns().iter().map(|column| column.name).collect();
         let places = (0..kind.columns().len()).map(Some).collect();
-        Self { kind, names, places }
+        let known = vec![true; kind.columns().len()].into_boxed_slice();
+        Self { kind, names, places, known }
     }
 
     /// What the rows mean.
@@ -138,6 +143,23 @@ impl RawRow {
         Self { is_unreadable: true, ..row }
     }
 
+    /// The same row without the text of cells whose column is none of the kind's: nobody reads it,
+    /// and a row may have much of it. Cells stay where they are.
+    pub(super) fn known_only(self) -> Self {
+        let known = &self.header.known;
+        if self.cells.len() <= known.len() && known.iter().all(|known| *known) {
+            return self;
+        }
+        let cells = self.cells.iter().zip(known.iter());
+        let cells = cells.map(|(cell, known)| if *known { cell } else { "" }).collect();
+        Self { cells, ..self }
+    }
+
+    /// How much of it is held, in bytes: its text, and what was wrong with it.
+    pub fn bytes(&self) -> usize {
+        self.cells.as_slice().len() + problem_bytes(&self.faults)
+    }
+
     /// The same row without what it says of some columns.
     pub(super) fn without(self, absent: Vec<&'static str>) -> Self {
         Self { absent, ..self }
@@ -166,7 +188,8 @@ impl RawRow {
         self.header.cell_of(name).and_then(|at| self.cells.get(at)).unwrap_or_default().trim()
     }
 
-    /// All cells as they were given, those of unknown columns too.
+    /// All cells as they were given; those of unknown columns are empty, unless they were asked for
+    /// ([`super::Table::whole_rows`]).
     pub fn cells(&self) -> impl Iterator<Item = &str> {
         self.cells.iter()
     }
@@ -185,6 +208,11 @@ impl RawRow {
     pub(super) fn is_blank(&self) -> bool {
         self.faults.is_empty() && self.cells.iter().all(|cell| cell.trim().is_empty())
     }
+}
+
+/// How much the problems of a row hold, in bytes.
+pub fn problem_bytes(problems: &[Refused]) -> usize {
+    problems.iter().map(|problem| size_of::<Refused>() + problem.reason.len()).sum()
 }
 
 /// Why a cell cannot be looked at, whatever its field.

@@ -50,6 +50,15 @@ pub enum FileError {
     /// More than [`ROWS_MAX`].
     #[error("the file has more than {ROWS_MAX} rows: split it")]
     TooManyRows,
+    /// More text in rows that are judged together than may be held.
+    #[error(
+        "rows that are judged together, master data or all or nothing, may have at most {max} \
+         bytes of text: split the file"
+    )]
+    TooMuchText {
+        /// Bytes allowed, what is wrong with the rows counted with them.
+        max: usize,
+    },
     /// A row above [`ROW_BYTES_MAX`].
     #[error(
         "record {record} is longer than {ROW_BYTES_MAX} bytes: \
@@ -138,6 +147,8 @@ pub struct Table {
     source: Source,
     rows: usize,
     ended: bool,
+    /// Whether its rows keep the cells of columns that are none of the kind's.
+    whole: bool,
 }
 
 enum Source {
@@ -205,7 +216,17 @@ impl Table {
 
     fn from_workbook(book: Workbook) -> Result<Self, FileError> {
         let header = Arc::clone(book.header());
-        Ok(Self { header, source: Source::Xlsx(Box::new(book)), rows: 0, ended: false })
+        Ok(Self::new(header, Source::Xlsx(Box::new(book))))
+    }
+
+    fn new(header: Arc<Header>, source: Source) -> Self {
+        Self { header, source, rows: 0, ended: false, whole: false }
+    }
+
+    /// The same with every cell in its rows, those of unknown columns too: for whoever writes rows
+    /// out as they came.
+    pub fn whole_rows(self) -> Self {
+        Self { whole: true, ..self }
     }
 
     fn from_text(kind: Kind, json: bool, input: Box<dyn Read + Send>) -> Result<Self, FileError> {
@@ -218,7 +239,7 @@ impl Table {
             source.names = names.clone();
             (Arc::new(Header::read(kind, names)?), Source::Csv(Box::new(source)))
         };
-        Ok(Self { header, source, rows: 0, ended: false })
+        Ok(Self::new(header, source))
     }
 
     /// What the rows mean.
@@ -234,7 +255,7 @@ impl Table {
     /// The rows from where the last call stopped. Blank rows are left out. After an error there
     /// are no more.
     pub fn rows(&mut self) -> Rows<'_> {
-        let Self { header, source, rows, ended } = self;
+        let Self { header, source, rows, ended, whole } = self;
         let (source, failed) = match source {
             Source::Csv(source) => (RowSource::Csv(source), None),
             Source::Json(source) => (RowSource::Json(source), None),
@@ -243,7 +264,7 @@ impl Table {
                 Err(error) => (RowSource::Nothing, Some(error)),
             },
         };
-        Rows { header, source, failed, count: rows, ended }
+        Rows { header, source, failed, count: rows, ended, whole: *whole }
     }
 }
 
@@ -264,6 +285,7 @@ pub struct Rows<'a> {
     failed: Option<FileError>,
     count: &'a mut usize,
     ended: &'a mut bool,
+    whole: bool,
 }
 
 enum RowSource<'a> {
@@ -296,7 +318,7 @@ impl Rows<'_> {
             // An object without content was still meant as a row.
             let json = matches!(self.source, RowSource::Json(_));
             if row.as_ref().is_none_or(|row| json || !row.is_blank()) {
-                return Ok(row);
+                return Ok(if self.whole { row } else { row.map(RawRow::known_only) });
             }
         }
     }
@@ -420,7 +442,12 @@ impl CsvSource {
             Ok(false) => return Ok(None),
             Ok(true) if cells.as_slice().len() <= ROW_BYTES_MAX => {}
             Err(error) if !self.reader.get_ref().over => {
-                return Err(FileError::Io(error.into()));
+                // What kind of failure it is, the reader of records would hide.
+                let kind = match error.kind() {
+                    csv::ErrorKind::Io(cause) => cause.kind(),
+                    _ => io::ErrorKind::Other,
+                };
+                return Err(FileError::Io(io::Error::new(kind, error)));
             }
             _ => return Err(FileError::RowTooLong { record: self.record + 1 }),
         }

@@ -484,14 +484,14 @@ fn a_workbook_cannot_unpack_to_fill_the_memory() {
 fn refused_rows_can_be_corrected_and_sent_again() {
     let file = "sscc,child,packed_at,remark\n\
                 1,=1+1,2026-05-21,\"=cmd,x\"\n069291417000000003,C,x,+86 755 1\n";
-    let mut table = open(Kind::Packs, file.as_bytes()).unwrap();
+    let mut table = open(Kind::Packs, file.as_bytes()).unwrap().whole_rows();
     let mut errors = ErrorFile::new(Vec::new(), table.header()).unwrap();
     let rows: Vec<_> = table.rows().map(Result::unwrap).collect();
     for row in &rows {
         errors.write(row, &parse_row(row, &shanghai()).unwrap_err()).unwrap();
     }
     let errors = errors.finish().unwrap();
-    let mut again = open(Kind::Packs, &errors).unwrap();
+    let mut again = open(Kind::Packs, &errors).unwrap().whole_rows();
     let names: Vec<_> = again.header().names().collect();
     assert_eq!(names[..5], ["error_row", "error_column", "error_code", "error_reason", "sscc"]);
     let rows: Vec<_> = again.rows().map(Result::unwrap).collect();

@@ -29,7 +29,8 @@ pub struct Instant {
 impl Instant {
     /// What was told, as the rules take it.
     pub fn when(self) -> When {
-        self.day_end.map_or(When::at(self.at), |end| When::in_day(self.at, end))
+        let when = self.day_end.map_or(When::at(self.at), |end| When::in_day(self.at, end));
+        when.told_in(self.offset_minutes)
     }
 }
 

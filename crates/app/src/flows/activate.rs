@@ -2,10 +2,15 @@
 //! ever locked or refused because of location; what does not fit is found, kept and shown to those
 //! who watch the channel.
 
+mod beside;
 mod bounds;
+mod happened;
 mod record;
 
-pub(super) use record::{alert, finding_row};
+pub use happened::read_happened_at;
+
+pub(super) use beside::look_again_where_moved;
+pub(super) use record::{alert, finding_row, reading_row, versions};
 
 use super::access::Sight;
 use super::caller::{Caller, Scope};
@@ -18,7 +23,7 @@ use super::outcome::{FlowError, RACES_MAX};
 use super::recalls;
 use super::reference::Reference;
 use super::standing;
-use detect::location::{Access, Assessment, Gps, Observations, assess};
+use detect::location::{Access, Assessment, Gps, Network, Observations, assess};
 use domain::access::Fact;
 use domain::activation::{self, ActivationFacts, Assurance, Earlier, Outside};
 use domain::custody::CustodyFacts;
@@ -26,12 +31,13 @@ use domain::finding::{Finding, FindingGrade, Nature};
 use domain::id::{BrandId, PartyId, ProductId};
 use domain::identifier::{Identifier, Scheme};
 use domain::refusal::{Refusal, Refused};
-use domain::region::RegionSet;
+use domain::territory::Binding;
 use domain::warranty::WarrantyReading;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use store::commit::{Commit, Relied, Side};
+use store::event::FenceRow;
 use store::unit::UnitRecord;
 
 /// Label under which raw signals are sealed.
@@ -76,7 +82,7 @@ pub struct Report {
     pub scheme: String,
     /// The identifier as given.
     pub value: String,
-    /// When it happened, microseconds.
+    /// When it happened, microseconds; that of [`Timestamp::MIN`] where its clock tells no time.
     pub happened_at: i64,
     /// The sender's offset from UTC, minutes.
     pub offset_minutes: i32,
@@ -222,8 +228,7 @@ pub(super) async fn receive(
         }
         let assurance = caller.map_or(Assurance::Public, |c| c.assurance(&reference.tree));
         let produced_at = loaded.unit.as_ref().and_then(|u| u.produced_at).map(instant);
-        let happened_at = instant(report.happened_at);
-        let at = activation::activated_at(happened_at, received_at, produced_at);
+        let at = report.held_at(received_at, produced_at);
         if let Some(unit) = &mut loaded.unit {
             standing::put_back(house, unit, at.at).await?;
         }
@@ -237,7 +242,10 @@ pub(super) async fn receive(
         }
         let answer = render(&outcome);
         let now = house.clock.now().as_microsecond();
-        commit.idempotency = key.map(|k| k.keep(number, &answer, now));
+        // Two under one key of a caller may name different units, and meet in one row all the same;
+        // where a device has none, its key is of this unit alone.
+        let filed = |key: &Keyed| if caller.is_some() { key.home() } else { number };
+        commit.idempotency = key.map(|key| key.keep(filed(key), &answer, now));
         commit.relies_on.push(Relied::Reference(reference.version));
         commit.sides.extend(received.waited.clone());
         match house.store.commit(&commit).await {
@@ -251,7 +259,13 @@ pub(super) async fn receive(
                 None => continue,
             },
             Err(e) => return Err(e.into()),
-            Ok(()) => return Ok(answer),
+            Ok(()) => {
+                // It is recorded, come what may.
+                if let Err(error) = look_again_where_moved(house, number, &loaded.custody).await {
+                    tracing::warn!(%error, number, "what moved meanwhile could not be read");
+                }
+                return Ok(answer);
+            }
         }
     }
     Err(FlowError::Busy)
@@ -282,8 +296,9 @@ pub(super) struct Loaded {
     pub(super) product: ProductId,
     pub(super) unit: Option<UnitRecord>,
     pub(super) batch: i64,
-    /// When the recall was opened that selects the unit, beside one of the unit alone.
-    recall_opened_at: Option<i64>,
+    /// The recalls that select the unit, beside one of the unit alone: when each was opened, and
+    /// when the unit was remedied.
+    recalls: Vec<(i64, Option<i64>)>,
     pub(super) custody: CustodyFacts,
     /// The lives before the present one.
     past: Past,
@@ -293,6 +308,14 @@ impl Loaded {
     /// The life an activation belongs to.
     fn life_at(&self, at: Timestamp) -> i64 {
         i64::try_from(activation::life_at(&self.past.openings, at)).unwrap_or(0)
+    }
+
+    /// Since when a recall that selects the unit stood over it at an instant: what was remedied
+    /// later stood then.
+    fn recalled_by(&self, at: Timestamp) -> Option<i64> {
+        let at = at.as_microsecond();
+        let stood = |(_, remedied_at): &&(i64, Option<i64>)| remedied_at.is_none_or(|r| r > at);
+        self.recalls.iter().filter(stood).map(|(opened_at, _)| *opened_at).min()
     }
 
     /// When a life was first activated, and by which device.
@@ -320,20 +343,19 @@ pub(super) async fn load(
             brand: BrandId(batch.brand),
             product: ProductId(product),
             unit: None,
-            recall_opened_at: None,
+            recalls: Vec::new(),
             batch: batch.id,
             custody: CustodyFacts::default(),
             past: Past::default(),
         });
     };
-    let recall = recalls::standing(house, reference, &unit).await?;
     let subject = Subject::Unit(Box::new(unit.clone()));
     Ok(Loaded {
         number,
         brand: BrandId(unit.brand),
         product: ProductId(unit.product),
         batch: unit.batch,
-        recall_opened_at: recall.map(|recall| recall.row.opened_at),
+        recalls: recalls::over(house, reference, &unit).await?,
         custody: custody::facts(house, reference, &[&subject]).await?,
         past: Past::load(house, &unit).await?,
         unit: Some(unit),
@@ -345,6 +367,10 @@ pub(super) struct Decided {
     pub(super) at: activation::ActivatedAt,
     life: i64,
     pub(super) assessment: Assessment,
+    /// The class its address was weighed as.
+    network: Option<Network>,
+    /// The fences its position lay in, of the grants that bound the goods.
+    fences: Vec<FenceRow>,
     pub(super) bound_to: Option<PartyId>,
     pub(super) fingerprint: Option<Vec<u8>>,
     pub(super) assurance: Assurance,
@@ -367,10 +393,14 @@ pub(super) fn decide(
 ) -> Decided {
     let Weighed { report, assurance, at } = weighed;
     let unit = loaded.unit.as_ref();
-    let (bound_to, authorised, online_only) = bound(reference, loaded, at.at);
+    let (bound_to, binding) = bound(reference, loaded, at.at);
+    let authorised = binding.as_ref().map(Binding::regions);
+    let online_only = binding.as_ref().is_some_and(Binding::online_only);
     let (brand, by) = (loaded.brand, (assurance, online_only));
     let seen = observations(house, reference, brand, &report.signals, by);
     let model = &house.rules.location;
+    let position = seen.gps.as_ref().zip(binding.as_ref());
+    let fences = position.map(|(gps, binding)| record::fences(gps, binding, model));
     let divisions = house.geo.divisions();
     let assessment = assess(&seen, authorised.as_ref(), model.prior, model, divisions);
     let hash = |raw: &String| house.secrets.hash("fingerprint", raw);
@@ -382,7 +412,7 @@ pub(super) fn decide(
         unit: unit_number(loaded.number),
         at: at.at,
         produced: unit.is_some_and(|u| u.produced_at.is_some()),
-        recalled_at: [unit.and_then(|u| u.recalled_at), loaded.recall_opened_at]
+        recalled_at: [unit.and_then(|u| u.recalled_at), loaded.recalled_by(at.at)]
             .into_iter()
             .flatten()
             .min()
@@ -397,26 +427,35 @@ pub(super) fn decide(
         custody: &loaded.custody,
         tree: &reference.tree,
     });
-    Decided { at, life, assessment, bound_to, fingerprint, assurance, activation }
+    Decided {
+        at,
+        life,
+        assessment,
+        network: seen.network(),
+        fences: fences.unwrap_or_default(),
+        bound_to,
+        fingerprint,
+        assurance,
+        activation,
+    }
 }
 
-/// The party the goods are bound to at an instant, where they may be sold then, and whether online
-/// only.
-fn bound(
-    reference: &Reference,
+/// The party the goods are bound to at an instant, and by which grants.
+fn bound<'a>(
+    reference: &'a Reference,
     loaded: &Loaded,
     at: Timestamp,
-) -> (Option<PartyId>, Option<RegionSet>, bool) {
+) -> (Option<PartyId>, Option<Binding<'a>>) {
     let Some(hold) = loaded.custody.at(unit_number(loaded.number), at) else {
-        return (None, None, false);
+        return (None, None);
     };
     let sells = reference.tree.get(hold.party).is_some_and(|p| p.kind.sells());
     let holder = sells.then_some(hold.party);
     let on = reference.day(loaded.brand, at);
     let tree = &reference.tree;
     match reference.territories.binding(tree, hold.party, loaded.product, on) {
-        Some(binding) => (Some(binding.party), Some(binding.regions()), binding.online_only()),
-        None => (holder, None, false),
+        Some(binding) => (Some(binding.party), Some(binding)),
+        None => (holder, None),
     }
 }
 

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use store::canonical::{hex, unhex};
 use store::commit::{Commit, Relied};
 use store::engine::{Engine, EngineError, FILE_NAME, SqliteOptions, Target, private_folder};
-use store::rebuild::RebuildReport;
+use store::rebuild::{RebuildReport, Told, UNWATCHED};
 use store::reference::{CodeKeyRow, ReferenceChange};
 use store::{Store, StoreError};
 use zeroize::Zeroizing;
@@ -196,18 +196,33 @@ pub async fn backup(
     path: &Path,
     passphrase: &str,
 ) -> Result<(), BackupError> {
+    backup_told(house, target, path, passphrase, UNWATCHED).await
+}
+
+/// As [`backup`], and tells how far it is.
+///
+/// # Errors
+/// As [`backup`].
+pub async fn backup_told(
+    house: &House,
+    target: &Target,
+    path: &Path,
+    passphrase: &str,
+    told: Told<'_>,
+) -> Result<(), BackupError> {
     long_enough(passphrase)?;
     absent(path)?;
     let partial = Partial::new(beside(path, ".partial"))?;
     let sealing = Sealing::fresh()?;
     let key = sealing.key(passphrase)?;
+    told("copying", 0, None);
     let (copied, keys) = match (house.store.engine(), target) {
         (Engine::Lite(_), Target::Sqlite { .. }) => {
             let copied = partial.0.join(FILE_NAME);
             house.store.engine().backup_to(&copied).await?;
             let copy = open(&partial.0).await?;
             reseal(&copy, house.master(), &key).await?;
-            sound(&copy).await?;
+            sound(&copy, told).await?;
             copy.close().await;
             (copied, None)
         }
@@ -226,7 +241,7 @@ pub async fn backup(
         made_at: house.clock.now().to_string(),
         program: env!("CARGO_PKG_VERSION").to_owned(),
         sealing,
-        sha256: file_hash(&copied)?,
+        sha256: file_hash(&copied, told)?,
         keys,
     };
     write_new(&partial.0.join(NOTE_NAME), &json(&note)?)?;
@@ -244,6 +259,20 @@ pub async fn restore(
     data_dir: &Path,
     master: &MasterKey,
 ) -> Result<Restored, BackupError> {
+    restore_told(path, passphrase, data_dir, master, UNWATCHED).await
+}
+
+/// As [`restore`], and tells how far it is.
+///
+/// # Errors
+/// As [`restore`].
+pub async fn restore_told(
+    path: &Path,
+    passphrase: &str,
+    data_dir: &Path,
+    master: &MasterKey,
+    told: Told<'_>,
+) -> Result<Restored, BackupError> {
     let note: Note = read_json(&path.join(NOTE_NAME))?;
     if note.keys.is_some() {
         return Err(BackupError::Engine("PostgreSQL"));
@@ -253,11 +282,12 @@ pub async fn restore(
     private_folder(data_dir).map_err(|e| file(data_dir, &e))?;
     let partial = Partial::new(data_dir.join("restoring.partial"))?;
     let copied = partial.0.join(FILE_NAME);
+    told("copying", 0, None);
     std::fs::copy(&from, &copied).map_err(|e| file(&from, &e))?;
     // A copy has the mode of what was copied, and a backup may have been carried about.
     let private = std::fs::Permissions::from_mode(0o600);
     std::fs::set_permissions(&copied, private).map_err(|e| file(&copied, &e))?;
-    if file_hash(&copied)? != note.sha256 {
+    if file_hash(&copied, told)? != note.sha256 {
         return Err(BackupError::Damaged("its database is not the one that was written".into()));
     }
     let key = note.sealing.key(passphrase)?;
@@ -268,9 +298,9 @@ pub async fn restore(
         }
         other => other?,
     };
-    sound(&store).await?;
+    sound(&store, told).await?;
     let webhooks_off = switch_webhooks_off(&store).await?;
-    let rebuild = store::rebuild::check(&store, &partial.0).await?;
+    let rebuild = store::rebuild::check_told(&store, &partial.0, told).await?;
     store.close().await;
     drop(store);
     // Unlike a rename, a link never takes the place of a file that appeared meanwhile.
@@ -284,21 +314,35 @@ pub async fn restore(
 }
 
 /// Brings a backup back into a PostgreSQL database without a store, its keys sealed under `master`.
-/// The passphrase and the dump are looked at before anything is written; `scratch` is a folder that
-/// the replay may use.
+/// The passphrase and the dump are looked at before anything is written; `place` is the URL of the
+/// database, and a folder that the replay may use.
 ///
 /// # Errors
 /// As [`restore`]; a program of PostgreSQL is not there, or says why not.
 pub async fn restore_database(
     path: &Path,
     passphrase: &str,
+    place: (&str, &Path),
+    master: &MasterKey,
+) -> Result<Restored, BackupError> {
+    restore_database_told(path, passphrase, place, master, UNWATCHED).await
+}
+
+/// As [`restore_database`], and tells how far it is.
+///
+/// # Errors
+/// As [`restore_database`].
+pub async fn restore_database_told(
+    path: &Path,
+    passphrase: &str,
     (url, scratch): (&str, &Path),
     master: &MasterKey,
+    told: Told<'_>,
 ) -> Result<Restored, BackupError> {
     let note: Note = read_json(&path.join(NOTE_NAME))?;
     let kept = note.keys.ok_or(BackupError::Engine("SQLite"))?;
     let dump = path.join(DUMP_NAME);
-    if file_hash(&dump)? != note.sha256 {
+    if file_hash(&dump, told)? != note.sha256 {
         return Err(BackupError::Damaged("its dump is not the one that was written".into()));
     }
     let key = note.sealing.key(passphrase)?;
@@ -306,11 +350,12 @@ pub async fn restore_database(
     if Engine::postgres_holds_store(url).await? {
         return Err(BackupError::Used);
     }
+    told("restoring", 0, None);
     postgres::load(url, &dump).await?;
     let store = Store::open(&Target::Postgres { url: url.to_owned() }).await?;
     let keys = take_keys(&store, &kept, &key, master).await?;
     let webhooks_off = switch_webhooks_off(&store).await?;
-    let rebuild = store::rebuild::check(&store, scratch).await?;
+    let rebuild = store::rebuild::check_told(&store, scratch, told).await?;
     store.close().await;
     Ok(Restored { keys, webhooks_off, rebuild })
 }
@@ -425,7 +470,8 @@ async fn open(dir: &Path) -> Result<Store, BackupError> {
     Ok(Store::open(&Target::Sqlite { dir: dir.to_owned(), options }).await?)
 }
 
-async fn sound(store: &Store) -> Result<(), BackupError> {
+async fn sound(store: &Store, told: Told<'_>) -> Result<(), BackupError> {
+    told("checking", 0, None);
     match store.engine().integrity_check().await?.first() {
         Some(problem) => Err(BackupError::Damaged(problem.clone())),
         None => Ok(()),
@@ -493,8 +539,10 @@ fn read_json<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<T, BackupError> 
         .map_err(|e| BackupError::Damaged(format!("{}: {e}", path.display())))
 }
 
-fn file_hash(path: &Path) -> Result<String, BackupError> {
+fn file_hash(path: &Path, told: Told<'_>) -> Result<String, BackupError> {
     let mut input = std::fs::File::open(path).map_err(|e| file(path, &e))?;
+    let total = input.metadata().ok().map(|found| found.len() >> 20);
+    let mut done = 0;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; READ_BYTES];
     loop {
@@ -503,5 +551,7 @@ fn file_hash(path: &Path) -> Result<String, BackupError> {
             return Ok(hex(&hash.finalize()));
         }
         hash.update(&buffer[..read]);
+        done += read as u64;
+        told("MiB", done >> 20, total);
     }
 }

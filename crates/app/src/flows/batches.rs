@@ -160,6 +160,13 @@ pub fn mint_into(
     Ok(batch)
 }
 
+/// The odds, 0 to 1, that one guess is a code of this batch, void ones too. Numbers of packs are no
+/// codes. Of one batch alone: who was handed it is not told how many others there are.
+pub fn guess_odds(batch: &Batch) -> f64 {
+    let codes = if batch.product.is_some() { batch.count } else { 0 };
+    domain::code::guess_odds(u64::try_from(codes).unwrap_or(0))
+}
+
 /// Which link a code is printed as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkStyle {
@@ -330,17 +337,32 @@ pub async fn show(
     batch: &Batch,
     number: i64,
 ) -> Result<(), FlowError> {
+    if is_handed_out(house, caller, batch, number).await? {
+        note_codes(house, caller, batch, 1);
+    } else {
+        export(house, caller, batch.id()).await?;
+    }
+    Ok(())
+}
+
+/// Whether a code was handed out, so that to show it is no export. Changes and notes nothing: for
+/// who asks without being shown it.
+///
+/// # Errors
+/// As [`show`].
+pub(crate) async fn is_handed_out(
+    house: &House,
+    caller: &Caller,
+    batch: &Batch,
+    number: i64,
+) -> Result<bool, FlowError> {
     readable(&*house.reference().await?, caller, BatchId(batch.id))?;
     let drawn = batch.purpose != Purpose::Unprinted
         || house.store.draw_fetch(batch.id).await?.is_some_and(|next| number < next);
-    if drawn {
-        note_codes(house, caller, batch, 1);
-    } else if caller.may(Scope::Mint) || batch.state != BatchState::Issued {
-        export(house, caller, batch.id()).await?;
-    } else {
+    if !drawn && !caller.may(Scope::Mint) && batch.state == BatchState::Issued {
         return Err(Refused::new(Refusal::UnknownSubject, "code").into());
     }
-    Ok(())
+    Ok(drawn)
 }
 
 /// Marks a batch as handed over. A later delivery takes the place of the one before it; the same
@@ -393,7 +415,7 @@ fn is_no_code(reference: &Reference, caller: &Caller, words: &str) -> Result<(),
 pub struct Voided {
     /// The batch as it now stands.
     pub batch: Batch,
-    /// Codes among them that production bound to units: they stay good.
+    /// Codes among them that units wear, made with them or relabelled: they stay good.
     pub bound_count: i64,
 }
 

@@ -12,9 +12,12 @@ use jiff::tz::TimeZone;
 use std::path::Path;
 use store::StoreError;
 use store::engine::{Engine, EngineError, FILE_NAME, Fault, WriteError};
+use store::rebuild::{Told, UNWATCHED};
 
-/// Events audited unless all are asked for.
+/// Events audited unless all are asked for: the first entries of the log, where it has more.
 pub const AUDIT_EVENTS: u64 = 100_000;
+/// Events between two times that whoever watches is told.
+const TOLD_EVERY: u64 = 1_000;
 /// Damaged events named; the rest is only counted.
 const NAMED_MAX: usize = 5;
 /// Less free room than this is too little for a day's work: 1 GiB.
@@ -103,6 +106,19 @@ pub fn fault_of(error: &StoreError) -> Option<&Fault> {
 /// # Errors
 /// The store does not answer at all; later it may.
 pub async fn examine(house: &House, extent: Extent<'_>) -> Result<Vec<Check>, FlowError> {
+    examine_told(house, extent, UNWATCHED).await
+}
+
+/// As [`examine`], and tells how far it is with the ledger, which is the longest of it.
+///
+/// # Errors
+/// As [`examine`].
+pub async fn examine_told(
+    house: &House,
+    extent: Extent<'_>,
+    told: Told<'_>,
+) -> Result<Vec<Check>, FlowError> {
+    let most = (!extent.all_events).then_some(AUDIT_EVENTS);
     let version = match schema(house).await {
         Err(FlowError::Store(StoreError::Read(EngineError::Unavailable(fault))))
             if !is_damage(fault.cause()) =>
@@ -116,7 +132,7 @@ pub async fn examine(house: &House, extent: Extent<'_>) -> Result<Vec<Check>, Fl
     checks.push(made("reference", reference(house).await));
     checks.push(made("keys", keys(house).await));
     checks.push(made("rows", leaning(house).await));
-    checks.push(made("ledger", ledger(house, extent.all_events).await));
+    checks.push(made("ledger", ledger(house, most, told).await));
     checks.push(made("log", log(house).await));
     checks.push(made("clock", clock(house).await));
     checks.push(made("territories", grants(house).await));
@@ -198,25 +214,38 @@ async fn leaning(house: &House) -> Result<Check, FlowError> {
     Ok(Check { name: "rows", ok: found.is_empty(), is_note: false, detail })
 }
 
-/// Whether every event still is what was recorded, to the letter, and where the log has it.
-async fn ledger(house: &House, all: bool) -> Result<Check, FlowError> {
-    let mut ledger = house.store.ledger();
+/// Whether every event still is what was recorded, to the letter, and where the log has it; or the
+/// first of them, so many at most: once the log has more entries it is read in its own order.
+///
+/// # Errors
+/// The store does not answer.
+pub async fn ledger(house: &House, most: Option<u64>, told: Told<'_>) -> Result<Check, FlowError> {
     let mut entries = Entries::new(house).await?;
-    let (mut audited, mut damaged) = (0, 0);
+    let part = most.filter(|most| entries.size > *most);
+    let (mut ledger, total) = match part {
+        Some(count) => (house.store.ledger_sealed(count), Some(count)),
+        None => (house.store.ledger(), u64::try_from(house.store.events_count().await?).ok()),
+    };
+    let (mut audited, mut damaged) = (0_u64, 0_u64);
     let mut named = Vec::new();
-    let mut whole = true;
+    // All entries up to here are met, if their events are there.
+    let mut read = part.or(Some(entries.size));
     let mut tell = |what: String| {
         damaged += 1;
         if named.len() < NAMED_MAX {
             named.push(what);
         }
     };
+    told("events", 0, total);
     while let Some(mut entry) = ledger.next().await? {
-        if !all && audited == AUDIT_EVENTS {
-            whole = false;
+        if most == Some(audited) {
+            read = None;
             break;
         }
         audited += 1;
+        if audited.is_multiple_of(TOLD_EVERY) {
+            told("events", audited, total);
+        }
         let misplaced = match entry.position {
             Some(position) => entries.meet(position, &mut entry.leaf).await?,
             // Recorded after the head was read, it waits to be sealed.
@@ -227,9 +256,9 @@ async fn ledger(house: &House, all: bool) -> Result<Check, FlowError> {
             tell(format!("event {}: {why}", entry.name()));
         }
     }
-    if whole {
-        entries.missing().for_each(|n| tell(format!("entry {n} of the log: its event is gone")));
-    }
+    let missing = entries.missing(read.unwrap_or(0));
+    missing.for_each(|n| tell(format!("entry {n} of the log: its event is gone")));
+    let whole = part.is_none() && read.is_some();
     let detail = match (damaged, whole) {
         (0, true) => format!("all {audited} events are as they were recorded"),
         (0, false) => format!("the first {audited} events are as they were recorded"),
@@ -284,8 +313,11 @@ impl<'a> Entries<'a> {
         Ok(None)
     }
 
-    fn missing(&self) -> impl Iterator<Item = usize> {
-        self.met.iter().enumerate().filter(|(_, met)| !**met).map(|(n, _)| n)
+    /// Those below `end` that were not met.
+    fn missing(&self, end: u64) -> impl Iterator<Item = usize> {
+        let end = usize::try_from(end).unwrap_or(usize::MAX);
+        let met = self.met.iter().take(end).enumerate();
+        met.filter(|(_, met)| !**met).map(|(n, _)| n)
     }
 }
 

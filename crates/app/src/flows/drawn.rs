@@ -8,8 +8,10 @@
 
 use super::house::House;
 use super::outcome::FlowError;
+use super::reference::Reference;
 use crate::secrets;
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::time::Duration;
 use store::commit::{Commit, Draw};
 use store::reference::Batch;
@@ -29,6 +31,15 @@ pub(super) async fn pause(lost: u32) -> Result<(), FlowError> {
     let longest = 1_000_u64 << lost.min(PAUSES_MAX);
     tokio::time::sleep(Duration::from_micros(longest * u64::from(dice) / 255)).await;
     Ok(())
+}
+
+/// So many numbers of a range that are not void, or as many as there are, and the one to go on
+/// from. Voided ones are passed over together, however many they are.
+pub(super) fn free(reference: &Reference, range: Range<i64>, count: usize) -> (Vec<i64>, i64) {
+    let end = range.end;
+    let mut free = reference.unvoided(range).into_iter().flatten();
+    let numbers = free.by_ref().take(count).collect();
+    (numbers, free.next().unwrap_or(end))
 }
 
 /// What one command drew.
@@ -80,24 +91,42 @@ impl DrawnAhead {
     }
 }
 
-async fn draw(
-    house: &House,
-    batch: &Batch,
-    count: usize,
-) -> Result<std::ops::Range<i64>, FlowError> {
-    let count = i64::try_from(count.max(1)).unwrap_or(i64::MAX);
+async fn draw(house: &House, batch: &Batch, count: usize) -> Result<Vec<i64>, FlowError> {
     for lost in 0..TRIES_MAX {
         let expected = house.store.draw_fetch(batch.id).await?.unwrap_or(batch.first);
-        let next = expected.saturating_add(count).min(batch.end());
+        let reference = house.reference().await?;
+        let (numbers, next) = free(&reference, expected..batch.end(), count.max(1));
         if next <= expected {
-            return Ok(expected..expected);
+            return Ok(Vec::new());
         }
         let draws = vec![Draw { batch: batch.id, expected, next }];
         match house.store.commit(&Commit { draws, ..Commit::default() }).await {
             Err(e) if e.is_race() => pause(lost).await?,
             Err(e) => return Err(e.into()),
-            Ok(()) => return Ok(expected..next),
+            Ok(()) => return Ok(numbers),
         }
     }
     Err(FlowError::Busy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::region::Divisions;
+    use store::reference::{ReferenceRows, VoidRow};
+
+    #[test]
+    fn what_is_void_is_passed_over_at_once() {
+        let void = |first, last| VoidRow { first, last, brand: 1, reason: String::new() };
+        let voids = vec![void(10, 50_000_009), void(50_000_012, 50_000_012)];
+        let rows = ReferenceRows { voids, ..ReferenceRows::default() };
+        let reference = Reference::new(rows, &Divisions::default());
+        let of = |range, count| free(&reference, range, count);
+        assert_eq!(of(10..50_000_100, 1), (vec![50_000_010], 50_000_011));
+        assert_eq!(of(10..50_000_100, 2), (vec![50_000_010, 50_000_011], 50_000_013));
+        assert_eq!(of(8..50_000_011, 9), (vec![8, 9, 50_000_010], 50_000_011));
+        // A batch whose rest is void is used up.
+        assert_eq!(of(20..50_000_010, 5), (vec![], 50_000_010));
+        assert_eq!(of(30..30, 5), (vec![], 30));
+    }
 }

@@ -19,6 +19,7 @@ use arc_swap::ArcSwap;
 use domain::code::KeyRing;
 use domain::id::{EventId, PartyId, SiteId};
 use domain::refusal::{Refusal, Refused};
+use domain::when::When;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -91,6 +92,7 @@ pub struct House {
     ring: ArcSwap<KeyRing>,
     master: MasterKey,
     reference: ArcSwap<Reference>,
+    reloading: tokio::sync::Mutex<()>,
     last_recorded: AtomicI64,
 }
 
@@ -162,6 +164,7 @@ impl House {
             ring: ArcSwap::from_pointee(ring),
             master,
             reference: ArcSwap::from_pointee(reference),
+            reloading: tokio::sync::Mutex::default(),
             last_recorded: AtomicI64::new(0),
         })
     }
@@ -197,14 +200,21 @@ impl House {
         self.reload().await
     }
 
-    /// Loads the reference rows afresh.
+    /// Loads the reference rows afresh, unless somebody just did: one at a time, since reading
+    /// them all is dear, and since the code keys must be those of the rows. Who reads in an older
+    /// snapshot takes nothing back.
     pub async fn reload(&self) -> Result<Arc<Reference>, FlowError> {
+        let _turn = self.reloading.lock().await;
+        let current = self.reference.load_full();
+        if self.store.reference_version().await? <= current.version {
+            return Ok(current);
+        }
         let rows = self.store.reference_load().await?;
         let epochs = rows.code_keys.iter().filter(|k| k.epoch < 32).count();
         if epochs != self.ring_epochs() || *self.ring.load().starts() != epoch_starts(&rows) {
             self.ring.store(Arc::new(key_ring(&rows, &self.master)?));
         }
-        let reference = Arc::new(Reference::new(rows, self.geo.divisions()));
+        let reference = Arc::new(Reference::after(&current, rows, self.geo.divisions()));
         self.reference.store(Arc::clone(&reference));
         Ok(reference)
     }
@@ -308,6 +318,11 @@ impl<'a> EventDraft<'a> {
             body,
             subjects: Vec::new(),
         }
+    }
+
+    /// The same, in the offset of the clock that it was told by.
+    pub fn told(self, when: When) -> Self {
+        Self { offset_minutes: when.offset_minutes(), ..self }
     }
 
     /// The same, said by another party than the caller.

@@ -89,8 +89,9 @@ impl Keyed {
         Ok(Some(Answer { replayed: true, ..Answer::new(status, found.reply) }))
     }
 
-    /// Where the answer of a command is filed that is about no unit alone: by its scope, so that
-    /// two under one key, whatever units they name, meet in one row.
+    /// Where the answer of a command is filed that is about no unit alone, or whose key says
+    /// nothing of its unit: by its scope, so that two under one key, whatever units they name, meet
+    /// in one row.
     pub fn home(&self) -> i64 {
         let mut first = [0; 8];
         first.copy_from_slice(&self.scope[..8]);

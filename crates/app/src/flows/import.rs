@@ -1,6 +1,7 @@
 //! Importing a table of rows, whatever it came from: good rows are kept, the others refused one by
-//! one with every reason. Memory stays constant: rows are read, judged and forgotten in chunks.
-//! While a chunk waits to be durable the next one is read.
+//! one with every reason. Memory stays constant: rows are read, judged and forgotten in chunks that
+//! are bounded by their rows and by their text. While a chunk waits to be durable the next one is
+//! read.
 
 use super::caller::Caller;
 use super::house::House;
@@ -8,7 +9,9 @@ use super::masterdata::{self, Taking};
 use super::outcome::{FlowError, RowOutcome};
 use super::ship::Way;
 use super::{pack, produce, ship, sites, territories};
-use crate::files::{Draft, FileError, Kind, PackDraft, PartyDraft, RawRow, Rows, Table, parse_row};
+use crate::files::{
+    Draft, FileError, Kind, PackDraft, RawRow, Rows, Table, parse_row, problem_bytes,
+};
 use domain::id::{BrandId, PartyId};
 use domain::refusal::{Refusal, Refused};
 use futures_util::future::join;
@@ -16,12 +19,29 @@ use jiff::tz::TimeZone;
 
 /// Rows handed to a flow at a time.
 const CHUNK_ROWS: usize = 2_000;
+/// Bytes of rows after which a chunk ends, however few they are: 8 MiB, and the row that is over.
+const CHUNK_BYTES: usize = 8 * 1024 * 1024;
 /// Rows of products, parties, sites and territories: they are judged together, so they are bounded.
 pub const REFERENCE_ROWS_MAX: usize = 100_000;
+/// Bytes of rows that are judged together, master data or all or nothing: 64 MiB, of which several
+/// copies are held meanwhile.
+pub const TOGETHER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Rows of packs that are kept back until the file is read, since a later row may open the pack
 /// that they name; more are refused at once.
 const WAITING_MAX: usize = 20_000;
+/// Bytes of such rows: 16 MiB, many times what rows of packs are.
+const WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How much is read before it is judged.
+#[derive(Clone, Copy)]
+struct Bounds {
+    rows: usize,
+    bytes: usize,
+}
+
+const IN_CHUNKS: Bounds = Bounds { rows: CHUNK_ROWS, bytes: CHUNK_BYTES };
+const TOGETHER: Bounds = Bounds { rows: REFERENCE_ROWS_MAX, bytes: TOGETHER_BYTES_MAX };
 
 /// Why an import stopped.
 #[derive(Debug, thiserror::Error)]
@@ -103,7 +123,8 @@ pub async fn operator(house: &House, chosen: Option<&str>) -> Result<Caller, Flo
 /// Imports a table.
 ///
 /// # Errors
-/// The file breaks off, or the store does not answer; rows seen by `on_row` are decided.
+/// The file breaks off: rows before that are judged and told all the same, unless all or nothing
+/// was asked. Or the store does not answer. Rows seen by `on_row` are decided.
 pub async fn import(
     house: &House,
     importer: Importer<'_>,
@@ -121,28 +142,35 @@ pub async fn import(
     };
     let zone = house.reference().await?.zone(caller.brand).clone();
     let mut report = ImportReport::default();
-    let mut judging = Judging { house, importer, caller, taking, waiting: Vec::new() };
+    let mut judging = Judging::new(house, importer, caller, taking);
     let at_once = together || taking.all_or_nothing;
-    let most = if at_once { REFERENCE_ROWS_MAX } else { CHUNK_ROWS };
+    let bounds = if at_once { TOGETHER } else { IN_CHUNKS };
     let mut rows = table.rows();
-    let mut chunk = Chunk::read(&mut rows, most, &zone);
-    if at_once && chunk.failed.is_none() && rows.next().is_some() {
-        return Err(ImportError::TooManyRows);
+    let mut chunk = Chunk::read(&mut rows, bounds, &zone);
+    if at_once {
+        chunk.is_all_of(&mut rows, bounds)?;
     }
     let read = loop {
-        if let Some(error) = chunk.failed.take() {
-            // What was read up to there is taken.
+        let mut failed = chunk.failed.take();
+        if let Some(error) = failed.take_if(|_| taking.all_or_nothing || chunk.rows.is_empty()) {
             let judged = judging.judge_what_waited(&mut report, on_row).await;
             break judged.and(Err(error.into()));
         }
-        let is_last = chunk.rows.len() < most;
+        let is_last = chunk.is_last;
         let judged = judging.judge(kind, chunk, &mut report, on_row);
-        let reading = async { (!is_last).then(|| Chunk::read(&mut rows, most, &zone)) };
+        let reading = async { (!is_last).then(|| Chunk::read(&mut rows, bounds, &zone)) };
         let (judged, next) = join(judged, reading).await;
-        match (judged, next) {
-            (Err(error), _) => break Err(error),
-            (Ok(()), Some(read)) => chunk = read,
-            (Ok(()), None) => break judging.judge_what_waited(&mut report, on_row).await,
+        match (judged, next, failed) {
+            // What the readable rows lack may stand behind the one that is broken.
+            (Err(ImportError::Flow(FlowError::Refused(_))), _, Some(error)) => {
+                break Err(error.into());
+            }
+            (Err(error), ..) => break Err(error),
+            (Ok(()), Some(read), _) => chunk = read,
+            (Ok(()), None, failed) => {
+                let judged = judging.judge_what_waited(&mut report, on_row).await;
+                break judged.and(failed.map_or(Ok(()), |error| Err(error.into())));
+            }
         }
     };
     for (row, _, outcome) in judging.waiting {
@@ -158,23 +186,48 @@ struct Chunk {
     rows: Vec<RawRow>,
     /// What each says, or why it says nothing.
     parsed: Vec<Result<Draft, Vec<Refused>>>,
-    /// Why there are no more.
+    /// What they hold, in bytes.
+    bytes: usize,
+    /// Whether there are no more.
+    is_last: bool,
+    /// Why not, where the file did not simply end.
     failed: Option<FileError>,
 }
 
 impl Chunk {
-    fn read(rows: &mut Rows<'_>, most: usize, zone: &TimeZone) -> Self {
+    fn read(rows: &mut Rows<'_>, bounds: Bounds, zone: &TimeZone) -> Self {
         let mut chunk = Self::default();
-        for row in rows.take(most) {
-            match row {
-                Ok(row) => {
-                    chunk.parsed.push(parse_row(&row, zone));
+        while chunk.rows.len() < bounds.rows && chunk.bytes <= bounds.bytes && !chunk.is_last {
+            match rows.next() {
+                Some(Ok(row)) => {
+                    let parsed = parse_row(&row, zone);
+                    // A row of short cells may have long problems.
+                    let problems = parsed.as_ref().err().map_or(0, |why| problem_bytes(why));
+                    chunk.bytes += row.bytes() + problems;
+                    chunk.parsed.push(parsed);
                     chunk.rows.push(row);
                 }
-                Err(error) => chunk.failed = Some(error),
+                Some(Err(error)) => (chunk.failed, chunk.is_last) = (Some(error), true),
+                None => chunk.is_last = true,
             }
         }
         chunk
+    }
+
+    /// Makes sure of rows that are judged together that these are all.
+    fn is_all_of(&mut self, rows: &mut Rows<'_>, bounds: Bounds) -> Result<(), ImportError> {
+        if self.bytes > bounds.bytes {
+            return Err(FileError::TooMuchText { max: bounds.bytes }.into());
+        }
+        if !self.is_last {
+            match rows.next() {
+                Some(Ok(_)) => return Err(ImportError::TooManyRows),
+                Some(Err(error)) => self.failed = Some(error),
+                None => {}
+            }
+            self.is_last = true;
+        }
+        Ok(())
     }
 }
 
@@ -185,9 +238,15 @@ struct Judging<'a> {
     taking: Taking,
     /// Rows that wait for a pack which a later one may open: no more than so many.
     waiting: Vec<(RawRow, PackDraft, RowOutcome)>,
+    /// What they hold, in bytes.
+    waiting_bytes: usize,
 }
 
-impl Judging<'_> {
+impl<'a> Judging<'a> {
+    fn new(house: &'a House, importer: Importer<'a>, caller: Caller, taking: Taking) -> Self {
+        Self { house, importer, caller, taking, waiting: Vec::new(), waiting_bytes: 0 }
+    }
+
     /// Judges the rows of a chunk.
     async fn judge(
         &mut self,
@@ -245,11 +304,13 @@ impl Judging<'_> {
         report: &mut ImportReport,
         on_row: OnRow<'_>,
     ) {
-        match draft.filter(|draft| pack::waits(draft, &outcome)) {
-            Some(draft) if self.waiting.len() < WAITING_MAX => {
+        let room = self.waiting.len() < WAITING_MAX && self.waiting_bytes < WAITING_BYTES_MAX;
+        match draft.filter(|draft| room && pack::waits(draft, &outcome)) {
+            Some(draft) => {
+                self.waiting_bytes += row.bytes();
                 self.waiting.push((row, draft, outcome));
             }
-            _ => {
+            None => {
                 report.count(&outcome);
                 on_row(&row, &outcome);
             }
@@ -267,6 +328,7 @@ impl Judging<'_> {
         while taken != Some(report.taken) {
             taken = Some(report.taken);
             let mut waiting = std::mem::take(&mut self.waiting).into_iter().peekable();
+            self.waiting_bytes = 0;
             while waiting.peek().is_some() {
                 let some: Vec<_> = waiting.by_ref().take(CHUNK_ROWS).collect();
                 let drafts: Vec<_> = some.iter().map(|(_, draft, _)| draft.clone()).collect();
@@ -287,7 +349,7 @@ impl Judging<'_> {
         Ok(())
     }
 
-    async fn take(&mut self, kind: Kind, drafts: Vec<Draft>) -> Result<Vec<RowOutcome>, FlowError> {
+    async fn take(&self, kind: Kind, drafts: Vec<Draft>) -> Result<Vec<RowOutcome>, FlowError> {
         macro_rules! of {
             ($variant:ident) => {
                 drafts
@@ -301,15 +363,14 @@ impl Judging<'_> {
             Kind::Products => {
                 masterdata::products(house, &self.caller, &of!(Product), taking).await
             }
-            Kind::Parties => {
-                let drafts: Vec<PartyDraft> = of!(Party);
-                if let Importer::Operator(chosen) = self.importer {
-                    let brand = masterdata::claim_brand(house, &drafts, chosen).await?;
-                    let root = self.house.reference().await?.root(brand).map(|p| p.id);
-                    self.caller = Caller::operator(brand, root.unwrap_or(PartyId(0)));
+            Kind::Parties => match self.importer {
+                Importer::Operator(chosen) => {
+                    masterdata::operators_parties(house, &of!(Party), chosen, taking).await
                 }
-                masterdata::parties(house, &self.caller, &drafts, taking).await
-            }
+                Importer::Caller(caller) => {
+                    masterdata::parties(house, caller, &of!(Party), taking).await
+                }
+            },
             Kind::Sites => sites::sites(house, &self.caller, &of!(Site), taking).await,
             Kind::Territories => {
                 territories::territories(house, &self.caller, &of!(Territory), taking).await
@@ -323,5 +384,62 @@ impl Judging<'_> {
                 ship::ship(house, &self.caller, &drafts, Way::Forward, taking).await
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::Format;
+    use std::io::Cursor;
+
+    /// A sound row of 31 bytes.
+    const ROW: &str = "069291417000000003,CY1,2026-05-21,\n";
+
+    fn packs(rows: &str) -> Table {
+        let text = format!("sscc,child,packed_at,note\n{rows}");
+        let input = Box::new(Cursor::new(text.into_bytes()));
+        Table::from_reader(Kind::Packs, Format::Csv, input).unwrap()
+    }
+
+    #[test]
+    fn a_chunk_ends_by_its_rows_or_by_its_bytes() {
+        let noted = ROW.replace('\n', &format!("{}\n", "x".repeat(1_000)));
+        for (text, rows, bytes, expected) in [
+            (ROW.repeat(7), 3, 10_000, vec![3, 3, 1]),
+            (ROW.repeat(7), 100, 80, vec![3, 3, 1]),
+            (ROW.repeat(7), 2, 80, vec![2, 2, 2, 1]),
+            // Nobody reads the column, so nobody holds it.
+            (noted.repeat(7), 100, 80, vec![3, 3, 1]),
+            // What is wrong with a row is held as well.
+            ("x,,\n".repeat(3), 100, 80, vec![1, 1, 1, 0]),
+        ] {
+            let mut table = packs(&text);
+            let mut read = table.rows();
+            let (mut found, mut is_last) = (Vec::new(), false);
+            while !is_last {
+                let chunk = Chunk::read(&mut read, Bounds { rows, bytes }, &TimeZone::UTC);
+                is_last = chunk.is_last;
+                found.push(chunk.rows.len());
+            }
+            assert_eq!(found, expected, "{rows} rows or {bytes} bytes of {text:.80}");
+        }
+    }
+
+    #[test]
+    fn what_is_judged_together_and_is_too_much_is_refused_by_the_bound() {
+        let judged = |count: usize, bounds: Bounds| {
+            let mut table = packs(&ROW.repeat(count));
+            let mut rows = table.rows();
+            let mut chunk = Chunk::read(&mut rows, bounds, &TimeZone::UTC);
+            let all = chunk.is_all_of(&mut rows, bounds);
+            all.map(|()| chunk.rows.len()).map_err(|error| error.to_string())
+        };
+        let bounds = Bounds { rows: 5, bytes: 200 };
+        assert_eq!(judged(5, bounds), Ok(5));
+        let many = judged(6, bounds).unwrap_err();
+        assert!(many.contains("at most 100000 rows"), "{many}");
+        let long = judged(5, Bounds { rows: 50, bytes: 100 }).unwrap_err();
+        assert!(long.contains("at most 100 bytes") && long.contains("split the file"), "{long}");
     }
 }

@@ -213,7 +213,7 @@ pub async fn change_once(
             units.push((unit, body));
         }
         let answer = render(units.len());
-        let mut commit = commit(house, caller, units, change.is_bulk(), at);
+        let mut commit = commit(house, caller, units, change.is_bulk(), (at, when));
         let now = house.clock.now().as_microsecond();
         commit.idempotency = key.map(|key| key.keep(key.home(), &answer, now));
         match house.store.commit(&commit).await {
@@ -259,7 +259,7 @@ fn commit(
     caller: &Caller,
     units: Vec<(UnitRecord, Body)>,
     is_bulk: bool,
-    at: Timestamp,
+    (at, when): (Timestamp, When),
 ) -> Commit {
     let relied = |(u, _): &(UnitRecord, _)| Relied::Unit { number: u.number, revision: u.revision };
     let mut commit = Commit { relies_on: units.iter().map(relied).collect(), ..Commit::default() };
@@ -275,14 +275,15 @@ fn commit(
         }
         for (body, numbers) in alike {
             let home = numbers.first().copied().unwrap_or_default();
-            let mut draft = EventDraft::about(caller, home, at, after, body);
+            let mut draft = EventDraft::about(caller, home, at, after, body).told(when);
             let row = |number| Subject { number, row: Row::Member {} };
             draft.subjects = numbers.into_iter().map(row).collect();
             commit.events.push(house.event(draft));
         }
     } else {
         commit.events.extend(units.into_iter().map(|(unit, body)| {
-            house.event(EventDraft::about(caller, unit.number, at, unit.recorded_at, body))
+            let draft = EventDraft::about(caller, unit.number, at, unit.recorded_at, body);
+            house.event(draft.told(when))
         }));
     }
     commit

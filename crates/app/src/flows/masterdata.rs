@@ -160,6 +160,63 @@ fn product(
     product
 }
 
+/// The tenant that the operator's rows of parties belong to: one that is there, or the one that
+/// their first brand row is to make, with its row.
+///
+/// # Errors
+/// [`Refusal::NoBrand`] when there is none and no row brings one.
+fn tenant(
+    reference: &Reference,
+    drafts: &[PartyDraft],
+    chosen: Option<&str>,
+) -> Result<(BrandId, Option<BrandRow>), Refused> {
+    let existing = match chosen {
+        Some(code) => reference.brand_by_code(code),
+        None => reference.sole_brand(),
+    };
+    if let Some(brand) = existing {
+        let taken = |draft: &PartyDraft| draft.kind == PartyKind::Brand;
+        if !reference.is_vouched(brand) && drafts.iter().any(taken) {
+            // Whoever means to found a brand must not fill a stranger's.
+            let why = "it signed up by itself; vouch for it first if it is meant";
+            return Err(Refused::because(Refusal::BrandTaken, "brand", why));
+        }
+        return Ok((brand, None));
+    }
+    let first = drafts
+        .iter()
+        .find(|d| d.kind == PartyKind::Brand && chosen.is_none_or(|code| code == d.code));
+    let Some(first) = first else { return Err(Refusal::NoBrand.into()) };
+    if chosen.is_none() && reference.brands.values().any(|brand| brand.vouched) {
+        return Err(Refused::invalid("brand", "there are several brands; say --brand CODE"));
+    }
+    // A stranger's that signed up by itself is not taken over by its code.
+    if reference.brand_by_code(&first.code).is_some() {
+        return Err(Refused::new(Refusal::BrandTaken, "code"));
+    }
+    let id = reference.last_ids.brand + 1;
+    let row = BrandRow {
+        id,
+        code: first.code.clone(),
+        name: first.name.clone(),
+        time_zone: "Asia/Shanghai".to_owned(),
+        vouched: true,
+    };
+    Ok((BrandId(id), Some(row)))
+}
+
+/// Adds the making of a brand to a commit that is decided on this reference.
+fn found(
+    house: &House,
+    reference: &Reference,
+    row: BrandRow,
+    commit: &mut Commit,
+) -> Result<(), FlowError> {
+    commit.relies_on.push(Relied::Reference(reference.version));
+    let author = Author::operator(BrandId(row.id));
+    changes::add(house, &author, reference, vec![ReferenceChange::Brand(row)], commit)
+}
+
 /// The first brand row of a file claims an empty store. Returns the tenant the rest belongs to.
 ///
 /// # Errors
@@ -171,49 +228,59 @@ pub async fn claim_brand(
 ) -> Result<BrandId, FlowError> {
     for _ in 0..RACES_MAX {
         let reference = house.reference_now().await?;
-        let existing = match chosen {
-            Some(code) => reference.brand_by_code(code),
-            None => reference.sole_brand(),
-        };
-        if let Some(brand) = existing {
-            let taken = |draft: &PartyDraft| draft.kind == PartyKind::Brand;
-            if !reference.is_vouched(brand) && drafts.iter().any(taken) {
-                // Whoever means to found a brand must not fill a stranger's.
-                let why = "it signed up by itself; vouch for it first if it is meant";
-                return Err(Refused::because(Refusal::BrandTaken, "brand", why).into());
-            }
-            return Ok(brand);
-        }
-        let first = drafts
-            .iter()
-            .find(|d| d.kind == PartyKind::Brand && chosen.is_none_or(|code| code == d.code));
-        let Some(first) = first else { return Err(Refusal::NoBrand.into()) };
-        if chosen.is_none() && reference.brands.values().any(|brand| brand.vouched) {
-            let refused = Refused::invalid("brand", "there are several brands; say --brand CODE");
-            return Err(refused.into());
-        }
-        // A stranger's that signed up by itself is not taken over by its code.
-        if reference.brand_by_code(&first.code).is_some() {
-            return Err(Refused::new(Refusal::BrandTaken, "code").into());
-        }
-        let id = reference.last_ids.brand + 1;
-        let row = BrandRow {
-            id,
-            code: first.code.clone(),
-            name: first.name.clone(),
-            time_zone: "Asia/Shanghai".to_owned(),
-            vouched: true,
-        };
-        let mut commit =
-            Commit { relies_on: vec![Relied::Reference(reference.version)], ..Commit::default() };
-        let made = vec![ReferenceChange::Brand(row)];
-        changes::add(house, &Author::operator(BrandId(id)), &reference, made, &mut commit)?;
+        let (brand, made) = tenant(&reference, drafts, chosen)?;
+        let Some(row) = made else { return Ok(brand) };
+        let mut commit = Commit::default();
+        found(house, &reference, row, &mut commit)?;
         match house.store.commit(&commit).await {
             Err(e) if e.is_race() => continue,
             Err(e) => return Err(e.into()),
             Ok(()) => {
                 house.reload().await?;
-                return Ok(BrandId(id));
+                return Ok(brand);
+            }
+        }
+    }
+    Err(FlowError::Busy)
+}
+
+/// Takes the operator's parties. A brand that is not there yet is made by the commit that takes its
+/// own row: while that is refused, or all or nothing is asked and any other is, nothing is written,
+/// since a brand is never removed and a mended file may call it otherwise.
+///
+/// # Errors
+/// As [`claim_brand`]; the store does not answer.
+pub(super) async fn operators_parties(
+    house: &House,
+    drafts: &[PartyDraft],
+    chosen: Option<&str>,
+    taking: Taking,
+) -> Result<Vec<RowOutcome>, FlowError> {
+    for _ in 0..RACES_MAX {
+        let reference = house.reference_now().await?;
+        let (brand, made) = tenant(&reference, drafts, chosen)?;
+        let root = reference.root(brand).map_or(PartyId(0), |party| party.id);
+        let caller = Caller::operator(brand, root);
+        let Some(row) = made else { return parties(house, &caller, drafts, taking).await };
+        let mut taking_in = PartyTaking::new(&reference, &caller, taking, house);
+        taking_in.founded = Some(&row.code);
+        let outcomes = taking_in.take_all(drafts);
+        let refused = outcomes.iter().any(|o| matches!(o, RowOutcome::Refused(_)));
+        // It is called as its own party is after the last row that says so.
+        let name = taking_in.root().map(|party| party.name.clone());
+        let Some(name) = name.filter(|_| !(taking.all_or_nothing && refused)) else {
+            return Ok(outcomes);
+        };
+        let changes = std::mem::take(&mut taking_in.changes);
+        let mut commit = Commit::default();
+        found(house, &reference, BrandRow { name, ..row.clone() }, &mut commit)?;
+        changes::add(house, &(&caller).into(), &reference, changes, &mut commit)?;
+        match house.store.commit(&commit).await {
+            Err(e) if e.is_race() => continue,
+            Err(e) => return Err(e.into()),
+            Ok(()) => {
+                house.reload().await?;
+                return Ok(outcomes);
             }
         }
     }
@@ -233,25 +300,8 @@ pub async fn parties(
     caller.need(Scope::Master)?;
     decide_and_commit(house, caller, taking, |reference| {
         let mut taking_in = PartyTaking::new(reference, caller, taking, house);
-        let mut outcomes = vec![None; drafts.len()];
-        // A parent may come later in the file: go round until a round brings nothing new.
-        loop {
-            let open = outcomes.iter().filter(|o| o.is_none()).count();
-            for (draft, outcome) in drafts.iter().zip(&mut outcomes) {
-                if outcome.is_none() {
-                    *outcome = taking_in.take(draft, false);
-                }
-            }
-            if outcomes.iter().filter(|o| o.is_none()).count() == open {
-                break;
-            }
-        }
-        for (draft, outcome) in drafts.iter().zip(&mut outcomes) {
-            if outcome.is_none() {
-                *outcome = taking_in.take(draft, true);
-            }
-        }
-        (outcomes.into_iter().flatten().collect(), taking_in.changes)
+        let outcomes = taking_in.take_all(drafts);
+        (outcomes, taking_in.changes)
     })
     .await
 }
@@ -267,6 +317,8 @@ struct PartyTaking<'a> {
     tree: PartyTree,
     /// The brand's own party.
     root: Option<PartyId>,
+    /// The code of the brand, where these rows make it: its own party bears it, too.
+    founded: Option<&'a str>,
     last_party: i64,
     last_site: i64,
     changes: Vec<ReferenceChange>,
@@ -282,6 +334,7 @@ impl<'a> PartyTaking<'a> {
             taken: HashMap::new(),
             tree: reference.tree.clone(),
             root: reference.root(caller.brand).map(|party| party.id),
+            founded: None,
             last_party: reference.last_ids.party,
             last_site: reference.last_ids.site,
             changes: Vec::new(),
@@ -293,6 +346,29 @@ impl<'a> PartyTaking<'a> {
             Some(id) => self.tree.get(*id),
             None => self.reference.party(self.caller.brand, code),
         }
+    }
+
+    /// What becomes of each row. A parent may come later in the file.
+    fn take_all(&mut self, drafts: &[PartyDraft]) -> Vec<RowOutcome> {
+        let mut outcomes = vec![None; drafts.len()];
+        // Go round until a round brings nothing new.
+        loop {
+            let open = outcomes.iter().filter(|o| o.is_none()).count();
+            for (draft, outcome) in drafts.iter().zip(&mut outcomes) {
+                if outcome.is_none() {
+                    *outcome = self.take(draft, false);
+                }
+            }
+            if outcomes.iter().filter(|o| o.is_none()).count() == open {
+                break;
+            }
+        }
+        for (draft, outcome) in drafts.iter().zip(&mut outcomes) {
+            if outcome.is_none() {
+                *outcome = self.take(draft, true);
+            }
+        }
+        outcomes.into_iter().flatten().collect()
     }
 
     /// `None`: its parent is not known yet; ask again, or with `last` to have it refused.
@@ -438,8 +514,9 @@ impl<'a> PartyTaking<'a> {
                 Some(Refused::because(Refusal::ParentKind, "parent_code", more))
             }
             (PartyKind::Brand, None) => {
-                let other = self.root().filter(|root| root.code != draft.code)?;
-                let more = format!("this brand's root is {}", other.code);
+                let root = self.root().map(|root| root.code.as_str()).or(self.founded);
+                let other = root.filter(|code| *code != draft.code)?;
+                let more = format!("this brand's root is {other}");
                 Some(Refused::because(Refusal::ParentKind, "kind", more))
             }
             (_, None) => Some(Refused::new(Refusal::NoBrand, "parent_code")),

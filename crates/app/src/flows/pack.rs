@@ -164,7 +164,7 @@ impl<'a> Packing<'a> {
             None => self.kept_number(draft.sscc.as_str()).await?,
         };
         let place = (parent, pack.as_ref());
-        let mut scene = self.overlay.scene_at(&subject, place, when.first()).await?;
+        let scene = self.overlay.scene_at(&subject, place, when.first()).await?;
         // Somebody was faster and has the number kept for this pack.
         if pack.is_none() && (child == parent || scene.facts.knows(unit_number(parent))) {
             return Err(StoreError::Conflict("draw").into());
@@ -172,24 +172,7 @@ impl<'a> Packing<'a> {
         if let Some(same) = same_row(&scene.facts, child, parent, when) {
             return Ok(same);
         }
-        let mut first = None;
-        let mut holder = Err(FlowError::Busy);
-        for at in self.places(&scene, &subject, (parent, when)).await? {
-            if at != scene.at {
-                scene = self.overlay.scene_at(&subject, place, at).await?;
-            }
-            holder = self.holder((&subject, parent), &scene).await;
-            match &holder {
-                Err(FlowError::Refused(why)) if packing::has_left(why.refusal) => {
-                    first.get_or_insert_with(|| why.clone());
-                }
-                _ => break,
-            }
-        }
-        let holder = match (holder, first) {
-            (Err(FlowError::Refused(_)), Some(first)) => return Err(first.into()),
-            (holder, _) => holder?,
-        };
+        let (scene, holder) = self.fitting(&subject, place, when, scene).await?;
         let Scene { at, facts, inside, around: mut touched, .. } = scene;
         speaks_for(self.reference, self.caller, holder, "child")?;
         let opens = pack.is_none();
@@ -218,6 +201,36 @@ impl<'a> Packing<'a> {
         filling.children.push(child.get() as i64);
         filling.products.extend(subject.products().iter().map(|p| p.0));
         Ok(RowOutcome::Taken)
+    }
+
+    /// Where and when a child went in, and who held it: at the first place of those it may have
+    /// gone in at where nothing had left, else what is said of the first.
+    async fn fitting(
+        &mut self,
+        subject: &Subject,
+        place: (i64, Option<&Subject>),
+        when: When,
+        mut scene: Scene,
+    ) -> Result<(Scene, PartyId), FlowError> {
+        let parent = place.0;
+        let mut first = None;
+        let mut holder = Err(FlowError::Busy);
+        for at in self.places(&scene, subject, (parent, when)).await? {
+            if at != scene.at {
+                scene = self.overlay.scene_at(subject, place, at).await?;
+            }
+            holder = self.holder((subject, parent), &scene).await;
+            match &holder {
+                Err(FlowError::Refused(why)) if packing::has_left(why.refusal) => {
+                    first.get_or_insert_with(|| why.clone());
+                }
+                _ => break,
+            }
+        }
+        match (holder, first) {
+            (Err(FlowError::Refused(_)), Some(first)) => Err(first.into()),
+            (holder, _) => Ok((scene, holder?)),
+        }
     }
 
     /// The instants at which a child may have gone in: of a day alone behind all that is known of
@@ -527,7 +540,7 @@ pub async fn unpack(
         if count == 0 {
             return Ok(0);
         }
-        let mut draft = EventDraft::about(caller, number, at, after, Body::Unpacked {});
+        let mut draft = EventDraft::about(caller, number, at, after, Body::Unpacked {}).told(when);
         draft.subjects = members(numbers.into_iter().collect());
         let event = house.event(draft);
         let outbox = vec![look_again(&event)];

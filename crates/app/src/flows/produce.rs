@@ -4,7 +4,7 @@
 use super::batches::{Mint, mint_into};
 use super::caller::{Caller, Scope};
 use super::chunks::in_chunks;
-use super::drawn::DrawnAhead;
+use super::drawn::{DrawnAhead, free};
 use super::find::{CodeFound, note_code_like};
 use super::house::{EventDraft, House};
 use super::mandate::{may_bind, speaks_for};
@@ -239,8 +239,11 @@ impl<'a> Judging<'a> {
         if self.recorded.is_alias(number) {
             return refused(Refusal::CodeBound);
         }
+        // The same record stays so also when the unit bears another serial number by now, or none.
+        let other_record =
+            |unit: &UnitRecord| unit.sn != row.sn && unit.born_hash != Some(born_hash(row));
         match self.recorded.unit(number) {
-            Some(unit) if unit.produced_at.is_some() && unit.sn != row.sn => {
+            Some(unit) if unit.produced_at.is_some() && other_record(unit) => {
                 refused(Refusal::CodeBound)
             }
             other => Ok((number, other.cloned())),
@@ -266,9 +269,10 @@ impl<'a> Judging<'a> {
             // A number that is yet to be drawn is none that a later row can name.
             return Some(same(Some(*born), *number));
         }
-        let number = self.recorded.named(&draft.sn)?.live();
-        let unit = number.and_then(|number| self.recorded.unit(number));
-        Some(same(unit.and_then(|u| u.born_hash), number))
+        // Also one that was taken off: it is never another's, and its record stays what it was.
+        let number = self.recorded.named(&draft.sn)?.number();
+        let unit = self.recorded.unit(number);
+        Some(same(unit.and_then(|u| u.born_hash), Some(number)))
     }
 
     fn is_taken(&self, identifier: &Identifier) -> bool {
@@ -380,17 +384,14 @@ async fn draw(
                 }
                 continue;
             }
-            let next = house.store.draw_fetch(batch.id).await?.unwrap_or(batch.first);
-            let mut at = next;
-            while at < batch.end() {
-                if reference.void_reason(at).is_none() {
-                    let Some(row) = rows.next() else { break };
-                    (row.number, row.row.batch) = (Some(at), batch.id);
-                }
-                at += 1;
+            let Some(left) = NonZero::new(rows.len()) else { break };
+            let expected = house.store.draw_fetch(batch.id).await?.unwrap_or(batch.first);
+            let (numbers, next) = free(reference, expected..batch.end(), left.get());
+            for (number, row) in numbers.into_iter().zip(rows.by_ref()) {
+                (row.number, row.row.batch) = (Some(number), batch.id);
             }
-            if at > next {
-                commit.draws.push(Draw { batch: batch.id, expected: next, next: at });
+            if next > expected {
+                commit.draws.push(Draw { batch: batch.id, expected, next });
             }
         }
         let rest: Vec<_> = rows.collect();

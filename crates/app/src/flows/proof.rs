@@ -49,9 +49,9 @@ pub enum ProofOutcome {
     Again(Timestamp),
     /// Right, but it proves nothing by itself: compare with the screen.
     Compare,
-    /// Wrong, with so many tries left from this address.
+    /// Wrong, with so many tries left.
     Wrong {
-        /// Tries left before the wait.
+        /// Wrong tries left before this visitor waits, for its own or for those of others.
         tries_left: usize,
     },
     /// Too many tries: wait until then.
@@ -201,10 +201,13 @@ async fn judge(
         // Read before the tries are counted: whoever counted the same ones loses the race.
         let last = house.store.proof_last(number).await?;
         let now = house.clock.now();
-        if let Some(wait) = waiting(house, &unit, (&visitor, tries), now).await? {
-            return Ok(ProofOutcome::Wait(wait));
-        }
-        let (outcome, mut commit) = settle(house, &unit, kind, right, &visitor, now).await?;
+        let left = match room(house, &unit, (&visitor, tries), now).await? {
+            Room::Full(until) => return Ok(ProofOutcome::Wait(until)),
+            Room::Left(left) => left,
+        };
+        let wrong = ProofOutcome::Wrong { tries_left: left.saturating_sub(1) };
+        let judged = if right { Ok(kind) } else { Err(wrong) };
+        let (outcome, mut commit) = settle(house, &unit, judged, &visitor, now).await?;
         follow(&mut commit, last);
         let answer = Answer::new(200, outcome.kept());
         commit.idempotency = key.map(|k| k.keep(number, &answer, now.as_microsecond()));
@@ -238,37 +241,54 @@ enum Tries {
     Owner,
 }
 
-/// Until when a visitor must wait, if so.
-async fn waiting(
+/// How much room there is for wrong tries.
+enum Room {
+    /// None until then.
+    Full(Timestamp),
+    /// For so many, at least one.
+    Left(usize),
+}
+
+/// What a visitor may still get wrong: the least that its own tries, those on the unit and those on
+/// the batch leave it.
+async fn room(
     house: &House,
     unit: &UnitRecord,
     (visitor, whose): (&[u8], Tries),
     now: Timestamp,
-) -> Result<Option<Timestamp>, FlowError> {
+) -> Result<Room, FlowError> {
     let since = (now - WAIT).as_microsecond();
-    let tries = house.store.proof_tries(unit.number, since).await?;
-    let mut wrong: Vec<_> = tries.iter().filter(|(_, _, right)| !right).collect();
-    wrong.sort_by_key(|(_, at, _)| *at);
-    let own: Vec<_> = wrong.iter().filter(|(who, _, _)| who == visitor).collect();
+    // Beyond the tries that the unit bears there are only those of its passes.
+    let most = i64::try_from(TRIES_PER_UNIT + TRIES_PER_VISITOR).unwrap_or(i64::MAX);
+    let wrong = house.store.proof_tries(unit.number, since, most).await?;
+    let own: Vec<_> = wrong.iter().filter(|(who, _)| who == visitor).collect();
     let until = |at: i64| super::custody::instant(at) + WAIT;
-    if own.len() >= TRIES_PER_VISITOR {
-        return Ok(own.first().map(|(_, at, _)| until(*at)));
+    let own_left = TRIES_PER_VISITOR.saturating_sub(own.len());
+    if let (0, Some((_, first))) = (own_left, own.first()) {
+        return Ok(Room::Full(until(*first)));
     }
     if whose == Tries::Owner {
-        return Ok(None);
+        return Ok(Room::Left(own_left));
     }
-    if wrong.len() >= TRIES_PER_UNIT {
-        return Ok(wrong.first().map(|(_, at, _)| until(*at)));
+    let unit_left = TRIES_PER_UNIT.saturating_sub(wrong.len());
+    if let (0, Some((_, first))) = (unit_left, wrong.first()) {
+        return Ok(Room::Full(until(*first)));
     }
     let misses = house.store.proof_misses(unit.batch, since).await?;
-    Ok((misses >= TRIES_PER_BATCH).then(|| now + WAIT))
+    let batch_left = usize::try_from(TRIES_PER_BATCH - misses).unwrap_or(0);
+    Ok(match own_left.min(unit_left).min(batch_left) {
+        0 => Room::Full(now + WAIT),
+        left => Room::Left(left),
+    })
 }
 
+/// Makes a commit of a try: of the kind of proof that was right, or of what is told of a wrong one.
+/// A right one is written too, though it counts towards no wait: of all tries decided at once only
+/// one is kept, so that a right guess among many wrong ones is no surer to be told than they.
 async fn settle(
     house: &House,
     unit: &UnitRecord,
-    kind: ProofKind,
-    right: bool,
+    judged: Result<ProofKind, ProofOutcome>,
     visitor: &[u8],
     now: Timestamp,
 ) -> Result<(ProofOutcome, Commit), FlowError> {
@@ -279,17 +299,14 @@ async fn settle(
             batch: unit.batch,
             visitor: visitor.to_vec(),
             tried_at: now.as_microsecond(),
-            succeeded: right,
+            succeeded: judged.is_ok(),
         }],
         ..Commit::default()
     };
-    if !right {
-        let since = (now - WAIT).as_microsecond();
-        let tries = house.store.proof_tries(unit.number, since).await?;
-        let own = tries.iter().filter(|(who, _, ok)| who == visitor && !ok).count();
-        let tries_left = TRIES_PER_VISITOR.saturating_sub(own + 1);
-        return Ok((ProofOutcome::Wrong { tries_left }, commit));
-    }
+    let kind = match judged {
+        Ok(kind) => kind,
+        Err(wrong) => return Ok((wrong, commit)),
+    };
     // One that lifted all there is to lift stands; what arose since is lifted by the next.
     let lifted = match unit.proof_at {
         Some(at) => !odd_since(house, unit.number, at).await?,

@@ -89,6 +89,25 @@ pub async fn standing(
     Ok(over.into_iter().find(open).map(Arc::clone))
 }
 
+/// The recalls that select a unit and were not withdrawn: when each was opened, and when the unit
+/// was remedied under it, if it was. For what is judged by a day of its own.
+///
+/// # Errors
+/// The store cannot be read.
+pub(super) async fn over(
+    house: &House,
+    reference: &Reference,
+    unit: &UnitRecord,
+) -> Result<Vec<(i64, Option<i64>)>, FlowError> {
+    let over = selecting(reference, unit);
+    if over.is_empty() {
+        return Ok(Vec::new());
+    }
+    let remedied = house.store.remedies_of(unit.number).await?;
+    let done = |id: i64| remedied.iter().find(|(of, _)| *of == id).map(|(_, at)| *at);
+    Ok(over.into_iter().map(|recall| (recall.row.opened_at, done(recall.row.id))).collect())
+}
+
 /// The recalls that select a unit and were not withdrawn.
 pub fn selecting<'a>(reference: &'a Reference, unit: &UnitRecord) -> Vec<&'a Arc<Recall>> {
     let mut recalls = reference.recalls(BrandId(unit.brand)).peekable();

@@ -146,7 +146,7 @@ impl Paper {
                 };
                 let after = subject.recorded_at();
                 let at = when.behind(facts.instants(unit_number(*number)));
-                let draft = EventDraft::about(caller, *number, at, after, body);
+                let draft = EventDraft::about(caller, *number, at, after, body).told(when);
                 commit.events.push(draft.by(house, self.party));
                 commit.relies_on.push(subject.relied());
             }

@@ -63,7 +63,7 @@ impl Recorded {
 
     fn numbers(&self) -> BTreeSet<i64> {
         let by_sn = self.named.iter().filter(|((scheme, _), _)| *scheme == Scheme::Sn);
-        by_sn.filter_map(|(_, named)| named.live()).chain(self.coded()).collect()
+        by_sn.map(|(_, named)| named.number()).chain(self.coded()).collect()
     }
 
     /// The numbers that codes of the chunk name.
@@ -90,7 +90,7 @@ impl Recorded {
         self.codes.get(raw).copied().unwrap_or(CodeFound::NotACode)
     }
 
-    /// A unit that a serial number or a code of the chunk names.
+    /// A unit that a serial number or a code of the chunk names, or a serial number once did.
     pub fn unit(&self, number: i64) -> Option<&UnitRecord> {
         self.units.get(&number)
     }

@@ -1,8 +1,9 @@
 //! Late facts: a shipment, a packing or a production record that arrives after an activation may
 //! explain what did not fit, or show what could not be known. Every activation it concerns is
 //! weighed again on what is known now; what no longer stands is withdrawn, what is seen only now is
-//! added, both by events that name the fact. What stands unchanged writes nothing, so a job may run
-//! any number of times, anywhere.
+//! added, both by events that name the fact; the last of them says what the activation reads as
+//! since then. What stands unchanged writes nothing, so a job may run any number of times,
+//! anywhere.
 //!
 //! Deliberately not looked at again: what rests on the device or on the state of the unit
 //! (`activated_again`, `stolen` …), and places once the raw signals are forgotten.
@@ -20,7 +21,7 @@ use domain::id::{EventId, PartyId};
 use std::collections::{BTreeSet, HashMap};
 use store::canonical::{hex, unhex};
 use store::commit::{Alert, Commit, Outbox, Relied};
-use store::event::{ActivatedBody, Body, Event};
+use store::event::{ActivatedBody, Body, Event, ReadingRow};
 use store::finding::FindingRecord;
 
 /// What custody alone decides.
@@ -32,6 +33,9 @@ const OF_PLACE: &[FindingKind] = &[
     FindingKind::OutsideTerritory,
     FindingKind::OtherChannel,
 ];
+/// What is held against whoever the goods were bound to: where they were another's, it is another
+/// finding, whatever else is the same.
+const OF_A_PARTY: &[FindingKind] = &[FindingKind::OutsideTerritory, FindingKind::OtherChannel];
 
 /// Looks again at the activations a late fact concerns. Returns how many findings were withdrawn or
 /// added.
@@ -79,6 +83,7 @@ async fn look(
             after: unit.recorded_at,
             standing: findings.into_iter().filter(|f| !f.withdrawn).collect(),
             lives: HashMap::new(),
+            bound: events.iter().filter_map(bound_by).collect(),
             touched: BTreeSet::new(),
             changed: 0,
             events: Vec::new(),
@@ -107,10 +112,50 @@ async fn look(
         match house.store.commit(&commit).await {
             Err(e) if e.is_race() => continue,
             Err(e) => return Err(e.into()),
-            Ok(()) => return Ok(changed),
+            Ok(()) => {
+                // The job of what moved a pack meanwhile may have found all as it was.
+                activate::look_again_where_moved(house, number, &loaded.custody).await?;
+                return Ok(changed);
+            }
         }
     }
     Err(FlowError::Busy)
+}
+
+/// To whom the goods were bound, by an event that writes findings.
+fn bound_by(event: &Event) -> Option<(EventId, Option<i64>)> {
+    match &event.body {
+        Body::Activated(body) => Some((event.id, body.bound_to)),
+        Body::FindingAdded { bound_to, .. } => Some((event.id, *bound_to)),
+        _ => None,
+    }
+}
+
+/// What an activation reads as since a late fact.
+#[derive(Clone, Copy, Debug)]
+pub struct WeighedAgain<'a> {
+    /// The event that says so.
+    pub event: &'a Event,
+    /// The fact, hex.
+    pub because: &'a str,
+    /// What it reads as.
+    pub reading: &'a ReadingRow,
+}
+
+/// What an activation reads as by the last of its late facts, out of the story of its unit; none
+/// where it reads as it was recorded.
+pub fn weighed_again(story: &[Event], activation: EventId) -> Option<WeighedAgain<'_>> {
+    let activation = hex(&activation.0);
+    let told = story.iter().filter_map(|event| match &event.body {
+        Body::FindingAdded { because, reading: Some(reading), .. }
+        | Body::FindingWithdrawn { because, reading: Some(reading), .. }
+            if reading.activation == activation =>
+        {
+            Some(WeighedAgain { event, because, reading })
+        }
+        _ => None,
+    });
+    told.max_by_key(|told| told.event.recorded_at)
 }
 
 fn activations(events: &[Event]) -> impl Iterator<Item = (EventId, &ActivatedBody)> {
@@ -135,7 +180,9 @@ fn written_for(events: &[Event], activation: EventId) -> Vec<EventId> {
 struct Again {
     kinds: &'static [FindingKind],
     findings: Vec<Finding>,
-    bound_to: Option<PartyId>,
+    bound_to: Option<i64>,
+    /// What the activation reads as; none without its signals.
+    reading: Option<Box<ReadingRow>>,
 }
 
 async fn weigh(
@@ -169,9 +216,11 @@ async fn weigh(
     let at = ActivatedAt { at: instant(body.activated_at), clock_believed: body.clock_believed };
     let weighed = Weighed { report: &report, assurance, at };
     let decided = activate::decide(house, reference, loaded, weighed);
+    let reading = (kinds == OF_PLACE).then(|| activate::reading_row(house, id, &decided));
     let late = |f: &Finding| kinds.contains(&f.kind);
     let findings = decided.activation.findings.into_iter().filter(late).collect();
-    Ok(Again { kinds, findings, bound_to: decided.bound_to })
+    let bound_to = decided.bound_to.map(|party| party.0);
+    Ok(Again { kinds, findings, bound_to, reading: reading.map(Box::new) })
 }
 
 /// What a look at one unit comes to.
@@ -183,6 +232,8 @@ struct Looking<'a> {
     standing: Vec<FindingRecord>,
     /// The life that each event's findings belong to.
     lives: HashMap<EventId, i64>,
+    /// To whom the goods were bound, by each event's word.
+    bound: HashMap<EventId, Option<i64>>,
     /// Kinds and lives in which something changed.
     touched: BTreeSet<(String, i64)>,
     changed: usize,
@@ -191,18 +242,20 @@ struct Looking<'a> {
 
 impl Looking<'_> {
     /// Withdraws what would not be found again, and adds what is found only now. A finding of
-    /// another grade or nature is another finding.
+    /// another grade or nature, or against another party, is another finding.
     fn compare(
         &mut self,
         loaded: &Loaded,
         (id, body): (EventId, &ActivatedBody),
         written: &[EventId],
-        again: Again,
+        mut again: Again,
     ) {
         let same = |old: &FindingRecord, new: &Finding| {
+            let of_one = || self.bound.get(&old.event) == Some(&again.bound_to);
             old.kind == new.kind.as_str()
                 && old.grade == new.grade.as_str()
                 && old.nature.as_deref() == new.nature.map(|n| n.as_str())
+                && (!OF_A_PARTY.contains(&new.kind) || of_one())
         };
         let ours = |f: &FindingRecord| {
             let kind = FindingKind::parse(&f.kind);
@@ -214,14 +267,17 @@ impl Looking<'_> {
         let fresh = |new: &&Finding| !kept.iter().any(|old| ours(old) && same(old, new));
         let fresh: Vec<_> = again.findings.iter().filter(fresh).cloned().collect();
         self.standing = kept;
-        for finding in gone {
+        let count = gone.len();
+        self.changed += count;
+        for (place, finding) in (1..).zip(gone) {
             let because = hex(&self.because);
-            let kind = finding.kind.clone();
-            self.touched.insert((kind.clone(), body.life));
+            let finding_kind = finding.kind;
+            self.touched.insert((finding_kind.clone(), body.life));
             let finding = hex(&finding.event.0);
-            let body = Body::FindingWithdrawn { finding, finding_kind: kind, because };
-            self.write(loaded, body);
-            self.changed += 1;
+            // Said once, by the last event of this look at the activation.
+            let is_last = place == count && fresh.is_empty();
+            let reading = again.reading.take_if(|_| is_last);
+            self.write(loaded, Body::FindingWithdrawn { finding, finding_kind, because, reading });
         }
         if fresh.is_empty() {
             return;
@@ -232,12 +288,14 @@ impl Looking<'_> {
                 activated_at: body.activated_at,
                 activation: hex(&id.0),
                 because: hex(&self.because),
-                bound_to: again.bound_to.map(|p| p.0),
+                bound_to: again.bound_to,
                 findings: fresh.iter().map(activate::finding_row).collect(),
-                versions: self.house.geo.versions().to_string(),
+                reading: again.reading,
+                versions: activate::versions(self.house),
             },
         );
         self.lives.insert(added, body.life);
+        self.bound.insert(added, again.bound_to);
         self.changed += fresh.len();
         for finding in &fresh {
             self.touched.insert((finding.kind.as_str().to_owned(), body.life));

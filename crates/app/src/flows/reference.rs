@@ -122,14 +122,15 @@ pub struct LastIds {
 impl Reference {
     /// Indexes rows.
     pub fn new(rows: ReferenceRows, divisions: &Divisions) -> Self {
+        Self::after(&Self::default(), rows, divisions)
+    }
+
+    /// Indexes rows of a later version, or of the same. A grant whose row stands in `before` as it
+    /// stands now is taken from there: reading a fence takes long, and hardly a change is one of
+    /// grants. The divisions are those that `before` was read with.
+    pub fn after(before: &Self, rows: ReferenceRows, divisions: &Divisions) -> Self {
         let mut unread = Vec::new();
-        let mut read = |row: &TerritoryRow| match territory(row, divisions) {
-            Ok(grant) => Some(grant),
-            Err(why) => {
-                unread.push(format!("territory {}: {why}", row.id));
-                None
-            }
-        };
+        let territories = before.grants_of(&rows.territories, divisions, &mut unread);
         let tree = PartyTree::new(rows.parties.iter().cloned());
         let last = |ids: &mut dyn Iterator<Item = i64>| ids.max().unwrap_or(0);
         Self {
@@ -143,7 +144,7 @@ impl Reference {
                 batch: last(&mut rows.batches.iter().map(|r| r.id)),
                 recall: last(&mut rows.recalls.iter().map(|r| r.id)),
             },
-            territories: Territories::new(rows.territories.iter().filter_map(&mut read)),
+            territories,
             territory_keys: rows
                 .territories
                 .into_iter()
@@ -183,6 +184,27 @@ impl Reference {
             brands: rows.brands.into_iter().map(|b| (BrandId(b.id), b)).collect(),
             unread,
         }
+    }
+
+    /// The grants of rows: those that are known as they stand, the others read. Why one cannot be
+    /// read is added to `unread`.
+    fn grants_of(
+        &self,
+        rows: &[TerritoryRow],
+        divisions: &Divisions,
+        unread: &mut Vec<String>,
+    ) -> Territories {
+        let known: HashMap<_, _> = self.territories.iter().map(|g| (g.id.0, g)).collect();
+        let mut grants = Vec::with_capacity(rows.len());
+        for row in rows {
+            let before = self.territory_row(BrandId(row.brand), &row.natural_key());
+            let same = before.filter(|before| *before == row).and_then(|_| known.get(&row.id));
+            match same.map_or_else(|| territory(row, divisions), |grant| Ok((*grant).clone())) {
+                Ok(grant) => grants.push(grant),
+                Err(why) => unread.push(format!("territory {}: {why}", row.id)),
+            }
+        }
+        Territories::new(grants)
     }
 
     /// Which brand is meant where nobody says: the only one that is vouched for. One that signed up
@@ -444,4 +466,64 @@ pub fn territory(row: &TerritoryRow, divisions: &Divisions) -> Result<Territory,
         to_on: row.to_on.as_deref().map(day).transpose()?,
         channel: Channel::parse(&row.channel).ok_or("unknown channel")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geo::Geo;
+    use domain::region::Polygon;
+
+    /// A grant of a party, of a province and a fence that is this wide, in degrees.
+    fn row(id: i64, region: &str, wide: u8) -> TerritoryRow {
+        let ring = format!("[[100,20],[10{wide},20],[10{wide},21],[100,20]]");
+        TerritoryRow {
+            id,
+            brand: 1,
+            party: id,
+            product: None,
+            regions: vec![region.to_owned()],
+            excluded: Vec::new(),
+            polygons: Some(format!(r#"{{"type":"Polygon","coordinates":[{ring}]}}"#)),
+            from_on: "2026-01-01".to_owned(),
+            to_on: None,
+            channel: "both".to_owned(),
+        }
+    }
+
+    fn fence(reference: &Reference, id: i64) -> &Arc<Polygon> {
+        let grant = reference.territories.iter().find(|grant| grant.id.0 == id);
+        &grant.expect("it is granted").regions.fences()[0]
+    }
+
+    #[test]
+    fn only_a_grant_that_changed_is_read_again() {
+        let geo = Geo::tables_only().expect("the shipped tables are sound");
+        let read = |territories: Vec<TerritoryRow>, before: &Reference| {
+            let rows = ReferenceRows { territories, ..ReferenceRows::default() };
+            Reference::after(before, rows, geo.divisions())
+        };
+        let unreadable = || row(9, "98", 1);
+        let first =
+            read(vec![row(1, "53", 1), row(2, "42", 1), unreadable()], &Reference::default());
+        let ended = TerritoryRow { to_on: Some("2026-06-30".to_owned()), ..row(2, "42", 2) };
+        let rows = vec![row(1, "53", 1), ended, row(3, "44", 1), unreadable()];
+        let second = read(rows.clone(), &first);
+        assert!(Arc::ptr_eq(fence(&first, 1), fence(&second, 1)), "it stands as it stood");
+        assert!(!Arc::ptr_eq(fence(&first, 2), fence(&second, 2)));
+        assert_eq!(fence(&second, 2).rings()[0][1], [102.0, 20.0], "as its row says now");
+        assert_eq!(second.unread.len(), 1, "it is told again: {:?}", second.unread);
+        // It is what it would be if everything had been read.
+        let anew = read(rows, &Reference::default());
+        let grants = |reference: &Reference| {
+            let mut all: Vec<_> = reference.territories.iter().cloned().collect();
+            all.sort_by_key(|grant| grant.id.0);
+            all
+        };
+        assert_eq!(grants(&second), grants(&anew));
+        // A row that went takes its grant along.
+        let third = read(vec![row(3, "44", 1)], &second);
+        assert_eq!(grants(&third).len(), 1);
+        assert!(Arc::ptr_eq(fence(&second, 3), fence(&third, 3)));
+    }
 }

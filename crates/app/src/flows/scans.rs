@@ -1,5 +1,6 @@
-//! Scans: a bounded queue, gathered per unit and audience, flushed in batches, dropped and counted
-//! before they delay anybody.
+//! Scans: a bounded queue for each audience, gathered per unit, flushed in batches, dropped and
+//! counted before they delay anybody. Whoever has a key looks at thousands of units at once: they
+//! take no room from consumers, whose looks are written first.
 
 use super::house::House;
 use super::outcome::FlowError;
@@ -19,8 +20,8 @@ use std::time::Duration;
 use store::scan::{Look, ScanDelta, looks};
 use store::unit::ScanRecord;
 
-/// Units whose looks wait to be written; more are dropped and counted.
-const WAITING_MAX: usize = 50_000;
+/// Units whose looks by one audience wait to be written; more are dropped and counted.
+pub const WAITING_MAX: usize = 50_000;
 /// Looks wait in so many parts, each behind a lock of its own: a flush looks through a part for the
 /// next in its round, and behind one lock that kept all answers waiting (`docs/performance.md`).
 const PARTS: usize = 64;
@@ -52,6 +53,10 @@ pub enum Audience {
 }
 
 impl Audience {
+    /// Every audience, in the order in which their looks are written: verdicts rest on those of
+    /// consumers.
+    const ALL: [Self; 4] = [Self::Consumer, Self::Official, Self::Staff, Self::Trade];
+
     /// The word in the store.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -95,25 +100,23 @@ impl Spot {
     }
 }
 
-/// Whose looks, and at which unit.
-type Key = (i64, Audience);
-
-/// Looks waiting to be written, a part of them. Every answer looks into them twice and a flush once
-/// in seconds, so they lie where they are found at once, and a flush puts them in order.
+/// Looks waiting to be written by unit, a part of them. Every answer looks into them twice and a
+/// flush once in seconds, so they lie where they are found at once, and a flush puts them in order.
 #[derive(Default)]
-struct Part(HashMap<Key, ScanDelta>);
+struct Part(HashMap<i64, ScanDelta>);
 
 impl Part {
-    /// Takes the next behind a key, neighbours first, and says which was the last of them.
-    fn take(&mut self, behind: Option<Key>, most: usize, into: &mut Vec<ScanDelta>) -> Option<Key> {
-        let mut keys: Vec<_> = self.0.keys().copied().filter(|key| Some(*key) > behind).collect();
-        if most < keys.len() {
-            keys.select_nth_unstable(most);
-            keys.truncate(most);
+    /// Takes the next behind a unit, neighbours first, and says which was the last of them.
+    fn take(&mut self, behind: Option<i64>, most: usize, into: &mut Vec<ScanDelta>) -> Option<i64> {
+        let mut units: Vec<_> =
+            self.0.keys().copied().filter(|unit| Some(*unit) > behind).collect();
+        if most < units.len() {
+            units.select_nth_unstable(most);
+            units.truncate(most);
         }
-        keys.sort_unstable();
-        into.extend(keys.iter().filter_map(|key| self.0.remove(key)));
-        keys.last().copied().or(behind)
+        units.sort_unstable();
+        into.extend(units.iter().filter_map(|unit| self.0.remove(unit)));
+        units.last().copied().or(behind)
     }
 }
 
@@ -122,51 +125,81 @@ impl Part {
 struct Round {
     part: usize,
     /// The last that was taken from it.
-    taken: Option<Key>,
+    taken: Option<i64>,
 }
 
-/// Looks between the answer they were part of and the store.
-pub struct ScanQueue {
+/// Where the looks of one audience wait.
+struct Room {
     parts: [Mutex<Part>; PARTS],
     /// Units in all parts. Threads that note looks at the same time may each see the last free
     /// place.
     count: AtomicUsize,
     round: Mutex<Round>,
     dropped: AtomicU64,
-    /// The last flush: since its end, and how long it took.
-    last: Mutex<Option<(Stopwatch, Duration)>>,
 }
 
-impl Default for ScanQueue {
+impl Default for Room {
     fn default() -> Self {
         Self {
             parts: std::array::from_fn(|_| Mutex::default()),
             count: AtomicUsize::default(),
             round: Mutex::default(),
             dropped: AtomicU64::default(),
-            last: Mutex::default(),
         }
     }
 }
 
-impl ScanQueue {
+impl Room {
     /// Where looks at a unit wait.
     fn part(&self, unit: i64) -> &Mutex<Part> {
         &self.parts[(unit / NEIGHBOURS).unsigned_abs() as usize % PARTS]
     }
 
+    /// Takes the next of the round until there are `FLUSH_MAX` of all audiences.
+    fn take(&self, taken: &mut Vec<ScanDelta>) {
+        let Ok(mut round) = self.round.lock() else { return };
+        // The part that this begins in comes once more at the end: what lies before it there.
+        for _ in 0..=PARTS {
+            if taken.len() == FLUSH_MAX {
+                return;
+            }
+            let Ok(mut part) = self.parts[round.part].lock() else { return };
+            let before = taken.len();
+            round.taken = part.take(round.taken, FLUSH_MAX - before, taken);
+            self.count.fetch_sub(taken.len() - before, Ordering::Relaxed);
+            if taken.len() < FLUSH_MAX {
+                *round = Round { part: (round.part + 1) % PARTS, taken: None };
+            }
+        }
+    }
+}
+
+/// Looks between the answer they were part of and the store.
+#[derive(Default)]
+pub struct ScanQueue {
+    rooms: [Room; Audience::ALL.len()],
+    /// The last flush: since its end, and how long it took.
+    last: Mutex<Option<(Stopwatch, Duration)>>,
+}
+
+impl ScanQueue {
+    fn room(&self, audience: Audience) -> &Room {
+        &self.rooms[audience as usize]
+    }
+
     /// Notes a look. Never waits for the store and never fails: what does not fit is counted.
     pub fn note(&self, unit: i64, audience: Audience, at: i64, spot: Option<Spot>) {
         let place = spot.map(|spot| spot.city.to_string());
-        let Ok(mut part) = self.part(unit).lock() else { return };
-        let delta = match part.0.entry((unit, audience)) {
+        let room = self.room(audience);
+        let Ok(mut part) = room.part(unit).lock() else { return };
+        let delta = match part.0.entry(unit) {
             Entry::Occupied(waiting) => waiting.into_mut(),
-            Entry::Vacant(_) if self.waiting_count() >= WAITING_MAX => {
-                self.dropped.fetch_add(1, Ordering::Relaxed);
+            Entry::Vacant(_) if room.count.load(Ordering::Relaxed) >= WAITING_MAX => {
+                room.dropped.fetch_add(1, Ordering::Relaxed);
                 return;
             }
             Entry::Vacant(free) => {
-                self.count.fetch_add(1, Ordering::Relaxed);
+                room.count.fetch_add(1, Ordering::Relaxed);
                 free.insert(ScanDelta {
                     unit,
                     audience: audience.as_str(),
@@ -188,14 +221,19 @@ impl ScanQueue {
         delta.last_place = place;
     }
 
-    /// Looks dropped since the start.
+    /// Looks dropped since the start, of whatever audience.
     pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+        Audience::ALL.into_iter().map(|audience| self.dropped_of(audience)).sum()
     }
 
-    /// Units whose looks wait to be written.
+    /// Looks of an audience dropped since the start.
+    pub fn dropped_of(&self, audience: Audience) -> u64 {
+        self.room(audience).dropped.load(Ordering::Relaxed)
+    }
+
+    /// Units whose looks wait to be written; one for each audience that looked at it.
     pub fn waiting_count(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
+        self.rooms.iter().map(|room| room.count.load(Ordering::Relaxed)).sum()
     }
 
     /// The looks at a unit that are not written yet.
@@ -211,7 +249,7 @@ impl ScanQueue {
         audience: Audience,
         read: impl FnOnce(&ScanDelta) -> T,
     ) -> Option<T> {
-        self.part(unit).lock().ok()?.0.get(&(unit, audience)).map(read)
+        self.room(audience).part(unit).lock().ok()?.0.get(&unit).map(read)
     }
 
     fn has_turn(&self) -> bool {
@@ -222,17 +260,8 @@ impl ScanQueue {
 
     fn take(&self) -> Vec<ScanDelta> {
         let mut taken = Vec::new();
-        let Ok(mut round) = self.round.lock() else { return taken };
-        // The part that this begins in comes once more at the end: what lies before it there.
-        for _ in 0..=PARTS {
-            let Ok(mut part) = self.parts[round.part].lock() else { return taken };
-            let before = taken.len();
-            round.taken = part.take(round.taken, FLUSH_MAX - before, &mut taken);
-            self.count.fetch_sub(taken.len() - before, Ordering::Relaxed);
-            if taken.len() == FLUSH_MAX {
-                break;
-            }
-            *round = Round { part: (round.part + 1) % PARTS, taken: None };
+        for audience in Audience::ALL {
+            self.room(audience).take(&mut taken);
         }
         taken
     }
@@ -507,11 +536,33 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_drops_and_counts() {
-        let queue = ScanQueue::default();
-        for unit in 0..WAITING_MAX as i64 + 5 {
-            queue.note(unit, Audience::Consumer, 1, None);
+    fn a_full_room_drops_and_counts_and_takes_none_from_another() {
+        for full in Audience::ALL {
+            let queue = ScanQueue::default();
+            for unit in 0..WAITING_MAX as i64 + 5 {
+                queue.note(unit, full, 1, None);
+            }
+            for audience in Audience::ALL {
+                queue.note(WAITING_MAX as i64 + 9, audience, 2, None);
+                assert_eq!(queue.dropped_of(audience), if audience == full { 6 } else { 0 });
+            }
+            assert_eq!((queue.dropped(), queue.waiting_count()), (6, WAITING_MAX + 3));
         }
-        assert_eq!(queue.dropped(), 5);
+    }
+
+    #[test]
+    fn consumers_are_written_first() {
+        let queue = ScanQueue::default();
+        for unit in 0..3 * FLUSH_MAX as i64 {
+            queue.note(unit, Audience::Trade, 1, None);
+        }
+        for (unit, audience) in [(7, Audience::Official), (9, Audience::Consumer)] {
+            queue.note(unit, audience, 2, None);
+        }
+        let first = queue.take();
+        let told = first[..3].iter().map(|look| (look.audience, look.unit));
+        assert!(told.eq([("consumer", 9), ("official", 7), ("trade", 0)]));
+        // The round over the others goes on behind those that were taken with them.
+        assert_eq!((first.len(), queue.take()[0].unit), (FLUSH_MAX, FLUSH_MAX as i64 - 2));
     }
 }

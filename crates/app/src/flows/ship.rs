@@ -279,7 +279,8 @@ pub async fn receive(
         let body =
             Body::Received { note: note.clone(), unpacked_from: parent.map(|p| p.get() as i64) };
         let after = touched.iter().map(Subject::recorded_at).max().unwrap_or(0);
-        let event = EventDraft::about(caller, number, at, after, body).by(house, party.id);
+        let draft = EventDraft::about(caller, number, at, after, body).told(when);
+        let event = draft.by(house, party.id);
         let commit = Commit {
             relies_on: overlay.into_guards(),
             outbox: vec![look_again(&event)],
@@ -463,7 +464,7 @@ impl TakingBack<'_> {
         };
         let concerned: Vec<_> = std::iter::once(&subject).chain(&children).chain(&around).collect();
         let after = concerned.iter().map(|one| one.recorded_at()).fold(0, i64::max);
-        let draft = EventDraft::about(self.caller, number, at, after, body);
+        let draft = EventDraft::about(self.caller, number, at, after, body).told(when);
         let event = draft.by(self.house, voided.holder);
         for one in concerned {
             overlay.touch(one, at);

@@ -59,7 +59,7 @@ struct Granting<'a> {
     house: &'a House,
     reference: &'a Reference,
     taking: Taking,
-    granted: Vec<Territory>,
+    granted: Territories,
     rows: HashMap<String, TerritoryRow>,
     last: i64,
     changes: Vec<ReferenceChange>,
@@ -67,7 +67,7 @@ struct Granting<'a> {
 
 impl<'a> Granting<'a> {
     fn new(house: &'a House, reference: &'a Reference, taking: Taking) -> Self {
-        let granted = reference.territories.iter().cloned().collect();
+        let granted = reference.territories.clone();
         let (rows, last) = (HashMap::new(), reference.last_ids.territory);
         Self { house, reference, taking, granted, rows, last, changes: Vec::new() }
     }
@@ -115,29 +115,29 @@ impl<'a> Granting<'a> {
     /// Gives a grant another last day: what was granted below must still lie inside.
     fn end(&mut self, row: TerritoryRow) -> Result<(), Refused> {
         let tree = &self.reference.tree;
-        let mut granted = self.granted.clone();
-        granted.retain(|grant| grant.id.0 != row.id);
-        let grant = admit(self.house, tree, &granted, &row)?;
-        let before = Territories::new(self.granted.iter().cloned());
-        let all = Territories::new(granted.iter().chain([&grant]).cloned());
+        let grant = admit(self.house, tree, &self.granted, &row)?;
         // What stuck out already does so no more than before.
         let leans = |below: &&Territory| {
-            tree.is_ancestor(grant.party, below.party) && before.admit(tree, below).is_ok()
+            tree.is_ancestor(grant.party, below.party) && self.granted.admit(tree, below).is_ok()
         };
-        for below in granted.iter().filter(leans) {
-            all.admit(tree, below).map_err(|why| {
-                let code = tree.get(below.party).map_or("", |party| party.code.as_str());
-                let more = format!("a grant of {code} would not; end that first");
-                Refused::because(why.refusal, "to_on", more)
-            })?;
+        let leaning: Vec<_> = self.granted.iter().filter(leans).cloned().collect();
+        let before = self.granted.put(grant.clone());
+        let stranded = leaning.iter().find_map(|below| {
+            let why = self.granted.admit(tree, below).err()?;
+            let code = tree.get(below.party).map_or("", |party| party.code.as_str());
+            let more = format!("a grant of {code} would not; end that first");
+            Some(Refused::because(why.refusal, "to_on", more))
+        });
+        if let Some(why) = stranded {
+            self.granted.put(before.unwrap_or(grant));
+            return Err(why);
         }
-        self.granted = granted;
         self.put(grant, row);
         Ok(())
     }
 
     fn put(&mut self, grant: Territory, row: TerritoryRow) {
-        self.granted.push(grant);
+        self.granted.put(grant);
         self.changes.push(ReferenceChange::Territory(row.clone()));
         self.rows.insert(row.natural_key(), row);
     }
@@ -196,13 +196,13 @@ fn grant(house: &House, row: &TerritoryRow) -> Result<Territory, Refused> {
 fn admit(
     house: &House,
     tree: &PartyTree,
-    granted: &[Territory],
+    granted: &Territories,
     row: &TerritoryRow,
 ) -> Result<Territory, Refused> {
     let grant = grant(house, row)?;
     if grant.regions.is_empty() {
         return Err(Refused::invalid("regions", "must name at least one region or polygon"));
     }
-    Territories::new(granted.iter().cloned()).admit(tree, &grant)?;
+    granted.admit(tree, &grant)?;
     Ok(grant)
 }

@@ -111,8 +111,14 @@ pub async fn read(
         CodeFound::Unissued => Reading::Nothing(CodeReading::Unissued),
         CodeFound::NotACode => Reading::Nothing(CodeReading::NotACode),
     };
-    // No other reading is possible: neither is it an IMEI, nor has any serial number this form.
-    let only_a_code = matches!(code, Reading::Number(..)) && !reference.code_like_sn;
+    // No other reading is possible: neither is it an IMEI, nor has any serial number this form,
+    // whether or not some key of ours made it. With a check character that does not fit one may.
+    let is_formed = match code {
+        Reading::Nothing(CodeReading::Forged) => TraceCode::parse(raw).is_ok(),
+        Reading::Nothing(reading) => reading == CodeReading::Unissued,
+        _ => true,
+    };
+    let only_a_code = is_formed && !reference.code_like_sn;
     if scheme == Some(Scheme::Code) || (scheme.is_none() && only_a_code) {
         return Ok(code);
     }
@@ -133,6 +139,15 @@ pub async fn read(
         [(_, number)] => Reading::Number(number, CodeReading::Issued),
         [one, other, ..] => Reading::Ambiguous(one, other),
     })
+}
+
+/// As what one of two units is read that a text names: a code that was voided is told as such, as
+/// where it is asked for by itself.
+pub fn reading_of(reference: &Reference, (scheme, number): (Scheme, i64)) -> CodeReading {
+    match scheme {
+        Scheme::Code if reference.void_reason(number).is_some() => CodeReading::Void,
+        _ => CodeReading::Issued,
+    }
 }
 
 /// The units that a text names as an identifier, none twice, the more particular reading first.
@@ -415,11 +430,11 @@ fn evidence<'a>(
     let activated_on = unit.activated_at.map(|at| zone.to_datetime(instant(at)).date());
     let starts_itself = product.is_none_or(|p| p.network_start);
     let day = |text: &Option<String>| text.as_deref().and_then(|d| d.parse::<Date>().ok());
-    let fits = |day: &Date| domain::registration::fits(*day, activated_on, starts_itself);
+    let stands = domain::registration::stands(activated_on, starts_itself);
     WarrantyFacts {
         category: product.map_or(domain::policy::Category::Other, |p| p.category),
         invoice_on: day(&unit.invoiced_on),
-        sale_on: day(&unit.delivered_on).max(day(&unit.sold_on).filter(fits)),
+        sale_on: day(&unit.delivered_on).max(day(&unit.sold_on).filter(|_| stands)),
         activated_at: unit.activated_at.map(instant),
         ex_factory_at: None,
         policies: &house.rules.policies,
@@ -436,7 +451,7 @@ pub fn holder(known: &Known, now: jiff::Timestamp) -> Option<&Hold> {
 /// Whether a party may sell a unit, and why not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SellerAnswer {
-    /// The goods are bound to it or to a party above it, and it holds a grant for today; or it is
+    /// The goods are bound to it or to a seller above it, and it holds a grant for today; or it is
     /// the brand, and has them.
     Authorised,
     /// The goods are in other hands.
@@ -487,8 +502,11 @@ pub fn seller(
     }
     let now = house.clock.now();
     let Some(hold) = holder(known, now) else { return Ok(SellerAnswer::OtherHands) };
-    // The holder itself sells, or a shop below it whose own receipt was never recorded.
-    if !reference.tree.is_within(party.id, hold.party) {
+    // The holder itself sells, or a shop below a seller, whose own receipt was never recorded. What
+    // the brand, a factory or a service centre has was given to nobody else.
+    let holder_sells = reference.tree.get(hold.party).is_some_and(|holder| holder.kind.sells());
+    let below = holder_sells && reference.tree.is_within(party.id, hold.party);
+    if party.id != hold.party && !below {
         return Ok(SellerAnswer::OtherHands);
     }
     let on = reference.day(caller.brand, now);

@@ -1,22 +1,48 @@
 //! Reports that came before their unit: kept encrypted, and replayed when it comes off the line
 //! within their term, as whoever sent them and for the brand they were meant for.
+//!
+//! Whoever makes the unit replays them behind its commit. Where that was cut off, by the end of the
+//! process or by others who were faster, a job comes for the rest ([`catch_up`]): nothing but the
+//! rows themselves says that there is any, so no commit has to tell.
 
 use super::activate::{Activated, Received, Report, receive};
 use super::caller::{Caller, Scope};
 use super::custody::instant;
+use super::find;
 use super::house::House;
 use super::idempotency::Answer;
 use super::outcome::FlowError;
 use crate::files::ProductionDraft;
 use crate::rules::kept as term_of;
 use domain::id::{BrandId, PartyId};
-use domain::identifier::Identifier;
+use domain::identifier::{Identifier, Scheme};
+use domain::refusal::{Refusal, Refused};
 use domain::retention::Kept as Term;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 use store::commit::{Commit, Side};
+use store::unit::UnitRecord;
 
 /// Label under which waiting commands are sealed.
 const WAITING_LABEL: &str = "waiting activation v1";
+/// Reports that wait in a deployment at most, before those of strangers are kept no more: anyone
+/// can send another about a unit that there is not.
+pub const WAITING_MAX: i64 = 100_000;
+/// How long a count of them is good for: counting looks at each.
+const COUNTED_FOR_MICROS: i64 = 60 * 1_000_000;
+/// Names that one turn of the job looks at.
+const NAMES_MAX: i64 = 256;
+
+/// How many reports wait, as this process last counted or kept them, by deployment.
+static COUNTED: Mutex<BTreeMap<Vec<u8>, Counted>> = Mutex::new(BTreeMap::new());
+
+#[derive(Clone, Copy)]
+struct Counted {
+    count: i64,
+    /// When it was counted, microseconds.
+    at: i64,
+}
 
 /// A report as it is kept. Those kept before it named anybody are read as a device's own.
 #[derive(Serialize, Deserialize)]
@@ -39,6 +65,11 @@ struct Sender {
 }
 
 impl Kept {
+    fn of(sealed: &[u8], house: &House) -> Option<Self> {
+        let text = house.secrets.open(WAITING_LABEL, sealed).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
     fn caller(&self) -> Option<Caller> {
         let sender = self.sender.as_ref()?;
         Some(Caller {
@@ -56,12 +87,26 @@ impl Kept {
 /// Keeps a report whose unit is not known yet; whoever records it forgets it by what is returned.
 ///
 /// # Errors
-/// The store does not answer.
+/// [`Refusal::UnknownSubject`]: it is a stranger's, and so many wait that it is not kept. Or the
+/// store does not answer.
 pub(super) async fn keep(
     house: &House,
     received: &Received<'_>,
     brand: Option<BrandId>,
 ) -> Result<Side, FlowError> {
+    keep_below(house, received, brand, WAITING_MAX).await
+}
+
+/// As [`keep`], beside fewer than `most` others where it is a stranger's.
+async fn keep_below(
+    house: &House,
+    received: &Received<'_>,
+    brand: Option<BrandId>,
+    most: i64,
+) -> Result<Side, FlowError> {
+    if is_strangers(house, received).await? && !has_room(house, most).await? {
+        return Err(Refused::new(Refusal::UnknownSubject, "identifier.value").into());
+    }
     let report = received.report;
     let sender = |caller: &Caller| Sender {
         party: caller.party.0,
@@ -92,18 +137,99 @@ pub(super) async fn keep(
     Ok(Side::WaitingDone { value, id })
 }
 
+/// Whether anyone could have sent it: without a key, with that of a device, or as a brand that
+/// nobody vouches for.
+async fn is_strangers(house: &House, received: &Received<'_>) -> Result<bool, FlowError> {
+    let Some(caller) = received.caller else { return Ok(true) };
+    Ok(caller.is_device() || !house.reference().await?.is_vouched(caller.brand))
+}
+
+/// Whether fewer reports wait than so many, about: others may keep some before the next count.
+async fn has_room(house: &House, most: i64) -> Result<bool, FlowError> {
+    let now = house.clock.now().as_microsecond();
+    let deployment = house.secrets.hash("waiting", "");
+    let known = COUNTED.lock().ok().and_then(|counted| counted.get(&deployment).copied());
+    let counted = match known.filter(|known| (now - known.at).abs() < COUNTED_FOR_MICROS) {
+        Some(known) => known,
+        None => {
+            let count = house.store.waiting_count(most).await?;
+            if count >= most {
+                tracing::warn!(count, "reports of strangers are not kept: too many wait for units");
+            }
+            Counted { count, at: now }
+        }
+    };
+    if let Ok(mut all) = COUNTED.lock() {
+        all.insert(deployment, Counted { count: counted.count + 1, ..counted });
+    }
+    Ok(counted.count < most)
+}
+
 fn waiting_value(scheme: &str, value: &str) -> String {
     let canonical = scheme.parse().ok().and_then(|s| Identifier::parse(s, value).ok());
     format!("{scheme} {}", canonical.as_ref().map_or(value, |i| i.value()))
 }
 
-/// Replays reports that waited for units which just came off the line. What fails stays and waits
-/// on; nothing here may fail the commissioning.
+/// Replays reports that waited for units which just came off the line. What fails stays, and the
+/// job comes for it; nothing here may fail the commissioning.
 pub async fn replay(house: &House, brand: BrandId, drafts: &[ProductionDraft]) {
     for draft in drafts {
         let placed = draft.identifiers.iter().chain(&draft.parts).map(|(_, named)| named);
         replay_named(house, brand, std::iter::once(&draft.sn).chain(placed)).await;
     }
+}
+
+/// Replays reports that still wait although their unit is there. Looks at some of the names behind
+/// `after`, and returns the one behind which the next turn looks; none when it came to the last.
+/// Any number of processes may do so at once: a report is recorded and forgotten by one commit.
+///
+/// # Errors
+/// The store does not answer: the same names are looked at again.
+pub async fn catch_up(house: &House, after: &str) -> Result<Option<String>, FlowError> {
+    let now = house.clock.now().as_microsecond();
+    let mut names = house.store.waiting_names(after, now, NAMES_MAX).await?;
+    for name in &names {
+        if let Err(error) = catch_up_with(house, name, now).await {
+            // The others are none the worse for it.
+            tracing::warn!(%error, "a waiting activation could not be replayed");
+            return Ok(Some(name.clone()));
+        }
+    }
+    let may_be_more = names.len() as i64 == NAMES_MAX;
+    Ok(names.pop().filter(|_| may_be_more))
+}
+
+/// Replays what waits for the units that a name leads to: one for each brand that is meant, if any.
+async fn catch_up_with(house: &House, name: &str, now: i64) -> Result<(), FlowError> {
+    let Some((scheme, value)) = name.split_once(' ') else { return Ok(()) };
+    if !house.store.is_named_somewhere(scheme, value).await? {
+        return Ok(());
+    }
+    let parsed = scheme.parse().ok().and_then(|scheme| Identifier::parse(scheme, value).ok());
+    let Some(identifier) = parsed else { return Ok(()) };
+    let sole = house.reference().await?.sole_brand();
+    let waiting = house.store.waiting_fetch(name, now).await?;
+    let kept = waiting.iter().filter_map(|one| Kept::of(&one.sealed, house));
+    let meant = kept.filter_map(|kept| kept.brand.map(BrandId).or(sole));
+    // Where nobody is meant, what is unique over all brands says whose it is.
+    let meant: BTreeSet<_> = meant.chain([BrandId(0)]).collect();
+    let mut done = BTreeSet::new();
+    for brand in meant {
+        let Some(number) = find::identifier(house, brand, &identifier).await? else { continue };
+        let Some(unit) = house.store.unit_fetch(number).await? else { continue };
+        if done.insert(unit.number) {
+            replay_all(house, BrandId(unit.brand), names_of(&unit, name)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Everything that a unit answers to, as reports wait for it.
+fn names_of(unit: &UnitRecord, found_by: &str) -> Vec<String> {
+    let sn = unit.sn.iter().map(|sn| waiting_value(Scheme::Sn.as_str(), sn));
+    let others = unit.identifiers.iter().map(|row| waiting_value(&row.scheme, &row.value));
+    let names: BTreeSet<_> = sn.chain(others).chain([found_by.to_owned()]).collect();
+    names.into_iter().collect()
 }
 
 /// Replays reports that waited for what a unit answers to now.
@@ -128,9 +254,7 @@ async fn replay_all(house: &House, brand: BrandId, names: Vec<String>) -> Result
     }
     waiting.sort_by(|(_, a), (_, b)| (a.received_at, &a.id).cmp(&(b.received_at, &b.id)));
     for (value, waiting) in waiting {
-        let text = house.secrets.open(WAITING_LABEL, &waiting.sealed);
-        let kept = text.ok().and_then(|text| serde_json::from_slice::<Kept>(&text).ok());
-        let Some(kept) = kept else {
+        let Some(kept) = Kept::of(&waiting.sealed, house) else {
             // The others are none the worse for it.
             tracing::warn!("a waiting report cannot be read");
             continue;
@@ -159,4 +283,74 @@ async fn replay_all(house: &House, brand: BrandId, names: Vec<String>) -> Result
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::flows::activate::Signals;
+    use crate::flows::house::Settings;
+    use crate::geo::Geo;
+    use crate::secrets::MasterKey;
+    use std::path::Path;
+    use std::sync::Arc;
+    use store::engine::{SqliteOptions, Target};
+
+    async fn house(dir: &Path) -> House {
+        let target = Target::Sqlite { dir: dir.to_owned(), options: SqliteOptions::default() };
+        let master = MasterKey::from_hex(&"5a".repeat(32)).unwrap();
+        let clock = Clock::simulated("2026-06-10T02:00:00Z".parse().unwrap());
+        let geo = Arc::new(Geo::tables_only().unwrap());
+        House::open(&target, master, clock, geo, Settings::default()).await.unwrap()
+    }
+
+    /// Whether the report of a start is kept beside fewer than three others.
+    async fn is_kept(house: &House, caller: Option<&Caller>, sn: &str) -> bool {
+        let report = Report {
+            scheme: "sn".to_owned(),
+            value: sn.to_owned(),
+            happened_at: 0,
+            offset_minutes: 0,
+            fingerprint: None,
+            signals: Signals::default(),
+        };
+        let received_at = house.clock.now();
+        let received = Received { caller, brand: None, report: &report, received_at, waited: None };
+        let kept = keep_below(house, &received, None, 3).await;
+        let waiting = house.store.waiting_fetch(&format!("sn {sn}"), 0).await.unwrap();
+        match kept {
+            Ok(_) => assert_eq!(waiting.len(), 1, "{sn}"),
+            Err(FlowError::Refused(why)) => {
+                assert_eq!((why.refusal, waiting.len()), (Refusal::UnknownSubject, 0), "{sn}");
+                return false;
+            }
+            Err(other) => panic!("{other}"),
+        }
+        true
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn strangers_fill_no_more_than_their_share() {
+        let dir = tempfile::tempdir().unwrap();
+        let house = house(dir.path()).await;
+        let server = Caller::operator(BrandId(1), PartyId(1));
+        let device = Caller { scopes: vec![Scope::ActivateApp], ..server.clone() };
+        assert!(is_kept(&house, None, "A1").await);
+        assert!(is_kept(&house, Some(&device), "A2").await);
+        // What a server sends is kept in any case, and takes room from strangers.
+        assert!(is_kept(&house, Some(&server), "A3").await);
+        let later = |seconds| house.clock.now() + jiff::SignedDuration::from_secs(seconds);
+        house.clock.set(later(61));
+        assert!(!is_kept(&house, None, "A4").await);
+        assert!(!is_kept(&house, Some(&device), "A5").await);
+        assert!(is_kept(&house, Some(&server), "A6").await);
+        // Once reports are gone there is room again, after the next count.
+        let now = house.clock.now().as_microsecond();
+        let term = term_of(Term::Waiting).as_micros() as i64;
+        let over = store::expiry::Due::Waiting { now: now + term };
+        assert_eq!(house.store.forget(&over, now).await.unwrap(), 4);
+        house.clock.set(later(61));
+        assert!(is_kept(&house, None, "A7").await);
+    }
 }

@@ -7,11 +7,13 @@ use serde::Deserialize;
 
 use super::GeoError;
 
+/// The words DB-IP's licence (CC BY 4.0) has shown with its answers.
+pub const DBIP_ATTRIBUTION: &str = "IP Geolocation by DB-IP, https://db-ip.com";
+
 /// An mmdb file, held in memory as it is.
 pub struct Mmdb {
     reader: Reader<Vec<u8>>,
-    /// DB-IP places whatever it cannot place in Beijing, so its Beijing is no province.
-    beijing_is_default: bool,
+    is_dbip: bool,
 }
 
 /// What an mmdb says of an address.
@@ -52,16 +54,22 @@ struct Names<'a> {
 }
 
 impl Mmdb {
-    /// Takes a file.
+    /// Takes a file. `source` is the name of the package or file it came from: some packages of
+    /// DB-IP's data say whose it is in no other place.
     ///
     /// # Errors
     /// [`GeoError::Format`] when it is no MaxMind DB.
-    pub fn new(bytes: Vec<u8>) -> Result<Self, GeoError> {
+    pub fn new(bytes: Vec<u8>, source: &str) -> Result<Self, GeoError> {
         let reader = Reader::from_source(bytes)
             .map_err(|error| GeoError::Format(format!("mmdb: {error}")))?;
-        let kind = reader.metadata().database_type.to_ascii_lowercase();
-        let beijing_is_default = kind.contains("dbip") || kind.contains("db-ip");
-        Ok(Self { reader, beijing_is_default })
+        let names = [reader.metadata().database_type.as_str(), source].map(str::to_ascii_lowercase);
+        let is_dbip = names.iter().any(|name| name.contains("dbip") || name.contains("db-ip"));
+        Ok(Self { reader, is_dbip })
+    }
+
+    /// Whether it is DB-IP's, whose licence wants [`DBIP_ATTRIBUTION`] shown.
+    pub fn is_dbip(&self) -> bool {
+        self.is_dbip
     }
 
     /// Seconds since 1970 at which the file was made, as it says.
@@ -75,11 +83,14 @@ impl Mmdb {
         let row: Row<'_> = self.reader.lookup(address).ok()?.decode().ok()??;
         let country = row.country_code.or(row.country.and_then(|c| c.iso_code))?;
         let first = row.subdivisions.first().and_then(|s| s.names.en);
+        // DB-IP places whatever it cannot place in Beijing, so its Beijing is no province; and a
+        // file of the flat schema may be its, under a name that does not tell.
+        let beijing_is_default = self.is_dbip || row.state1.is_some();
         let province = row
             .state1
             .or(first)
             .filter(|p| address.is_ipv4() && !p.is_empty())
-            .filter(|p| !(self.beijing_is_default && p.eq_ignore_ascii_case("beijing")));
+            .filter(|p| !(beijing_is_default && p.eq_ignore_ascii_case("beijing")));
         Some(MmdbText { country: country.to_owned(), province: province.map(str::to_owned) })
     }
 }

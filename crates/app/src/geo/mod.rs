@@ -1,9 +1,10 @@
 //! Where an address is: the shipped databases, the operator's own files, and the tables.
 //!
-//! Two databases answer: one for provinces of China (xdb, IPv4 only), one for countries (mmdb).
-//! They are compressed in the executable and unpacked to memory when [`Geo::load`] is called; an
-//! operator's file of the same role replaces the shipped one. A role without data answers nothing
-//! and the product still runs. How much an answer is worth is for `detect` to say.
+//! Two databases answer: one for provinces of China (xdb), one for countries (mmdb). They are
+//! compressed in the executable and unpacked to memory when [`Geo::load`] is called; an operator's
+//! file of the same role replaces the shipped one. No xdb of IPv6 ships, so an IPv6 address has a
+//! country only unless the operator gives one. A role without data answers nothing and the product
+//! still runs. How much an answer is worth is for `detect` to say.
 
 mod cidr;
 mod fence;
@@ -29,10 +30,10 @@ use sha2::{Digest, Sha256};
 
 pub use cidr::{RANGES_MAX, Range, Ranges};
 pub use fence::{FENCES_MAX, read_fences, write_fences};
-pub use mmdb::{Mmdb, MmdbText};
+pub use mmdb::{DBIP_ATTRIBUTION, Mmdb, MmdbText};
 pub use tables::Countries;
 pub use visitor::VisitorPlace;
-pub use xdb::{Xdb, XdbText};
+pub use xdb::{IpVersion, Xdb, XdbText};
 
 use manifest::Entry;
 
@@ -42,8 +43,11 @@ const MMDB: &[u8] = include_bytes!("../../../../data/geo/dbip-country.mmdb.zst")
 const UNPACKED_BYTES_MAX: usize = 64 << 20;
 /// A database older than this is named in warnings, in days.
 pub const STALE_AFTER_DAYS: i32 = 180;
-/// ISP names of the shipped xdb that mean a mobile carrier.
-const MOBILE_ISPS: [&str; 2] = ["移动", "铁通"];
+/// ISP names of ip2region's files that mean a mobile carrier.
+const MOBILE_ISPS: [&str; 4] = ["移动", "铁通", "中国移动", "中国铁通"];
+/// The roles of the databases of Chinese provinces.
+const CHINA_V4: &str = "ipv4-china";
+const CHINA_V6: &str = "ipv6-china";
 
 /// Why geodata could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +69,10 @@ impl GeoError {
     fn row(table: &str, line: usize, what: &dyn std::fmt::Display) -> Self {
         Self::Format(format!("{table}, line {line}: {what}"))
     }
+
+    fn of(path: &Path, what: &dyn std::fmt::Display) -> Self {
+        Self::Format(format!("{}: {what}", path.display()))
+    }
 }
 
 /// Files of the operator; each replaces the shipped file of its role.
@@ -72,8 +80,10 @@ impl GeoError {
 pub struct GeoPaths {
     /// An IPv4 xdb.
     pub xdb: Option<PathBuf>,
-    /// The fields of its texts, as in `country|province|city|isp|iso2`; without it the shipped
-    /// layout. It cannot be guessed from the file.
+    /// An IPv6 xdb. None ships.
+    pub xdb_v6: Option<PathBuf>,
+    /// The fields of the texts of both, as in `country|province|city|isp|iso2`; without it those
+    /// of ip2region's own files. They cannot be guessed from the file.
     pub xdb_layout: Option<String>,
     /// An mmdb with countries, perhaps with provinces.
     pub mmdb: Option<PathBuf>,
@@ -84,7 +94,7 @@ pub struct GeoPaths {
 /// One database in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Database {
-    /// `ipv4-china`, `country` or `ranges`.
+    /// `ipv4-china`, `ipv6-china`, `country` or `ranges`.
     pub role: String,
     /// The package it came from, or the operator's path.
     pub source: String,
@@ -94,7 +104,7 @@ pub struct Database {
     pub sha256: String,
     /// Its licence; empty for the operator's files.
     pub licence: String,
-    /// The words to show with its answers; empty for the operator's files.
+    /// The words to show with its answers; of the operator's files only where it is DB-IP's.
     pub attribution: String,
 }
 
@@ -115,6 +125,7 @@ pub struct Geo {
     divisions: Arc<Divisions>,
     countries: Countries,
     china: Option<Xdb>,
+    china_v6: Option<Xdb>,
     world: Option<Mmdb>,
     ranges: Ranges,
     databases: Vec<Database>,
@@ -128,28 +139,32 @@ impl Geo {
     /// [`GeoError`] for the first file that cannot be used.
     pub fn load(paths: &GeoPaths) -> Result<Self, GeoError> {
         let entries = manifest::shipped()?;
-        let (tables, china, world) = std::thread::scope(|scope| {
+        let (tables, china, china_v6, world) = std::thread::scope(|scope| {
             let china = scope.spawn(|| load_china(paths, &entries));
+            let china_v6 = scope.spawn(|| load_china_v6(paths));
             let world = scope.spawn(|| load_world(paths, &entries));
             let tables = tables::divisions().and_then(|d| Ok((d, Countries::shipped()?)));
-            (tables, china.join(), world.join())
+            (tables, china.join(), china_v6.join(), world.join())
         });
         let lost = |_| GeoError::Format("a loader of geodata stopped".to_owned());
         let (divisions, countries) = tables?;
         let (china, china_stamp) = china.map_err(lost)??;
+        let (china_v6, china_v6_stamp) = china_v6.map_err(lost)??.unzip();
         let (world, world_stamp) = world.map_err(lost)??;
         let mut databases = vec![china_stamp, world_stamp];
+        databases.extend(china_v6_stamp);
         let mut ranges = Ranges::default();
         if let Some(path) = &paths.ranges {
             let bytes = read(path)?;
             ranges = Ranges::read(&bytes, &divisions)?;
-            databases.push(operator_file("ranges", path, &bytes, None));
+            databases.push(operator_file("ranges", path, &bytes));
         }
         let versions: Vec<String> = databases.iter().map(Database::version).collect();
         Ok(Self {
             divisions: Arc::new(divisions),
             countries,
             china: Some(china),
+            china_v6,
             world: Some(world),
             ranges,
             databases,
@@ -166,6 +181,7 @@ impl Geo {
             divisions: Arc::new(tables::divisions()?),
             countries: Countries::shipped()?,
             china: None,
+            china_v6: None,
             world: None,
             ranges: Ranges::default(),
             databases: vec![],
@@ -188,6 +204,11 @@ impl Geo {
         &self.versions
     }
 
+    /// Whether DB-IP's data decides places, shipped or the operator's: pages then link to it.
+    pub fn uses_dbip(&self) -> bool {
+        self.world.as_ref().is_some_and(Mmdb::is_dbip)
+    }
+
     /// The country of a mobile network code (`460`, `46000`).
     pub fn country_of_mcc(&self, mcc: &str) -> Option<RegionCode> {
         self.countries.of_mcc(mcc)
@@ -204,9 +225,8 @@ impl Geo {
             reading.reserved = true;
             return reading;
         }
-        if let (Some(xdb), IpAddr::V4(v4)) = (&self.china, address)
-            && let Some(text) = xdb.lookup(v4)
-        {
+        let (_, xdb) = self.china_of(address);
+        if let Some(text) = xdb.and_then(|xdb| xdb.lookup(address)) {
             reading.china = self.of_xdb(&text);
             let mobile = text.isp.is_some_and(|isp| MOBILE_ISPS.contains(&isp));
             reading.network = if mobile { Network::Mobile } else { Network::Unknown };
@@ -222,8 +242,20 @@ impl Geo {
         reading
     }
 
+    /// The database of Chinese provinces for an address, with its role.
+    fn china_of(&self, address: IpAddr) -> (&'static str, Option<&Xdb>) {
+        match address {
+            IpAddr::V4(_) => (CHINA_V4, self.china.as_ref()),
+            IpAddr::V6(_) => (CHINA_V6, self.china_v6.as_ref()),
+        }
+    }
+
     fn of_xdb(&self, text: &XdbText<'_>) -> Option<SourceReading> {
-        let country = self.countries.of_xdb_name(text.country?);
+        text.country.or(text.iso2)?;
+        // A code says it in no language; names abroad are Chinese in some files, English in others.
+        let coded = text.iso2.and_then(|code| self.divisions.parse(code).ok());
+        let named = || self.countries.of_xdb_name(text.country?);
+        let country = coded.or_else(named);
         if country != Some(RegionCode::MAINLAND) {
             return Some(SourceReading { region: country, city: None });
         }
@@ -258,9 +290,9 @@ impl Geo {
         if reading.reserved {
             line("reserved", "private, carrier-internal or reserved: says nothing".to_owned());
         }
-        if let (Some(xdb), IpAddr::V4(v4)) = (&self.china, address) {
-            let raw = xdb.lookup(v4).map_or("not found", |t| t.raw);
-            line("ipv4-china", format!("{raw} = {}", self.name(reading.china)));
+        if let (role, Some(xdb)) = self.china_of(address) {
+            let raw = xdb.lookup(address).map_or("not found", |t| t.raw);
+            line(role, format!("{raw} = {}", self.name(reading.china)));
         }
         if let Some(mmdb) = &self.world {
             let raw = mmdb.lookup(address).map_or("not found".to_owned(), |t| t.country);
@@ -293,39 +325,59 @@ fn place(region: Option<RegionCode>) -> String {
 }
 
 fn load_china(paths: &GeoPaths, entries: &[Entry]) -> Result<(Xdb, Database), GeoError> {
-    let entry = manifest::of_role(entries, "ipv4-china")?;
-    let layout = paths.xdb_layout.as_deref().unwrap_or(&entry.layout);
-    match &paths.xdb {
-        None => Ok((Xdb::new(unpack(XDB)?, layout)?, entry.database())),
-        Some(path) => {
-            let bytes = read(path)?;
-            let mut stamp = operator_file(&entry.role, path, &bytes, None);
-            let xdb = Xdb::new(bytes, layout)?;
-            stamp.built_on = day(xdb.built_epoch().into());
-            Ok((xdb, stamp))
-        }
+    if let Some(path) = &paths.xdb {
+        return own_xdb(path, paths, (CHINA_V4, IpVersion::V4));
     }
+    let entry = manifest::of_role(entries, CHINA_V4)?;
+    Ok((Xdb::new(unpack(XDB)?, Some(&entry.layout))?, entry.database()))
+}
+
+fn load_china_v6(paths: &GeoPaths) -> Result<Option<(Xdb, Database)>, GeoError> {
+    let path = paths.xdb_v6.as_ref();
+    path.map(|path| own_xdb(path, paths, (CHINA_V6, IpVersion::V6))).transpose()
+}
+
+fn own_xdb(
+    path: &Path,
+    paths: &GeoPaths,
+    (role, version): (&str, IpVersion),
+) -> Result<(Xdb, Database), GeoError> {
+    let wrong = |what: &dyn std::fmt::Display| GeoError::of(path, what);
+    let bytes = read(path)?;
+    let mut stamp = operator_file(role, path, &bytes);
+    let xdb = Xdb::new(bytes, paths.xdb_layout.as_deref()).map_err(|e| wrong(&e))?;
+    match (xdb.version(), version) {
+        (IpVersion::V4, IpVersion::V6) => return Err(wrong(&"is of IPv4: give it as --geo-xdb")),
+        (IpVersion::V6, IpVersion::V4) => {
+            return Err(wrong(&"is of IPv6: give it as --geo-xdb-v6"));
+        }
+        _ => xdb.verify().map_err(|e| wrong(&e))?,
+    }
+    stamp.built_on = day(xdb.built_epoch().into());
+    Ok((xdb, stamp))
 }
 
 fn load_world(paths: &GeoPaths, entries: &[Entry]) -> Result<(Mmdb, Database), GeoError> {
     let entry = manifest::of_role(entries, "country")?;
-    match &paths.mmdb {
-        None => Ok((Mmdb::new(unpack(MMDB)?)?, entry.database())),
-        Some(path) => {
-            let bytes = read(path)?;
-            let mut stamp = operator_file(&entry.role, path, &bytes, None);
-            let mmdb = Mmdb::new(bytes)?;
-            stamp.built_on = i64::try_from(mmdb.built_epoch()).ok().and_then(day);
-            Ok((mmdb, stamp))
-        }
+    let Some(path) = &paths.mmdb else {
+        return Ok((Mmdb::new(unpack(MMDB)?, &entry.package)?, entry.database()));
+    };
+    let bytes = read(path)?;
+    let mut stamp = operator_file(&entry.role, path, &bytes);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mmdb = Mmdb::new(bytes, &name).map_err(|e| GeoError::of(path, &e))?;
+    stamp.built_on = i64::try_from(mmdb.built_epoch()).ok().and_then(day);
+    if mmdb.is_dbip() {
+        stamp.attribution = DBIP_ATTRIBUTION.to_owned();
     }
+    Ok((mmdb, stamp))
 }
 
-fn operator_file(role: &str, path: &Path, bytes: &[u8], built_on: Option<Date>) -> Database {
+fn operator_file(role: &str, path: &Path, bytes: &[u8]) -> Database {
     Database {
         role: role.to_owned(),
         source: path.display().to_string(),
-        built_on,
+        built_on: None,
         sha256: sha256_hex(bytes),
         licence: String::new(),
         attribution: String::new(),

@@ -8,8 +8,8 @@ use jiff::civil::Date;
 use super::GeoError;
 
 const DIVISIONS: &str = include_str!("../../../../data/divisions/divisions.csv");
-const COUNTRIES: &str = include_str!("../../../../data/geo/countries.csv");
-const MCC: &str = include_str!("../../../../data/geo/mcc.csv");
+pub(super) const COUNTRIES: &str = include_str!("../../../../data/geo/countries.csv");
+pub(super) const MCC: &str = include_str!("../../../../data/geo/mcc.csv");
 pub(super) const PLACES: &[u8] = include_bytes!("../../../../data/geo/places.csv.zst");
 
 /// Countries by the names and numbers other systems use.
@@ -28,7 +28,10 @@ impl Countries {
         let mut countries = Self::default();
         for row in rows("countries", COUNTRIES.as_bytes())? {
             let code = region("countries", &row, 0)?;
-            for name in row.field(3).split('|').filter(|n| !n.is_empty()) {
+            // `Bahamas (The)`, `Macao, China`: the name as it is used stands first.
+            let short = row.field(2).split([',', '(']).next().unwrap_or_default().trim();
+            let english = [row.field(2), short];
+            for name in row.field(3).split('|').chain(english).filter(|n| !n.is_empty()) {
                 countries.by_xdb_name.insert(name.to_owned(), code);
             }
         }
@@ -39,7 +42,7 @@ impl Countries {
         Ok(countries)
     }
 
-    /// The country an xdb names in Chinese; none for `欧洲` and the like.
+    /// The country an xdb names in Chinese or English; none for `欧洲` and the like.
     pub fn of_xdb_name(&self, name: &str) -> Option<RegionCode> {
         self.by_xdb_name.get(name).copied()
     }

@@ -1,4 +1,8 @@
-//! The shipped data: digests, canaries, and activations whose grade is known.
+//! The shipped data: digests, canaries, and activations whose grade is known. Below it: small files
+//! made here, and what becomes of an operator's.
+
+pub(super) mod makers;
+mod own;
 
 use std::net::IpAddr;
 
@@ -27,15 +31,40 @@ fn shipped_files_are_those_of_the_manifest() {
         ("dbip-country.mmdb.zst", MMDB),
         ("places.csv.zst", tables::PLACES),
     ];
-    assert_eq!(entries.len(), files.len());
-    for (path, packed) in files {
-        let entry = entries.iter().find(|e| e.path == path).expect("listed");
-        let plain = unpack(packed).expect("unpacks");
-        assert_eq!(sha256_hex(packed), entry.sha256, "{path}");
-        assert_eq!(sha256_hex(&plain), entry.sha256_plain, "{path}");
+    let tables = [("countries.csv", tables::COUNTRIES), ("mcc.csv", tables::MCC)];
+    let packed = files.map(|(path, packed)| (path, packed, unpack(packed).expect("unpacks")));
+    let plain = tables.map(|(path, text)| (path, text.as_bytes(), text.as_bytes().to_vec()));
+    for (path, stored, plain) in packed.iter().chain(&plain) {
+        let entry = entries.iter().find(|e| e.path == *path).expect("listed");
+        assert_eq!(sha256_hex(stored), entry.sha256, "{path}");
+        assert_eq!(sha256_hex(plain), entry.sha256_plain, "{path}");
         assert_eq!(plain.len(), entry.bytes_plain, "{path}");
         assert!(!entry.licence.is_empty() && !entry.attribution.is_empty(), "{path}");
     }
+    // Every file of the folder is one of them, but what tells of them.
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/geo");
+    let mut there: Vec<_> = std::fs::read_dir(folder)
+        .expect("the folder is there")
+        .map(|file| file.expect("a file").file_name().into_string().expect("a plain name"))
+        .filter(|name| name != "NOTICE" && name != "geo.toml")
+        .collect();
+    let mut listed: Vec<_> = entries.into_iter().map(|entry| entry.path).collect();
+    there.sort();
+    listed.sort();
+    assert_eq!(there, listed);
+    let notice = include_str!("../../../../data/geo/NOTICE");
+    for path in listed {
+        assert!(notice.contains(&format!(". {path}\n")), "{path} is not in NOTICE");
+    }
+}
+
+#[test]
+fn everything_that_ships_of_dbip_is_marked() {
+    let geo = geo();
+    assert!(geo.uses_dbip());
+    let marked = |d: &&Database| d.attribution == DBIP_ATTRIBUTION;
+    assert_eq!(geo.databases().iter().find(marked).map(|d| d.role.as_str()), Some("country"));
+    assert!(!Geo::tables_only().expect("the tables load").uses_dbip());
 }
 
 /// Every activation of the acceptance set: what was seen, the territory, the grades allowed.
@@ -121,7 +150,8 @@ fn canaries_are_where_they_are_published_to_be() {
         assert_eq!(world, Some(code(country)), "{address}");
     }
     let v6 = geo.lookup(ip("2400:3200::1"));
-    assert_eq!(v6.china, None, "IPv6 has a country only");
+    assert_eq!(v6.china, None, "no file of IPv6 ships, so it has a country only");
+    geo.china.expect("loaded").verify().expect("every segment is sound");
 }
 
 #[test]
@@ -144,7 +174,7 @@ fn every_country_the_xdb_names_is_mapped_or_known_to_be_none() {
     for high in 0..=u16::MAX {
         for low in [0u32, 0x4000, 0x8000, 0xC000] {
             let address = std::net::Ipv4Addr::from((u32::from(high) << 16) | low);
-            let text = xdb.lookup(address).expect("the file covers every address");
+            let text = xdb.lookup(address.into()).expect("the file covers every address");
             let reading = geo.of_xdb(&text);
             if let (Some(country), Some(SourceReading { region: None, .. })) =
                 (text.country, reading)

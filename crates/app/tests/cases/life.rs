@@ -27,6 +27,7 @@ on_both! {
     people_answer_for_their_party,
 }
 
+#[allow(clippy::too_many_lines, reason = "one case from its opening to its end")]
 async fn a_case_is_opened_answered_closed_and_opened_again(world: &World) {
     goods(world).await;
     let brand = world.desk("BRAND", WORKS).await;

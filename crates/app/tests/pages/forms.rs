@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use domain::region::RegionCode;
 use domain::verdict::Verdict;
+use dossier::flows::persons::registration::{Registration, register};
 use dossier::flows::scans::Spot;
 use dossier::guest::{Arrival, Channel, MadeBy};
 
@@ -233,6 +234,46 @@ async fn only_the_browser_that_proved_it_is_told_that_this_one_is_genuine() {
     assert!(english.text.contains("The original of this code was verified on 23 Nov 2026"));
 }
 
+/// The original is still in its box, and copies of its label are about.
+#[tokio::test]
+async fn who_holds_a_copy_of_what_nobody_started_is_told_to_compare() {
+    let world = world().await;
+    let path = format!("/d/{}", world.phone(1));
+    for place in ["310100", "320500", "440300", "110100", "510100"] {
+        let at = world.house.clock.now().as_microsecond() - 600_000_000;
+        let consumer = dossier::flows::scans::Audience::Consumer;
+        let spot = Spot::steady(RegionCode::parse(place).unwrap());
+        world.house.scans.note(world.number(1), consumer, at, Some(spot));
+    }
+    assert_eq!(world.verdict(1).await, Verdict::Check);
+    let first = shown(&world, 1, "203.0.113.7", ("a", &world.scratch(1), "")).await;
+    assert_eq!(first.h1(), "验证成功", "{}", first.text);
+    assert_eq!(world.verdict(1).await, Verdict::NotActivated);
+    let pass = first.headers[header::SET_COOKIE].to_str().expect("text");
+    let pass = pass.split(';').next().expect("its value").to_owned();
+    for (lang, title, told, odd) in [
+        ("zh-CN", "正品，待激活", "原机已于 2026年11月23日验证过。如果不是你本人", "查询异常"),
+        ("en", "Genuine, not activated", "was verified on 23 Nov 2026. If", "Scans unusual"),
+    ] {
+        let page = format!("{path}?lang={lang}");
+        let own = seen(&world, &page, &pass).await;
+        assert_eq!(own.h1(), title);
+        for hidden in [told, odd, "name=\"kind\""] {
+            assert!(!own.text.contains(hidden), "{hidden}: {}", own.text);
+        }
+        let other = seen(&world, &page, "").await;
+        assert_eq!(other.h1(), title);
+        for shown in [told, odd, "value=\"scratch\"", "value=\"imei4\""] {
+            assert!(other.text.contains(shown), "{shown}: {}", other.text);
+        }
+    }
+    // What nothing was odd about is plain to everybody, proved or not.
+    let calm = shown(&world, 0, "203.0.113.7", ("b", &world.scratch(0), "")).await;
+    assert_eq!(calm.h1(), "验证成功", "{}", calm.text);
+    let page = seen(&world, &format!("/d/{}", world.phone(0)), "").await;
+    assert!(page.text.contains("查询正常") && !page.text.contains("name=\"kind\""));
+}
+
 #[tokio::test]
 async fn too_few_digits_are_a_slip_and_no_verdict_and_no_try() {
     let world = doubted().await;
@@ -313,6 +354,31 @@ async fn registering_a_power_bank_activates_it_once() {
 }
 
 #[tokio::test]
+async fn a_registration_that_was_cut_off_before_its_start_is_finished_by_the_next_form() {
+    let world = world().await;
+    let number = world.banks.first;
+    let bound = Registration {
+        phone: "+8613800138000".to_owned(),
+        purchased_on: None,
+        proof: domain::registration::Proof::Invoice,
+        invoice: "26312000001234".to_owned(),
+        consents: vec![domain::person::Purpose::Registration],
+    };
+    // All that a process did which died right after it.
+    register(&world.house, number, &bound).await.expect("it is bound");
+    let path = format!("/d/{}/register", world.code(number));
+    let forms = ["a", "b"].map(|key| registration(key, "proof=invoice&invoice=26312000009999"));
+    let (one, two) = tokio::join!(world.post(&path, &forms[0]), world.post(&path, &forms[1]));
+    for told in [one, two] {
+        let said = (told.status, told.h1());
+        assert_eq!(said, (StatusCode::OK, "这台设备已经登记过".to_owned()));
+    }
+    assert_eq!(events_of(&world, number, "registered").await, 1);
+    assert_eq!(events_of(&world, number, "activated").await, 1);
+    assert_eq!(world.get(&format!("/d/{}", world.code(number))).await.h1(), "正品");
+}
+
+#[tokio::test]
 async fn registering_a_phone_binds_and_does_not_activate() {
     let world = world().await;
     let path = format!("/d/{}/register", world.phone(1));
@@ -347,26 +413,31 @@ async fn an_invoice_number_anybody_may_type_moves_no_date() {
 }
 
 #[tokio::test]
-async fn a_day_of_purchase_counts_with_the_unit_in_hand_and_up_to_its_activation() {
+async fn a_first_start_is_better_evidence_than_a_day_that_somebody_states() {
     let world = world().await;
-    for (index, day, start) in
-        [(1, "2026-05-10", ("2026-05-10", "sale")), (4, "2026-11-20", ("2026-05-14", "activation"))]
-    {
-        world.activate(index, "device").await;
+    let stated = |index: i64, proof: &str, day: &str| {
         let path = format!("/d/{}/register", world.phone(index));
+        (path, registration("k", proof).replace("2026-11-20", day))
+    };
+    // Before the start it would take days from whoever holds the unit, after it add some.
+    for (index, day) in [(1, "2026-05-10"), (4, "2026-11-20")] {
+        world.activate(index, "device").await;
         let proof = format!("proof=scratch&scratch={}", world.scratch(index));
-        let form = registration("k", &proof).replace("2026-11-20", day);
+        let (path, form) = stated(index, &proof, day);
         assert_eq!(world.post(&path, &form).await.status, StatusCode::OK);
         let (on, basis) = warranty_starts(&world, world.number(index)).await;
-        assert_eq!((on.as_str(), basis), start);
+        assert_eq!((on.as_str(), basis), ("2026-05-14", "activation"), "{day}");
     }
-    // Registered before its start was reported: a day after the start does not count then.
-    let path = format!("/d/{}/register", world.phone(5));
-    let form = registration("k", &format!("proof=imei4&imei4={}", &imei(5)[11..]));
-    assert_eq!(world.post(&path, &form).await.status, StatusCode::OK);
-    assert_eq!(warranty_starts(&world, world.number(5)).await.1, "sale");
-    world.activate(5, "device").await;
-    assert_eq!(warranty_starts(&world, world.number(5)).await.1, "activation");
+    // Registered before the start was reported: the day counts until then.
+    for (index, day) in [(5, "2026-11-20"), (3, "2026-05-10")] {
+        let proof = format!("proof=imei4&imei4={}", &imei(index)[11..]);
+        let (path, form) = stated(index, &proof, day);
+        assert_eq!(world.post(&path, &form).await.status, StatusCode::OK);
+        let (on, basis) = warranty_starts(&world, world.number(index)).await;
+        assert_eq!((on.as_str(), basis), (day, "sale"));
+        world.activate(index, "device").await;
+        assert_eq!(warranty_starts(&world, world.number(index)).await.1, "activation", "{day}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Every state of the device page, its headers and its language.
 
-use super::world::{PHONE, imei, load, world};
+use super::world::{PHONE, imei, load, world, world_with};
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use domain::life::Cause;
@@ -11,6 +11,7 @@ use dossier::files::Kind;
 use dossier::flows::lifecycle::{Change, change};
 use dossier::flows::scans::{Audience, Spot};
 use dossier::flows::verify::{self, Depth};
+use dossier::geo::{Geo, GeoPaths};
 use tower::ServiceExt;
 
 #[tokio::test]
@@ -92,6 +93,18 @@ async fn the_page_tells_the_public_what_it_may_know_and_no_more() {
         page.text.contains(map) || page.text.contains(&map.replace("&amp;", "&#38;")),
         "no way to the centre"
     );
+}
+
+#[tokio::test]
+async fn pages_link_to_whose_data_places_visitors() {
+    let link = "<a href=\"https://db-ip.com\" rel=\"noopener\">";
+    let shipped = Geo::load(&GeoPaths::default()).expect("the shipped data loads");
+    let with = world_with(shipped).await;
+    let (code, without) = (with.phone(0), world().await);
+    for page in [format!("/d/{code}"), format!("/d/{code}?lang=en"), "/".to_owned()] {
+        assert!(with.get(&page).await.text.contains(link), "{page}");
+        assert!(!without.get(&page).await.text.contains(link), "{page}, without the data");
+    }
 }
 
 #[tokio::test]

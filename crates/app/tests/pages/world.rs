@@ -85,11 +85,16 @@ pub fn imei(index: i64) -> String {
 
 /// Phones 0 to 7 are made and shipped: 2 was held by the inspection. Power bank 0 is made.
 pub async fn world() -> World {
+    world_with(Geo::tables_only().expect("tables")).await
+}
+
+/// The same with this geodata.
+pub async fn world_with(geo: Geo) -> World {
     let dir = tempfile::tempdir().expect("a folder");
     let target = Target::Sqlite { dir: dir.path().join("data"), options: Default::default() };
     let master = MasterKey::from_file_or_new(&dir.path().join("master.key")).expect("a key");
     let clock = Clock::simulated(NOW.parse().expect("an instant"));
-    let geo = Arc::new(Geo::tables_only().expect("tables"));
+    let geo = Arc::new(geo);
     let (host, hotline) = ("d.example".to_owned(), "400-000-0000".to_owned());
     let settings = Settings { host, hotline, ..Settings::default() };
     let house = House::open(&target, master, clock, geo, settings).await.expect("a house");

@@ -273,8 +273,8 @@ async fn the_day_of_whoever_proves_more_counts(world: &World) {
     let tales: [&[Step]; 4] = [
         // A stranger with the digits on the box states a day; whoever scratches the label has it.
         &[(Imei4, 21, Some("2026-05-21")), (Scratch, 25, Some("2026-05-25"))],
-        // Later or earlier: it is their word.
-        &[(Imei4, 25, Some("2026-05-25")), (Scratch, 21, Some("2026-05-21"))],
+        // No day takes any from a guarantee that was told already.
+        &[(Imei4, 25, Some("2026-05-25")), (Scratch, 21, Some("2026-05-25"))],
         &[(Invoice, 21, None), (Scratch, 25, Some("2026-05-25"))],
         // Before it was made nobody bought it, so what counted goes on counting; of equals too.
         &[
@@ -338,8 +338,8 @@ async fn a_day_before_it_left_the_plant_never_counts(world: &World) {
     let said = "早于这台设备的生产日期（2026年5月20日）";
     assert!(status == 422 && page.contains(said), "{page}");
     assert_eq!(rows(&scene, 0).await, 0, "nothing was recorded");
-    // When it left is nobody's business, and a paper may be wrong: such a day is taken, and does
-    // not count. The day it left does.
+    // A paper may be wrong: a day before it left is taken, and does not count. The day it left
+    // does.
     for (proof, day, counts) in [(Imei4, 25, None), (Scratch, 26, Some("2026-05-26"))] {
         let purchased_on = Some(date(2026, 5, day));
         let told = Registration { purchased_on, ..registration(MARY, proof) };

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use std::io::Cursor;
 use store::reference::Purpose;
 
+#[allow(clippy::too_many_lines, reason = "one story of two brands")]
 pub async fn own_goods(world: &World) {
     world.make(&sns(0..4)).await;
     let packs = format!("sscc,child,packed_at\n{},CY000003,2026-05-21T09:00:00+08:00\n", sscc(1));

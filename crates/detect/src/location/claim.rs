@@ -1,6 +1,6 @@
 //! From an observation to a claim: "in this region, wrong with chance e".
 
-use domain::region::{Coverage, Divisions, GeoPoint, Level, RegionCode, RegionSet};
+use domain::region::{Coverage, Divisions, GeoPoint, Level, Polygon, RegionCode, RegionSet};
 
 use super::observed::{Access, Gps, IpReading, Network, SourceReading};
 use super::{Model, Nature, Reason};
@@ -68,13 +68,12 @@ pub(super) fn of_address(
     if ip.reserved {
         return Err(Reason::AddressReserved);
     }
-    let mobile = ip.network == Network::Mobile
-        || (ip.network == Network::Unknown && access == Some(Access::Cellular));
-    let (class_e, radius_km) = match ip.network {
+    let class = ip.class(access);
+    let (class_e, radius_km) = match class {
         Network::Hosting => return Err(Reason::AddressHosting),
-        _ if mobile => (model.ip_mobile_e, model.ip_mobile_radius_km),
+        Network::Mobile => (model.ip_mobile_e, model.ip_mobile_radius_km),
         Network::Fixed => (model.ip_agreed_e, model.ip_fixed_radius_km),
-        _ => (model.ip_class_unknown_e, model.ip_class_unknown_radius_km),
+        Network::Unknown => (model.ip_class_unknown_e, model.ip_class_unknown_radius_km),
     };
     let mut claim = match (ip.operator, ip.china, ip.world) {
         (Some(own), _, _) => {
@@ -91,7 +90,7 @@ pub(super) fn of_address(
             placed(only, scale.claim(region, e), radius_km, scale)
         }
     };
-    if mobile && claim.region.country() == RegionCode::MAINLAND {
+    if class == Network::Mobile && claim.region.country() == RegionCode::MAINLAND {
         claim.notes.push(Reason::AddressMobile);
     }
     Ok(claim)
@@ -178,7 +177,7 @@ pub(super) fn of_position(gps: &Gps, scale: Scale<'_>) -> Result<Claim, Reason> 
     }
     let radius_km = gps.radius_m / 1000.0;
     let located = scale.divisions.locate(point, gps.radius_m);
-    let margin_km = radius_km + scale.model.fence_margin_km;
+    let margin_km = margin_km(gps, scale.model);
     let fence = scale.set.map_or(Coverage::Outside, |s| s.coverage_by_fence(point, margin_km));
     // A fence needs no region: it may lie on a border where no region can be told.
     let nearest = || scale.divisions.nearest(point, 500.0, |_| true).map(|n| n.region.country());
@@ -197,4 +196,47 @@ pub(super) fn of_position(gps: &Gps, scale: Scale<'_>) -> Result<Claim, Reason> 
         claim.notes.push(Reason::PositionAmbiguous);
     }
     Ok(claim)
+}
+
+/// Nearer than this to the edge of a fence, nobody can say on which side of it a position is.
+fn margin_km(gps: &Gps, model: &Model) -> f64 {
+    gps.radius_m / 1000.0 + model.fence_margin_km
+}
+
+/// The fences of a grant that a position lies in for certain, by their places in it: any of them
+/// makes the position inside, whatever the regions of the grant say.
+pub fn fences_around(gps: &Gps, granted: &RegionSet, model: &Model) -> Vec<usize> {
+    let Some(point) = GeoPoint::new(gps.lat, gps.lon) else { return Vec::new() };
+    let margin_km = margin_km(gps, model);
+    let around = |fence: &Polygon| fence.edge_km(point) >= margin_km && fence.contains(point);
+    let fences = granted.fences().iter().enumerate();
+    fences.filter(|(_, fence)| around(fence)).map(|(place, _)| place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::region::Datum;
+    use std::sync::Arc;
+
+    #[test]
+    fn fences_are_told_by_their_places_where_the_position_lies_in_them_for_certain() {
+        let square = |west: f64| {
+            let ring =
+                [(west, 24.9), (west + 0.2, 24.9), (west + 0.2, 25.2), (west, 25.2), (west, 24.9)];
+            Arc::new(Polygon::new("depot", &[ring.to_vec()], Datum::Wgs84).expect("sound"))
+        };
+        let fences = vec![square(110.0), square(102.6), square(102.5)];
+        let granted = RegionSet::new(&[], &[], fences, &Divisions::default()).expect("sound");
+        let around = |lat, lon, radius_m| {
+            let gps = Gps { lat, lon, radius_m, attested: false };
+            fences_around(&gps, &granted, &Model::default())
+        };
+        assert_eq!(around(25.0, 102.66, 30.0), [1, 2], "in two of three");
+        assert_eq!(around(25.0, 102.75, 30.0), [1]);
+        assert!(around(25.0, 102.75, 8_000.0).is_empty(), "it may as well be beside it");
+        assert!(around(24.9001, 102.75, 30.0).is_empty(), "on the edge");
+        assert!(around(26.0, 102.75, 30.0).is_empty());
+        assert!(around(f64::NAN, 102.75, 30.0).is_empty());
+    }
 }

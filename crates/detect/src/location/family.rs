@@ -20,6 +20,14 @@ pub enum Family {
 }
 
 impl Family {
+    /// Every family, in the order in which they are read.
+    pub const ALL: [Self; 4] = [Self::Ip, Self::Device, Self::Retail, Self::Order];
+
+    /// Reads the word back.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|family| family.as_str() == word)
+    }
+
     /// The word in records and replies.
     pub fn as_str(self) -> &'static str {
         match self {

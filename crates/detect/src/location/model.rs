@@ -1,5 +1,10 @@
-//! The numbers of the model. Starting assumptions, to be calibrated on confirmed cases; a policy
-//! may replace any of them, and an assessment is stored with the version it used.
+//! The numbers of the model. Starting assumptions, to be calibrated on confirmed cases. They come
+//! with the program: no file of the operator replaces them yet. Whoever keeps an assessment keeps
+//! [`METHOD`] and a digest of the numbers with it, so that a change of either shows.
+
+/// Which way of weighing the program has. It is raised with every change by which the same
+/// observations, weighed with the same numbers, could come out otherwise.
+pub const METHOD: u32 = 1;
 
 /// Error chances, caps and thresholds. Chances are 0…1, scores natural log-odds, distances km.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -19,6 +19,18 @@ pub enum Network {
     Hosting,
 }
 
+impl Network {
+    /// The word in records and replies.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fixed => "fixed",
+            Self::Mobile => "mobile",
+            Self::Unknown => "unknown",
+            Self::Hosting => "hosting",
+        }
+    }
+}
+
 /// How the device says it is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
@@ -53,6 +65,17 @@ pub struct IpReading {
     pub network: Network,
     /// Which databases answered, with their versions; kept with the assessment.
     pub versions: Arc<str>,
+}
+
+impl IpReading {
+    /// The class it is weighed as: where nobody says, a device that is connected by a mobile
+    /// network has an address of one.
+    pub fn class(&self, access: Option<Access>) -> Network {
+        match (self.network, access) {
+            (Network::Unknown, Some(Access::Cellular)) => Network::Mobile,
+            (class, _) => class,
+        }
+    }
 }
 
 /// A position of the device, WGS-84.
@@ -93,6 +116,14 @@ pub struct Observations {
     pub sold_online: bool,
 }
 
+impl Observations {
+    /// The class the address is weighed as; none where there is no address that could say anything.
+    pub fn network(&self) -> Option<Network> {
+        let ip = self.ip.as_ref().filter(|ip| !ip.reserved)?;
+        Some(ip.class(self.access))
+    }
+}
+
 /// The country of a time zone, for the zones that can tell China from its neighbours and main
 /// trade partners; none for any other.
 pub fn zone_country(zone: &str) -> Option<RegionCode> {
@@ -124,4 +155,30 @@ pub fn zone_country(zone: &str) -> Option<RegionCode> {
         _ => return None,
     };
     RegionCode::parse(code).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_where_nobody_says_the_connection_tells_the_class() {
+        let cellular = Some(Access::Cellular);
+        for (network, access, expected) in [
+            (Network::Unknown, None, "unknown"),
+            (Network::Unknown, Some(Access::Local), "unknown"),
+            (Network::Unknown, cellular, "mobile"),
+            (Network::Fixed, cellular, "fixed"),
+            (Network::Mobile, Some(Access::Local), "mobile"),
+            (Network::Hosting, cellular, "hosting"),
+        ] {
+            let ip = IpReading { network, ..Default::default() };
+            assert_eq!(ip.class(access).as_str(), expected, "{network:?} {access:?}");
+            let seen = Observations { ip: Some(ip.clone()), access, ..Default::default() };
+            assert_eq!(seen.network(), Some(ip.class(access)));
+            let ip = Some(IpReading { reserved: true, ..ip });
+            assert_eq!(Observations { ip, access, ..Default::default() }.network(), None);
+        }
+        assert_eq!(Observations::default().network(), None);
+    }
 }

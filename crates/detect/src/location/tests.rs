@@ -310,6 +310,91 @@ fn near_the_border_an_outside_is_softened() {
     assert_eq!(near.level, Level::Province, "the city is only the point");
 }
 
+/// The factor is d / 2r and 1 at most, with r 50 km for a fixed line, 100 km where the class is
+/// unknown and 200 km for a mobile carrier; d is half of what the nearest centre inside is farther
+/// than the nearest of all.
+#[test]
+fn an_outside_counts_by_its_distance_in_two_radii() {
+    let point = |lat, lon| GeoPoint::new(lat, lon).expect("valid");
+    let wuchang = point(30.55, 114.31);
+    for (city, seat, own, factors) in [
+        ("4306", point(29.37, 113.13), point(29.37, 113.12), [0.86, 0.43, 0.215]),
+        ("4301", point(28.19, 112.98), point(28.19, 112.99), [1.0, 0.725, 0.36]),
+    ] {
+        let km = (seat.distance_km(wuchang) - seat.distance_km(own)) / 2.0;
+        let classes = [
+            (Network::Fixed, 50.0, 0.05),
+            (Network::Unknown, 100.0, 0.15),
+            (Network::Mobile, 200.0, 0.25),
+        ];
+        for ((network, radius_km, e), roughly) in classes.into_iter().zip(factors) {
+            let place = SourceReading { region: Some(code("43")), city: Some(code(city)) };
+            let ip = IpReading {
+                china: Some(place),
+                world: source("CN"),
+                network,
+                ..Default::default()
+            };
+            let got = run(&Observations { ip: Some(ip), ..Default::default() }, &["42"]);
+            let reading = family(&got, Family::Ip);
+            let factor = f64::min(km / (2.0 * radius_km), 1.0);
+            assert!((factor - roughly).abs() < 0.01, "{city} {network:?}: {factor}");
+            let whole = ((1.0_f64 - e * 0.05) / e).ln();
+            let score = reading.score;
+            assert!((score - whole * factor).abs() < 1e-3, "{city} {network:?}: {score}");
+            let near = reading.reasons.contains(&Reason::NearBorder);
+            assert_eq!((reading.inside, near), (Some(false), factor < 1.0), "{city} {network:?}");
+        }
+    }
+}
+
+#[test]
+fn a_domestic_address_that_one_database_knows_is_of_unknown_class_at_best() {
+    for (china, world, network, e) in [
+        ("37", "CN", Network::Fixed, 0.05),
+        ("37", "", Network::Fixed, 0.15),
+        ("37", "", Network::Unknown, 0.15),
+        ("37", "", Network::Mobile, 0.25),
+        ("", "37", Network::Fixed, 0.15),
+        ("", "CN", Network::Fixed, 0.15),
+    ] {
+        let seen = Observations { ip: ip(china, world, network), ..Default::default() };
+        let got = run(&seen, &["US"]);
+        let reading = &got.families[0];
+        assert_eq!((reading.e, reading.inside), (e, Some(false)), "{china} {world} {network:?}");
+        let whole = ((1.0 - e * 0.05) / e).ln();
+        assert!((reading.score - whole).abs() < 1e-9, "{china} {world}: {}", reading.score);
+    }
+}
+
+#[test]
+fn a_tie_breaker_that_says_inside_takes_half_a_point() {
+    let zone = |name: &str| Some(name.to_owned());
+    let seen = |sim: &str, time_zone, ip| Observations {
+        ip,
+        sim_mcc: (!sim.is_empty()).then(|| code(sim)),
+        time_zone,
+        ..Default::default()
+    };
+    let device = |seen: Observations, regions: &[&str]| {
+        let got = run(&seen, regions);
+        got.families.iter().find(|f| f.family == Family::Device).map(|f| (f.score, f.inside))
+    };
+    let abroad = || ip("US", "US", Network::Unknown);
+    for (seen, regions, score) in [
+        (seen("CN", None, None), "CN", Some(-0.5)),
+        (seen("", zone("Asia/Shanghai"), None), "CN", Some(-0.5)),
+        (seen("CN", zone("Asia/Shanghai"), None), "CN", Some(-1.0)),
+        (seen("CN", zone("Asia/Tokyo"), None), "CN", None),
+        (seen("JP", None, None), "CN", Some(0.5)),
+        // Of a province the country says nothing, unless something else speaks of another country.
+        (seen("CN", None, None), "53", None),
+        (seen("CN", None, abroad()), "53", Some(-0.5)),
+    ] {
+        assert_eq!(device(seen.clone(), &[regions]), score.map(|s| (s, None)), "{seen:?}");
+    }
+}
+
 #[test]
 fn positions_that_say_nothing() {
     for (lat, lon, radius_m, reason) in [

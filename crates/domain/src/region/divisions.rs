@@ -1,6 +1,7 @@
 //! The table of divisions and countries: names, centres, parents, successors of retired codes.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::civil::Date;
 
@@ -53,6 +54,8 @@ impl Division {
 pub struct Divisions {
     rows: Vec<Division>,
     by_name: HashMap<Box<str>, Vec<u32>>,
+    /// What is directly inside each region and each bracket.
+    families: HashMap<RegionCode, Arc<[RegionCode]>>,
     centres: Centres,
 }
 
@@ -96,6 +99,7 @@ impl Divisions {
         let leaves = table.leaves();
         table.centres = Centres::new(leaves.into_iter().chain(places));
         table.index_names();
+        table.index_families();
         Ok(table)
     }
 
@@ -159,11 +163,16 @@ impl Divisions {
         heirs
     }
 
-    /// The real regions directly inside one that are in force, brackets left out.
+    /// The real regions directly inside one that are in force, brackets left out. Of a bracket: its
+    /// counties.
     pub fn children(&self, code: RegionCode) -> impl Iterator<Item = &Division> {
-        self.rows.iter().filter(move |r| {
-            r.code.parent() == Some(code) && r.successor.is_none() && !r.code.is_pseudo_city()
-        })
+        let family = self.family(code).into_iter().flat_map(|inside| inside.iter());
+        family.filter_map(move |child| self.get(*child))
+    }
+
+    /// The codes of [`Self::children`], in order; none where a region has no parts.
+    pub(super) fn family(&self, code: RegionCode) -> Option<&Arc<[RegionCode]>> {
+        self.families.get(&code)
     }
 
     /// The row of the province a code lies in.
@@ -244,6 +253,17 @@ impl Divisions {
             .filter(|r| r.code.is_division() && self.below(r.code).find(in_force).is_none())
             .filter_map(|r| Some((r.code, r.centre?)))
             .collect()
+    }
+
+    fn index_families(&mut self) {
+        let mut families: HashMap<RegionCode, Vec<RegionCode>> = HashMap::new();
+        let real = |r: &&Division| r.successor.is_none() && !r.code.is_pseudo_city();
+        for row in self.rows.iter().filter(real) {
+            for wider in [row.code.parent(), row.code.bracket()].into_iter().flatten() {
+                families.entry(wider).or_default().push(row.code);
+            }
+        }
+        self.families = families.into_iter().map(|(code, all)| (code, all.into())).collect();
     }
 
     fn index_names(&mut self) {
@@ -363,6 +383,9 @@ mod tests {
             |c: &str| table.children(code(c)).map(|r| r.code.to_string()).collect::<Vec<_>>();
         assert_eq!(children("11"), ["110101", "110108"]);
         assert_eq!(children("37"), ["3701"]);
+        assert_eq!(children("41"), ["419001"]);
+        assert_eq!(children("4190"), ["419001"], "a bracket has its counties");
+        assert!(children("530102").is_empty() && children("US").is_empty());
         assert!(table.centre_of(code("530199")).is_some(), "falls back to the city");
         assert!(table.centre_of(code("US")).is_none());
         assert_eq!(table.province_of(code("530102")).map(|r| &*r.en), Some("Yunnan"));

@@ -10,6 +10,14 @@ use super::point::EARTH_RADIUS_KM;
 /// Most corners of one fence, over all its rings.
 pub const POLYGON_VERTICES_MAX: usize = 10_000;
 
+/// How near to a border counts as on it where fences are compared, in degrees: some ten
+/// centimetres. RFC 7946 §11.2 has six decimals written, and a corner set on a slanting border of
+/// another fence is off it by as much.
+const SNAP_DEGREES: f64 = 1e-6;
+
+/// Two corners that follow each other.
+type Edge = ([f64; 2], [f64; 2]);
+
 /// What the coordinates of a fence refer to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Datum {
@@ -90,7 +98,10 @@ impl Polygon {
 
     /// Whether the point is in the outer ring and in no hole.
     pub fn contains(&self, point: GeoPoint) -> bool {
-        let at = [point.lon(), point.lat()];
+        self.has([point.lon(), point.lat()])
+    }
+
+    fn has(&self, at: [f64; 2]) -> bool {
         let boxed = (0..2).all(|axis| self.min[axis] <= at[axis] && at[axis] <= self.max[axis]);
         boxed && self.edges().filter(|(a, b)| crosses_ray(at, *a, *b)).count() % 2 == 1
     }
@@ -107,20 +118,77 @@ impl Polygon {
         squared.fold(f64::INFINITY, f64::min).sqrt()
     }
 
-    /// Whether `inner` lies whole in this fence: equal to it, or with a corner of it inside, no
-    /// edge of the two crossing, and no hole of this fence within it.
+    /// Whether `inner` lies whole in this fence, borders included: a fence lies in itself, and so
+    /// does each part of one that was divided.
     pub fn holds(&self, inner: &Self) -> bool {
         if self.rings == inner.rings {
             return true;
         }
-        let all_inside = inner.vertices().all(|v| self.contains(v));
-        let crossing = || self.edges().any(|a| inner.edges().any(|b| segments_cross(a, b)));
-        let hole = || {
-            self.rings[1..].iter().filter_map(|ring| ring.first()).any(|corner| {
-                GeoPoint::new(corner[1], corner[0]).is_some_and(|p| inner.contains(p))
-            })
+        let reaches = |axis: usize| {
+            self.min[axis] - SNAP_DEGREES <= inner.min[axis]
+                && inner.max[axis] <= self.max[axis] + SNAP_DEGREES
         };
-        all_inside && !hole() && !crossing()
+        let takes = |at: [f64; 2]| self.has(at) || self.is_on_border(at);
+        // Where no border of this fence runs through the inside of the other, that lies all in or
+        // all out, so its corners and a few points well inside it tell which.
+        (0..2).all(reaches)
+            && inner.rings.iter().flatten().all(|corner| takes(*corner))
+            && inner.points_inside().into_iter().all(takes)
+            && !self.edges().any(|edge| inner.is_entered_by(edge))
+    }
+
+    /// Whether a point lies on an edge, as near as corners are written.
+    fn is_on_border(&self, at: [f64; 2]) -> bool {
+        let near = |(a, b): Edge| {
+            let (a, b) = (minus(a, at), minus(b, at));
+            let apart = (0..2).any(|axis| {
+                a[axis].min(b[axis]) > SNAP_DEGREES || a[axis].max(b[axis]) < -SNAP_DEGREES
+            });
+            !apart && origin_to_segment_squared(a, b) <= SNAP_DEGREES * SNAP_DEGREES
+        };
+        self.edges().any(near)
+    }
+
+    /// Points inside and far from corners: for each ring, half-way up the highest step between two
+    /// of its corners, the middle of each stretch that lies inside.
+    fn points_inside(&self) -> Vec<[f64; 2]> {
+        let mut points = Vec::new();
+        for ring in &self.rings {
+            let mut heights: Vec<f64> = ring.iter().map(|corner| corner[1]).collect();
+            heights.sort_unstable_by(f64::total_cmp);
+            let steps = heights.windows(2).map(|step| (step[1] - step[0], step[0]));
+            let Some((step, from)) = steps.max_by(|a, b| a.0.total_cmp(&b.0)) else { continue };
+            let height = from + step / 2.0;
+            let met = self.edges().filter(|(a, b)| (a[1] > height) != (b[1] > height));
+            let mut met: Vec<f64> = met.map(|(a, b)| meets_height(height, a, b)).collect();
+            met.sort_unstable_by(f64::total_cmp);
+            let stretches = met.as_chunks::<2>().0.iter();
+            points.extend(stretches.map(|[west, east]| [f64::midpoint(*west, *east), height]));
+        }
+        points
+    }
+
+    /// Whether an edge of another fence runs through the inside of this one, and not along its
+    /// border. Between two places where it meets the border an edge is all in or all out.
+    fn is_entered_by(&self, edge: Edge) -> bool {
+        let (a, b) = edge;
+        let misses = |axis: usize| {
+            a[axis].max(b[axis]) <= self.min[axis] || self.max[axis] <= a[axis].min(b[axis])
+        };
+        if (0..2).any(misses) {
+            return false;
+        }
+        let mut cuts = vec![0.0, 1.0];
+        let near = self.edges().filter(|own| !are_apart(edge, *own));
+        cuts.extend(near.flat_map(|own| meetings(edge, own)).flatten());
+        cuts.sort_unstable_by(f64::total_cmp);
+        let length = f64::hypot(b[0] - a[0], b[1] - a[1]);
+        let long = |piece: &&[f64]| (piece[1] - piece[0]) * length > SNAP_DEGREES;
+        cuts.windows(2).filter(long).any(|piece| {
+            let along = f64::midpoint(piece[0], piece[1]);
+            let at = [a[0] + along * (b[0] - a[0]), a[1] + along * (b[1] - a[1])];
+            self.has(at) && !self.is_on_border(at)
+        })
     }
 
     /// Its corners.
@@ -128,7 +196,7 @@ impl Polygon {
         self.rings.iter().flatten().filter_map(|c| GeoPoint::new(c[1], c[0]))
     }
 
-    fn edges(&self) -> impl Iterator<Item = ([f64; 2], [f64; 2])> {
+    fn edges(&self) -> impl Iterator<Item = Edge> {
         self.rings.iter().flat_map(|ring| ring.windows(2)).map(|pair| (pair[0], pair[1]))
     }
 }
@@ -145,17 +213,61 @@ fn sound_ring(at: usize, ring: &[(f64, f64)], datum: Datum) -> Result<Vec<[f64; 
             Datum::Gcj02 => gcj02_to_wgs84(lon, lat),
         });
     }
-    let edges: Vec<_> = corners.windows(2).map(|w| (w[0], w[1])).collect();
-    let crossing =
-        (0..edges.len()).any(|i| (i + 1..edges.len()).any(|j| segments_cross(edges[i], edges[j])));
-    if crossing { Err(PolygonError::Crossing(at)) } else { Ok(corners) }
+    if crosses_itself(&corners) { Err(PolygonError::Crossing(at)) } else { Ok(corners) }
+}
+
+/// Whether two edges of a ring cross. From south to north each edge is compared only with those
+/// that begin before it ends: a few of them, in a ring that is no comb.
+fn crosses_itself(corners: &[[f64; 2]]) -> bool {
+    fn south((a, b): &Edge) -> f64 {
+        a[1].min(b[1])
+    }
+    let mut edges: Vec<Edge> = corners.windows(2).map(|pair| (pair[0], pair[1])).collect();
+    edges.sort_unstable_by(|one, other| south(one).total_cmp(&south(other)));
+    edges.iter().enumerate().any(|(at, edge)| {
+        let north = edge.0[1].max(edge.1[1]);
+        let beside = edges[at + 1..].iter().take_while(|other| south(other) <= north);
+        beside.copied().any(|other| segments_cross(*edge, other))
+    })
 }
 
 /// Whether a ray from `at` to the east meets the edge; the lower end of an edge counts, the upper
 /// does not, so a corner is met once.
 fn crosses_ray(at: [f64; 2], a: [f64; 2], b: [f64; 2]) -> bool {
-    (a[1] > at[1]) != (b[1] > at[1])
-        && at[0] < (b[0] - a[0]) * (at[1] - a[1]) / (b[1] - a[1]) + a[0]
+    (a[1] > at[1]) != (b[1] > at[1]) && at[0] < meets_height(at[1], a, b)
+}
+
+/// How far east the line of an edge, which is not level, meets a height.
+fn meets_height(height: f64, a: [f64; 2], b: [f64; 2]) -> f64 {
+    (b[0] - a[0]) * (height - a[1]) / (b[1] - a[1]) + a[0]
+}
+
+fn minus(a: [f64; 2], b: [f64; 2]) -> [f64; 2] {
+    [a[0] - b[0], a[1] - b[1]]
+}
+
+/// Whether two edges lie farther apart than what counts as touching.
+fn are_apart((a, b): Edge, (c, d): Edge) -> bool {
+    let beyond = |near: f64, far: f64| near + 2.0 * SNAP_DEGREES < far;
+    (0..2).any(|axis| {
+        beyond(a[axis].max(b[axis]), c[axis].min(d[axis]))
+            || beyond(c[axis].max(d[axis]), a[axis].min(b[axis]))
+    })
+}
+
+/// Where along the first edge, from 0 to 1, the second crosses it, and where that begins beside it.
+fn meetings((a, b): Edge, (c, d): Edge) -> [Option<f64>; 2] {
+    let whole = |share: &f64| (0.0..=1.0).contains(share);
+    let cross = |p: [f64; 2], q: [f64; 2]| p[0] * q[1] - p[1] * q[0];
+    let (along, other, between) = (minus(b, a), minus(d, c), minus(c, a));
+    // Of lines that run alike neither share is a number, and of a point that is an edge neither.
+    let shares = (cross(between, other), cross(between, along));
+    let spread = cross(along, other);
+    let crossing = Some(shares.0 / spread).filter(whole).filter(|_| whole(&(shares.1 / spread)));
+    let length = along[0] * along[0] + along[1] * along[1];
+    let foot = (between[0] * along[0] + between[1] * along[1]) / length;
+    let apart = origin_to_segment_squared(minus(a, c), minus(b, c)).sqrt();
+    [crossing, Some(foot).filter(whole).filter(|_| apart <= 2.0 * SNAP_DEGREES)]
 }
 
 fn origin_to_segment_squared(a: [f64; 2], b: [f64; 2]) -> f64 {
@@ -167,7 +279,7 @@ fn origin_to_segment_squared(a: [f64; 2], b: [f64; 2]) -> f64 {
 }
 
 /// Whether two segments cross at a point inside both.
-fn segments_cross((a, b): ([f64; 2], [f64; 2]), (c, d): ([f64; 2], [f64; 2])) -> bool {
+fn segments_cross((a, b): Edge, (c, d): Edge) -> bool {
     let side = |p: [f64; 2], q: [f64; 2], r: [f64; 2]| {
         (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
     };
@@ -251,6 +363,65 @@ mod tests {
         assert!(!inner.holds(&fence));
     }
 
+    fn fence(rings: &[&[(f64, f64)]]) -> Polygon {
+        let rings: Vec<_> = rings.iter().map(|ring| ring.to_vec()).collect();
+        Polygon::new("f", &rings, Datum::Wgs84).expect("sound")
+    }
+
+    fn block(west: f64, south: f64, east: f64, north: f64) -> Polygon {
+        let corners = [(west, south), (east, south), (east, north), (west, north), (west, south)];
+        fence(&[&corners])
+    }
+
+    #[test]
+    fn what_touches_the_border_from_inside_is_held() {
+        let whole = block(100.0, 20.0, 110.0, 30.0);
+        for (west, south, east, north) in [
+            (105.0, 25.0, 110.0, 30.0),
+            (100.0, 20.0, 105.0, 25.0),
+            (100.0, 25.0, 105.0, 30.0),
+            (105.0, 20.0, 110.0, 25.0),
+            (100.0, 24.0, 110.0, 25.0),
+            (103.0, 20.0, 104.0, 30.0),
+        ] {
+            let part = block(west, south, east, north);
+            assert!(whole.holds(&part) && !part.holds(&whole), "{west} {south} {east} {north}");
+            for (x, y) in [(1e-4, 0.0), (0.0, 1e-4), (-1e-4, 0.0), (0.0, -1e-4)] {
+                let (west, south, east, north) = (west + x, south + y, east + x, north + y);
+                let out = west < 100.0 || south < 20.0 || east > 110.0 || north > 30.0;
+                let moved = block(west, south, east, north);
+                assert_eq!(whole.holds(&moved), !out, "{west} {south} {east} {north}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_lies_between_the_arms_of_a_fence_or_in_its_hole_is_not_held() {
+        let arms = fence(&[&[
+            (0.0, 0.0),
+            (3.0, 0.0),
+            (3.0, 3.0),
+            (2.8, 3.0),
+            (2.8, 1.0),
+            (2.2, 1.0),
+            (2.2, 3.0),
+            (0.0, 3.0),
+            (0.0, 0.0),
+        ]]);
+        assert!(arms.holds(&block(2.8, 0.0, 3.0, 3.0)), "an arm");
+        assert!(arms.holds(&block(0.0, 0.0, 3.0, 1.0)), "below both");
+        assert!(!arms.holds(&block(2.2, 1.0, 2.8, 3.0)), "what is between them");
+        assert!(!arms.holds(&block(0.0, 0.0, 3.0, 3.0)), "both, and what is between them");
+        assert!(!arms.holds(&block(2.0, 2.0, 3.0, 3.0)), "from one to the other");
+        let hole = square(104.0, 24.0, 2.0);
+        let holed = fence(&[&square(100.0, 20.0, 10.0), &hole]);
+        assert!(!holed.holds(&fence(&[&hole])), "the hole");
+        assert!(holed.holds(&fence(&[&square(103.0, 23.0, 4.0), &hole])), "what is around it");
+        assert!(holed.holds(&block(100.0, 20.0, 104.0, 30.0)), "what is beside it");
+        assert!(!holed.holds(&block(100.0, 20.0, 110.0, 30.0)));
+        assert!(fence(&[&square(100.0, 20.0, 10.0)]).holds(&holed));
+    }
+
     #[test]
     fn the_edge_distance_is_in_kilometres() {
         let fence = Polygon::new("f", &[square(100.0, 0.0, 10.0)], Datum::Wgs84).expect("sound");
@@ -285,6 +456,60 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_parts_of_a_block_lie_in_it(
+            (west, south) in (-170.0..170.0_f64, -80.0..80.0_f64),
+            (wide, high) in (0.001..5.0_f64, 0.001..5.0_f64),
+            (x, y) in (0.1..0.9_f64, 0.1..0.9_f64),
+        ) {
+            let (east, north) = (west + wide, south + high);
+            let (x, y) = (west + wide * x, south + high * y);
+            let whole = block(west, south, east, north);
+            for part in [
+                block(west, south, x, y),
+                block(x, south, east, y),
+                block(west, y, x, north),
+                block(x, y, east, north),
+            ] {
+                prop_assert!(whole.holds(&part) && !part.holds(&whole));
+            }
+            // The same block, begun elsewhere, the other way round, and with more corners.
+            let same = fence(&[&[
+                (east, north), (east, y), (east, south), (x, south), (west, south),
+                (west, north), (x, north), (east, north),
+            ]]);
+            prop_assert!(whole.holds(&whole) && whole.holds(&same) && same.holds(&whole));
+        }
+
+        #[test]
+        fn a_corner_written_to_six_decimals_lies_on_a_slanting_border(
+            (x, y) in (-170.0..170.0_f64, -80.0..80.0_f64),
+            (wide, up, down) in (0.01..5.0_f64, 0.01..4.0_f64, 0.01..4.0_f64),
+            share in 0.1..0.9_f64,
+        ) {
+            let written = |degrees: f64| (degrees * 1e6).round() / 1e6;
+            let (a, b, c) = ((x, y), (x + wide, y + up), (x + wide / 3.0, y - down));
+            let on = (written(x + share * wide), written(y + share * up));
+            let whole = fence(&[&[a, b, c, a]]);
+            prop_assert!(whole.holds(&fence(&[&[a, on, c, a]])));
+            prop_assert!(whole.holds(&fence(&[&[on, b, c, on]])));
+            let length = f64::hypot(wide, up);
+            let out = (on.0 - 1e-4 * up / length, on.1 + 1e-4 * wide / length);
+            prop_assert!(!whole.holds(&fence(&[&[a, out, c, a]])));
+        }
+
+        #[test]
+        fn crossings_are_found_wherever_they_are(
+            corners in prop::collection::vec((0..12_i32, 0..12_i32), 3..12),
+        ) {
+            let mut ring: Vec<_> =
+                corners.iter().map(|(x, y)| [f64::from(*x), f64::from(*y)]).collect();
+            ring.push(ring[0]);
+            let edges: Vec<Edge> = ring.windows(2).map(|pair| (pair[0], pair[1])).collect();
+            let each = edges.iter().any(|a| edges.iter().any(|b| segments_cross(*a, *b)));
+            prop_assert_eq!(crosses_itself(&ring), each);
+        }
+
         #[test]
         fn a_square_holds_what_its_bounds_hold(lat in -3.0..3.0f64, lon in -3.0..3.0f64) {
             let fence = Polygon::new("f", &[square(-1.0, -1.0, 2.0)], Datum::Wgs84).expect("sound");

@@ -2,7 +2,8 @@
 //!
 //! A grant includes some prefixes and excludes others; the longest prefix that holds a place
 //! decides, an exclusion winning a tie. Several grants together are a union of such parts, so the
-//! exclusion of one never takes away what another gives. Fences (polygons) add to the prefixes.
+//! exclusion of one never takes away what another gives, and what names all parts of a region names
+//! the region, in however many grants. Fences (polygons) add to the prefixes.
 
 use std::sync::Arc;
 
@@ -23,11 +24,17 @@ pub enum Coverage {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RegionSet {
     parts: Vec<Part>,
+    /// Every code of the parts, in order.
+    named: Vec<RegionCode>,
+    /// What is directly inside each region that holds a named one, by region: whether the named
+    /// ones take up a region whole is asked of sets put together, far from the table.
+    families: Vec<(RegionCode, Arc<[RegionCode]>)>,
     fences: Vec<Arc<Polygon>>,
     /// Divisions the fences touch.
     fenced: Vec<RegionCode>,
 }
 
+/// Both in order.
 #[derive(Clone, Debug, PartialEq)]
 struct Part {
     include: Vec<RegionCode>,
@@ -58,20 +65,45 @@ impl RegionSet {
         let include = compact(resolve(include)?, &exclude, divisions);
         let fenced = fences.iter().flat_map(|f| touched(f, divisions)).collect();
         let parts = if include.is_empty() { vec![] } else { vec![Part { include, exclude }] };
-        Ok(Self { parts, fences, fenced })
+        let named: Vec<_> = parts.iter().flat_map(Part::named).collect();
+        let around = named.iter().flat_map(|code| wider(*code));
+        let family = |code: RegionCode| Some((code, Arc::clone(divisions.family(code)?)));
+        let families = around.filter_map(family).collect();
+        Ok(Self { parts, named, families, fences, fenced }.in_order())
     }
 
-    /// Everything any of the sets covers.
+    /// Everything any of the sets covers: the same as one set of all their codes, where none of
+    /// them excludes any.
     pub fn union<'a>(sets: impl IntoIterator<Item = &'a Self>) -> Self {
         let mut all = Self::default();
+        let mut plain = Vec::new();
         for set in sets {
-            all.parts.extend(
-                set.parts.iter().filter(|p| !all.parts.contains(p)).cloned().collect::<Vec<_>>(),
-            );
+            for part in &set.parts {
+                if part.exclude.is_empty() {
+                    plain.extend_from_slice(&part.include);
+                } else if !all.parts.contains(part) {
+                    all.parts.push(part.clone());
+                }
+            }
+            all.named.extend_from_slice(&set.named);
+            all.families.extend_from_slice(&set.families);
             all.fences.extend(set.fences.iter().cloned());
             all.fenced.extend_from_slice(&set.fenced);
         }
-        all
+        if !plain.is_empty() {
+            plain.sort_unstable();
+            plain.dedup();
+            all.parts.push(Part { include: plain, exclude: vec![] });
+        }
+        all.in_order()
+    }
+
+    fn in_order(mut self) -> Self {
+        self.named.sort_unstable();
+        self.named.dedup();
+        self.families.sort_unstable_by_key(|(code, _)| *code);
+        self.families.dedup_by_key(|(code, _)| *code);
+        self
     }
 
     /// Whether nothing at all is covered.
@@ -107,13 +139,19 @@ impl RegionSet {
 
     /// The same, fences left out: for a point that was asked of the fences itself.
     pub fn coverage_by_prefix(&self, region: RegionCode) -> Coverage {
-        let covers: Vec<Coverage> = self.parts.iter().map(|p| p.coverage(region)).collect();
-        if covers.contains(&Coverage::Inside) {
-            Coverage::Inside
-        } else if covers.contains(&Coverage::Partial) {
-            Coverage::Partial
-        } else {
-            Coverage::Outside
+        // Between two named codes nothing changes, so it is enough to ask at the region and at each
+        // named one inside it, for what of them no finer one names.
+        let inside = self.named.iter().copied().filter(|c| *c != region && region.contains(*c));
+        let (mut some, mut all) = (false, true);
+        for code in std::iter::once(region).chain(inside).filter(|c| !self.is_used_up(*c)) {
+            let covered = self.decides(code);
+            some |= covered;
+            all &= covered;
+        }
+        match (some, all) {
+            (true, true) => Coverage::Inside,
+            (true, false) => Coverage::Partial,
+            (false, _) => Coverage::Outside,
         }
     }
 
@@ -152,9 +190,11 @@ impl RegionSet {
     /// Whether everything this set covers is covered by `outer`. A fence counts as inside only
     /// another fence that holds it whole: no table of borders says more.
     pub fn is_subset_of(&self, outer: &Self) -> bool {
-        // Between two mentioned codes nothing changes, so it is enough to ask at each of them.
-        let mut mentioned = self.mentioned().chain(outer.mentioned()).filter(|c| self.decides(*c));
-        mentioned.all(|c| outer.decides(c))
+        // Between two named codes nothing changes, so it is enough to ask at each of them, for what
+        // of it no finer one names.
+        let both = Self::union([self, outer]);
+        let own = both.named.iter().filter(|c| self.decides(**c) && !both.is_used_up(**c));
+        own.copied().all(|c| outer.decides(c))
             && self.fences.iter().all(|f| outer.fences.iter().any(|o| o.holds(f)))
     }
 
@@ -163,30 +203,34 @@ impl RegionSet {
         self.parts.iter().any(|p| p.decides(code))
     }
 
-    fn mentioned(&self) -> impl Iterator<Item = RegionCode> {
-        self.include().chain(self.exclude())
+    /// Whether named codes inside a region take up all of it, so that nothing is left of which the
+    /// region itself decides.
+    fn is_used_up(&self, region: RegionCode) -> bool {
+        let at = self.families.binary_search_by_key(&region, |(code, _)| *code);
+        let Ok((_, family)) = at.map(|at| &self.families[at]) else { return false };
+        family.iter().all(|child| {
+            let mut within = child.upward().take_while(|c| *c != region);
+            within.any(|c| self.named.binary_search(&c).is_ok()) || self.is_used_up(*child)
+        })
     }
 }
 
 impl Part {
     fn decides(&self, code: RegionCode) -> bool {
         let longest = |codes: &[RegionCode]| {
-            codes.iter().filter(|c| c.contains(code)).map(RegionCode::level).max()
+            code.upward().find(|c| codes.binary_search(c).is_ok()).map(|c| c.level())
         };
         longest(&self.include).is_some_and(|i| longest(&self.exclude).is_none_or(|e| i > e))
     }
 
-    fn coverage(&self, region: RegionCode) -> Coverage {
-        let within = |codes: &[RegionCode], inside: bool| {
-            codes.iter().any(|c| *c != region && region.contains(*c) && self.decides(*c) == inside)
-        };
-        match self.decides(region) {
-            true if within(&self.exclude, false) => Coverage::Partial,
-            true => Coverage::Inside,
-            false if within(&self.include, true) => Coverage::Partial,
-            false => Coverage::Outside,
-        }
+    fn named(&self) -> impl Iterator<Item = RegionCode> {
+        self.include.iter().chain(&self.exclude).copied()
     }
+}
+
+/// What a code lies in: the wider real regions, and the bracket between.
+fn wider(code: RegionCode) -> impl Iterator<Item = RegionCode> {
+    std::iter::successors(code.parent(), RegionCode::parent).chain(code.bracket())
 }
 
 /// Sorted, without repetition, and with a region in place of all its parts: `1101` becomes `11`.
@@ -199,6 +243,8 @@ fn compact(
     codes.sort_unstable();
     codes.dedup();
     let mut parents: Vec<RegionCode> = codes.iter().filter_map(RegionCode::parent).collect();
+    parents.sort_unstable();
+    parents.dedup();
     while let Some(parent) = parents.pop() {
         let mut children = divisions.children(parent).peekable();
         let whole = children.peek().is_some()
@@ -286,8 +332,30 @@ mod tests {
         let parts = [set(&["53"], &["5301"]), set(&["5301"], &[]), set(&["53"], &["5301"])];
         let union = RegionSet::union(&parts);
         assert_eq!(union.coverage(code("530102")), Coverage::Inside);
+        assert_eq!(union.coverage(code("53")), Coverage::Inside, "what one leaves out two gives");
         assert_eq!(union.include().count(), 2);
         assert!(RegionSet::union([]).is_empty());
+    }
+
+    #[test]
+    fn what_names_all_parts_of_a_region_names_it_in_however_many_sets() {
+        let rows = [set(&["5301"], &[]), set(&["530302"], &[])];
+        let both = RegionSet::union(&rows);
+        for region in ["53", "5301", "5303", "530103"] {
+            assert_eq!(both.coverage(code(region)), Coverage::Inside, "{region}");
+        }
+        assert_eq!(both.coverage(code("CN")), Coverage::Partial);
+        assert!(set(&["53"], &[]).is_subset_of(&both));
+        assert!(!set(&["53", "42"], &[]).is_subset_of(&both));
+        assert!(!set(&["53"], &[]).is_subset_of(&rows[0]));
+        // Counties that answer to the province stand in a bracket, which names all of them.
+        let brackets = [set(&["4190"], &[]), set(&["1101"], &[])];
+        let both = RegionSet::union(&brackets);
+        assert_eq!(both.coverage(code("41")), Coverage::Inside);
+        assert!(set(&["419001", "110101", "110108"], &[]).is_subset_of(&both));
+        // What every row leaves out stays out.
+        let less = [set(&["53"], &["5301", "5303"]), set(&["42"], &[])];
+        assert_eq!(RegionSet::union(&less).coverage(code("53")), Coverage::Outside);
     }
 
     #[test]
@@ -348,24 +416,71 @@ mod tests {
         assert_eq!(set(&["31"], &[]).boundary_km(qujing, 400.0, &table), None);
     }
 
+    /// Codes in force; with them those that hold no other, of which every region is made.
+    fn in_force(table: &Divisions) -> (Vec<RegionCode>, Vec<RegionCode>) {
+        let codes: Vec<RegionCode> =
+            table.iter().filter(|r| r.successor.is_none()).map(|r| r.code).collect();
+        let leaf = |c: &RegionCode| !c.is_pseudo_city() && table.children(*c).next().is_none();
+        let leaves = codes.iter().copied().filter(leaf).collect();
+        (codes, leaves)
+    }
+
+    /// Sets of what was picked: (which code, of which set, whether it is left out).
+    fn sets_of(picks: &[(usize, usize, bool)], table: &Divisions) -> Vec<RegionSet> {
+        let (codes, _) = in_force(table);
+        let of = |set: usize, out: bool| {
+            let ours = picks.iter().filter(|p| (p.1, p.2) == (set, out));
+            ours.map(|p| codes[p.0 % codes.len()]).collect::<Vec<_>>()
+        };
+        let new = |set| RegionSet::new(&of(set, false), &of(set, true), vec![], table);
+        (0..4).map(|set| new(set).expect("known")).collect()
+    }
+
     proptest! {
         #[test]
-        fn a_subset_never_covers_what_the_outer_does_not(
-            picks in prop::collection::vec((0usize..24, 0u8..4), 1..8),
+        fn a_union_is_the_set_of_all_codes(
+            picks in prop::collection::vec((0usize..64, 0usize..4), 1..16),
+            others in prop::collection::vec((0usize..64, 0usize..4, any::<bool>()), 0..6),
         ) {
             let table = divisions();
-            let codes: Vec<RegionCode> =
-                table.iter().filter(|r| r.successor.is_none()).map(|r| r.code).collect();
-            let of = |kind: u8| picks.iter().filter(|p| p.1 == kind)
-                .map(|p| codes[p.0]).collect::<Vec<_>>();
-            let inner = RegionSet::new(&of(0), &of(1), vec![], &table).expect("known");
-            let outer = RegionSet::new(&of(2), &of(3), vec![], &table).expect("known");
-            if inner.is_subset_of(&outer) {
-                for leaf in codes.iter().filter(|c| c.padded() == c.as_str()) {
-                    prop_assert!(!inner.decides(*leaf) || outer.decides(*leaf), "{leaf}");
-                }
+            let kept: Vec<_> = picks.iter().map(|p| (p.0, p.1, false)).collect();
+            let together: Vec<_> = picks.iter().map(|p| (p.0, 0, false)).collect();
+            let union = RegionSet::union(&sets_of(&kept, &table));
+            let one = &sets_of(&together, &table)[0];
+            for region in in_force(&table).0 {
+                prop_assert_eq!(union.coverage(region), one.coverage(region), "{}", region);
             }
-            prop_assert!(inner.is_subset_of(&inner));
+            prop_assert!(union.is_subset_of(one) && one.is_subset_of(&union));
+            let other = RegionSet::union(&sets_of(&others, &table));
+            prop_assert_eq!(union.is_subset_of(&other), one.is_subset_of(&other));
+            prop_assert_eq!(other.is_subset_of(&union), other.is_subset_of(one));
+        }
+
+        #[test]
+        fn sets_say_of_a_region_what_they_say_of_its_smallest_parts(
+            picks in prop::collection::vec((0usize..64, 0usize..4, any::<bool>()), 1..16),
+            others in prop::collection::vec((0usize..64, 0usize..4, any::<bool>()), 1..16),
+        ) {
+            let table = divisions();
+            let (codes, leaves) = in_force(&table);
+            let (sets, others) = (sets_of(&picks, &table), sets_of(&others, &table));
+            let covers = |sets: &[RegionSet], leaf| sets.iter().any(|set| set.decides(leaf));
+            let (union, other) = (RegionSet::union(&sets), RegionSet::union(&others));
+            for region in codes {
+                let inside: Vec<_> =
+                    leaves.iter().copied().filter(|leaf| region.contains(*leaf)).collect();
+                let count = inside.iter().filter(|leaf| covers(&sets, **leaf)).count();
+                let expected = match count {
+                    0 => Coverage::Outside,
+                    some if some < inside.len() => Coverage::Partial,
+                    _ => Coverage::Inside,
+                };
+                prop_assert_eq!(union.coverage(region), expected, "{}", region);
+            }
+            let within =
+                leaves.iter().all(|leaf| !covers(&sets, *leaf) || covers(&others, *leaf));
+            prop_assert_eq!(union.is_subset_of(&other), within);
+            prop_assert!(union.is_subset_of(&union));
         }
     }
 }

@@ -5,10 +5,12 @@ use crate::cli::term::{Tone, pad, plain};
 use crate::cli::words;
 use crate::flows::custody::instant;
 use crate::flows::dossier::{happened_at, left_pack};
+use crate::flows::redecide::weighed_again;
 use crate::pages::event_words::event_word;
+use detect::location::Family;
 use domain::id::PartyId;
 use domain::sale::Paper;
-use store::event::{ActivatedBody, Body, Event, FindingRow, Row};
+use store::event::{ActivatedBody, Body, Event, FamilyRow, FindingRow, Row};
 
 impl Pen<'_> {
     /// Everything that happened to a unit or pack.
@@ -22,7 +24,8 @@ impl Pen<'_> {
             let what = pad(event_word(self.lang, event.body.kind()), LABEL_COLUMNS + 1);
             let who = self.paint.tone(Tone::Dim, &self.who(event));
             let left = left_pack(event, events).map(|sscc| self.left(sscc)).unwrap_or_default();
-            let told = join([self.told(&event.body), left, self.kit(event, subject)]);
+            let again = self.again(event, events);
+            let told = join([self.told(&event.body), again, left, self.kit(event, subject)]);
             let gap = if told.is_empty() { "" } else { "  " };
             text += &format!("  {when}  {what}{told}{gap}{who}\n");
         }
@@ -61,6 +64,7 @@ impl Pen<'_> {
         }
     }
 
+    #[allow(clippy::too_many_lines, reason = "an arm for each kind of event is one table")]
     fn told(&self, body: &Body) -> String {
         let party = |id: &i64| self.party(PartyId(*id));
         match body {
@@ -143,15 +147,49 @@ impl Pen<'_> {
     fn activated(&self, body: &ActivatedBody) -> String {
         let again = if body.first { "" } else { self.pick("再次", "again") };
         let region = body.region.as_deref().map(|r| self.region(r)).unwrap_or_default();
-        let grade = words::grade(self.lang, &body.grade);
-        let place = self.pick("位置", "place ");
-        let grade = self.paint.tone(words::grade_tone(&body.grade), &format!("{place}{grade}"));
+        let grade = self.grade(&body.grade);
+        let why = self.why(&body.families);
         let bound = self.bound(body.bound_to);
         let clock = match body.clock_believed {
             true => "",
             false => self.pick("时钟不可信", "clock not believed"),
         };
-        join([again.to_owned(), region, grade, bound, clock.to_owned()])
+        join([again.to_owned(), region, grade, why, bound, clock.to_owned()])
+    }
+
+    /// What an activation reads as since the last late fact, where there was one.
+    fn again(&self, event: &Event, events: &[Event]) -> String {
+        if !matches!(event.body, Body::Activated(_)) {
+            return String::new();
+        }
+        let Some(told) = weighed_again(events, event.id) else { return String::new() };
+        let word = self.pick("重新评估：", "weighed again:").to_owned();
+        let reading = told.reading;
+        let why = self.why(&reading.families);
+        join([word, self.grade(&reading.grade), why, self.bound(reading.bound_to)])
+    }
+
+    fn grade(&self, grade: &str) -> String {
+        let word = format!("{}{}", self.pick("位置", "place "), words::grade(self.lang, grade));
+        self.paint.tone(words::grade_tone(grade), &word)
+    }
+
+    /// Why the families of evidence say what they say, as far as they tell.
+    fn why(&self, families: &[FamilyRow]) -> String {
+        let comma = self.pick("，", ", ");
+        let told = |row: &FamilyRow| {
+            let family = Family::parse(&row.family)?;
+            let reasons = row.reasons.iter().map(|reason| words::why(self.lang, reason));
+            let reasons = reasons.collect::<Vec<_>>().join(comma);
+            let colon = self.pick("：", ": ");
+            let family = words::family(self.lang, family);
+            (!reasons.is_empty()).then(|| format!("{family}{colon}{reasons}"))
+        };
+        let all: Vec<_> = families.iter().filter_map(told).collect();
+        if all.is_empty() {
+            return String::new();
+        }
+        self.paint.tone(Tone::Dim, &all.join(self.pick("；", "; ")))
     }
 
     fn bound(&self, party: Option<i64>) -> String {

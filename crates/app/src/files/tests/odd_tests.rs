@@ -243,3 +243,23 @@ fn no_cell_of_a_workbook_fills_the_memory() {
     let error = open(Kind::Packs, &picture).err().unwrap();
     assert!(matches!(error, FileError::XlsxTooLarge { .. }), "{error}");
 }
+
+#[test]
+fn of_columns_that_nobody_knows_no_text_is_held() {
+    let long = "x".repeat(100_000);
+    let file = format!(
+        "note,sscc,child,packed_at,other\n{long},069291417000000003,CY1,2026-05-21,{long}\n\
+         {long},,,,\n1,2,3,4,5,{long}\n"
+    );
+    let mut table = open(Kind::Packs, file.as_bytes()).unwrap();
+    let rows: Vec<_> = table.rows().map(Result::unwrap).collect();
+    let held: Vec<_> = rows.iter().map(RawRow::bytes).collect();
+    assert!(held.len() == 3 && held.iter().all(|bytes| *bytes < 1_000), "{held:?}");
+    assert_eq!((rows[0].cell("child"), rows[0].cell("packed_at")), ("CY1", "2026-05-21"));
+    assert!(parse_row(&rows[0], &shanghai()).is_ok());
+    // One that holds nothing of ours is refused, and not passed over as a blank one.
+    assert!(rows[1..].iter().all(|row| parse_row(row, &shanghai()).is_err()));
+    let mut whole = open(Kind::Packs, file.as_bytes()).unwrap().whole_rows();
+    let row = whole.rows().next().unwrap().unwrap();
+    assert_eq!(row.cells().filter(|cell| *cell == long).count(), 2);
+}

@@ -7,15 +7,16 @@ use crate::flows::custody::instant;
 use crate::flows::house::{EventDraft, House};
 use crate::flows::outcome::FlowError;
 use crate::rules::{NEVER_SHIPPED_GRACE, kept};
-use detect::location::Family;
+use detect::location::{Assessment, Family, FamilyReading, Gps, Model, Reason, fences_around};
 use domain::finding::{Finding, FindingGrade, FindingKind};
-use domain::id::PartyId;
+use domain::id::{EventId, PartyId};
 use domain::region::RegionCode;
 use domain::retention::Kept;
+use domain::territory::Binding;
 use sha2::{Digest, Sha256};
 use store::canonical::hex;
 use store::commit::{Alert, Commit, Observation, Relied};
-use store::event::{ActivatedBody, Body, Event, FamilyRow, FindingRow};
+use store::event::{ActivatedBody, Body, Event, FamilyRow, FenceRow, FindingRow, ReadingRow};
 
 /// Everything an activation writes.
 pub(super) fn commit(
@@ -78,7 +79,7 @@ fn event(
         caller: caller.unwrap_or(&nobody),
         home: loaded.number,
         site: None,
-        happened_at: instant(report.happened_at),
+        happened_at: report.told_at().unwrap_or_else(|| instant(body.activated_at)),
         offset_minutes: report.offset_minutes,
         after,
         body: Body::Activated(Box::new(body)),
@@ -91,13 +92,6 @@ fn event(
 
 fn body(house: &House, loaded: &Loaded, decided: &Decided, digest: String) -> ActivatedBody {
     let assessment = &decided.assessment;
-    let family = |f: &detect::location::FamilyReading| FamilyRow {
-        family: f.family.as_str().to_owned(),
-        inside: f.inside,
-        level: f.level.as_str().to_owned(),
-        region: f.region.map(|r| r.to_string()),
-        score_milli: (f.score * 1000.0).round() as i64,
-    };
     // Whoever names a shop would make the public be told that it was there, and that there is one.
     let public = match decided.assurance.vouches_for_access() {
         true => assessment.region,
@@ -110,19 +104,71 @@ fn body(house: &House, loaded: &Loaded, decided: &Decided, digest: String) -> Ac
         batch: loaded.unit.is_none().then_some(loaded.batch),
         bound_to: decided.bound_to.map(|p| p.0),
         clock_believed: decided.at.clock_believed,
-        families: assessment.families.iter().map(family).collect(),
+        families: families(assessment),
+        fences: decided.fences.clone(),
         findings: decided.activation.findings.iter().map(finding_row).collect(),
         fingerprint: decided.fingerprint.as_deref().map(hex),
         first: decided.activation.first,
         grade: assessment.grade.as_str().to_owned(),
         life: decided.life,
         level: assessment.level.as_str().to_owned(),
+        network: decided.network.map(|class| class.as_str().to_owned()),
         product: loaded.unit.is_none().then_some(loaded.product.0),
         public_region: (public != assessment.region).then(|| named(public).unwrap_or_default()),
         region: named(assessment.region),
         signals_digest: digest,
-        versions: house.geo.versions().to_string(),
+        versions: versions(house),
     }
+}
+
+/// What an activation reads as on what is known now.
+pub(in crate::flows) fn reading_row(
+    house: &House,
+    activation: EventId,
+    decided: &Decided,
+) -> ReadingRow {
+    let assessment = &decided.assessment;
+    ReadingRow {
+        activation: hex(&activation.0),
+        bound_to: decided.bound_to.map(|party| party.0),
+        families: families(assessment),
+        fences: decided.fences.clone(),
+        grade: assessment.grade.as_str().to_owned(),
+        level: assessment.level.as_str().to_owned(),
+        network: decided.network.map(|class| class.as_str().to_owned()),
+        region: assessment.region.map(|region| region.to_string()),
+        versions: versions(house),
+    }
+}
+
+/// What decided: the databases of addresses, the location model and the policies.
+pub(in crate::flows) fn versions(house: &House) -> String {
+    let (databases, rules) = (house.geo.versions(), &house.rules.versions);
+    if databases.is_empty() { rules.clone() } else { format!("{databases}; {rules}") }
+}
+
+fn families(assessment: &Assessment) -> Vec<FamilyRow> {
+    // In and out stand there by themselves.
+    let more = |reason: &Reason| !matches!(reason, Reason::Inside | Reason::Outside);
+    let row = |f: &FamilyReading| FamilyRow {
+        family: f.family.as_str().to_owned(),
+        inside: f.inside,
+        level: f.level.as_str().to_owned(),
+        reasons: f.reasons.iter().copied().filter(more).map(|r| r.code().to_owned()).collect(),
+        region: f.region.map(|r| r.to_string()),
+        score_milli: (f.score * 1000.0).round() as i64,
+    };
+    assessment.families.iter().map(row).collect()
+}
+
+/// The fences, of the grants that bind goods, that a position lies in.
+pub(super) fn fences(gps: &Gps, binding: &Binding<'_>, model: &Model) -> Vec<FenceRow> {
+    let mut rows = Vec::new();
+    for grant in &binding.grants {
+        let places = fences_around(gps, &grant.regions, model).into_iter();
+        rows.extend(places.map(|place| FenceRow { place: place as i64, territory: grant.id.0 }));
+    }
+    rows
 }
 
 /// A finding as the ledger keeps it.

@@ -6,12 +6,22 @@ use crate::flows::house::House;
 use crate::flows::outcome::FlowError;
 use crate::flows::reference::Reference;
 use domain::custody::CustodyFacts;
+use domain::id::BrandId;
 use store::trace::PageAsked;
 use store::unit::UnitRecord;
 
 /// Units of a page: enough that a page of neighbours is a few statements, few enough that it is
 /// small.
 pub const PAGE: usize = 1_000;
+
+/// How many units a brand has, to tell how long a walk over all of them is. A full count.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn count(house: &House, brand: BrandId) -> Result<u64, FlowError> {
+    let count = house.store.unit_count(brand.0).await?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
 
 /// What moved the units of a page.
 ///

@@ -26,6 +26,7 @@ use domain::warranty::WarrantyReading;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use store::commit::{Commit, Relied};
+use store::rebuild::{Told, UNWATCHED};
 use store::unit::UnitRecord;
 
 /// Reads the clock of a unit from what moved it and whether it stands under a recall.
@@ -104,6 +105,19 @@ pub struct Purged {
 /// # Errors
 /// The caller is not the brand; the store does not answer.
 pub async fn purge(house: &House, caller: &Caller, dry_run: bool) -> Result<Purged, FlowError> {
+    purge_told(house, caller, dry_run, UNWATCHED).await
+}
+
+/// As [`purge`], and tells how many units it has looked at.
+///
+/// # Errors
+/// As [`purge`].
+pub(crate) async fn purge_told(
+    house: &House,
+    caller: &Caller,
+    dry_run: bool,
+    told: Told<'_>,
+) -> Result<Purged, FlowError> {
     caller.need(Scope::All)?;
     brand_only(&*house.reference_now().await?, caller)?;
     let mut walk = Walk::brand(caller.brand.0, 0);
@@ -117,6 +131,7 @@ pub async fn purge(house: &House, caller: &Caller, dry_run: bool) -> Result<Purg
         let (over_count, row_count) = purge_page(house, caller, &page, dry_run).await?;
         purged.over_count += over_count;
         purged.row_count += row_count;
+        told("units", purged.unit_count, None);
     }
 }
 

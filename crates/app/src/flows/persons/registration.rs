@@ -15,6 +15,7 @@ use crate::flows::lifecycle::visitor;
 use crate::flows::outcome::{FlowError, RACES_MAX};
 use crate::flows::persons;
 use crate::flows::reference::Reference;
+use crate::flows::verify::started_on;
 use crate::rules::kept;
 use domain::custody::CustodyFacts;
 use domain::id::{BrandId, ProductId};
@@ -325,6 +326,7 @@ async fn counted(
         activated_on: unit.activated_at.map(day),
         network_start: product.is_none_or(|p| p.network_start),
         dated: dated(house, unit).await?,
+        runs_from: started_on(house, &reference, unit),
     };
     Ok(counts(&stated).then_some(purchased_on))
 }

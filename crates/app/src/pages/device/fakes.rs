@@ -196,7 +196,7 @@ fn not_activated(lang: Lang) -> DeviceView {
         matches!(entry.kind, ThisScan | Received | Shipped | Inspected | Produced)
     });
     DeviceView {
-        state: PageState::NotActivated { starts: Starts::Registration },
+        state: PageState::NotActivated { starts: Starts::Registration, proved_elsewhere: None },
         checks: vec![Check::Code(Mark::Ok), Check::Activation(Mark::None), Check::Scans(Mark::Ok)],
         scans: Some(ScansView { count: 1, first: None, last: None }),
         device: Some(ProductView {
@@ -241,6 +241,14 @@ fn check(lang: Lang) -> DeviceView {
 pub(super) fn proved_elsewhere(lang: Lang) -> DeviceView {
     let state = PageState::Active(ActiveNote::ProvedElsewhere(on(2026, 6, 1)));
     DeviceView { state, ..check(lang) }
+}
+
+/// The same of what nobody started yet.
+fn not_activated_elsewhere(lang: Lang) -> DeviceView {
+    let (starts, proved_elsewhere) = (Starts::Registration, Some(on(2026, 6, 1)));
+    let state = PageState::NotActivated { starts, proved_elsewhere };
+    let checks = [Check::Code(Mark::Ok), Check::Activation(Mark::None), Check::Scans(Mark::Warn)];
+    DeviceView { state, checks: checks.to_vec(), proof: check(lang).proof, ..not_activated(lang) }
 }
 
 /// What passed, and what takes the unit out of the market all the same.
@@ -346,6 +354,7 @@ pub(super) fn devices(lang: Lang) -> Vec<(&'static str, DeviceView)> {
         ("unavailable", bare(lang, PageState::Unavailable)),
         ("ended", ended(lang)),
         ("proved-elsewhere", proved_elsewhere(lang)),
+        ("not-activated-elsewhere", not_activated_elsewhere(lang)),
     ]
 }
 
@@ -561,7 +570,7 @@ pub(super) fn dones(lang: Lang) -> Vec<(&'static str, DoneView)> {
 }
 
 pub(super) fn privacy(lang: Lang) -> PrivacyView {
-    PrivacyView { lang, site: site(lang), scan_days: 30, back_url: Some(format!("/d/{CODE}")) }
+    PrivacyView { lang, site: site(lang), kept_days: 30, back_url: Some(format!("/d/{CODE}")) }
 }
 
 pub(super) fn history(lang: Lang) -> HistoryView {

@@ -105,10 +105,13 @@ fn reason(view: &DeviceView) -> String {
         PageState::Active(ActiveNote::ProvedElsewhere(on)) => {
             lang.with("reason.active_proved_elsewhere", "date", lang.date(on))
         }
+        PageState::NotActivated { proved_elsewhere: Some(on), .. } => {
+            lang.with("reason.not_activated_proved_elsewhere", "date", lang.date(on))
+        }
         PageState::NotActivated { .. } if view.further_life => {
             brand("reason.not_activated_renewed")
         }
-        PageState::NotActivated { starts } => brand(match starts {
+        PageState::NotActivated { starts, .. } => brand(match starts {
             Starts::FirstStart => "reason.not_activated",
             Starts::Registration => "reason.not_activated_register",
             Starts::Sold => "reason.not_activated_sold",
@@ -251,10 +254,14 @@ pub(super) fn actions(view: &DeviceView) -> Actions {
         PageState::Active(_) => {
             [centres(lang, links), register(lang, links, "action.register"), call(view)]
         }
-        PageState::NotActivated { starts } => {
+        PageState::NotActivated { starts, proved_elsewhere } => {
             // What runs already is not begun by registering.
             let word = if starts == Starts::Sold { "action.register" } else { "action.activate" };
-            [register(lang, links, word), centres(lang, links), call(view)]
+            let begin = register(lang, links, word);
+            match proved_elsewhere {
+                Some(_) => [check(view), begin, centres(lang, links)],
+                None => [begin, centres(lang, links), call(view)],
+            }
         }
         PageState::Check(_) => [check(view), report(lang, links), call(view)],
         PageState::NotReleased | PageState::Unverifiable => [report(lang, links), call(view), None],

@@ -173,8 +173,8 @@ pub struct PrivacyView {
     pub lang: Lang,
     /// Brand line and footer.
     pub site: SiteView,
-    /// For how many days what can point to a person (network address, browser) is kept.
-    pub scan_days: u32,
+    /// For how many days the address of a first start and the words of a report are kept.
+    pub kept_days: u32,
     /// Back to the device page.
     pub back_url: Option<String>,
 }

@@ -236,7 +236,9 @@ impl Present<'_> {
                     true => Starts::FirstStart,
                     false => Starts::Registration,
                 };
-                PageState::NotActivated { starts }
+                let lifted = self.lifted_on(decision, known);
+                let proved_elsewhere = lifted.filter(|_| !self.proved_here);
+                PageState::NotActivated { starts, proved_elsewhere }
             }
             (Verdict::Check, Some(known)) => PageState::Check(self.reason(decision.reason, known)),
             (Verdict::NotReleased, _) => PageState::NotReleased,
@@ -249,13 +251,19 @@ impl Present<'_> {
         }
     }
 
-    fn note(&self, decision: &Decision, known: &Known) -> ActiveNote {
-        // Where a proof lifted a suspicion, its check claims nothing and the proof stands instead.
-        let lifted = [Looked::ActivationUnique, Looked::ScansNormal]
+    /// The day of the proof that lifted a suspicion, if one did: a check that would warn claims
+    /// nothing then, and the proof stands instead.
+    fn lifted_on(&self, decision: &Decision, known: &Known) -> Option<Date> {
+        // What was never started has no activation to be odd.
+        let started = known.record.activated_at.is_some();
+        let lifted = [(Looked::ActivationUnique, started), (Looked::ScansNormal, true)]
             .into_iter()
-            .any(|check| decision.state_of(check) == CheckState::NotApplicable);
-        if let (true, Some(at)) = (lifted, known.record.proof_at) {
-            let on = self.day(known, instant(at));
+            .any(|(check, tells)| tells && decision.state_of(check) == CheckState::NotApplicable);
+        known.record.proof_at.filter(|_| lifted).map(|at| self.day(known, instant(at)))
+    }
+
+    fn note(&self, decision: &Decision, known: &Known) -> ActiveNote {
+        if let Some(on) = self.lifted_on(decision, known) {
             return match self.proved_here {
                 true => ActiveNote::Proved(on),
                 false => ActiveNote::ProvedElsewhere(on),
@@ -387,7 +395,7 @@ impl Present<'_> {
 /// The chips: what was looked at, with its outcome. What a proof lifted is nothing any more to
 /// whoever gave the proof, but everybody else still reads what was odd.
 fn checks(decision: &Decision, known: &Known, state: PageState) -> Vec<Check> {
-    let others = matches!(state, PageState::Active(ActiveNote::ProvedElsewhere(_)));
+    let others = state.proved_elsewhere().is_some();
     let started = known.record.activated_at.is_some();
     let mark = |check| match decision.state_of(check) {
         CheckState::Ok => Some(Mark::Ok),

@@ -449,7 +449,7 @@ fn a_refused_form_keeps_what_was_typed_and_says_what_is_wrong() {
 fn a_registration_promises_what_the_unit_can_prove() {
     let mut view = fakes::register(Lang::Zh);
     let html = render_register(&view).expect("a page");
-    assert!(html.contains("涂层验证码或 IMEI") && html.contains("晚于激活日的不作数"));
+    assert!(html.contains("涂层验证码或 IMEI") && html.contains("激活后从激活日算起"));
     assert!(html.contains("/my-data"));
     view.proofs.remove(0);
     let html = render_register(&view).expect("a page");

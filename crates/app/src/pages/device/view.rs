@@ -55,6 +55,8 @@ pub enum PageState {
     NotActivated {
         /// What its guarantee waits for.
         starts: Starts,
+        /// As [`ActiveNote::ProvedElsewhere`].
+        proved_elsewhere: Option<Date>,
     },
     /// Please check: the code is ours, the scans or activations do not fit one unit.
     Check(CheckReason),
@@ -76,11 +78,21 @@ pub enum PageState {
 }
 
 impl PageState {
+    /// The day on which somebody else showed the original, which lifted *please check*.
+    #[must_use]
+    pub fn proved_elsewhere(self) -> Option<Date> {
+        match self {
+            Self::Active(ActiveNote::ProvedElsewhere(on)) => Some(on),
+            Self::NotActivated { proved_elsewhere, .. } => proved_elsewhere,
+            _ => None,
+        }
+    }
+
     /// Whether the thing at hand is still to be compared: the scans or activations fit no one
     /// unit, or somebody else showed the original.
     #[must_use]
     pub fn asks_for_proof(self) -> bool {
-        matches!(self, Self::Check(_) | Self::Active(ActiveNote::ProvedElsewhere(_)))
+        matches!(self, Self::Check(_)) || self.proved_elsewhere().is_some()
     }
 }
 

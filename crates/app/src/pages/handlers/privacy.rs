@@ -20,7 +20,7 @@ pub async fn explain(State(house): State<Arc<House>>, visit: Visit) -> Response 
     let view = PrivacyView {
         lang: visit.lang,
         site: visit.site(&house, reference.as_deref(), None),
-        scan_days: u32::try_from(kept(Kept::Observation).as_hours() / 24).unwrap_or(u32::MAX),
+        kept_days: u32::try_from(kept(Kept::Observation).as_hours() / 24).unwrap_or(u32::MAX),
         back_url: back,
     };
     page(&visit, StatusCode::OK, render_privacy(&view))

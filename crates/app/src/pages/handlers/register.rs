@@ -16,6 +16,7 @@ use domain::verdict::Verdict;
 use jiff::civil::Date;
 use serde::Deserialize;
 use std::sync::Arc;
+use store::unit::UnitRecord;
 
 use crate::flows::activate::{self, Report, Signals};
 use crate::flows::idempotency::Answer;
@@ -189,8 +190,9 @@ async fn settle(
     }
     let bound = record(house, known, filled, kind).await?;
     let activates = found.verified.decision.verdict == Verdict::NotActivated;
-    if bound == Bound::Yours && activates && !known.product.network_start {
-        activate(house, visit, known, filled).await?;
+    // Whoever is bound: the process may have died between a registration and its start.
+    if activates && !known.product.network_start {
+        activate(house, visit, known).await?;
     }
     Ok(Settled::Done(bound, kind))
 }
@@ -228,7 +230,7 @@ fn untrue(found: &Found, known: &Known, (on, today): (Date, Date)) -> Option<Fie
     match possible(on, today, (made, left)).err()? {
         Impossible::Ahead => Some(FieldFault::InFuture),
         Impossible::BeforeProduction(made) => Some(FieldFault::TooEarly(made)),
-        // When goods leave is nobody's business, and a paper may be wrong: the day does not count.
+        // The paper may be wrong, not the buyer: the day is taken, and does not count.
         Impossible::BeforeShipment => None,
     }
 }
@@ -307,13 +309,9 @@ async fn record(
     registration::register_once(house, number, &registration, key.as_ref()).await
 }
 
-/// The registration is the first start of a product that cannot report its own.
-async fn activate(
-    house: &House,
-    visit: &Visit,
-    known: &Known,
-    filled: &Filled,
-) -> Result<(), FlowError> {
+/// The registration is the first start of a product that cannot report its own: once in a life,
+/// by whichever form comes first.
+async fn activate(house: &House, visit: &Visit, known: &Known) -> Result<(), FlowError> {
     let report = Report {
         scheme: "code".to_owned(),
         value: known.code().to_string(),
@@ -322,8 +320,8 @@ async fn activate(
         fingerprint: None,
         signals: Signals { ip: visit.address, ..Signals::default() },
     };
-    let number = known.record.number;
-    let key = keyed("register start", number, &filled.idempotency_key, &filled.whole())?;
+    let UnitRecord { number, life, .. } = known.record;
+    let key = keyed("register start", number, &format!("life-{life}"), "")?;
     if let Some(key) = &key
         && key.replay(house).await?.is_some()
     {

@@ -169,14 +169,13 @@ impl Visit {
         let own = speaks.and_then(|(reference, id)| Some(reference.root(id)?.phone.as_str()));
         let operator = Some(house.settings.hotline.trim()).filter(|phone| !phone.is_empty());
         let hotline = operator.or(own).unwrap_or_default().trim();
-        let attributed = house.geo.databases().iter().any(|d| d.attribution.contains("DB-IP"));
         SiteView {
             brand: brand.unwrap_or_else(|| self.lang.t("shell.platform").to_owned()),
             hotline: Some(hotline.to_owned()).filter(|h| !h.is_empty()),
             other_lang_url: format!("?lang={}", self.lang.other().tag()),
             privacy_url: "/privacy".to_owned(),
             queried_at: self.now,
-            dbip_used: attributed,
+            dbip_used: house.geo.uses_dbip(),
         }
     }
 }
