@@ -133,7 +133,8 @@ const written = folder ? readdirSync(folder).filter((name) => unlinked.test(name
 
 test('the pages that no link leads to were written', (t) => {
   if (!folder) return t.skip('no pages');
-  for (const state of ['unavailable', 'proof-first', 'proof-wrong', 'proof-wait', 'proved-elsewhere']) {
+  for (const state of ['unavailable', 'proof-first', 'proof-wrong', 'proof-wait', 'proved-elsewhere',
+    'not-activated-elsewhere']) {
     for (const lang of ['zh-CN', 'en']) assert.ok(written.includes(`${state}.${lang}.html`), state);
   }
 });

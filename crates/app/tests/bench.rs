@@ -37,7 +37,7 @@ fn measured(names: &[&str], rows: &[Vec<String>]) {
         assert_eq!(row.len(), 5, "{row:?}");
         let has_figures = |cell: &String| cell.chars().any(|c| c.is_ascii_digit());
         assert!(row[1..=2].iter().all(has_figures), "{row:?}");
-        assert!(row[3].parse::<f64>().is_ok(), "{row:?}");
+        assert!(row[3].parse().is_ok_and(f64::is_finite), "{row:?}");
     }
 }
 

@@ -440,7 +440,7 @@ macro_rules! steps {
     };
 }
 
-const STEPS: [(&str, &str); 17] = steps![
+const STEPS: [(&str, &str); 18] = steps![
     "V1__spine",
     "V2__kit",
     "V3__code_like_sn",
@@ -457,7 +457,8 @@ const STEPS: [(&str, &str); 17] = steps![
     "V14__consumer_scan",
     "V15__told_first",
     "V16__bound_again",
-    "V17__proof_tries_by_time"
+    "V17__proof_tries_by_time",
+    "V18__labels_by_number"
 ];
 const CITUS: &str = include_str!("../../../deploy/citus.sql");
 const PARTITIONS: u32 = 4;

@@ -74,7 +74,9 @@ async fn units_that_left_without_a_code_are_counted_and_named(world: &World) {
     let reference = world.house.reference().await.expect("it reads");
     let batch = reference.batch_of(world.unit("CY000000").await).expect("it has one").id;
     let caller = world.caller().await;
-    batches::export(&world.house, &caller, BatchId(batch)).await.expect("it is exported");
+    batches::export(&world.house, &caller, BatchId(batch), 0..i64::MAX)
+        .await
+        .expect("it is exported");
     let (_, told) = brand.get(&path).await;
     assert_eq!(told["coverage"]["coded_count"], 7, "{told}");
     assert_eq!(told["coverage"]["coded_percent"], 100.0);

@@ -7,9 +7,11 @@ use axum::http::Request;
 use common::browser::pass;
 use common::{FACTORY, PHONE, World};
 use dossier::api::{ServeOptions, router};
-use dossier::files::Kind;
+use dossier::files::{Format, Kind, Table};
 use dossier::flows::batches::{Mint, mint};
 use dossier::flows::find::unit_number;
+use dossier::flows::import::{Importer, import, operator};
+use dossier::flows::masterdata::Taking;
 use dossier::flows::proof::{
     Attempt, ProofKind, ProofOutcome, TRIES_PER_BATCH, TRIES_PER_UNIT, TRIES_PER_VISITOR, WAIT,
     pass_of, prove_once,
@@ -268,6 +270,18 @@ async fn right_digits_hide_no_wrong_ones(world: &World) {
 }
 
 /// Whoever knows the right digits never waits, and each try is written down.
+/// A key of another brand, for its own party.
+async fn strangers_key(world: &World) -> String {
+    let text = "code,kind,name,parent_code\nOTHER,brand,Other,\n";
+    let reader = Box::new(std::io::Cursor::new(text.as_bytes()));
+    let mut table = Table::from_reader(Kind::Parties, Format::Csv, reader).expect("a table");
+    let (who, taking) = (Importer::Operator(Some("OTHER")), Taking::default());
+    import(&world.house, who, &mut table, taking, &mut |_, _| {}).await.expect("it is taken");
+    let caller = operator(&world.house, Some("OTHER")).await.expect("the brand");
+    let key = keys::new_key(&world.house, caller.brand, "OTHER", &[Scope::Verify], "test").await;
+    key.expect("the party is known")
+}
+
 async fn proofs_over_the_api_are_limited_as_those_of_the_pages(world: &World) {
     let (number, ..) = phone(world).await;
     let code = world.house.ring().encode(unit_number(number)).as_str().to_owned();
@@ -281,15 +295,16 @@ async fn proofs_over_the_api_are_limited_as_those_of_the_pages(world: &World) {
     let (device, trade) =
         (key("BRAND", Scope::ActivateApp).await, key("T1-53", Scope::Verify).await);
     let server = key("BRAND", Scope::Verify).await;
-    let ask = async |method: &str, path: String, token: &str| {
+    let stranger = strangers_key(world).await;
+    let send = async |path: String, token: &str, sent: Option<(&str, String)>| {
+        let method = if sent.is_some() { "POST" } else { "GET" };
+        let (media, body) = sent.unwrap_or_default();
         let mut request = Request::builder().method(method).uri(path);
-        request = request.header("content-type", "application/json");
+        request = request.header("content-type", media);
         if !token.is_empty() {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        let body = serde_json::json!({"kind": "imei4", "value": "3742"}).to_string();
-        let body = if method == "GET" { Body::empty() } else { Body::from(body) };
-        let request = request.body(body).expect("a request");
+        let request = request.body(Body::from(body)).expect("a request");
         let response = app.clone().oneshot(request).await.expect("an answer");
         let word = |name: &str| {
             let value = response.headers().get(name).and_then(|value| value.to_str().ok());
@@ -298,10 +313,13 @@ async fn proofs_over_the_api_are_limited_as_those_of_the_pages(world: &World) {
         (response.status().as_u16(), word("content-type"), word("retry-after"), word("ratelimit"))
     };
     let path = || format!("/api/v1/verify/{code}/proof");
+    let right = serde_json::json!({"kind": "imei4", "value": "3742"}).to_string();
+    let json = |text: &str| Some(("application/json", text.to_owned()));
+    let ask = async |token: &str| send(path(), token, json(&right)).await;
     // How many are let through before one is not.
     let until_stopped = async |token: &str, most: usize| {
         for count in 0..most {
-            let (status, media, wait, limit) = ask("POST", path(), token).await;
+            let (status, media, wait, limit) = ask(token).await;
             if status == 429 {
                 assert_eq!(media, "application/problem+json");
                 assert!(!wait.is_empty() && limit.starts_with("\"unit\";r=0;"), "{wait} {limit}");
@@ -314,15 +332,30 @@ async fn proofs_over_the_api_are_limited_as_those_of_the_pages(world: &World) {
     assert!((60..2_000).contains(&until_stopped(&device, 2_000).await));
     // It is one purse: of everybody else there is let through what trickled in meanwhile, by
     // whatever way they look.
-    for token in [device.as_str(), trade.as_str(), ""] {
+    for token in [device.as_str(), trade.as_str(), stranger.as_str(), ""] {
         assert!(until_stopped(token, 60).await < 60);
     }
-    let mut looks = 0;
-    while looks < 60 && ask("GET", format!("/api/v1/verify/{code}"), "").await.0 == 200 {
-        looks += 1;
+    let form = || Some(("application/x-www-form-urlencoded", "kind=imei4&value=3742".to_owned()));
+    for (path, token, sent) in [
+        (format!("/api/v1/verify/{code}"), "", None),
+        (format!("/d/{code}/proof"), trade.as_str(), form()),
+        (format!("/d/{code}/proof"), server.as_str(), form()),
+    ] {
+        let mut count = 0;
+        while count < 60 && send(path.clone(), token, sent.clone()).await.0 == 200 {
+            count += 1;
+        }
+        assert!(count < 60, "{path}");
     }
-    assert!(looks < 60);
     for _ in 0..100 {
-        assert_eq!(ask("POST", path(), &server).await.0, 200, "the brand's server");
+        assert_eq!(ask(&server).await.0, 200, "the brand's server");
     }
+    // Whoever brings the owner's pass has a purse of their own, which is no deeper.
+    let pass = pass_of(&world.house, number).await.expect("it reads").expect("a unit");
+    let owner = serde_json::json!({"kind": "imei4", "value": "3742", "pass": pass}).to_string();
+    let mut count = 0;
+    while count < 2_000 && send(path(), "", json(&owner)).await.0 == 200 {
+        count += 1;
+    }
+    assert!((50..2_000).contains(&count), "{count}");
 }

@@ -145,7 +145,7 @@ async fn of_a_late_paper_and_what_its_contents_did_one_is_taken(world: &World) {
 
 async fn waiting_for(world: &World, sn: &str) -> usize {
     let now = world.clock.now().as_microsecond();
-    let found = world.house.store.waiting_fetch(&format!("sn {sn}"), now).await;
+    let found = world.house.store.waiting_fetch(&format!("sn {sn}"), now, (i64::MIN, &[])).await;
     found.expect("it reads").len()
 }
 

@@ -21,6 +21,7 @@ on_both! {
     only_the_brand_recalls,
     a_start_under_recall_is_found_and_shipping_stops,
     a_start_reported_late_is_judged_by_the_recalls_of_its_day,
+    a_paper_that_comes_late_is_held_up_by_recalls_that_still_stand,
     the_page_tells_what_the_owner_should_do,
     two_at_once_neither_clash_nor_count_twice,
     bad_recalls_are_refused_and_leave_nothing,
@@ -343,6 +344,45 @@ async fn a_start_reported_late_is_judged_by_the_recalls_of_its_day(world: &World
         let found = reply["findings"].as_array().into_iter().flatten();
         let recalled = found.filter(|finding| finding["kind"] == "recalled").count();
         assert_eq!(recalled, expected, "{sn}: {reply}");
+    }
+    world.agrees().await;
+}
+
+async fn a_paper_that_comes_late_is_held_up_by_recalls_that_still_stand(world: &World) {
+    const AT: &str = "2026-05-20T08:00:00+08:00";
+    make(world, &["A1", "A2", "A3", "A4", "A5"].map(|sn| (sn, "L1", "", AT))).await;
+    make(world, &[("B1", "L2", "", AT)]).await;
+    let brand = world.desk("BRAND", "all").await;
+    let today = world.clock.now();
+    let on = |day: &str| {
+        let at = format!("2026-06-{day}T00:00:00Z").parse::<jiff::Timestamp>();
+        world.clock.set(at.expect("an instant"));
+    };
+    // Opened on the 1st, remedied of three on the 8th; the papers come on the 10th.
+    on("01");
+    let id = opened(&brand, lot("L1")).await;
+    let mistake = opened(&brand, lot("L2")).await;
+    on("08");
+    let units = json!({"units": ["A1", "A2", "A3"], "note": "x"});
+    let (status, done) = brand.post(&format!("/api/v1/recalls/{id}/remedied"), &units).await;
+    assert_eq!((status, &done["count"]), (200, &json!(3)), "{done}");
+    let path = format!("/api/v1/recalls/{mistake}/close");
+    assert_eq!(brand.post(&path, &json!({"note": "x", "withdrawn": true})).await.0, 200);
+    world.clock.set(today);
+    for (sn, at, refused) in [
+        ("A1", "2026-06-05T08:00:00+08:00", Value::Null),
+        ("A2", "2026-06-09T08:00:00+08:00", Value::Null),
+        ("A3", "2026-05-31T08:00:00+08:00", Value::Null),
+        ("A4", "2026-06-09T08:00:00+08:00", json!("under_recall")),
+        ("A5", "2026-05-31T08:00:00+08:00", Value::Null),
+        ("B1", "2026-06-05T08:00:00+08:00", Value::Null),
+    ] {
+        let row = json!({"shipment_no": format!("S-{sn}"), "from_code": FACTORY,
+            "to_code": "T1-53", "happened_at": at, "subject": sn});
+        let (status, reply) = brand.post("/api/v1/shipments", &json!({"rows": [row]})).await;
+        assert_eq!(status, if refused.is_null() { 200 } else { 409 }, "{reply}");
+        let told = &reply["results"][0]["problems"][0]["code"];
+        assert_eq!(*told, refused, "{sn}: {reply}");
     }
     world.agrees().await;
 }

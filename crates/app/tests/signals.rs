@@ -308,10 +308,13 @@ async fn a_unit_starts_only_so_often_by_the_word_of_devices(world: &World) {
         most
     };
     assert!((50..2_000).contains(&until_stopped(&device, 2_000).await));
-    // Everybody who is believed no more has one purse: there is what trickled in meanwhile.
-    for token in [device.as_str(), shop.as_str(), ""] {
+    // Every key of a brand that is believed no more has one purse: there is what trickled in
+    // meanwhile. Strangers use up nothing of it, nor it of theirs.
+    for token in [device.as_str(), shop.as_str()] {
         assert!(until_stopped(token, 40).await < 40);
     }
+    assert!(until_stopped("", 2_000).await >= 50);
+    assert!(until_stopped("", 40).await < 40);
     // What was answered before is, a unit beside it starts, and looks are counted apart.
     let again = counted(&app, (&device, kept), ("sn", "CY000000")).await;
     assert_eq!((again.0, again.2), (201, true));

@@ -15,12 +15,14 @@ use dossier::flows::masterdata::Taking;
 use dossier::flows::{Scope, waiting};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use store::commit::{Commit, Side};
 use store::event::Body;
 use support::{Client, House, house};
 
 on_both! {
     what_nobody_replayed_is_replayed_later_in_the_order_in_which_it_came,
     a_report_that_waits_for_another_brands_unit_is_left_alone,
+    what_waits_for_others_hides_nothing,
 }
 
 const IMEI: &str = "860837783533742";
@@ -76,7 +78,8 @@ async fn what_nobody_replayed_is_replayed_later_in_the_order_in_which_it_came(wo
     }
     let now = world.clock.now().as_microsecond();
     for (name, left) in [("sn LATE1", 0), ("sn NEVER", 1)] {
-        let found = world.house.store.waiting_fetch(name, now).await.expect("it reads");
+        let found =
+            world.house.store.waiting_fetch(name, now, (i64::MIN, &[])).await.expect("it reads");
         assert_eq!(found.len(), left, "{name}");
     }
     world.agrees().await;
@@ -99,8 +102,36 @@ async fn a_report_that_waits_for_another_brands_unit_is_left_alone(world: &World
     }
     assert_eq!(waiting::catch_up(&world.house, "").await.expect("the store answers"), None);
     let now = world.clock.now().as_microsecond();
-    let found = world.house.store.waiting_fetch("sn LATE2", now).await.expect("it reads");
+    let found =
+        world.house.store.waiting_fetch("sn LATE2", now, (i64::MIN, &[])).await.expect("it reads");
     assert_eq!(found.len(), 1, "it still waits for its own brand's");
+}
+
+/// However many wait under a name for another brand's unit, before and behind.
+async fn what_waits_for_others_hides_nothing(world: &World) {
+    let ours = report("sn", "LATE3", "a device");
+    let other = |n: u16, received_at: i64| {
+        let mut kept = serde_json::to_value(report("sn", "LATE3", &n.to_string())).expect("JSON");
+        kept["brand"] = 999.into();
+        let sealed = world.house.secrets.seal("waiting activation v1", kept.to_string().as_bytes());
+        let mut id = [0; 16];
+        id[..2].copy_from_slice(&n.to_be_bytes());
+        Side::Waiting {
+            value: "sn LATE3".to_owned(),
+            id,
+            sealed: sealed.expect("it is sealed"),
+            received_at,
+            expires_at: i64::MAX,
+        }
+    };
+    let now = world.clock.now().as_microsecond();
+    let before = (0..1_500).map(|n| other(n, now - 1));
+    let sides = before.chain((1_500..2_600).map(|n| other(n, now + 1))).collect();
+    world.house.store.commit(&Commit { sides, ..Commit::default() }).await.expect("they wait");
+    reported(world, &ours).await;
+    made_and_not_replayed(world, "LATE3").await;
+    let next = waiting::catch_up(&world.house, "").await.expect("the store answers");
+    assert_eq!((next, starts(world, "LATE3").await), (None, vec![ours.happened_at]));
 }
 
 /// Another brand in the same deployment, with a product and a plant of its own.

@@ -23,6 +23,8 @@ use tokio::runtime::Handle;
 on_both! {
     a_late_paper_names_whose_goods_they_were,
     a_start_reads_as_what_is_known_since,
+    whose_goods_they_were_is_told_though_every_finding_stands,
+    what_nobody_can_say_any_more_is_not_told_from_before,
     what_moved_a_pack_meanwhile_is_seen,
     a_job_is_done_by_one_and_comes_again_where_it_was_not,
 }
@@ -196,6 +198,94 @@ async fn a_start_reads_as_what_is_known_since(world: &World) {
     let place = Place::new(&world.target, world.scratch.path());
     let sheet = place.run(&["show", "CY000000", "--lang", "en"]);
     assert!(sheet.contains("weighed again:  place consistent  bound to"), "{sheet}");
+    world.agrees().await;
+}
+
+/// Sold by a shop of Kunming to a buyer of Kunming, below both who may have had the goods.
+fn in_kunming(value: &str) -> Report {
+    let mut report = in_hubei(value, "a", "2026-06-01");
+    report.signals.store_code = Some("SHOP-53".to_owned());
+    report.signals.shipping_region = Some("530100".to_owned());
+    report
+}
+
+/// What the start of a unit reads as, as its dossier tells.
+fn again(dossier: &Value) -> Value {
+    told(dossier, "activated")[0]["detail"]["weighed_again"].clone()
+}
+
+async fn whose_goods_they_were_is_told_though_every_finding_stands(world: &World) {
+    world.make(&sns(0..2)).await;
+    // One starts before any paper of it; the other as the tier 1's, and nothing is found.
+    ships(world, "S1", ("FAC-SZ>T1-53", 22), "CY000001").await;
+    settle(&world.house).await;
+    for sn in sns(0..2) {
+        start(world, &in_kunming(&sn)).await;
+    }
+    assert_eq!(standing(world, "CY000001").await, Vec::<String>::new());
+    let before = dossier(world, "CY000001").await;
+    assert_eq!(told(&before, "activated")[0]["detail"]["bound_to"], "T1-53");
+    assert_eq!(again(&before), Value::Null);
+    ships(world, "S2", ("FAC-SZ>T1-53", 22), "CY000000").await;
+    assert_eq!(settle(&world.house).await, 1, "it was shipped");
+    let before = dossier(world, "CY000000").await;
+    assert_eq!(again(&before)["bound_to"], "T1-53");
+    assert_eq!(told(&before, "finding_added"), Vec::<Value>::new());
+    // The tier 2 had them: nothing is found either way, and it is told all the same, once.
+    let alerts = alerted(world).await;
+    for (no, sn) in [("S3", "CY000000"), ("S4", "CY000001")] {
+        ships(world, no, ("T1-53>T2-53", 25), sn).await;
+        assert_eq!(settle(&world.house).await, 0, "no finding changes");
+        assert_eq!(standing(world, sn).await, Vec::<String>::new());
+        let now = dossier(world, sn).await;
+        let added = told(&now, "finding_added");
+        assert_eq!(added.len(), 1, "what stands unchanged writes nothing: {added:?}");
+        assert_eq!(added[0]["detail"]["findings"], Value::Array(Vec::new()));
+        assert_eq!(added[0]["detail"]["bound_to"], "T2-53");
+        let read = again(&now);
+        let paper = &told(&now, "shipped")[1]["id"];
+        assert_eq!((&read["event"], &read["because"]), (&added[0]["id"], paper));
+        assert_eq!(read["bound_to"], "T2-53");
+        assert_eq!(read["location"]["grade"], "consistent", "{read}");
+    }
+    assert_eq!(alerted(world).await, alerts);
+    let place = Place::new(&world.target, world.scratch.path());
+    let sheet = place.run(&["show", "CY000000", "--lang", "en"]);
+    let line = sheet.lines().find(|line| line.contains("reweighed")).expect("its line");
+    assert!(line.contains("bound to") && line.contains("T2-53"), "{line}");
+    assert!(!sheet.contains("suspected"), "{sheet}");
+    // It was not so after all: what was told is taken back, though it reads as recorded again.
+    let caller = world.caller().await;
+    let voided = "2026-05-26T00:00:00Z".parse::<jiff::Timestamp>().expect("an instant");
+    ship::void(&world.house, &caller, ("S4", None), voided).await.expect("nothing moved on");
+    assert_eq!(settle(&world.house).await, 0);
+    let now = dossier(world, "CY000001").await;
+    assert_eq!(told(&now, "finding_added").len(), 2);
+    assert_eq!(again(&now)["bound_to"], "T1-53");
+    world.agrees().await;
+}
+
+async fn what_nobody_can_say_any_more_is_not_told_from_before(world: &World) {
+    world.make(&sns(0..1)).await;
+    let sn = "CY000000";
+    start(world, &in_kunming(sn)).await;
+    ships(world, "S1", ("FAC-SZ>T1-53", 22), sn).await;
+    assert_eq!(settle(&world.house).await, 1);
+    assert_eq!(again(&dossier(world, sn).await)["bound_to"], "T1-53");
+    let forget = Plan::new(vec![Step::run(FORGET, vec![world.unit(sn).await.into()])]);
+    world.house.store.engine().write(forget).await.expect("it is forgotten");
+    // It never left: what the paper made of the signals is not what stands.
+    let caller = world.caller().await;
+    let voided = "2026-05-23T00:00:00Z".parse::<jiff::Timestamp>().expect("an instant");
+    ship::void(&world.house, &caller, ("S1", None), voided).await.expect("nothing moved on");
+    assert_eq!(settle(&world.house).await, 1);
+    assert_eq!(standing(world, sn).await, ["never_shipped suspect"]);
+    let now = dossier(world, sn).await;
+    assert_eq!(told(&now, "finding_added").len(), 1);
+    assert_eq!(again(&now), Value::Null);
+    let place = Place::new(&world.target, world.scratch.path());
+    let sheet = place.run(&["show", sn, "--lang", "en"]);
+    assert!(!sheet.contains("weighed again:"), "{sheet}");
     world.agrees().await;
 }
 

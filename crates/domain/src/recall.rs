@@ -164,6 +164,13 @@ impl RecallState {
     }
 }
 
+/// Whether a recall that selects a unit stood over it at an instant: from when the recall was
+/// opened until the unit was remedied, if it was. What comes late is judged so by its own day. A
+/// recall that was withdrawn stood at none ([`RecallState::stands`]).
+pub fn stood_at(opened_at: Timestamp, remedied_at: Option<Timestamp>, at: Timestamp) -> bool {
+    opened_at <= at && remedied_at.is_none_or(|remedied| at < remedied)
+}
+
 /// Where a selected unit is, for the figures of a recall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Whereabouts {
@@ -339,6 +346,26 @@ mod tests {
         }
         let unmade = UnitFacts { produced_at: None, ..unit("CY", &[]) };
         assert!(!made(0, 200).selects(&unmade));
+    }
+
+    #[test]
+    fn a_recall_stands_over_a_unit_from_its_opening_until_it_is_remedied() {
+        for (opened, remedied, now, expected) in [
+            (10, None, 9, false),
+            (10, None, 10, true),
+            (10, None, 99, true),
+            (10, Some(20), 9, false),
+            (10, Some(20), 10, true),
+            (10, Some(20), 19, true),
+            (10, Some(20), 20, false),
+            (10, Some(20), 21, false),
+            // Remedied before anybody recalled it.
+            (10, Some(5), 7, false),
+            (10, Some(5), 12, false),
+        ] {
+            let stood = stood_at(at(opened), remedied.map(at), at(now));
+            assert_eq!(stood, expected, "{opened} {remedied:?} {now}");
+        }
     }
 
     #[test]

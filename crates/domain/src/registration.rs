@@ -2,11 +2,11 @@
 //! unit, until somebody proves more: the first of equals stands, and a number that anybody may type
 //! keeps nobody out who holds the unit. The day of purchase they state is another matter. It starts
 //! the guarantee only when the unit itself was in their hands and the day can be true: nobody
-//! bought what was not made yet, or had not left its maker. An invoice number is no evidence.
-//! What one consumer stated gives way to what another states who proves more, as their registration
+//! bought what was not made yet, or had not left its maker. An invoice number is no evidence. What
+//! one consumer stated gives way to what another states who proves more, as their registration
 //! does; what papers of the house say gives way to no consumer. And it takes no days from a
-//! guarantee that runs, whoever states it: the digits of an IMEI stand on the box, and a guarantee
-//! never ends earlier than was told. Of what reports its own first start, that start is the better
+//! guarantee that runs, whoever states it: the digits of an IMEI stand on the box, and no word of
+//! one may cost another days. Of what reports its own first start, that start is the better
 //! evidence, and a word of a consumer dates nothing.
 
 use jiff::civil::Date;

@@ -239,7 +239,8 @@ pub enum Body {
     },
     /// First or further start of a life.
     Activated(Box<ActivatedBody>),
-    /// A late fact shows what could not be known when the activation was recorded.
+    /// A late fact shows what could not be known when the activation was recorded: further
+    /// findings, or, where they stand, whose goods they were alone.
     FindingAdded {
         /// When the activation is held to have happened, microseconds.
         activated_at: i64,
@@ -250,7 +251,7 @@ pub enum Body {
         /// The party the goods were bound to then, on what is known now.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         bound_to: Option<i64>,
-        /// What does not fit.
+        /// What does not fit; nothing further where only the reading is another.
         findings: Vec<FindingRow>,
         /// What the activation reads as since then; none where its signals were forgotten.
         #[serde(skip_serializing_if = "Option::is_none", default)]

@@ -19,8 +19,7 @@ use domain::retention::Kept;
 pub const PORTION_ROWS_MAX: usize = 256;
 /// Rows looked up at once; what is left comes with the next call.
 pub const ROWS_MAX: usize = 16 * PORTION_ROWS_MAX;
-/// Commands read at once that wait for one name, the first that came; the others come when these
-/// are done.
+/// Commands read at once that wait for one name, in the order in which they came.
 pub const WAITING_ROWS_MAX: i64 = 1_024;
 
 /// Which rows are forgotten. Instants are microseconds.
@@ -149,7 +148,8 @@ pub struct WaitingRecord {
 const ANSWER: &str = "SELECT content, status, reply, expires_at FROM idempotency \
     WHERE scope = $1 AND expires_at > $2";
 const WAITING_FOR: &str = "SELECT id, sealed, received_at FROM waiting WHERE value = $1 AND \
-    expires_at > $2 ORDER BY received_at, id LIMIT $3";
+    expires_at > $2 AND (received_at > $3 OR (received_at = $3 AND id > $4)) \
+    ORDER BY received_at, id LIMIT $5";
 const WAITING_NAMES: &str = "SELECT DISTINCT value FROM waiting WHERE value > $1 AND \
     expires_at > $2 ORDER BY value LIMIT $3";
 const WAITING_COUNT: &str = "SELECT COUNT(*) FROM (SELECT id FROM waiting LIMIT $1) w";
@@ -266,11 +266,14 @@ impl Store {
         &self,
         value: &str,
         now: i64,
+        (received_at, id): (i64, &[u8]),
     ) -> Result<Vec<WaitingRecord>, StoreError> {
         let map = |r: &Row<'_>| {
             Ok(WaitingRecord { id: r.bytes(0)?, sealed: r.bytes(1)?, received_at: r.int(2)? })
         };
-        let params = [value.into(), now.into(), WAITING_ROWS_MAX.into()];
+        let behind = [received_at.into(), id.into()];
+        let [received_at, id] = behind;
+        let params = [value.into(), now.into(), received_at, id, WAITING_ROWS_MAX.into()];
         Ok(self.engine.query(WAITING_FOR, &params, map).await?)
     }
 

@@ -53,6 +53,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "V15__told_first",
     "V16__bound_again",
     "V17__proof_tries_by_time",
+    "V18__labels_by_number",
 ];
 
 /// Everything recorded, on one engine.

@@ -156,6 +156,11 @@ impl Batch {
         self.first + self.count
     }
 
+    /// All its numbers.
+    pub fn numbers(&self) -> std::ops::Range<i64> {
+        self.first..self.end()
+    }
+
     /// The batch's identity.
     pub fn id(&self) -> BatchId {
         BatchId(self.id)

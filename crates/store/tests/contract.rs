@@ -418,7 +418,7 @@ async fn what_is_over_is_forgotten(store: &Store) {
         let there = store.observation_fetch(n as i64 + 1, &ordered(n), 0).await.expect("it reads");
         assert_eq!(there.is_some(), n.is_multiple_of(3), "{n}");
     }
-    let waiting = store.waiting_fetch("sn LATE", 0).await.expect("it reads");
+    let waiting = store.waiting_fetch("sn LATE", 0, (i64::MIN, &[])).await.expect("it reads");
     assert_eq!(waiting.len(), total as usize - over);
     let tries = store.proof_tries(5, 0, i64::MAX).await.expect("it reads");
     assert_eq!(tries.len(), total as usize - over);

@@ -1,7 +1,7 @@
 //! Activations: a device, an app or a brand's server reports a first start.
 
 use super::error::Problem;
-use super::gate::{Asker, ClientAddress, Counted, Proxied, hides_client};
+use super::gate::{Asker, ClientAddress, Counted, Proxied, hides_client, purse};
 use super::idempotent::{keyed, respond};
 use super::input::Input;
 use crate::flows::activate::{self, Activated, Report, Signals, Told};
@@ -13,7 +13,6 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use detect::location::Family;
-use domain::activation::Assurance;
 use domain::id::BrandId;
 use domain::identifier::{Identifier, Scheme};
 use domain::warranty::WarrantyReading;
@@ -222,7 +221,8 @@ pub struct ActivationReply {
         (status = 201, description = "First of this life", body = ActivationReply),
         (status = 200, description = "Recorded again", body = ActivationReply),
         (status = 400, description = "Cannot be read", body = Problem),
-        (status = 404, description = "Unknown unit: kept and replayed", body = Problem),
+        (status = 404, description = "Unknown unit: kept and replayed, unless too many wait",
+            body = Problem),
         (status = 409, description = "Idempotency-Key used otherwise", body = Problem),
     ),
     security(
@@ -266,15 +266,9 @@ pub(super) async fn create_activation(
     Ok(respond(&answer))
 }
 
-/// Whether a report is believed no more than one of a device.
-fn is_device(reference: &Reference, caller: Option<&Caller>) -> bool {
-    caller.is_none_or(|caller| caller.assurance(&reference.tree) == Assurance::App)
-}
-
 /// Whose units a report is about, where that can be told before they are looked for.
 fn meant(reference: &Reference, caller: Option<&Caller>) -> BrandId {
-    let said = caller.map(|caller| caller.brand).or_else(|| reference.sole_brand());
-    said.unwrap_or(BrandId(0))
+    reference.meant(caller.map(|caller| caller.brand)).unwrap_or(BrandId(0))
 }
 
 /// Under which number starts of what an identifier names are counted, however it is spelled and
@@ -287,16 +281,15 @@ fn counted_as(
     caller: Option<&Caller>,
     identifier: &IdentifierBody,
 ) -> Option<i64> {
-    if !is_device(reference, caller) {
+    if !Caller::is_believed_as_an_app(caller, &reference.tree) {
         return None;
     }
     let scheme = identifier.scheme.parse::<Scheme>().ok()?;
     let named = Identifier::parse(scheme, &identifier.value).ok()?;
     let scope = scope_of(scheme, meant(reference, caller));
-    let text = format!("{scope} {scheme} {}", named.value());
-    let hash = house.secrets.hash("start", &text);
-    let bytes = hash.first_chunk::<8>()?;
-    Some(i64::from_be_bytes(*bytes) | i64::MIN)
+    // What strangers send uses up nothing of what the brand's own app needs.
+    let whose = caller.map_or(0, |caller| caller.brand.0);
+    Some(purse(house, "start", format_args!("{whose} {scope} {scheme} {}", named.value())))
 }
 
 /// In whose scope a key is: the API key's, else that of identifier and fingerprint.
@@ -331,7 +324,7 @@ async fn report(
     let zone = reference.zone(meant(&reference, caller));
     let happened_at = activate::read_happened_at(happened_at, zone)
         .map_err(|why| Problem::invalid("happened_at", why))?;
-    let device = is_device(&reference, caller);
+    let device = Caller::is_believed_as_an_app(caller, &reference.tree);
     let mut signals = read_signals(signals)?;
     let Seen { client, hidden, proxied } = from;
     let own_says_nothing = !hidden && house.geo.lookup(client).reserved;

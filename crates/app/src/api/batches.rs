@@ -213,13 +213,9 @@ pub(super) async fn stream_codes(
     };
     let reference = house.reference_now().await?;
     let seen = batches::readable(&reference, &caller, BatchId(id))?;
-    let codes = CodeStream::new(&house, &reference, &seen, String::new(), asked(&seen));
     // What is not sent is not handed out.
-    let mut batch = if method == Method::HEAD || codes.left() == 0 {
-        Batch { scratch: seen.scratch && caller.may(Scope::Mint), ..seen }
-    } else {
-        batches::export(&house, &caller, BatchId(id)).await?
-    };
+    let sent = if method == Method::HEAD { 0..0 } else { asked(&seen) };
+    let mut batch = batches::export(&house, &caller, BatchId(id), sent).await?;
     let reference = house.reference().await?;
     batch.scratch &= query.scratch != Some(false);
     let prefix = batches::link_prefix(&house, &reference, &batch, style);

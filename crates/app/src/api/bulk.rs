@@ -20,6 +20,7 @@ use crate::clock::Stopwatch;
 use crate::files::{FileError, Format, Kind, RawRow, Table};
 use crate::flows::import::{self, ImportError, ImportReport, Importer};
 use crate::flows::masterdata::Taking;
+use crate::flows::turns::TooManyWait;
 use crate::flows::{Caller, House, RowOutcome, Scope};
 use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::State;
@@ -53,6 +54,8 @@ const IMPORTS_MAX: usize = 16;
 /// The route, as the gate knows it.
 pub(super) const ROUTE: &str = "/api/v1/import/{kind}";
 
+/// How long a file waits for its turn.
+const TURN_WAITED_FOR: Duration = Duration::from_mins(10);
 static ROOM: Semaphore = Semaphore::const_new(IMPORTS_MAX);
 
 /// How rows are taken and answered.
@@ -185,10 +188,21 @@ struct Work {
     refused_only: bool,
 }
 
+/// Other files of the party are before it.
+fn waits_too_long(code: &'static str) -> Problem {
+    let told = "other files of this party are being taken or wait for it; send this one later";
+    Problem::transport(code).saying(told).later(60)
+}
+
 /// Starts the work and waits until the file's head was read: what is no file is a problem.
 async fn run(work: Work, body: Body, silence: Duration) -> Result<mpsc::Receiver<Bytes>, Problem> {
-    let turn = work.house.imports.take(&work.caller).await;
-    let room = ROOM.acquire().await.map_err(Problem::internal)?;
+    // While it waits nobody reads the connection, so a client that went away is not noticed.
+    let waits = tokio::time::timeout(TURN_WAITED_FOR, async {
+        let turn = work.house.imports.try_take(&work.caller).await;
+        let turn = turn.map_err(|TooManyWait| waits_too_long("too_many_requests"))?;
+        Ok::<_, Problem>((turn, ROOM.acquire().await.map_err(Problem::internal)?))
+    });
+    let (turn, room) = waits.await.map_err(|_| waits_too_long("busy"))??;
     let (input, chunks) = threads::sync_channel(CHUNKS_WAITING);
     let (output, lines) = mpsc::channel(BLOCKS_WAITING);
     let (opened, opening) = oneshot::channel();

@@ -102,7 +102,8 @@ impl Problem {
         Self::new(400, Refusal::InvalidField.code(), detail.to_string()).at(field)
     }
 
-    fn later(self, seconds: u32) -> Self {
+    /// The same, to be tried again after so many seconds.
+    pub fn later(self, seconds: u32) -> Self {
         Self { retry_after: Some(seconds), ..self }
     }
 

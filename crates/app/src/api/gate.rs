@@ -147,6 +147,14 @@ impl Gate {
     }
 }
 
+/// The number under which something else than looks at a unit is counted: below the numbers of
+/// units, so that the one uses up nothing of the other.
+pub fn purse(house: &House, what: &str, named: impl std::fmt::Display) -> i64 {
+    let hash = house.secrets.hash(what, &named.to_string());
+    let bytes = hash.first_chunk::<8>().copied().unwrap_or_default();
+    i64::from_be_bytes(bytes) | i64::MIN
+}
+
 impl crate::pages::Counter for Gate {
     fn house(&self) -> &Arc<House> {
         &self.house
@@ -296,9 +304,8 @@ where
             let made_by = gate.made_by(request.headers());
             let unchosen = session.is_some() && caller.is_none();
             let extensions = request.extensions_mut();
-            if caller.as_ref().is_none_or(Caller::is_device) {
-                extensions.insert(crate::pages::Looks(Arc::clone(gate) as _));
-            }
+            let sent_alone = !caller.as_ref().is_none_or(Caller::is_device);
+            extensions.insert(crate::pages::Looks { counter: Arc::clone(gate) as _, sent_alone });
             let acting = caller.clone();
             extensions.insert(Arrival { channel, client, session, made_by, caller: acting });
             let proxied = gate.options.trusted_proxies.iter().any(|p| p.contains(client));

@@ -1,7 +1,7 @@
 //! Physical proofs: what only the person who holds the unit can read.
 
 use super::error::Problem;
-use super::gate::{Asker, ClientAddress, Counted};
+use super::gate::{Asker, ClientAddress, Counted, purse};
 use super::input::{At, Input, bounded};
 use super::instant_text;
 use super::verify::unit_of;
@@ -80,15 +80,19 @@ pub(super) async fn prove_unit(
     let reference = house.reference().await?;
     // Right digits are tried as often as anyone likes, and each try is written down: whoever acts
     // for the brand is trusted with that, others come no more often than to the unit's pages.
-    let trusted = |caller: &Caller| !caller.is_device() && is_brand(&reference, caller);
+    let brand = reference.batch_of(number).map_or(0, |batch| batch.brand);
+    let trusted = |caller: &Caller| {
+        !caller.is_device() && is_brand(&reference, caller) && caller.brand.0 == brand
+    };
     if !caller.as_ref().is_some_and(trusted) {
-        counted.look_at(number)?;
+        // Who brings the owner's pass is not kept waiting by others.
+        let owner = proof::is_owner(&house, number, body.pass.as_deref()).await?;
+        counted.look_at(if owner { purse(&house, "proof by pass", number) } else { number })?;
     }
     let visitor = household(client).to_string();
     let (value, pass) = (body.value.as_str(), body.pass.as_deref());
     let attempt = proof::Attempt { number, kind, value, visitor: &visitor, pass };
     let outcome = proof::prove_once(&house, &attempt, None).await?;
-    let brand = reference.batch_of(number).map_or(0, |batch| batch.brand);
     let (status, mut reply) = proof_reply(&outcome, |at| instant_text(&reference, brand, at));
     if matches!(outcome, proof::ProofOutcome::First | proof::ProofOutcome::Again(_)) {
         reply.pass = proof::pass_of(&house, number).await?;

@@ -63,7 +63,7 @@ async fn mint_and_stream(house: &House, caller: &Caller, count: u64) -> Result<f
     };
     let watch = Stopwatch::start();
     let batch = batches::mint(house, caller, order).await?;
-    let batch = batches::export(house, caller, batch.id()).await?;
+    let batch = batches::export(house, caller, batch.id(), batch.numbers()).await?;
     let reference = house.reference_now().await?;
     let prefix = link_prefix(house, &reference, &batch, LinkStyle::DigitalLink);
     let range = batch.first..batch.end();

@@ -84,7 +84,7 @@ async fn batch(house: &House, caller: &Caller, args: &Args) -> Result<(), Fault>
         return Err(Fault::Failed(why));
     }
     let range = batch.first + first - 1..batch.first + last;
-    let mut batch = batches::export(house, caller, batch.id()).await?;
+    let mut batch = batches::export(house, caller, batch.id(), range.clone()).await?;
     batch.scratch &= !args.no_scratch;
     match args.format {
         FormatWord::Csv => write_csv(house, &batch, args.link.into(), range).await,

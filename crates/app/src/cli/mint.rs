@@ -88,7 +88,7 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
         return Ok(Exit::Done);
     }
     warn_of_host(global);
-    let batch = batches::export(&house, &caller, batch.id()).await?;
+    let batch = batches::export(&house, &caller, batch.id(), batch.numbers()).await?;
     audit::flush(&house).await?;
     let written = write_csv(&house, &batch, args.link.into(), batch.first..batch.end()).await;
     house.store.close().await;

@@ -166,7 +166,7 @@ pub async fn activate(
     }
     let waited = Some(super::waiting::keep(house, &received, meant).await?);
     if locate(house, brand, report).await?.is_some() {
-        // It came while the report was put by, and nobody comes for that again.
+        // It came while the report was put by: it need not wait for the job.
         return receive(house, Received { waited, ..received }, key, render).await;
     }
     answer
@@ -199,8 +199,7 @@ pub(super) struct Received<'a> {
 impl Received<'_> {
     /// Whose unit it is about: the only brand's where nobody says.
     fn meant(&self, reference: &Reference) -> Option<BrandId> {
-        let said = self.caller.map(|caller| caller.brand).or(self.brand);
-        said.or_else(|| reference.sole_brand())
+        reference.meant(self.caller.map(|caller| caller.brand).or(self.brand))
     }
 }
 
@@ -313,9 +312,8 @@ impl Loaded {
     /// Since when a recall that selects the unit stood over it at an instant: what was remedied
     /// later stood then.
     fn recalled_by(&self, at: Timestamp) -> Option<i64> {
-        let at = at.as_microsecond();
-        let stood = |(_, remedied_at): &&(i64, Option<i64>)| remedied_at.is_none_or(|r| r > at);
-        self.recalls.iter().filter(stood).map(|(opened_at, _)| *opened_at).min()
+        let stood = self.recalls.iter().filter(|recall| recalls::stood(**recall, at));
+        stood.map(|(opened_at, _)| *opened_at).min()
     }
 
     /// When a life was first activated, and by which device.

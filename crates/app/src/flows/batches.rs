@@ -279,35 +279,41 @@ impl CodeStream {
     }
 }
 
-/// Notes that the codes of a batch leave the house. An unprinted batch hands out no more from then
-/// on; of other batches nothing changes. Called before the first code is shown. Who may only read
-/// codes changes nothing and is given those that were handed out.
+/// Notes that codes of a batch leave the house, those of the numbers asked for. An unprinted batch
+/// hands out no more from then on; of other batches nothing changes. Called before the first code
+/// is shown; where none is, nothing changes and nothing was read. Who may only read codes is given
+/// those that were handed out.
 ///
 /// # Errors
 /// [`Refusal::UnknownBatch`], also where it was not handed to the caller.
-pub async fn export(house: &House, caller: &Caller, id: BatchId) -> Result<Batch, FlowError> {
+pub async fn export(
+    house: &House,
+    caller: &Caller,
+    id: BatchId,
+    asked: std::ops::Range<i64>,
+) -> Result<Batch, FlowError> {
     let reference = house.reference_now().await?;
-    let handed = readable(&reference, caller, id)?;
-    if !caller.may(Scope::Mint) {
-        let seen = handed_out(house, handed).await?;
-        note_codes(house, caller, &seen, usize::try_from(seen.count).unwrap_or(usize::MAX));
-        return Ok(seen);
+    let mut batch = readable(&reference, caller, id)?;
+    let mints = caller.may(Scope::Mint);
+    if !mints {
+        batch = handed_out(house, batch).await?;
     }
-    if brand_only(&reference, caller).is_err() {
-        // It was handed over, so it hands out nothing silently any more.
-        note_codes(house, caller, &handed, usize::try_from(handed.count).unwrap_or(usize::MAX));
-        return Ok(handed);
+    let sent = CodeStream::new(house, &reference, &batch, String::new(), asked).left();
+    if sent == 0 {
+        return Ok(batch);
     }
-    let batch = change(house, caller, id, |_, batch| {
-        if batch.purpose != Purpose::Unprinted || batch.state != BatchState::Issued {
-            return Ok(None);
-        }
-        batch.state = BatchState::Exported;
-        Ok(Some((Body::BatchExported {}, Vec::new())))
-    })
-    .await?;
-    let count = usize::try_from(batch.count).unwrap_or(usize::MAX);
-    note_codes(house, caller, &batch, count);
+    // Whoever it was handed over to changes nothing: it hands out nothing silently any more.
+    if mints && brand_only(&reference, caller).is_ok() {
+        batch = change(house, caller, id, |_, batch| {
+            if batch.purpose != Purpose::Unprinted || batch.state != BatchState::Issued {
+                return Ok(None);
+            }
+            batch.state = BatchState::Exported;
+            Ok(Some((Body::BatchExported {}, Vec::new())))
+        })
+        .await?;
+    }
+    note_codes(house, caller, &batch, usize::try_from(sent).unwrap_or(usize::MAX));
     Ok(batch)
 }
 
@@ -340,7 +346,7 @@ pub async fn show(
     if is_handed_out(house, caller, batch, number).await? {
         note_codes(house, caller, batch, 1);
     } else {
-        export(house, caller, batch.id()).await?;
+        export(house, caller, batch.id(), number..number + 1).await?;
     }
     Ok(())
 }

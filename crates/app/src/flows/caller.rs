@@ -70,6 +70,12 @@ impl Caller {
         Err(Refused::because(Refusal::NotAllowed, "", more))
     }
 
+    /// Whether a report is believed no more than what an app in a device says: anyone's without a
+    /// key, and of most keys.
+    pub fn is_believed_as_an_app(caller: Option<&Self>, tree: &PartyTree) -> bool {
+        caller.is_none_or(|caller| caller.assurance(tree) == Assurance::App)
+    }
+
     /// What this caller's activations are worth. Whoever sells the goods could gain by what it says
     /// of them: only the brand's own servers and a platform's are believed more than an app.
     pub fn assurance(&self, tree: &PartyTree) -> Assurance {

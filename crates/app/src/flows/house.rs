@@ -8,7 +8,8 @@ use super::log::Sealing;
 use super::outcome::FlowError;
 use super::reference::{Reference, code_key_label, epoch_starts, key_ring};
 use super::scans::ScanQueue;
-use super::turns::{ERRANDS_MAX, IMPORTS_MAX, Turns, WALKS_MAX};
+use super::turns::{ERRANDS_MAX, IMPORTS_MAX, IMPORTS_WAITING_MAX, Turns, WALKS_MAX};
+use super::waiting::WaitingRoom;
 use super::webhooks::courier::Couriers;
 use crate::clock::Clock;
 use crate::geo::Geo;
@@ -75,6 +76,8 @@ pub struct House {
     pub scans: ScanQueue,
     /// When all that was recorded was last seen sealed.
     pub sealing: Sealing,
+    /// How many reports wait for their units.
+    pub waiting: WaitingRoom,
     /// Sensitive reads waiting to be written.
     pub reads: ReadQueue,
     /// Uses of keys waiting to be written.
@@ -156,10 +159,11 @@ impl House {
             couriers: Couriers::default(),
             scans: ScanQueue::default(),
             sealing: Sealing::default(),
+            waiting: WaitingRoom::default(),
             reads: ReadQueue::default(),
             key_uses: KeyUses::default(),
             walks: Turns::new(WALKS_MAX),
-            imports: Turns::new(IMPORTS_MAX),
+            imports: Turns::new(IMPORTS_MAX).while_few_wait(IMPORTS_WAITING_MAX),
             errands: Turns::new(ERRANDS_MAX),
             ring: ArcSwap::from_pointee(ring),
             master,

@@ -123,6 +123,20 @@ pub fn is_pass(house: &House, unit: &UnitRecord, brought: &str) -> bool {
     Sha256::digest(brought) == Sha256::digest(pass(house, unit))
 }
 
+/// Whether somebody brings the pass of the unit of this number.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn is_owner(
+    house: &House,
+    number: i64,
+    brought: Option<&str>,
+) -> Result<bool, FlowError> {
+    let Some(brought) = brought else { return Ok(false) };
+    let unit = house.store.unit_fetch(number).await?;
+    Ok(unit.is_some_and(|unit| is_pass(house, &unit, brought)))
+}
+
 /// Which proofs a unit offers to whoever has the label of this number before them: the scratch
 /// code is printed beside it, or is not, whatever the unit's first label was like.
 pub fn offered(reference: &Reference, unit: &UnitRecord, worn: i64) -> (bool, bool) {

@@ -20,6 +20,7 @@ use domain::id::{BatchId, BrandId, ProductId};
 use domain::identifier::{Identifier, Scheme};
 use domain::recall::{
     PART_PREFIX_CHARS_MIN, PARTS_MAX, RecallState, Selector, Stretch, UNITS_MAX, UnitFacts,
+    stood_at,
 };
 use domain::refusal::{Refusal, Refused};
 use domain::text::{LABEL_CHARS_MAX, NAME_CHARS_MAX, NOTE_CHARS_MAX, required};
@@ -106,6 +107,11 @@ pub(super) async fn over(
     let remedied = house.store.remedies_of(unit.number).await?;
     let done = |id: i64| remedied.iter().find(|(of, _)| *of == id).map(|(_, at)| *at);
     Ok(over.into_iter().map(|recall| (recall.row.opened_at, done(recall.row.id))).collect())
+}
+
+/// Whether one of [`over`] stood over the unit at an instant.
+pub(super) fn stood((opened_at, remedied_at): (i64, Option<i64>), at: Timestamp) -> bool {
+    stood_at(instant(opened_at), remedied_at.map(instant), at)
 }
 
 /// The recalls that select a unit and were not withdrawn.

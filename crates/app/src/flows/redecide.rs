@@ -2,8 +2,8 @@
 //! explain what did not fit, or show what could not be known. Every activation it concerns is
 //! weighed again on what is known now; what no longer stands is withdrawn, what is seen only now is
 //! added, both by events that name the fact; the last of them says what the activation reads as
-//! since then. What stands unchanged writes nothing, so a job may run any number of times,
-//! anywhere.
+//! since then. Where it reads otherwise and every finding stands, an event that adds none says so.
+//! What stands unchanged writes nothing, so a job may run any number of times, anywhere.
 //!
 //! Deliberately not looked at again: what rests on the device or on the state of the unit
 //! (`activated_again`, `stolen` …), and places once the raw signals are forgotten.
@@ -80,6 +80,7 @@ async fn look(
         let mut looking = Looking {
             house,
             because,
+            story: &events,
             after: unit.recorded_at,
             standing: findings.into_iter().filter(|f| !f.withdrawn).collect(),
             lives: HashMap::new(),
@@ -105,7 +106,7 @@ async fn look(
                 Relied::Reference(reference.version),
                 Relied::Unit { number, revision: unit.revision },
             ],
-            alerts: looking.alerts(&events),
+            alerts: looking.alerts(),
             events: looking.events,
             ..Commit::default()
         };
@@ -143,19 +144,41 @@ pub struct WeighedAgain<'a> {
 }
 
 /// What an activation reads as by the last of its late facts, out of the story of its unit; none
-/// where it reads as it was recorded.
+/// where it reads as it was recorded, or where nobody can say: the signals were forgotten when that
+/// fact came, and what an earlier one made of them is not what stands.
 pub fn weighed_again(story: &[Event], activation: EventId) -> Option<WeighedAgain<'_>> {
-    let activation = hex(&activation.0);
-    let told = story.iter().filter_map(|event| match &event.body {
+    let written = written_for(story, activation);
+    let concerns = |event: &&Event| match &event.body {
+        Body::FindingAdded { .. } => written.contains(&event.id),
+        Body::FindingWithdrawn { finding, .. } => {
+            unhex(finding).is_some_and(|id| written.iter().any(|by| id == by.0))
+        }
+        _ => false,
+    };
+    // The last event of a look at an activation is the one that says what it reads as.
+    let event = story.iter().filter(concerns).max_by_key(|event| event.recorded_at)?;
+    match &event.body {
         Body::FindingAdded { because, reading: Some(reading), .. }
-        | Body::FindingWithdrawn { because, reading: Some(reading), .. }
-            if reading.activation == activation =>
-        {
+        | Body::FindingWithdrawn { because, reading: Some(reading), .. } => {
             Some(WeighedAgain { event, because, reading })
         }
         _ => None,
-    });
-    told.max_by_key(|told| told.event.recorded_at)
+    }
+}
+
+/// What an activation reads as by its own record.
+fn as_recorded(id: EventId, body: &ActivatedBody) -> ReadingRow {
+    ReadingRow {
+        activation: hex(&id.0),
+        bound_to: body.bound_to,
+        families: body.families.clone(),
+        fences: body.fences.clone(),
+        grade: body.grade.clone(),
+        level: body.level.clone(),
+        network: body.network.clone(),
+        region: body.region.clone(),
+        versions: body.versions.clone(),
+    }
 }
 
 fn activations(events: &[Event]) -> impl Iterator<Item = (EventId, &ActivatedBody)> {
@@ -227,6 +250,8 @@ async fn weigh(
 struct Looking<'a> {
     house: &'a House,
     because: [u8; 16],
+    /// The events of the unit, as they were read.
+    story: &'a [Event],
     after: i64,
     /// Findings that stand, the new ones included.
     standing: Vec<FindingRecord>,
@@ -242,7 +267,8 @@ struct Looking<'a> {
 
 impl Looking<'_> {
     /// Withdraws what would not be found again, and adds what is found only now. A finding of
-    /// another grade or nature, or against another party, is another finding.
+    /// another grade or nature, or against another party, is another finding. Where the findings
+    /// stand and the rest reads otherwise, an event that adds none says so.
     fn compare(
         &mut self,
         loaded: &Loaded,
@@ -279,9 +305,28 @@ impl Looking<'_> {
             let reading = again.reading.take_if(|_| is_last);
             self.write(loaded, Body::FindingWithdrawn { finding, finding_kind, because, reading });
         }
-        if fresh.is_empty() {
-            return;
+        let anew = again.reading.as_deref().is_some_and(|r| self.reads_anew((id, body), r));
+        if anew || !fresh.is_empty() {
+            self.add(loaded, (id, body), &fresh, again);
         }
+    }
+
+    /// Whether a reading says anything that was not told before. What it was decided with says
+    /// nothing of the activation.
+    fn reads_anew(&self, (id, body): (EventId, &ActivatedBody), reading: &ReadingRow) -> bool {
+        let told = weighed_again(self.story, id).map(|told| told.reading.clone());
+        let told = told.unwrap_or_else(|| as_recorded(id, body));
+        ReadingRow { versions: reading.versions.clone(), ..told } != *reading
+    }
+
+    /// Writes what is found only now, if anything, and what the activation reads as.
+    fn add(
+        &mut self,
+        loaded: &Loaded,
+        (id, body): (EventId, &ActivatedBody),
+        fresh: &[Finding],
+        again: Again,
+    ) {
         let added = self.write(
             loaded,
             Body::FindingAdded {
@@ -297,7 +342,7 @@ impl Looking<'_> {
         self.lives.insert(added, body.life);
         self.bound.insert(added, again.bound_to);
         self.changed += fresh.len();
-        for finding in &fresh {
+        for finding in fresh {
             self.touched.insert((finding.kind.as_str().to_owned(), body.life));
             self.standing.push(FindingRecord {
                 unit: loaded.number,
@@ -332,12 +377,12 @@ impl Looking<'_> {
 
     /// The alerts of what stands, where something changed. An alert tells of a kind in a life: when
     /// the finding it was written for is gone, another that stands takes its place.
-    fn alerts(&self, events: &[Event]) -> Vec<Alert> {
+    fn alerts(&self) -> Vec<Alert> {
         let told = |f: &FindingRecord| {
             let life = *self.lives.get(&f.event)?;
             let kind = FindingKind::parse(&f.kind)?;
             let grade = FindingGrade::parse(&f.grade).filter(|g| g.alerts())?;
-            let event = events.iter().chain(&self.events).find(|e| e.id == f.event)?;
+            let event = self.story.iter().chain(&self.events).find(|e| e.id == f.event)?;
             let touched = self.touched.contains(&(f.kind.clone(), life));
             touched.then(|| (grade, activate::alert(event, kind, grade, life)))
         };

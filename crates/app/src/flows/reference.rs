@@ -207,6 +207,11 @@ impl Reference {
         Territories::new(grants)
     }
 
+    /// Whose goods are meant: those of the brand that was said, else of the only one.
+    pub fn meant(&self, said: Option<BrandId>) -> Option<BrandId> {
+        said.or_else(|| self.sole_brand())
+    }
+
     /// Which brand is meant where nobody says: the only one that is vouched for. One that signed up
     /// by itself is never meant, and takes that from no other.
     pub fn sole_brand(&self) -> Option<BrandId> {

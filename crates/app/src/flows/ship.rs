@@ -102,6 +102,7 @@ impl Moving<'_> {
         let at = scene.at;
         let unit = subject.unit();
         // A paper that comes late is judged by its own day: where recalled goods are must be known.
+        // And by what still stands: once they are remedied, what did move must be tellable.
         let by_then = |since: i64| custody::instant(since) <= at;
         let recalled = match unit {
             Some(unit) if unit.recalled_at.is_some_and(by_then) => true,

@@ -410,11 +410,12 @@ pub fn warranty(
     unit: &UnitRecord,
     custody: &CustodyFacts,
 ) -> WarrantyReading {
-    // Ex-factory: the first shipment from where it was made, else the production.
+    // Ex-factory: the first shipment from where it was made, else the production; in a further life
+    // that is long ago and says nothing of the guarantee which begins anew.
     let left = custody.first_shipped(unit_number(unit.number), jiff::Timestamp::MAX);
     let zone = reference.zone(BrandId(unit.brand));
     warranty::read(&WarrantyFacts {
-        ex_factory_at: left.or(unit.produced_at.map(instant)),
+        ex_factory_at: left.or(unit.produced_at.map(instant)).filter(|_| unit.life == 0),
         ..evidence(house, reference, unit, zone)
     })
 }

@@ -19,9 +19,10 @@ use domain::identifier::{Identifier, Scheme};
 use domain::refusal::{Refusal, Refused};
 use domain::retention::Kept as Term;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use store::commit::{Commit, Side};
+use store::expiry::{WAITING_ROWS_MAX, WaitingRecord};
 use store::unit::UnitRecord;
 
 /// Label under which waiting commands are sealed.
@@ -31,11 +32,13 @@ const WAITING_LABEL: &str = "waiting activation v1";
 pub const WAITING_MAX: i64 = 100_000;
 /// How long a count of them is good for: counting looks at each.
 const COUNTED_FOR_MICROS: i64 = 60 * 1_000_000;
-/// Names that one turn of the job looks at.
-const NAMES_MAX: i64 = 256;
+/// Names that one turn of the job looks at: between turns others have the processor, and a process
+/// that ends waits for no more than one.
+const NAMES_MAX: i64 = 32;
 
-/// How many reports wait, as this process last counted or kept them, by deployment.
-static COUNTED: Mutex<BTreeMap<Vec<u8>, Counted>> = Mutex::new(BTreeMap::new());
+/// How many reports wait, as this process last counted or kept them.
+#[derive(Default)]
+pub struct WaitingRoom(Mutex<Option<Counted>>);
 
 #[derive(Clone, Copy)]
 struct Counted {
@@ -137,19 +140,29 @@ async fn keep_below(
     Ok(Side::WaitingDone { value, id })
 }
 
-/// Whether anyone could have sent it: without a key, with that of a device, or as a brand that
-/// nobody vouches for.
+/// Whether anyone could have sent it: without a key, with one that is believed no more than the app
+/// in every device, or as a brand that nobody vouches for.
 async fn is_strangers(house: &House, received: &Received<'_>) -> Result<bool, FlowError> {
     let Some(caller) = received.caller else { return Ok(true) };
-    Ok(caller.is_device() || !house.reference().await?.is_vouched(caller.brand))
+    let reference = house.reference().await?;
+    let app = Caller::is_believed_as_an_app(received.caller, &reference.tree);
+    Ok(app || !reference.is_vouched(caller.brand))
 }
 
 /// Whether fewer reports wait than so many, about: others may keep some before the next count.
 async fn has_room(house: &House, most: i64) -> Result<bool, FlowError> {
     let now = house.clock.now().as_microsecond();
-    let deployment = house.secrets.hash("waiting", "");
-    let known = COUNTED.lock().ok().and_then(|counted| counted.get(&deployment).copied());
-    let counted = match known.filter(|known| (now - known.at).abs() < COUNTED_FOR_MICROS) {
+    let known = {
+        let Ok(mut known) = house.waiting.0.lock() else { return Ok(true) };
+        let is_fresh = |known: &Counted| (now - known.at).abs() < COUNTED_FOR_MICROS;
+        let fresh = known.filter(is_fresh);
+        if fresh.is_none() {
+            // One counts; whoever comes meanwhile goes by what was known.
+            *known = Some(Counted { count: known.map_or(0, |known| known.count), at: now });
+        }
+        fresh
+    };
+    let counted = match known {
         Some(known) => known,
         None => {
             let count = house.store.waiting_count(most).await?;
@@ -159,8 +172,8 @@ async fn has_room(house: &House, most: i64) -> Result<bool, FlowError> {
             Counted { count, at: now }
         }
     };
-    if let Ok(mut all) = COUNTED.lock() {
-        all.insert(deployment, Counted { count: counted.count + 1, ..counted });
+    if let Ok(mut known) = house.waiting.0.lock() {
+        *known = Some(Counted { count: counted.count + 1, ..counted });
     }
     Ok(counted.count < most)
 }
@@ -207,12 +220,11 @@ async fn catch_up_with(house: &House, name: &str, now: i64) -> Result<(), FlowEr
     }
     let parsed = scheme.parse().ok().and_then(|scheme| Identifier::parse(scheme, value).ok());
     let Some(identifier) = parsed else { return Ok(()) };
-    let sole = house.reference().await?.sole_brand();
-    let waiting = house.store.waiting_fetch(name, now).await?;
-    let kept = waiting.iter().filter_map(|one| Kept::of(&one.sealed, house));
-    let meant = kept.filter_map(|kept| kept.brand.map(BrandId).or(sole));
+    let reference = house.reference().await?;
     // Where nobody is meant, what is unique over all brands says whose it is.
-    let meant: BTreeSet<_> = meant.chain([BrandId(0)]).collect();
+    let mut meant = BTreeSet::from([BrandId(0)]);
+    let mut found = |_, kept: Kept| meant.extend(reference.meant(kept.brand.map(BrandId)));
+    each(house, name, now, &mut found).await?;
     let mut done = BTreeSet::new();
     for brand in meant {
         let Some(number) = find::identifier(house, brand, &identifier).await? else { continue };
@@ -232,6 +244,32 @@ fn names_of(unit: &UnitRecord, found_by: &str) -> Vec<String> {
     names.into_iter().collect()
 }
 
+/// Every report that waits for a name and can be read, in the order in which they came.
+async fn each(
+    house: &House,
+    value: &str,
+    now: i64,
+    found: &mut (dyn FnMut(WaitingRecord, Kept) + Send),
+) -> Result<(), FlowError> {
+    let mut behind = (i64::MIN, Vec::new());
+    loop {
+        let page = house.store.waiting_fetch(value, now, (behind.0, &behind.1)).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        let may_be_more = page.len() as i64 == WAITING_ROWS_MAX;
+        behind = (last.received_at, last.id.clone());
+        for one in page {
+            match Kept::of(&one.sealed, house) {
+                Some(kept) => found(one, kept),
+                // The others are none the worse for it.
+                None => tracing::warn!("a waiting report cannot be read"),
+            }
+        }
+        if !may_be_more {
+            return Ok(());
+        }
+    }
+}
+
 /// Replays reports that waited for what a unit answers to now.
 pub(super) async fn replay_named<'a>(
     house: &House,
@@ -249,20 +287,17 @@ async fn replay_all(house: &House, brand: BrandId, names: Vec<String>) -> Result
     let now = house.clock.now().as_microsecond();
     let mut waiting = Vec::new();
     for value in names {
-        let found = house.store.waiting_fetch(&value, now).await?;
-        waiting.extend(found.into_iter().map(|one| (value.clone(), one)));
-    }
-    waiting.sort_by(|(_, a), (_, b)| (a.received_at, &a.id).cmp(&(b.received_at, &b.id)));
-    for (value, waiting) in waiting {
-        let Some(kept) = Kept::of(&waiting.sealed, house) else {
-            // The others are none the worse for it.
-            tracing::warn!("a waiting report cannot be read");
-            continue;
-        };
-        if kept.brand.is_some_and(|meant| meant != brand.0) {
+        let mut found = |one, kept: Kept| {
             // Another brand's unit of the same number came: this one still waits for its own.
-            continue;
-        }
+            if kept.brand.is_none_or(|meant| meant == brand.0) {
+                waiting.push((value.clone(), one, kept));
+            }
+        };
+        each(house, &value, now, &mut found).await?;
+    }
+    let came = |one: &WaitingRecord| (one.received_at, one.id.clone());
+    waiting.sort_by_key(|(_, one, _)| came(one));
+    for (value, waiting, kept) in waiting {
         let render = |_: &Activated| Answer::new(201, String::new());
         let received_at = instant(waiting.received_at);
         let caller = kept.caller();
@@ -289,8 +324,11 @@ async fn replay_all(house: &House, brand: BrandId, names: Vec<String>) -> Result
 mod tests {
     use super::*;
     use crate::clock::Clock;
+    use crate::files::{Format, Kind, Table};
     use crate::flows::activate::Signals;
     use crate::flows::house::Settings;
+    use crate::flows::import::{Importer, import, operator};
+    use crate::flows::masterdata::Taking;
     use crate::geo::Geo;
     use crate::secrets::MasterKey;
     use std::path::Path;
@@ -302,7 +340,13 @@ mod tests {
         let master = MasterKey::from_hex(&"5a".repeat(32)).unwrap();
         let clock = Clock::simulated("2026-06-10T02:00:00Z".parse().unwrap());
         let geo = Arc::new(Geo::tables_only().unwrap());
-        House::open(&target, master, clock, geo, Settings::default()).await.unwrap()
+        let house = House::open(&target, master, clock, geo, Settings::default()).await.unwrap();
+        let text = "code,kind,name,parent_code\nBRAND,brand,Brand,\n";
+        let reader = Box::new(std::io::Cursor::new(text.as_bytes()));
+        let mut table = Table::from_reader(Kind::Parties, Format::Csv, reader).unwrap();
+        let (who, taking) = (Importer::Operator(Some("BRAND")), Taking::default());
+        import(&house, who, &mut table, taking, &mut |_, _| {}).await.unwrap();
+        house
     }
 
     /// Whether the report of a start is kept beside fewer than three others.
@@ -318,7 +362,8 @@ mod tests {
         let received_at = house.clock.now();
         let received = Received { caller, brand: None, report: &report, received_at, waited: None };
         let kept = keep_below(house, &received, None, 3).await;
-        let waiting = house.store.waiting_fetch(&format!("sn {sn}"), 0).await.unwrap();
+        let waiting =
+            house.store.waiting_fetch(&format!("sn {sn}"), 0, (i64::MIN, &[])).await.unwrap();
         match kept {
             Ok(_) => assert_eq!(waiting.len(), 1, "{sn}"),
             Err(FlowError::Refused(why)) => {
@@ -334,7 +379,7 @@ mod tests {
     async fn strangers_fill_no_more_than_their_share() {
         let dir = tempfile::tempdir().unwrap();
         let house = house(dir.path()).await;
-        let server = Caller::operator(BrandId(1), PartyId(1));
+        let server = operator(&house, None).await.unwrap();
         let device = Caller { scopes: vec![Scope::ActivateApp], ..server.clone() };
         assert!(is_kept(&house, None, "A1").await);
         assert!(is_kept(&house, Some(&device), "A2").await);

@@ -34,7 +34,11 @@ pub trait Counter: Send + Sync {
     fn count(&self, unit: i64) -> Option<Response>;
 }
 
-/// The counter of looks, put beside a request of the public as an `axum::Extension`. Without it
-/// nobody counts.
+/// The counter of looks, put beside a request as an `axum::Extension`. Without it nobody counts.
 #[derive(Clone)]
-pub struct Looks(pub Arc<dyn Counter>);
+pub struct Looks {
+    /// Who counts.
+    pub counter: Arc<dyn Counter>,
+    /// Of somebody with a key or signed in: what is sent is counted, not what is looked at.
+    pub sent_alone: bool,
+}

@@ -76,6 +76,7 @@ pub const RULES: &[(&str, &str)] = &[
     ("batches::mint_into", "the inside of mint"),
     ("house::about", "an event's draft"),
     ("turns::take", "who waits for whom"),
+    ("turns::try_take", "who waits for whom"),
     ("receipt::missing", "what a receipt lacks, after paper() let the caller in"),
 ];
 
@@ -357,7 +358,8 @@ fn codes() -> Vec<Flow> {
             told(batches::show(&stage.house, &caller, batch, batch.first).await)
         }),
         flow!("batches::export", "BRAND" CodesRead, not ALL_BUT_BRAND, Refused, |stage, caller| {
-            told(batches::export(&stage.house, &caller, stage.unprinted.id()).await)
+            let all = stage.unprinted.numbers();
+            told(batches::export(&stage.house, &caller, stage.unprinted.id(), all).await)
         }),
         flow!("batches::deliver", "BRAND" Mint, not ALL_BUT_BRAND, Refused, |stage, caller| {
             told(batches::deliver(&stage.house, &caller, stage.printed.id(), "a printer").await)

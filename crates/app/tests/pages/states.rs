@@ -388,6 +388,8 @@ async fn a_further_life_says_why_it_began_and_claims_no_single_start() {
         let page = world.get(&path(index)).await;
         assert_eq!(page.h1(), "正品，待激活");
         assert!(page.text.contains("曾经激活过，现已开始新的使用期"), "{}", page.text);
+        // When it left the factory says nothing of a guarantee that begins anew.
+        assert!(!page.text.contains("出厂后第 90 天"), "{}", page.text);
         world.activate_at(index, "device-b", "2026-07-01T00:00:00Z").await;
         for (lang, title, word, start) in [
             ("zh-CN", "正品", zh, "已激活，本次使用期内只激活过一次"),

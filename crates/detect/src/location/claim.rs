@@ -1,6 +1,6 @@
 //! From an observation to a claim: "in this region, wrong with chance e".
 
-use domain::region::{Coverage, Divisions, GeoPoint, Level, Polygon, RegionCode, RegionSet};
+use domain::region::{Coverage, Divisions, GeoPoint, Level, RegionCode, RegionSet};
 
 use super::observed::{Access, Gps, IpReading, Network, SourceReading};
 use super::{Model, Nature, Reason};
@@ -206,17 +206,15 @@ fn margin_km(gps: &Gps, model: &Model) -> f64 {
 /// The fences of a grant that a position lies in for certain, by their places in it: any of them
 /// makes the position inside, whatever the regions of the grant say.
 pub fn fences_around(gps: &Gps, granted: &RegionSet, model: &Model) -> Vec<usize> {
-    let Some(point) = GeoPoint::new(gps.lat, gps.lon) else { return Vec::new() };
-    let margin_km = margin_km(gps, model);
-    let around = |fence: &Polygon| fence.edge_km(point) >= margin_km && fence.contains(point);
-    let fences = granted.fences().iter().enumerate();
-    fences.filter(|(_, fence)| around(fence)).map(|(place, _)| place).collect()
+    let point = GeoPoint::new(gps.lat, gps.lon);
+    let around = point.map(|point| granted.fences_around(point, margin_km(gps, model)));
+    around.into_iter().flatten().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::region::Datum;
+    use domain::region::{Datum, Polygon};
     use std::sync::Arc;
 
     #[test]

@@ -155,17 +155,26 @@ impl RegionSet {
         }
     }
 
-    /// How the fences cover a point known to `margin_km`: `Partial` when an edge is that near.
+    /// How the fences cover a point known to `margin_km`: `Inside` when any holds it for certain,
+    /// `Partial` when an edge is that near.
     pub fn coverage_by_fence(&self, point: GeoPoint, margin_km: f64) -> Coverage {
         let mut coverage = Coverage::Outside;
         for fence in &self.fences {
-            if fence.edge_km(point) < margin_km {
-                coverage = Coverage::Partial;
-            } else if fence.contains(point) {
-                return Coverage::Inside;
+            match covers(fence, point, margin_km) {
+                Coverage::Inside => return Coverage::Inside,
+                Coverage::Partial => coverage = Coverage::Partial,
+                Coverage::Outside => {}
             }
         }
         coverage
+    }
+
+    /// The fences that hold a point known to `margin_km` for certain, by their places among
+    /// [`Self::fences`], in order.
+    pub fn fences_around(&self, point: GeoPoint, margin_km: f64) -> impl Iterator<Item = usize> {
+        let around = move |fence: &Polygon| covers(fence, point, margin_km) == Coverage::Inside;
+        let fences = self.fences.iter().enumerate();
+        fences.filter(move |(_, fence)| around(fence)).map(|(place, _)| place)
     }
 
     /// About how far outside a point is, in kilometres, 0 when it is inside: half of what the
@@ -225,6 +234,16 @@ impl Part {
 
     fn named(&self) -> impl Iterator<Item = RegionCode> {
         self.include.iter().chain(&self.exclude).copied()
+    }
+}
+
+/// How a fence covers a point known to `margin_km`. Nearer than that to its edge, or where the
+/// margin is no number, nobody can say on which side of it the point is.
+fn covers(fence: &Polygon, point: GeoPoint, margin_km: f64) -> Coverage {
+    if fence.edge_km(point) >= margin_km {
+        if fence.contains(point) { Coverage::Inside } else { Coverage::Outside }
+    } else {
+        Coverage::Partial
     }
 }
 
@@ -404,6 +423,33 @@ mod tests {
         assert_eq!(fenced.coverage_by_fence(at(26.0, 102.7), 1.0), Coverage::Outside);
         assert!(fenced.is_subset_of(&fenced));
         assert!(!fenced.is_subset_of(&set(&["CN"], &[])));
+    }
+
+    #[test]
+    fn a_fence_is_around_a_point_exactly_where_it_covers_it() {
+        let square = |west: f64| {
+            let ring =
+                [(west, 24.9), (west + 0.2, 24.9), (west + 0.2, 25.2), (west, 25.2), (west, 24.9)];
+            Arc::new(Polygon::new("depot", &[ring.to_vec()], Datum::Wgs84).expect("sound"))
+        };
+        let fences = vec![square(110.0), square(102.6), square(102.5)];
+        let fenced = RegionSet::new(&[], &[], fences, &divisions()).expect("sound");
+        for (lat, lon, margin_km, expected, coverage) in [
+            (25.0, 102.66, 1.0, &[1_usize, 2][..], Coverage::Inside),
+            // In one for certain, on the edge of another.
+            (25.0, 102.705, 1.0, &[1], Coverage::Inside),
+            (25.0, 102.75, 1.0, &[1], Coverage::Inside),
+            (25.0, 102.75, 30.0, &[], Coverage::Partial),
+            (24.9, 102.75, 1.0, &[], Coverage::Partial),
+            (26.0, 102.75, 1.0, &[], Coverage::Outside),
+            (25.0, 102.66, f64::NAN, &[], Coverage::Partial),
+        ] {
+            let point = GeoPoint::new(lat, lon).expect("a point in a test");
+            let around: Vec<usize> = fenced.fences_around(point, margin_km).collect();
+            assert_eq!(around, expected, "{lat} {lon} {margin_km}");
+            let covered = fenced.coverage_by_fence(point, margin_km);
+            assert_eq!(covered, coverage, "{lat} {lon} {margin_km}");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ impl Pen<'_> {
         let mut text = self.heading("档案", "Timeline");
         for event in events {
             let when = words::minute(&self.zone, instant(happened_at(event, subject)));
-            let what = pad(event_word(self.lang, event.body.kind()), LABEL_COLUMNS + 1);
+            let what = pad(self.word(&event.body), LABEL_COLUMNS + 1);
             let who = self.paint.tone(Tone::Dim, &self.who(event));
             let left = left_pack(event, events).map(|sscc| self.left(sscc)).unwrap_or_default();
             let again = self.again(event, events);
@@ -30,6 +30,17 @@ impl Pen<'_> {
             text += &format!("  {when}  {what}{told}{gap}{who}\n");
         }
         text
+    }
+
+    /// What an event is called.
+    fn word(&self, body: &Body) -> &'static str {
+        match body {
+            // Nothing is suspected by it: it tells what a start reads as since then.
+            Body::FindingAdded { findings, .. } if findings.is_empty() => {
+                self.pick("重新评估", "reweighed")
+            }
+            _ => event_word(self.lang, body.kind()),
+        }
     }
 
     /// The pack that it left by an event.

@@ -5,7 +5,8 @@
 //! them after it has a job that finds one.
 //!
 //! Deliberately absent: a record of starts whose packs are still to be read again. Where a process
-//! ends between the two, a start keeps what was found until the next late fact.
+//! ends between the two, or the client goes away just then, a start keeps what was found until the
+//! next late fact.
 
 use crate::flows::find::unit_number;
 use crate::flows::house::House;

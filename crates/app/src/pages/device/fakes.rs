@@ -550,13 +550,14 @@ pub(super) fn centres_page(lang: Lang) -> CentresPageView {
 pub(super) fn dones(lang: Lang) -> Vec<(&'static str, DoneView)> {
     let view = |done| DoneView { lang, site: site(lang), done, back_url: format!("/d/{CODE}") };
     let before = |my_data_url| view(Done::BoundBefore { my_data_url });
+    let bound = |ends_on, dated| view(Done::Registered { ends_on, dated, provisional: !dated });
     let reported = |of_unit| {
         let reference = "R-7A2C-04E1".to_owned();
         view(Done::Reported { reference, of_unit })
     };
     vec![
-        ("registered", view(Done::Registered { ends_on: Some(on(2027, 5, 20)), dated: true })),
-        ("registered-undated", view(Done::Registered { ends_on: None, dated: false })),
+        ("registered", bound(Some(on(2027, 5, 20)), true)),
+        ("registered-undated", bound(None, false)),
         ("registered-before", before(Some(format!("/d/{CODE}/my-data")))),
         ("registered-before-offline", before(None)),
         ("corrected", view(Done::Corrected)),
@@ -570,7 +571,8 @@ pub(super) fn dones(lang: Lang) -> Vec<(&'static str, DoneView)> {
 }
 
 pub(super) fn privacy(lang: Lang) -> PrivacyView {
-    PrivacyView { lang, site: site(lang), kept_days: 30, back_url: Some(format!("/d/{CODE}")) }
+    let (site, back_url) = (site(lang), Some(format!("/d/{CODE}")));
+    PrivacyView { lang, site, kept_days: 30, tries_kept_days: 1, back_url }
 }
 
 pub(super) fn history(lang: Lang) -> HistoryView {

@@ -87,6 +87,8 @@ pub enum Done {
         ends_on: Option<Date>,
         /// Whether the day of purchase counts for the guarantee.
         dated: bool,
+        /// The unit will report its own first start, from which the guarantee runs then.
+        provisional: bool,
     },
     /// Somebody registered before; that stands.
     BoundBefore {
@@ -133,8 +135,11 @@ pub fn render_done(view: &DoneView) -> Result<String, askama::Error> {
     let lang = view.lang;
     let said = |key| lang.t(key).to_owned();
     let (title, text, reference) = match &view.done {
-        Done::Registered { ends_on, dated } => {
+        Done::Registered { ends_on, dated, provisional } => {
             let until = match ends_on {
+                Some(on) if *provisional => {
+                    lang.with("done.registered_until_start", "date", lang.date(*on))
+                }
                 Some(on) => lang.with("done.registered_until", "date", lang.date(*on)),
                 None => lang.t("done.registered_text").to_owned(),
             };
@@ -175,6 +180,8 @@ pub struct PrivacyView {
     pub site: SiteView,
     /// For how many days the address of a first start and the words of a report are kept.
     pub kept_days: u32,
+    /// For how many days tries of a proof are kept.
+    pub tries_kept_days: u32,
     /// Back to the device page.
     pub back_url: Option<String>,
 }

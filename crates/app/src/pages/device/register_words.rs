@@ -15,13 +15,18 @@ fn ways(view: &RegisterView) -> Option<&'static str> {
     Some(view.lang.t(key))
 }
 
+/// Whether an earlier registration was the first start: then the guarantee runs.
+fn runs(view: &RegisterView) -> bool {
+    !view.activates && !view.starts_itself
+}
+
 /// The sentence on top.
 pub(super) fn lead(view: &RegisterView) -> String {
     let (with, without) = match view.activates {
         true => ("register.lead_activates", "register.lead_activates_invoice"),
         false => ("register.lead", "register.lead_invoice"),
     };
-    match ways(view) {
+    match ways(view).filter(|_| !runs(view)) {
         Some(way) => view.lang.with(with, "way", way),
         None => view.lang.t(without).to_owned(),
     }
@@ -32,6 +37,7 @@ pub(super) fn day_hint(view: &RegisterView) -> String {
     let lang = view.lang;
     let counts = match (ways(view), view.starts_itself) {
         (None, _) => lang.t("register.day_invoice").to_owned(),
+        _ if runs(view) => lang.t("register.day_runs").to_owned(),
         (Some(way), true) => lang.with("register.day_started", "way", way),
         (Some(way), false) => lang.with("register.day_counts", "way", way),
     };

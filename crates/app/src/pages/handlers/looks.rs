@@ -18,9 +18,13 @@ use crate::pages::device::plain::ErrorKind;
 /// Counts a look before the page is made, and answers with a page of its own when there were too
 /// many.
 pub async fn count(request: Request, next: Next) -> Response {
-    let Some(Looks(counter)) = request.extensions().get::<Looks>().cloned() else {
+    let Some(looks) = request.extensions().get::<Looks>().cloned() else {
         return next.run(request).await;
     };
+    let Looks { counter, sent_alone } = looks;
+    if sent_alone && request.method() != Method::POST {
+        return next.run(request).await;
+    }
     let (mut parts, body) = request.into_parts();
     let house = counter.house();
     let unit = unit_of(house, &mut parts).await;

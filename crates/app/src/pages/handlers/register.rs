@@ -386,6 +386,10 @@ async fn done(house: &House, visit: &Visit, code: &str, bound: Bound) -> Respons
         _ => None,
     };
     let dated = found.verified.unit.as_ref().is_some_and(|known| verify::is_dated(&known.record));
+    let provisional =
+        found.verified.unit.as_ref().is_some_and(|known| {
+            known.product.network_start && known.record.activated_at.is_none()
+        });
     let url = found.verified.unit.as_ref().map(|known| page_url(known.code().as_str()));
     let url = url.unwrap_or_else(|| page_url(&segment(code)));
     let scratch = found.verified.unit.as_ref().is_some_and(|known| {
@@ -396,7 +400,7 @@ async fn done(house: &House, visit: &Visit, code: &str, bound: Bound) -> Respons
         lang: visit.lang,
         site: present.site.clone(),
         done: match bound {
-            Bound::Yours => Done::Registered { ends_on, dated },
+            Bound::Yours => Done::Registered { ends_on, dated, provisional },
             Bound::Before => {
                 Done::BoundBefore { my_data_url: scratch.then(|| format!("{url}/my-data")) }
             }
