@@ -282,6 +282,7 @@ async fn strangers_key(world: &World) -> String {
     key.expect("the party is known")
 }
 
+#[allow(clippy::too_many_lines, reason = "every way to one purse")]
 async fn proofs_over_the_api_are_limited_as_those_of_the_pages(world: &World) {
     let (number, ..) = phone(world).await;
     let code = world.house.ring().encode(unit_number(number)).as_str().to_owned();
