@@ -6,8 +6,9 @@
 -- and carry a whole journey.
 --
 -- The group rules: every PRIMARY KEY and UNIQUE constraint of a distributed table holds its
--- distribution column; an activation or scan touches one home and so one worker; import, shipping
--- and rebuilding touch several. An event's rows are filed under their own subjects while the event
+-- distribution column; an activation or scan touches one home and so one worker (with an
+-- Idempotency-Key of an API key also that of the key); import, shipping and rebuilding touch
+-- several. An event's rows are filed under their own subjects while the event
 -- is filed under its home, so a dossier joins over two homes:
 SET citus.enable_repartition_joins = on;
 -- Make that the default: ALTER DATABASE ... SET citus.enable_repartition_joins = on;
