@@ -103,9 +103,10 @@ fn answer(outcome: &Activated) -> Answer {
     Answer::new(201, reply)
 }
 
-/// The rows ours wrote, one plan for each unit.
+/// The rows ours wrote, one plan for each unit: with an answer of its own, of whichever.
 async fn plans(engine: &Engine) -> Result<Vec<Plan>, BenchError> {
     let mut by_unit: std::collections::BTreeMap<i64, Vec<Step>> = Default::default();
+    let mut answers = Vec::new();
     type Kinds = &'static [char];
     let tables: [(&'static str, &'static str, Kinds); 8] = [
         (UNIT_AFTER, UNIT_PUT, &['i', 'i', 't', 'b', 'i', 'i']),
@@ -131,12 +132,22 @@ async fn plans(engine: &Engine) -> Result<Vec<Plan>, BenchError> {
         };
         for values in engine.query(select, &[], read).await.map_err(machine)? {
             let Some(Value::Int(home)) = values.first() else { continue };
-            if let Some(steps) = by_unit.get_mut(home) {
+            if put == ANSWER_PUT {
+                // Under the home of its key, which tells no unit.
+                answers.push(Step::run(put, values));
+            } else if let Some(steps) = by_unit.get_mut(home) {
                 steps.push(Step::run(put, values));
             } else if put == UNIT_PUT {
                 by_unit.insert(*home, vec![Step::run(put, values)]);
             }
         }
+    }
+    if answers.len() != by_unit.len() {
+        let (answers, units) = (answers.len(), by_unit.len());
+        return Err(BenchError::Machine(format!("{answers} answers of {units} activations")));
+    }
+    for (steps, answer) in by_unit.values_mut().zip(answers) {
+        steps.push(answer);
     }
     Ok(by_unit.into_values().map(Plan::new).collect())
 }
