@@ -5,9 +5,10 @@ use super::{BenchError, Measured, Size, brand, per_second, rate, scratch};
 use crate::clock::Stopwatch;
 use crate::flows::activate::{Activated, Report, Signals, activate};
 use crate::flows::idempotency::{Answer, Keyed};
-use futures_util::stream::{self, TryStreamExt};
 use std::path::Path;
+use std::sync::Arc;
 use store::engine::{Engine, Plan, Row, SqliteOptions, Step, Target, Value};
+use tokio::task::JoinSet;
 
 const UNITS: u64 = 60_000;
 const CLIENTS: usize = 64;
@@ -53,18 +54,24 @@ pub async fn measure(dir: &Path, size: Size) -> Result<Measured, BenchError> {
         .backup_to(&bare_dir.join(store::engine::FILE_NAME))
         .await
         .map_err(machine)?;
+    // A start is told when it happens: its unit was recorded before.
+    let at = house.clock.now().as_microsecond();
+    let reports: Arc<Vec<_>> = Arc::new((0..units).map(|number| report(number, at)).collect());
     let watch = Stopwatch::start();
-    let reports: Vec<_> = (0..units).map(report).collect();
-    stream::iter(reports.iter().enumerate().map(Ok::<_, BenchError>))
-        .try_for_each_concurrent(CLIENTS, |(number, report)| {
-            let (house, caller) = (&house, &caller);
-            async move {
+    let mut clients = JoinSet::new();
+    // As the server answers them: on all its threads.
+    for first in 0..CLIENTS {
+        let (house, caller) = (Arc::clone(&house), caller.clone());
+        let reports = Arc::clone(&reports);
+        clients.spawn(async move {
+            for (number, report) in reports.iter().enumerate().skip(first).step_by(CLIENTS) {
                 let key = Keyed::new("bench", "activations", &format!("k{number}"), "{}").ok();
-                activate(house, Some(caller), report, key.as_ref(), &answer).await?;
-                Ok::<(), BenchError>(())
+                activate(&house, Some(&caller), report, key.as_ref(), &answer).await?;
             }
-        })
-        .await?;
+            Ok::<(), BenchError>(())
+        });
+    }
+    joined(clients).await?;
     let ours = rate(units, watch.elapsed());
     let plans = plans(house.store.engine()).await?;
     house.store.close().await;
@@ -85,13 +92,13 @@ fn machine(error: impl std::fmt::Display) -> BenchError {
     BenchError::Machine(error.to_string())
 }
 
-fn report(number: u64) -> Report {
+fn report(number: u64, at: i64) -> Report {
     let line = brand::production_line(number);
     let sn = line.split(',').next().unwrap_or_default().to_owned();
     Report {
         scheme: "sn".to_owned(),
         value: sn,
-        happened_at: 1_770_000_000_000_000,
+        happened_at: at,
         offset_minutes: 480,
         fingerprint: Some(format!("fp-{number}")),
         signals: Signals { ip: "202.96.128.86".parse().ok(), ..Signals::default() },
@@ -154,17 +161,34 @@ async fn plans(engine: &Engine) -> Result<Vec<Plan>, BenchError> {
 
 async fn replay(dir: &Path, plans: Vec<Plan>) -> Result<f64, BenchError> {
     let target = Target::Sqlite { dir: dir.to_owned(), options: SqliteOptions::default() };
-    let engine = store::Store::open(&target).await?;
-    let engine = engine.engine();
+    let store = store::Store::open(&target).await?;
     let count = plans.len() as u64;
-    // Ours came in no particular order of unit numbers: neither do these.
+    // Each client sends the rows of the units that it activated.
+    let mut shares: Vec<Vec<Plan>> = (0..CLIENTS).map(|_| Vec::new()).collect();
+    for (number, plan) in plans.into_iter().enumerate() {
+        shares[number % CLIENTS].push(plan);
+    }
     let watch = Stopwatch::start();
-    stream::iter(plans.into_iter().map(Ok::<_, BenchError>))
-        .try_for_each_concurrent(CLIENTS, |plan| async move {
-            engine.write(plan).await.map_err(machine)
-        })
-        .await?;
+    let mut clients = JoinSet::new();
+    for share in shares {
+        let engine = store.engine().clone();
+        clients.spawn(async move {
+            for plan in share {
+                engine.write(plan).await.map_err(machine)?;
+            }
+            Ok::<(), BenchError>(())
+        });
+    }
+    joined(clients).await?;
     let took = watch.elapsed();
-    engine.close().await;
+    store.engine().close().await;
     Ok(rate(count, took))
+}
+
+/// Waits for all clients.
+async fn joined(mut clients: JoinSet<Result<(), BenchError>>) -> Result<(), BenchError> {
+    while let Some(client) = clients.join_next().await {
+        client.map_err(machine)??;
+    }
+    Ok(())
 }

@@ -1,11 +1,14 @@
 //! The one thread that writes to SQLite.
 //!
 //! An fsync costs a hundred times what a small plan costs, so plans that wait together share one:
-//! the thread takes everything that is waiting, runs each plan inside its own savepoint of one
-//! transaction, commits, and only then answers. While it commits, the next group gathers by itself:
-//! there is no timer, a lone plan is committed at once.
+//! the thread takes everything that is waiting, runs it in one transaction, commits, and only then
+//! answers. While it commits, the next group gathers by itself: there is no timer, a lone plan is
+//! committed at once.
 //!
-//! - A plan that conflicts is rolled back to its savepoint; the others do not notice.
+//! - A plan that conflicts takes nothing with it. Nearly none does, and a savepoint for each would
+//!   copy every page it touches, to a file soon: so a group is run without, and where a plan is
+//!   refused, it is rolled back and run again with one savepoint each. So are the groups after it:
+//!   where one loses a race others may.
 //! - A failure of the storage (full, read-only, I/O) takes the whole group with it, including plans
 //!   that had been judged: a conflict may have been with a row that is now gone.
 //! - Other processes may write to the same file: `BEGIN IMMEDIATE` waits for its turn.
@@ -22,7 +25,7 @@ use super::checkpoint::Checkpointer;
 use super::error::{Fault, WriteError};
 use super::lineage::Lineage;
 use super::lite::SqliteOptions;
-use super::log_head::{Claim, LogHead};
+use super::log_head::{Claim, Head, LogHead};
 use super::plan::{Expect, Plan, Step};
 use super::session::{Failure, Role, Session, is_storage};
 use super::sql::insert_into;
@@ -32,6 +35,9 @@ use super::storage::storage_error;
 const GROUP_PLANS_MAX: usize = 1024;
 /// Row operations after which a group takes no further plan.
 const GROUP_ROWS_MAX: usize = 8192;
+/// Groups that are run with savepoints after one in which a plan was refused, so that whoever has
+/// plans refused on purpose does not make each group run twice.
+const WARY_GROUPS: u32 = 64;
 /// Plans that wait for the thread; beyond it, callers wait for a place.
 const QUEUE_PLANS_MAX: usize = 8192;
 
@@ -75,6 +81,7 @@ impl Writer {
             session: None,
             read_only: Arc::clone(&read_only),
             refusing: false,
+            wary: 0,
             checkpointer,
             log,
             lineage,
@@ -131,6 +138,8 @@ struct Scribe {
     read_only: Arc<AtomicBool>,
     /// What the connection has been told about `read_only`.
     refusing: bool,
+    /// How many groups more are run with savepoints.
+    wary: u32,
     checkpointer: Checkpointer,
     log: Option<Arc<LogHead>>,
     lineage: Arc<Lineage>,
@@ -138,7 +147,29 @@ struct Scribe {
     _claim: Claim,
 }
 
-/// How a plan ended inside its savepoint.
+/// One transaction over a group.
+struct Run {
+    /// Each plan has a savepoint.
+    apart: bool,
+    /// What became of each plan so far.
+    answers: Vec<Answer>,
+    /// The log as it stood when the transaction began.
+    before: Option<Head>,
+    /// It may be on the disk, whatever is answered.
+    committing: bool,
+}
+
+impl Run {
+    fn new(apart: bool) -> Self {
+        Self { apart, answers: Vec::new(), before: None, committing: false }
+    }
+
+    fn refused(&self) -> bool {
+        self.answers.iter().any(Result::is_err)
+    }
+}
+
+/// How a plan ended that did not run to its end.
 enum Verdict {
     /// Refused, without harm to the others.
     Refused(WriteError),
@@ -199,9 +230,8 @@ impl Scribe {
         if group.is_empty() {
             return;
         }
-        let mut answers = Vec::with_capacity(group.len());
-        match self.commit_all(group, &mut answers) {
-            Ok(()) => {
+        match self.commit_all(group) {
+            Ok(answers) => {
                 for (job, answer) in group.drain(..).zip(answers) {
                     let _ = job.answer.send(answer);
                 }
@@ -214,29 +244,51 @@ impl Scribe {
         }
     }
 
-    fn commit_all(&mut self, group: &[Job], answers: &mut Vec<Answer>) -> Answer {
-        let mut committing = false;
-        let (mut before, log) = (None, self.log.clone());
+    fn commit_all(&mut self, group: &[Job]) -> Result<Vec<Answer>, WriteError> {
         let commits = self.checkpointer.commits();
-        let result = self.session().and_then(|session| {
-            control(session, "BEGIN IMMEDIATE")?;
-            before = log.as_ref().and_then(|log| log.read());
-            for job in group {
-                answers.push(try_plan(session, &job.plan)?);
-            }
-            committing = true;
-            control(session, "COMMIT")
-        });
+        let mut run = Run::new(self.wary > 0 && group.len() > 1);
+        self.wary = self.wary.saturating_sub(1);
+        let mut result = self.transact(group, &mut run);
+        if result.is_ok() && run.refused() && !run.apart && group.len() > 1 {
+            run = Run::new(true);
+            result = self.transact(group, &mut run);
+        }
+        if run.apart && run.refused() {
+            self.wary = WARY_GROUPS;
+        }
         let plans = group.iter().map(|job| &job.plan);
         let Err(error) = result else {
             let wrote = self.checkpointer.commits() != commits;
             let after = self.log.as_ref().and_then(|log| log.read());
-            self.lineage.committed((before, after), wrote, plans);
-            return Ok(());
+            self.lineage.committed((run.before, after), wrote, plans);
+            return Ok(run.answers);
         };
         self.lineage.failed(plans);
         self.recover(error.sqlite_error_code());
-        Err(storage_error(&error, &self.path, committing))
+        Err(storage_error(&error, &self.path, run.committing))
+    }
+
+    /// Runs the group in one transaction: whole, but for plans that were refused and kept apart;
+    /// one that was not kept apart ends it, and nothing is written.
+    fn transact(&mut self, group: &[Job], run: &mut Run) -> rusqlite::Result<()> {
+        let log = self.log.clone();
+        let session = self.session()?;
+        control(session, "BEGIN IMMEDIATE")?;
+        run.before = log.as_ref().and_then(|log| log.read());
+        for job in group {
+            if run.apart {
+                run.answers.push(try_plan(session, &job.plan)?);
+                continue;
+            }
+            let answer = run_plan(session, &job.plan)?;
+            let refused = answer.is_err();
+            run.answers.push(answer);
+            if refused {
+                return control(session, "ROLLBACK");
+            }
+        }
+        run.committing = true;
+        control(session, "COMMIT")
     }
 
     /// The connection, opened again if it had to be given up.
@@ -284,16 +336,22 @@ fn control(session: &Session, sql: &'static str) -> rusqlite::Result<()> {
 /// Runs one plan in its savepoint. The outer error is the storage's.
 fn try_plan(session: &mut Session, plan: &Plan) -> rusqlite::Result<Answer> {
     control(session, "SAVEPOINT plan")?;
-    let answer = match plan.steps.iter().try_for_each(|step| do_step(session, step)) {
-        Ok(()) => Ok(()),
-        Err(Verdict::Storage(error)) => return Err(error),
-        Err(Verdict::Refused(refusal)) => {
-            control(session, "ROLLBACK TO plan")?;
-            Err(refusal)
-        }
-    };
+    let answer = run_plan(session, plan)?;
+    if answer.is_err() {
+        control(session, "ROLLBACK TO plan")?;
+    }
     control(session, "RELEASE plan")?;
     Ok(answer)
+}
+
+/// Runs the steps of a plan up to the first that is refused; what they did is not undone. The
+/// outer error is the storage's.
+fn run_plan(session: &mut Session, plan: &Plan) -> rusqlite::Result<Answer> {
+    match plan.steps.iter().try_for_each(|step| do_step(session, step)) {
+        Ok(()) => Ok(Ok(())),
+        Err(Verdict::Storage(error)) => Err(error),
+        Err(Verdict::Refused(refusal)) => Ok(Err(refusal)),
+    }
 }
 
 fn do_step(session: &mut Session, step: &Step) -> Result<(), Verdict> {
