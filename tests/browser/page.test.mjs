@@ -86,6 +86,14 @@ async function visit(page, state, lang) {
 
 /** Everything on the page can be read and reached, at this width and narrower. */
 async function fits(page, width) {
+  if (width >= 1280) {
+    // A page of one column has room for its verdict: nothing beside it breaks it.
+    const lines = await page.locator('.slim .hero h1 span').evaluateAll((all) => all.map((span) =>
+      Math.round(span.offsetHeight / parseFloat(getComputedStyle(span).lineHeight))));
+    const slim = await page.locator('body.slim .hero').count() > 0;
+    assert.ok(!slim || lines.length > 0, `no heading was looked at, at ${width}`);
+    assert.ok(lines.every((count) => count === 1), `a heading of ${lines} lines at ${width}`);
+  }
   await page.locator('details').evaluateAll((all) => all.forEach((d) => { d.open = true; }));
   assert.deepEqual(await violations(page), [], `axe at ${width}`);
   assert.equal(await overflow(page), 0, `sideways scrolling at ${width}`);
@@ -125,16 +133,18 @@ for (const state of Object.keys(links)) {
   }
 }
 
-// The page of a store that does not answer, those that answer a proof, and those of a unit whose
-// original somebody else showed: no link of a running brand leads there.
+// The page of a store that does not answer, those that answer a proof, the report of a long code of
+// nobody, and those of a unit whose original somebody else showed: no link of a running brand
+// leads there.
 const folder = process.env.DOSSIER_PAGES;
-const unlinked = /^(unavailable|proof-.+|(proved|not-activated)-elsewhere)\.(zh-CN|en)\.html$/;
+const unlinked =
+  /^(unavailable|not-cleared|centres-.+|report-long-code|proof-.+|(proved|not-activated)-elsewhere)\.(zh-CN|en)\.html$/;
 const written = folder ? readdirSync(folder).filter((name) => unlinked.test(name)).sort() : [];
 
 test('the pages that no link leads to were written', (t) => {
   if (!folder) return t.skip('no pages');
-  for (const state of ['unavailable', 'proof-first', 'proof-wrong', 'proof-wait', 'proved-elsewhere',
-    'not-activated-elsewhere']) {
+  for (const state of ['unavailable', 'not-cleared', 'centres-several', 'report-long-code',
+    'proof-first', 'proof-wrong', 'proof-wait', 'proved-elsewhere', 'not-activated-elsewhere']) {
     for (const lang of ['zh-CN', 'en']) assert.ok(written.includes(`${state}.${lang}.html`), state);
   }
 });
@@ -240,6 +250,16 @@ test('a proof is checked in the browser, without the network', async (t) => {
       .find((row) => row);
     assert.ok(told.includes(`编号 ${JSON.parse(bundle).number} 的设备`), told);
     if (made?.sn) assert.ok(told.includes(`SN ${made.sn}`), told);
+    // An IMEI as the label has it: with the digit that brings Luhn's sum to a multiple of ten.
+    const imeis = (made?.identifiers ?? []).filter((one) => one.scheme === 'imei');
+    assert.ok(imeis.length > 0, 'the genuine unit is a phone');
+    for (const { value } of imeis) {
+      const shown = new RegExp(`IMEI (${value}\\d)(?!\\d)`).exec(told)?.[1];
+      assert.ok(shown, `${value} with its check digit in ${told}`);
+      const sum = [...shown].reverse().map((digit, at) => (at % 2 ? 2 : 1) * digit)
+        .reduce((all, n) => all + Math.floor(n / 10) + n % 10, 0);
+      assert.equal(sum % 10, 0, shown);
+    }
     const there = new Date(made.produced_at / 1000 + 8 * 3600e3).toISOString().slice(0, 16);
     assert.ok(told.includes(`${there.replace('T', ' ')}  生产`) && told.includes('北京时间'), told);
     assert.ok(!told.includes('UTC'), told);

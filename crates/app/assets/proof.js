@@ -137,9 +137,19 @@ var parts={},shape={timeZone:form.getAttribute('data-zone'),year:'numeric',month
 new Intl.DateTimeFormat('en-GB',shape).formatToParts(new Date(at/1000)).forEach(function(part){parts[part.type]=part.value;});
 return parts.year+'-'+parts.month+'-'+parts.day+' '+parts.hour+':'+parts.minute;
 }
+/* An identifier as people know it: an IMEI, recorded by its 14 digits, with the check digit (Luhn) that the label has. */
+function known(one){
+var value=String(one.value),sum=0,i,product;
+if(one.scheme!=='imei'||!/^[0-9]{14}$/.test(value))return value;
+for(i=0;i<14;i++){
+product=Number(value.charAt(i))*(i%2===1?2:1);
+sum+=product>9?product-9:product;
+}
+return value+String((10-sum%10)%10);
+}
 /* What the unit's own production record calls it. */
 function names(made){
-var own=(made.identifiers||[]).map(function(one){return one.scheme.toUpperCase()+' '+one.value;});
+var own=(made.identifiers||[]).map(function(one){return one.scheme.toUpperCase()+' '+known(one);});
 return(made.sn?['SN '+made.sn]:[]).concat(own).join(', ');
 }
 form.addEventListener('submit',async function(submitted){

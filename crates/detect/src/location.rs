@@ -176,7 +176,7 @@ pub fn assess(
     let score: f64 = families.iter().map(|f| f.score).sum();
     let posterior = logistic((prior / (1.0 - prior)).ln() + score);
     let (grade, reasons) = match authorised {
-        Some(_) => grade(&families, prior, posterior, model),
+        Some(_) => grade(&families, score, posterior, model),
         None => (Grade::Unknown, vec![Reason::NoTerritory]),
     };
     let (level, region) = believed(families.iter());
@@ -186,7 +186,7 @@ pub fn assess(
 
 fn grade(
     families: &[FamilyReading],
-    prior: f64,
+    score: f64,
     posterior: f64,
     model: &Model,
 ) -> (Grade, Vec<Reason>) {
@@ -199,7 +199,8 @@ fn grade(
     let grade = if inside + outside == 0 {
         reasons.push(Reason::NothingUsable);
         Grade::Unknown
-    } else if inside > 0 && posterior <= prior {
+    } else if inside > 0 && score <= 0.0 {
+        // The posterior is at most the prior, which its last binary digit need not show.
         Grade::Consistent
     } else if posterior < model.observe_from {
         Grade::Unknown

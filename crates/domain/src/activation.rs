@@ -59,17 +59,25 @@ pub struct ActivatedAt {
 }
 
 /// `happened_at` when it lies between production and receipt + 10 minutes, else the receipt.
+/// `not_before`: the production; while nothing tells of one, the making of the code, as nothing
+/// that bears it can be older.
 pub fn activated_at(
     happened_at: Timestamp,
     received_at: Timestamp,
-    produced_at: Option<Timestamp>,
+    not_before: Option<Timestamp>,
 ) -> ActivatedAt {
-    let not_before = produced_at.is_none_or(|made| made <= happened_at);
+    let not_before = not_before.is_none_or(|made| made <= happened_at);
     if not_before && happened_at <= received_at + CLOCK_LEEWAY {
         ActivatedAt { at: happened_at, clock_believed: true }
     } else {
         ActivatedAt { at: received_at, clock_believed: false }
     }
+}
+
+/// Whether a start can be one of the unit that was made then, as far as clocks may differ. One
+/// before it was of something else that bore its name: it dates no guarantee.
+pub fn is_of_the_unit(at: Timestamp, produced_at: Option<Timestamp>) -> bool {
+    produced_at.is_none_or(|made| made <= at + CLOCK_LEEWAY)
 }
 
 /// The life an activation belongs to, 0 for the first: the latest that was open by then.
@@ -105,7 +113,7 @@ pub struct ActivationFacts<'a> {
     /// When it is held to have happened.
     pub at: Timestamp,
     /// When it was produced; none when there is no production record.
-    pub produced: bool,
+    pub produced_at: Option<Timestamp>,
     /// Under recall since.
     pub recalled_at: Option<Timestamp>,
     /// Stolen since, as reported.
@@ -157,8 +165,11 @@ pub fn decide(facts: &ActivationFacts<'_>) -> Activation {
     when(stolen_later, Kind::Stolen, Suspect, "reported_stolen_later");
     when(since(facts.recalled_at), Kind::Recalled, Suspect, "under_recall");
     when(since(facts.retired_at), Kind::Decommissioned, Likely, "decommissioned");
-    when(!facts.produced, Kind::NotProduced, Suspect, "no_production_record");
-    if let Some((grade, reason)) = again(facts) {
+    let early = !is_of_the_unit(facts.at, facts.produced_at);
+    when(facts.produced_at.is_none(), Kind::NotProduced, Suspect, "no_production_record");
+    when(early, Kind::NotProduced, Suspect, "before_production");
+    let earlier = facts.earlier.as_ref();
+    if let Some((grade, reason)) = earlier.and_then(|it| again(it, facts.fingerprint.as_deref())) {
         when(true, Kind::ActivatedAgain, grade, reason);
     }
     when(never_shipped(facts), Kind::NeverShipped, Suspect, "no_shipment_left_the_maker");
@@ -174,11 +185,13 @@ pub fn decide(facts: &ActivationFacts<'_>) -> Activation {
     Activation { first: facts.earlier.is_none(), findings }
 }
 
-/// A second start by the same device says nothing; by another it is suspect; where a side sent no
-/// fingerprint nobody can tell, which is worth counting.
-fn again(facts: &ActivationFacts<'_>) -> Option<(FindingGrade, &'static str)> {
-    let earlier = facts.earlier.as_ref()?;
-    match (&earlier.fingerprint, &facts.fingerprint) {
+/// What a further start of a life says beside the first: one by the same device nothing; by another
+/// it is suspect; where a side sent no fingerprint nobody can tell, which is worth counting.
+pub fn again(
+    earlier: &Earlier,
+    fingerprint: Option<&[u8]>,
+) -> Option<(FindingGrade, &'static str)> {
+    match (earlier.fingerprint.as_deref(), fingerprint) {
         (Some(a), Some(b)) if a == b => None,
         (Some(_), Some(_)) => Some((FindingGrade::Suspect, "another_device")),
         _ => Some((FindingGrade::Observe, "fingerprint_missing")),
@@ -187,7 +200,8 @@ fn again(facts: &ActivationFacts<'_>) -> Option<(FindingGrade, &'static str)> {
 
 /// No shipment moved the unit, or a pack around it, out of the hands of its maker by then.
 fn never_shipped(facts: &ActivationFacts<'_>) -> bool {
-    facts.produced && facts.custody.first_shipped(facts.unit, facts.at).is_none()
+    let produced = facts.produced_at.is_some() && is_of_the_unit(facts.at, facts.produced_at);
+    produced && facts.custody.first_shipped(facts.unit, facts.at).is_none()
 }
 
 fn other_channel(facts: &ActivationFacts<'_>) -> bool {
@@ -208,7 +222,7 @@ mod tests {
         ActivationFacts {
             unit: n(1),
             at: t(500),
-            produced: true,
+            produced_at: Some(t(100)),
             recalled_at: None,
             stolen_at: None,
             retired_at: None,
@@ -243,6 +257,25 @@ mod tests {
         assert_eq!(at(10_601, Some(5_000)), (10_000, false));
         assert_eq!(at(4_999, Some(5_000)), (10_000, false));
         assert_eq!(at(1, None), (1, true));
+    }
+
+    #[test]
+    fn a_start_before_production_is_none_of_the_unit() {
+        let (custody, tree) = (journey(), tree());
+        for (produced_at, found) in [
+            (None, Some("no_production_record")),
+            (Some(500), None),
+            (Some(500 + 600), None),
+            (Some(500 + 601), Some("before_production")),
+        ] {
+            let produced_at = produced_at.map(t);
+            let facts = ActivationFacts { produced_at, ..facts(&custody, &tree) };
+            let wanted = found.map(|reason| {
+                Finding::new(FindingKind::NotProduced, FindingGrade::Suspect, reason)
+            });
+            assert_eq!(decide(&facts).findings, Vec::from_iter(wanted), "{produced_at:?}");
+            assert_eq!(is_of_the_unit(t(500), produced_at), found != Some("before_production"));
+        }
     }
 
     #[test]
@@ -317,7 +350,7 @@ mod tests {
         assert_eq!(kinds(&before), [FindingKind::NeverShipped]);
         let bare = CustodyFacts::new([hold(1, 10, 2, None)], []);
         assert_eq!(kinds(&facts(&bare, &tree)), [FindingKind::NeverShipped]);
-        let unmade = ActivationFacts { produced: false, ..facts(&bare, &tree) };
+        let unmade = ActivationFacts { produced_at: None, ..facts(&bare, &tree) };
         assert_eq!(kinds(&unmade), [FindingKind::NotProduced]);
     }
 

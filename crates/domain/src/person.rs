@@ -57,9 +57,11 @@ impl Purpose {
     }
 }
 
-/// A telephone in E.164: a mainland mobile number, or one with its country code.
+/// A telephone in E.164: a mainland mobile number, or one with its country code. Digits and signs
+/// may be of full width.
 pub fn e164(text: &str) -> Option<String> {
-    let text: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')')).collect();
+    let text = text.chars().map(text::half_width);
+    let text: String = text.filter(|c| !matches!(c, ' ' | '\u{3000}' | '-' | '(' | ')')).collect();
     let digits = text.strip_prefix('+').unwrap_or(&text);
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
@@ -108,6 +110,8 @@ mod tests {
             ("138 0013 8000", Some("+8613800138000")),
             ("+86 138-0013-8000", Some("+8613800138000")),
             ("+852 5123 4567", Some("+85251234567")),
+            ("１３８００１３８０００", Some("+8613800138000")),
+            ("＋８６　１３８－００１３－８０００", Some("+8613800138000")),
             ("1380013800", None),
             ("+86 10 6512 3456", None),
             ("51234567", None),

@@ -3,6 +3,7 @@
 use crate::certification::Certification;
 use crate::id::{BrandId, ProductId};
 use crate::policy::Category;
+use crate::webhook::target::Allowed;
 
 /// What is sold. The fields consumers see are those a unit code must resolve to (product, maker,
 /// contract maker, standards executed, certificate).
@@ -47,10 +48,44 @@ impl Product {
     /// Its picture, where a page under TLS can show it: from the page's own host, or from one that
     /// speaks TLS itself. No browser shows another there.
     pub fn shown_picture(&self) -> Option<&str> {
-        let own = self.picture.starts_with('/') && !self.picture.starts_with("//");
-        let shown = own || self.picture.starts_with("https://");
-        shown.then_some(self.picture.as_str())
+        let address = self.picture.as_str();
+        let secure = address.starts_with("https://") && picture_host(address).is_some();
+        (secure || is_own_path(address)).then_some(address)
     }
+}
+
+/// Why an address of a picture was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "must be an address such as https://pictures.example.com/n3.jpg, its host of letters, digits, \
+     dots and hyphens, or /n3.jpg on the page's own host"
+)]
+pub struct PictureProblem;
+
+/// Refuses what is no address of a picture: no `javascript:`, no `data:`, nothing that ends the
+/// attribute it is written into.
+///
+/// # Errors
+/// [`PictureProblem`].
+pub fn check_picture(address: &str) -> Result<(), PictureProblem> {
+    let fit = is_own_path(address) || picture_host(address).is_some();
+    match fit && !address.contains([' ', '"', '\'', '<', '>', '\\']) {
+        true => Ok(()),
+        false => Err(PictureProblem),
+    }
+}
+
+/// The other host that an address of a picture leads to, with the port if one is named. It stands
+/// in a page's content policy, where a `*` would let in every host.
+pub fn picture_host(address: &str) -> Option<&str> {
+    let rest = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://"))?;
+    let host = rest.split(['/', '?', '#']).next()?;
+    let plain = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:".contains(&byte));
+    (plain && host.parse::<Allowed>().is_ok()).then_some(host)
+}
+
+fn is_own_path(address: &str) -> bool {
+    address.starts_with('/') && !address.starts_with("//")
 }
 
 /// Largest price accepted, in fen: ten million yuan.
@@ -101,6 +136,46 @@ pub fn yuan_from_fen(fen: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_picture_lies_on_a_host_or_on_the_pages_own() {
+        for (address, host) in [
+            ("https://pictures.example.com/n3.jpg", Some("pictures.example.com")),
+            ("https://cdn-1.example.com:8443?n=3", Some("cdn-1.example.com:8443")),
+            ("http://Pictures.Example.com#n3", Some("Pictures.Example.com")),
+            ("https://127.0.0.1:9000/n3.jpg", Some("127.0.0.1:9000")),
+            ("https://pictures.example.com", Some("pictures.example.com")),
+            ("https://pictures.example.com/机/*.jpg", Some("pictures.example.com")),
+            ("/n3.jpg", None),
+        ] {
+            assert_eq!((check_picture(address), picture_host(address)), (Ok(()), host));
+        }
+        for address in [
+            "",
+            "n3.jpg",
+            "//elsewhere.example/n3.jpg",
+            "data:image/png;base64,AA",
+            "javascript:alert(1)",
+            "https://",
+            "https:///x",
+            "https://*/a",
+            "https://*.example.com/a",
+            "https://.example.com/a",
+            "https://a..b/",
+            "https://-a.example.com/",
+            "https://a_b.example.com/",
+            "https://user@pictures.example.com/",
+            "https://pictures.example.com:/",
+            "https://pictures.example.com:x/",
+            "https://;/a",
+            "https://例子.cn/a",
+            "https://pictures.example.com/a b",
+            "https://pictures.example.com/\"onerror=",
+            "/\\elsewhere.example/n3.jpg",
+        ] {
+            assert_eq!(check_picture(address), Err(PictureProblem), "{address}");
+        }
+    }
 
     #[test]
     fn prices() {

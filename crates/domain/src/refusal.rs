@@ -174,6 +174,9 @@ refusals! {
     /// A second row with this key but other content.
     ContentDiffers "content_differs" Conflict
         "already recorded with other content; correct the row, or say --update where it applies";
+    /// A party is to be of another kind than it is.
+    KindStays "kind_stays" Conflict
+        "a party stays of the kind it was entered as; enter the other one under another code";
     /// A serial number is taken, now or in history.
     SnTaken "sn_taken" Conflict "this serial number already belongs to a unit; it is never reused";
     /// Another identifier is on a unit: one that was decommissioned still answers to its own.

@@ -12,10 +12,12 @@ mod divisions;
 mod point;
 mod polygon;
 mod set;
+mod spoken;
 
 #[cfg(test)]
 pub(crate) mod fixture;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -231,6 +233,16 @@ pub fn lies_in(place: &str, region: &str) -> bool {
     place.ok().zip(region.ok()).is_some_and(|(place, region)| region.contains(place))
 }
 
+/// Words for regions in one form: their codes, each once and in order, so that lists that name the
+/// same regions are equal however they were written. What is no code stays as it is.
+pub fn in_one_form(words: &[String]) -> Vec<String> {
+    let read = |word: &String| {
+        RegionCode::parse(word).map_or_else(|_| word.clone(), |code| code.to_string())
+    };
+    let once: BTreeSet<String> = words.iter().map(read).collect();
+    once.into_iter().collect()
+}
+
 impl fmt::Display for RegionCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
@@ -279,6 +291,25 @@ mod tests {
         }
         for wrong in ["", "5", "530", "5301020", "C1", "CHN", "00", "０１", "53-1", "000000"] {
             assert!(RegionCode::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn lists_of_regions_have_one_form() {
+        let form = |words: &[&str]| {
+            let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
+            in_one_form(&words).join("|")
+        };
+        let cases: &[(&[&str], &str)] = &[
+            (&["51", "50"], "50|51"),
+            (&["us", "440000", "HK"], "44|81|US"),
+            (&["81", "US", "44", "Us", "4400"], "44|81|US"),
+            (&["5301", "53"], "53|5301"),
+            (&["nowhere", "53"], "53|nowhere"),
+            (&[], ""),
+        ];
+        for (written, kept) in cases {
+            assert_eq!(form(written), *kept, "{written:?}");
         }
     }
 

@@ -1,6 +1,8 @@
 //! Reading what moved units and packs: their own holds, and those of every pack they were ever in.
 
+use crate::canonical::unseal;
 use crate::engine::{DecodeError, EngineError, Row, Value};
+use crate::event::Event;
 use crate::unit::event_id;
 use crate::{Store, StoreError};
 use domain::code::UnitNumber;
@@ -39,10 +41,14 @@ const PACKS_INSIDE: &str = "SELECT c.child FROM containment c JOIN pack p ON \
     (c.to_at IS NULL OR c.to_at > $2) ORDER BY c.child";
 const PACKS_STILL_INSIDE: &str = "SELECT c.child FROM containment c JOIN pack p ON \
     p.number = c.child WHERE c.parent = $1 AND (c.to_at IS NULL OR c.to_at > $2)";
+/// What moves by a paper is filed under what moved.
+const MOVED_BY: &str = "SELECT e.canonical FROM hold h JOIN event e ON e.home = h.subject AND \
+    e.id = h.event_id WHERE h.subject = $1 AND h.shipment_no = $2 AND h.from_party = $3 AND \
+    h.kind IN ('shipped', 'returned')";
 
 /// The statements of this file, for the test that prepares every one on both engines.
 pub(crate) const STATEMENTS: &[&str] =
-    &[CUSTODY, CHILDREN, CONTENTS, STIRRED, PACKS_INSIDE, PACKS_STILL_INSIDE];
+    &[CUSTODY, CHILDREN, CONTENTS, STIRRED, PACKS_INSIDE, PACKS_STILL_INSIDE, MOVED_BY];
 
 /// A row of [`CUSTODY`].
 pub(crate) enum Fact {
@@ -76,6 +82,21 @@ impl Store {
         let packs: Vec<_> = moves.inside().iter().map(|it| it.parent.get() as i64).collect();
         facts.learn(subject, Arc::new(moves));
         self.climb(&packs, true, facts).await
+    }
+
+    /// The event of a subject's shipment or return by a sender's paper, taken back or not.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn moved_by(
+        &self,
+        (shipment_no, from): (&str, i64),
+        subject: i64,
+    ) -> Result<Option<Event>, StoreError> {
+        let params = [subject.into(), shipment_no.into(), from.into()];
+        let text = self.engine.query_first(MOVED_BY, &params, |r| r.text(0)).await?;
+        let event = text.map(|text| unseal(&text, &[])).transpose();
+        event.map_err(|e| StoreError::Record(e.to_string()))
     }
 
     /// From subjects upwards, which may be packs already.

@@ -7,7 +7,7 @@
 
 mod activation;
 
-pub use activation::{ActivatedBody, FamilyRow, FenceRow, FindingRow, ReadingRow};
+pub use activation::{ActivatedBody, FamilyRow, FenceRow, FindingRow, ReadingRow, StartRow};
 
 use domain::id::{BrandId, EventId, PartyId, SiteId};
 use domain::life::Cause;
@@ -253,6 +253,9 @@ pub enum Body {
         bound_to: Option<i64>,
         /// What does not fit; nothing further where only the reading is another.
         findings: Vec<FindingRow>,
+        /// Which life the activation is of, where a life told of late says what does not fit.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        life: Option<i64>,
         /// What the activation reads as since then; none where its signals were forgotten.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         reading: Option<Box<ReadingRow>>,
@@ -407,6 +410,10 @@ pub enum Body {
         life: i64,
         /// What else is said of it.
         reason: String,
+        /// Starts of the life before that are of this one, since it was told of only after them;
+        /// the earliest, by which it begins, first.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        starts: Vec<StartRow>,
     },
 }
 
@@ -482,10 +489,11 @@ mod tests {
         let old = r#"{"kind":"life_opened","life":1,"reason":"customer sent it back"}"#;
         let body: Body = serde_json::from_str(old).unwrap();
         let reason = "customer sent it back".to_owned();
-        assert_eq!(body, Body::LifeOpened { cause: None, life: 1, reason });
+        assert_eq!(body, Body::LifeOpened { cause: None, life: 1, reason, starts: vec![] });
         assert_eq!(serde_json::to_string(&body).unwrap(), old, "and its bytes stay what they are");
         for cause in Cause::ALL {
-            let body = Body::LifeOpened { cause: Some(cause), life: 2, reason: String::new() };
+            let reason = String::new();
+            let body = Body::LifeOpened { cause: Some(cause), life: 2, reason, starts: vec![] };
             let text = serde_json::to_string(&body).unwrap();
             let said = format!(
                 r#"{{"kind":"life_opened","cause":"{}","life":2,"reason":""}}"#,
@@ -496,5 +504,26 @@ mod tests {
         }
         let other = r#"{"kind":"life_opened","cause":"whim","life":1,"reason":""}"#;
         assert!(serde_json::from_str::<Body>(other).is_err());
+    }
+
+    #[test]
+    fn a_life_told_of_late_names_its_starts() {
+        let start = |activated_at, fingerprint| StartRow {
+            activated_at,
+            activation: "0a".to_owned(),
+            fingerprint,
+            region: None,
+        };
+        let (cause, starts) =
+            (Some(Cause::Return), vec![start(5, Some("0b".into())), start(6, None)]);
+        let body = Body::LifeOpened { cause, life: 1, reason: String::new(), starts };
+        let text = serde_json::to_string(&body).unwrap();
+        let said = concat!(
+            r#"{"kind":"life_opened","cause":"return","life":1,"reason":"","starts":["#,
+            r#"{"activated_at":5,"activation":"0a","fingerprint":"0b"},"#,
+            r#"{"activated_at":6,"activation":"0a"}]}"#
+        );
+        assert_eq!(text, said);
+        assert_eq!(serde_json::from_str::<Body>(&text).unwrap(), body);
     }
 }

@@ -7,7 +7,10 @@
 
 use crate::canonical::unhex;
 use crate::engine::{Step, Value};
-use crate::event::{ActivatedBody, Body, CommissionedRow, Event, FindingRow, IdentifierRow, Row};
+use crate::event::{
+    ActivatedBody, Body, CommissionedRow, Event, FindingRow, IdentifierRow, Row, StartRow,
+};
+use domain::activation::CLOCK_LEEWAY;
 use sha2::{Digest, Sha256};
 
 /// Which units of a commissioning already stand in the table (activated before they were made).
@@ -40,6 +43,11 @@ const CONTAINMENT_COLUMNS: &[&str] =
 const UNIT_BIRTH: &str = "UPDATE unit SET sn = $2, identifiers = $3, born_hash = $4, \
     produced_at = $5, site_id = $6, line = $7, lot = $8, inspection = $9, disposition = $10, \
     kit = $11 WHERE number = $1";
+/// What was started before the unit was made was something else that bore its label: it holds the
+/// place of no first start.
+const UNIT_NOT_STARTED: &str = "UPDATE unit SET activated_at = NULL, region = NULL, \
+    fingerprint = NULL WHERE number = $1 AND activated_at < $2";
+const ACTIVATION_NOT_ITS: &str = "DELETE FROM activation WHERE unit = $1 AND activated_at < $2";
 const UNIT_UNBORN: &str = "INSERT INTO unit (number, brand_id, product_id, batch_id, life, \
     suspect, recorded_at, revision) VALUES ($1, $2, $3, $4, 0, 0, $5, 0)";
 const UNIT_NAMES: &str = "UPDATE unit SET sn = $2, identifiers = $3 WHERE number = $1";
@@ -102,6 +110,8 @@ const AUDIT_CHANGE_ADD: &str = "INSERT INTO audit_change (home, at, event_id, ac
 /// The statements of this file, for the test that prepares every one on both engines.
 pub(crate) const STATEMENTS: &[&str] = &[
     UNIT_BIRTH,
+    UNIT_NOT_STARTED,
+    ACTIVATION_NOT_ITS,
     UNIT_UNBORN,
     UNIT_NAMES,
     UNIT_INSPECTION,
@@ -224,8 +234,11 @@ pub fn project(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
             hold(event, &hand, steps);
         }
         Body::Activated(body) => activated(event, body, steps),
-        Body::FindingAdded { activated_at, findings, .. } => {
+        Body::FindingAdded { activated_at, findings, life, .. } => {
             found(event, *activated_at, findings, steps);
+            if let Some(life) = life {
+                doubted(event, *life, findings, steps);
+            }
         }
         Body::FindingWithdrawn { finding, finding_kind, because, .. } => {
             let finding = unhex(finding).unwrap_or_default();
@@ -273,9 +286,7 @@ pub fn project(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
             }
         }
         Body::ProofPassed { .. } => steps.push(run(UNIT_PROVED, [home.into(), at.into()])),
-        Body::LifeOpened { life, .. } => {
-            steps.push(run(UNIT_LIFE, [home.into(), (*life).into()]));
-        }
+        Body::LifeOpened { life, starts, .. } => opened(event, *life, starts.first(), steps),
         Body::Changed { code, object, observation, .. } => steps.push(run(
             AUDIT_CHANGE_ADD,
             [
@@ -324,6 +335,10 @@ fn commissioned(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
             let mut params = vec![number.into()];
             params.extend(birth);
             steps.push(Step::run(UNIT_BIRTH, params));
+            let first_possible = row.produced_at - CLOCK_LEEWAY.as_micros() as i64;
+            for sql in [UNIT_NOT_STARTED, ACTIVATION_NOT_ITS] {
+                steps.push(run(sql, [number.into(), first_possible.into()]));
+            }
         } else {
             units.extend([
                 number.into(),
@@ -443,18 +458,31 @@ fn activated(event: &Event, body: &ActivatedBody, steps: &mut Vec<Step>) {
         let fingerprint = body.fingerprint.as_deref().and_then(unhex);
         steps.push(run(
             UNIT_ACTIVATED,
-            [
-                home.clone(),
-                at.clone(),
-                body.region_told().map(str::to_owned).into(),
-                fingerprint.into(),
-            ],
+            [home, at, body.region_told().map(str::to_owned).into(), fingerprint.into()],
         ));
     }
     found(event, body.activated_at, &body.findings, steps);
+    doubted(event, body.life, &body.findings, steps);
+}
+
+/// A life begins: unstarted, but where it was told of only after its first start.
+fn opened(event: &Event, life: i64, first: Option<&StartRow>, steps: &mut Vec<Step>) {
+    let home = event.home;
+    steps.push(run(UNIT_LIFE, [home.into(), life.into()]));
+    let Some(first) = first else { return };
+    let (id, at) = (unhex(&first.activation).unwrap_or_default(), first.activated_at);
+    steps.push(run(ACTIVATION_ADD, [home.into(), life.into(), id.into(), at.into()]));
+    let fingerprint = first.fingerprint.as_deref().and_then(unhex);
+    let region = first.region.clone();
+    let params = [home.into(), at.into(), region.into(), fingerprint.into()];
+    steps.push(run(UNIT_ACTIVATED, params));
+}
+
+/// Another device under the unit's name makes it suspect in that life.
+fn doubted(event: &Event, life: i64, findings: &[FindingRow], steps: &mut Vec<Step>) {
     let copied = |f: &FindingRow| f.kind == "activated_again" && f.grade != "observe";
-    if body.findings.iter().any(copied) {
-        steps.push(run(UNIT_SUSPECT, [home, body.life.into()]));
+    if findings.iter().any(copied) {
+        steps.push(run(UNIT_SUSPECT, [event.home.into(), life.into()]));
     }
 }
 

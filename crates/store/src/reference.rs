@@ -10,6 +10,7 @@ use domain::id::{BatchId, BrandId, PartyId, SiteId, TerritoryId};
 use domain::organisation::Uscc;
 use domain::party::{Party, PartyKind, Site, SiteKind};
 use domain::product::Product;
+use domain::region::in_one_form;
 use serde::{Deserialize, Serialize};
 
 mod load;
@@ -61,10 +62,12 @@ pub struct TerritoryRow {
 }
 
 impl TerritoryRow {
-    /// What makes two rows the same grant: party, product, regions, channel, first day.
+    /// What makes two rows the same grant: party, product, regions, channel, first day. How the
+    /// regions are written makes no difference. Rows from before that may be two of one key: each
+    /// lies under the words it came with, since a row that is put again keeps its column.
     pub fn natural_key(&self) -> String {
         let product = self.product.map_or("*".to_owned(), |p| p.to_string());
-        let regions = self.regions.join("|");
+        let regions = in_one_form(&self.regions).join("|");
         format!("{} {product} {regions} {} {}", self.party, self.channel, self.from_on)
     }
 }

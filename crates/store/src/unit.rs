@@ -134,6 +134,12 @@ const PACK: &str = "SELECT number, brand_id, sscc, products, recorded_at, revisi
     FROM pack WHERE number = $1";
 const IDENTIFIER: &str =
     "SELECT unit FROM identifier WHERE value = $1 AND scheme = $2 AND scope = $3";
+/// Whoever bears it now comes first: of two who bore it at once by what was told, nobody knows
+/// more.
+const BEARER: &str = "SELECT unit, CAST(1 AS BIGINT) AS live FROM identifier \
+    WHERE value = $1 AND scheme = $2 AND scope = $3 AND from_at <= $4 UNION ALL \
+    SELECT unit, CAST(0 AS BIGINT) FROM identifier_past WHERE value = $1 AND scheme = $2 \
+    AND scope = $3 AND from_at <= $4 AND to_at > $4 ORDER BY live DESC, unit";
 const IDENTIFIER_EVER: &str = "SELECT unit, CAST(1 AS BIGINT) AS live FROM identifier \
     WHERE value = $1 AND scheme = $2 AND scope = $3 UNION ALL \
     SELECT unit, CAST(0 AS BIGINT) FROM identifier_past \
@@ -183,6 +189,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     UNIT_SEEN,
     PACK,
     IDENTIFIER,
+    BEARER,
     IDENTIFIER_EVER,
     SHIPMENT,
     SHIPMENT_SUBJECTS,
@@ -262,6 +269,18 @@ impl Store {
         Ok(self.engine.query_first(IDENTIFIER, &params, |r| r.int(0)).await?)
     }
 
+    /// What bore an identifier at an instant, microseconds.
+    pub async fn bearer_fetch(
+        &self,
+        scheme: &str,
+        scope: i64,
+        value: &str,
+        at: i64,
+    ) -> Result<Option<Named>, StoreError> {
+        let params = [value.into(), scheme.into(), scope.into(), at.into()];
+        Ok(self.engine.query_first(BEARER, &params, named).await?)
+    }
+
     /// What answers to an identifier, or once did.
     pub async fn named_fetch(
         &self,
@@ -270,11 +289,7 @@ impl Store {
         value: &str,
     ) -> Result<Option<Named>, StoreError> {
         let params = [value.into(), scheme.into(), scope.into()];
-        let map = |r: &Row<'_>| {
-            let unit = r.int(0)?;
-            Ok(if r.flag(1)? { Named::Now(unit) } else { Named::Once(unit) })
-        };
-        let all = self.engine.query(IDENTIFIER_EVER, &params, map).await?;
+        let all = self.engine.query(IDENTIFIER_EVER, &params, named).await?;
         let live = all.iter().find(|named| named.live().is_some());
         Ok(live.or(all.first()).copied())
     }
@@ -463,6 +478,11 @@ impl Store {
 }
 
 /// A range of numbers from 1 up in pieces, within each of which all have as many digits.
+fn named(r: &Row<'_>) -> Result<Named, DecodeError> {
+    let unit = r.int(0)?;
+    Ok(if r.flag(1)? { Named::Now(unit) } else { Named::Once(unit) })
+}
+
 fn of_one_length(first: i64, last: i64) -> impl Iterator<Item = (i64, i64)> {
     let pieces = (0..18_u32).map(move |zeros| {
         let least = 10_i64.pow(zeros);

@@ -534,7 +534,10 @@ async fn a_paper_is_its_senders(store: &Store) {
         let open = store.shipment_subjects(1, "P-1", from).await.expect("it reads");
         assert_eq!(open.is_empty(), voided);
         assert_eq!(store.shipment_voided(1, "P-1", from).await.expect("it reads"), voided);
+        let event = store.moved_by(("P-1", from), 5).await.expect("it reads");
+        assert_eq!(event.map(|event| event.body), Some(handed_to(to)));
     }
     assert_eq!(store.shipment_fetch(1, ("P-1", 4), 5).await.expect("it reads"), None);
+    assert_eq!(store.moved_by(("P-1", 4), 5).await.expect("it reads"), None);
     assert_eq!(store.shipment_senders(1, "P-1").await.expect("it reads"), [2, 3]);
 }

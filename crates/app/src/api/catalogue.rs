@@ -254,7 +254,7 @@ pub(super) async fn list_territories(
         None => "*".to_owned(),
         Some(id) => reference.product_by_id(id).map(|p| p.gtin.clone()).unwrap_or_default(),
     };
-    // As they were entered: under other words it would be another grant.
+    // As they were entered.
     let rows: HashMap<_, _> =
         reference.territory_rows(caller.brand).map(|row| (row.id, row)).collect();
     let words = |t: &Territory| {

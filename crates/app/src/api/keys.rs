@@ -31,6 +31,7 @@ const ID_RADIX: u32 = 16;
 #[serde(deny_unknown_fields)]
 pub struct KeyBody {
     /// Code of the party that acts with it: the asking key's own or one below it.
+    #[schema(max_length = 64)]
     pub party: String,
     /// What it may do: only scopes that the asking key holds.
     #[schema(min_items = 1)]

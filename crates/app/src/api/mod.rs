@@ -103,7 +103,7 @@ impl Default for Patience {
 }
 
 /// An instant as replies write it: RFC 3339 in the brand's zone.
-fn instant_text(
+pub(crate) fn instant_text(
     reference: &crate::flows::reference::Reference,
     brand: i64,
     at: jiff::Timestamp,

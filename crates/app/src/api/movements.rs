@@ -9,7 +9,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use domain::text::NOTE_CHARS_MAX;
 use domain::when::When;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -245,7 +244,7 @@ fn check_receipt(body: &ReceiptBody) -> Result<(), Problem> {
     if body.from.is_some() && body.shipment_no.is_none() {
         return Err(Problem::invalid("from", "names whose paper it is: say shipment_no too"));
     }
-    bounded_if("note", body.note.as_ref(), NOTE_CHARS_MAX)?;
+    receipt::note(body.note.as_deref())?;
     if body.subjects.is_empty() || body.subjects.len() > SUBJECTS_MAX {
         return Err(Problem::invalid("subjects", format!("1 to {SUBJECTS_MAX}")));
     }

@@ -25,6 +25,7 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct InviteBody {
     /// Code of the party to act for: the asking one's own or one below it.
+    #[schema(max_length = 64)]
     pub party: String,
     /// The role: only one of which the asking one holds every scope.
     pub role: String,
@@ -45,6 +46,7 @@ pub struct WorkerBody {
     /// Which membership, where the account has several in reach.
     pub membership: Option<String>,
     /// Code of the party to act for.
+    #[schema(max_length = 64)]
     pub party: Option<String>,
     /// The role.
     pub role: Option<String>,

@@ -42,8 +42,9 @@ pub struct ReportReply {
     pub reference: String,
     /// When.
     pub reported_at: String,
-    /// What was seen, and where; long numbers only by their last four digits. Null once it was
-    /// forgotten, after 180 days.
+    /// What was seen, and where; long numbers only by their last four digits, but for those of a
+    /// link, unless it holds a telephone or identity number. Null once it was forgotten, after 180
+    /// days.
     #[schema(required = true)]
     pub text: Option<String>,
 }

@@ -10,6 +10,7 @@ use crate::flows::compliance::trace_clock;
 use crate::flows::custody::instant;
 use crate::flows::dossier::{Shown, aliases, happened_at, left_pack};
 use crate::flows::find::unit_number;
+use crate::flows::lives::of_start;
 use crate::flows::redecide::weighed_again;
 use crate::flows::reference::Reference;
 use crate::flows::verify::Verified;
@@ -343,7 +344,7 @@ impl Telling<'_> {
                 json!({"reason": reason})
             }
             Body::RecallRemedied { note, recall } => json!({"note": note, "recall": recall}),
-            Body::LifeOpened { cause, life, reason } => {
+            Body::LifeOpened { cause, life, reason, .. } => {
                 json!({"cause": cause.map(|cause| cause.as_str()), "life": life,
                     "reason": reason})
             }
@@ -389,14 +390,15 @@ impl Telling<'_> {
     }
 
     fn activated(&self, id: EventId, body: &ActivatedBody) -> Value {
-        let told = json!({"activated_at": self.text(body.activated_at), "first": body.first,
-            "life": body.life});
+        let (life, first) = of_start(self.story, id, body);
+        let told = json!({"activated_at": self.text(body.activated_at), "first": first,
+            "life": life});
         if !self.sight.shows(Fact::Findings) {
             return told;
         }
         let findings = findings_told(&body.findings);
-        json!({"activated_at": self.text(body.activated_at), "first": body.first,
-            "life": body.life, "assurance": body.assurance, "clock_believed": body.clock_believed,
+        json!({"activated_at": self.text(body.activated_at), "first": first,
+            "life": life, "assurance": body.assurance, "clock_believed": body.clock_believed,
             "bound_to": self.bound(body.bound_to),
             "location": {"region": body.region, "level": body.level, "grade": body.grade},
             "network": body.network, "families": families_told(&body.families),

@@ -25,7 +25,7 @@ use axum::response::{IntoResponse, Response};
 use domain::access::Fact;
 use domain::id::BrandId;
 use domain::identifier::Scheme;
-use domain::verdict::{CodeReading, Reason};
+use domain::verdict::CodeReading;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -273,10 +273,7 @@ impl Asking<'_> {
         };
         let sight =
             Sight::of_unit(self.house, reference, self.caller, &known.record, &known.custody);
-        // The words of a brand that nobody vouches for are no one's to give: it may call itself
-        // what it likes.
-        let own = self.caller.is_some_and(|caller| caller.brand.0 == known.record.brand);
-        if own || verified.decision.reason != Reason::BrandNotVouched {
+        if let Some(known) = verified.worded(self.caller.map(|caller| caller.brand)) {
             self.fill(&mut reply, reference, known, &sight);
         }
         if let Some(seller) = self.seller.as_ref().filter(|_| sight.shows(Fact::Seller)) {

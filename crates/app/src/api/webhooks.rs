@@ -36,6 +36,7 @@ const KINDS_MAX: usize = 64;
 pub struct WebhookBody {
     /// Code of the party it belongs to: the asking key's own or one below it. It is told no more
     /// than that party may know.
+    #[schema(max_length = 64)]
     pub party: String,
     /// Where messages go: `https://…`, on the internet.
     #[schema(max_length = 2000)]

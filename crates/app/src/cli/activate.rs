@@ -2,6 +2,7 @@
 
 use super::term::{Paint, Tone, pad};
 use super::{Exit, Fault, open, term, words};
+use crate::api::instant_text;
 use crate::config::{GeoArgs, Global};
 use crate::flows::House;
 use crate::flows::activate::{Activated, Report, Signals, activate, read_happened_at};
@@ -98,7 +99,7 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     activate(&house, Some(&caller), &report, None, &render).await?;
     let activated = decided.lock().ok().and_then(|mut decided| decided.take());
     let text = activated.map(|activated| match args.json {
-        true => json_of(&house, &activated),
+        true => json_of(&house, &reference, &activated),
         false => told(&house, &reference, zone, args.lang, &activated),
     });
     house.store.close().await;
@@ -213,7 +214,8 @@ fn reason_word(lang: Lang, reason: &'static str) -> &'static str {
     words::pick(lang, zh, en)
 }
 
-fn json_of(house: &House, activated: &Activated) -> String {
+/// The members that the API tells too, in the same form.
+fn json_of(house: &House, reference: &Reference, activated: &Activated) -> String {
     let assessment = &activated.assessment;
     let finding = |f: &domain::finding::Finding| {
         json!({
@@ -233,7 +235,7 @@ fn json_of(house: &House, activated: &Activated) -> String {
     let value = json!({
         "code": house.ring().encode(unit_number(activated.unit.number)).as_str(),
         "first": activated.first,
-        "activated_at": activated.activated_at.to_string(),
+        "activated_at": instant_text(reference, activated.unit.brand, activated.activated_at),
         "clock_believed": activated.clock_believed,
         "reasons": activated.reasons,
         "location": {

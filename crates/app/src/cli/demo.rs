@@ -11,9 +11,12 @@ use crate::flows::people::set_up;
 use crate::geo::{Geo, GeoPaths};
 use crate::secrets::MasterKey;
 use crate::world::{self, UNITS_MAX, UNITS_MIN, World, WorldOptions, demo_links_text};
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use store::engine::{SqliteOptions, Target, private_folder};
+use store::StoreError;
+use store::engine::{Engine, FILE_NAME, SqliteOptions, Target, is_open_elsewhere, private_folder};
 
 /// What the demo's folder is called when none is given.
 const FOLDER: &str = "demo";
@@ -21,13 +24,15 @@ const FOLDER: &str = "demo";
 const LINKS_FILE: &str = "demo-links.txt";
 /// Written first: what is in the folder is a demo, whole or not, and may be replaced.
 const UNFINISHED_FILE: &str = "demo-unfinished";
+/// Said of a database that somebody has used.
+const NOT_EMPTY: &str = "there is a store in it already; a demonstration needs an empty database";
 
 /// What `demo` takes. Where it is kept is said in words of its own in place of those of every
 /// command: variables that name a real store must not have a whole brand written into it.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Folder of the demo, an earlier one in it is replaced; no variable names it, so that none
-    /// gets into a real store [default: dossier-data/demo]
+    /// Folder of the demo, an earlier one in it is replaced unless it is in use; no variable names
+    /// it, so that none gets into a real store [default: dossier-data/demo]
     #[arg(long, value_name = "DIR", help_heading = "Where the records are")]
     data: Option<PathBuf>,
     /// An empty PostgreSQL database instead: postgres://user:password@host/name; no variable
@@ -71,10 +76,15 @@ impl Args {
     }
 }
 
-/// Makes the brand in a fresh folder (an earlier demo there is replaced), or in an empty database,
-/// and serves it.
+/// Makes the brand in a fresh folder (an earlier demo there is replaced, unless somebody uses it),
+/// or in an empty database, and serves it.
 pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
-    let place = Place::of(global, &args)?;
+    // Before anything is removed or made: what cannot be served need not be.
+    let listener = match args.serves() {
+        true => Some(serve::bind(&args.listen).await?),
+        false => None,
+    };
+    let place = Place::of(global, &args).await?;
     let geo = Arc::new(Geo::load(&GeoPaths::default())?);
     let watch = Stopwatch::start();
     let world = make(&place, &geo, &args).await?;
@@ -86,7 +96,7 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
         world.party_count,
         place.name()
     );
-    if args.no_serve {
+    let Some(listener) = listener else {
         let text = demo_links_text(&world, "http://127.0.0.1:8080") + &place.further(&world);
         place.finish(&text)?;
         if let Some(path) = &args.links_json {
@@ -94,7 +104,7 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
         }
         term::print(&text)?;
         return Ok(Exit::Done);
-    }
+    };
     let house = place.open(&geo, Clock::System).await?;
     let sign_in = format!("/sign-in/{}", set_up::demo_link(&house).await?);
     let ready = |base: &str| {
@@ -110,38 +120,42 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
         term::print(&text).map_err(Fault::from)
     };
     let options = ServeOptions { limits: args.limits == Limits::On, ..ServeOptions::default() };
-    let door = serve::Door { listen: &args.listen, options };
-    serve::serve(Arc::new(house), door, ready).await
+    serve::serve(Arc::new(house), serve::Door { listener, options }, ready).await
 }
 
 /// Where a demonstration is kept.
 enum Place<'a> {
-    Folder(PathBuf),
+    Folder(Room),
     Database(&'a Global),
 }
 
 impl<'a> Place<'a> {
-    fn of(global: &'a Global, args: &Args) -> Result<Self, Fault> {
-        if args.database.is_some() {
-            return Ok(Self::Database(global));
+    async fn of(global: &'a Global, args: &Args) -> Result<Self, Fault> {
+        if args.database.is_none() {
+            return Ok(Self::Folder(Room::take(args.folder())?));
         }
-        let dir = args.folder();
-        make_room(&dir)?;
-        Ok(Self::Folder(dir))
+        // Opened, a store of an older version would be brought up to this one.
+        if let Target::Postgres { url } = global.target()?
+            && Engine::postgres_holds_store(&url).await.map_err(StoreError::from)?
+        {
+            return Err(Fault::failed(NOT_EMPTY));
+        }
+        Ok(Self::Database(global))
     }
 
     fn name(&self) -> String {
         match self {
-            Self::Folder(dir) => dir.display().to_string(),
+            Self::Folder(room) => room.dir.display().to_string(),
             Self::Database(_) => "the database".to_owned(),
         }
     }
 
-    /// How other commands look at it: without a word they would look elsewhere.
+    /// How other commands look at it: without a word they would look elsewhere. That a unit was
+    /// started outside its territory is told there and on no page.
     fn further(&self, world: &World) -> String {
         let place = match self {
             // What a shell would take apart is quoted.
-            Self::Folder(dir) => match dir.display().to_string() {
+            Self::Folder(room) => match room.dir.display().to_string() {
                 plain if plain.chars().all(|c| c.is_alphanumeric() || "/._-".contains(c)) => {
                     format!("--data {plain}")
                 }
@@ -150,23 +164,35 @@ impl<'a> Place<'a> {
             // The URL holds a password.
             Self::Database(_) => "--database URL --master-key FILE".to_owned(),
         };
-        let code = world.link(world::State::Genuine).map_or("CODE", |link| link.code.as_str());
-        format!("\n其他命令  other commands: dossier {place} show {code}\n")
+        let states = [world::State::Genuine, world::State::OutsideTerritory];
+        let links: Vec<_> = states.into_iter().filter_map(|state| world.link(state)).collect();
+        let widest = |pick: fn(&'static str, &'static str) -> &'static str| {
+            let titles = links.iter().map(|link| link.state.titles());
+            titles.map(|(zh, en)| term::width(pick(zh, en))).max().unwrap_or(0)
+        };
+        let (wide_zh, wide_en) = (widest(|zh, _| zh), widest(|_, en| en));
+        let mut text = "\n其他命令  other commands\n".to_owned();
+        for link in links {
+            let (zh, en) = link.state.titles();
+            let (zh, en) = (term::pad(zh, wide_zh), term::pad(en, wide_en));
+            text += &format!("  {zh}  {en}  dossier {place} show {}\n", link.code);
+        }
+        text
     }
 
     /// Notes in the folder that it holds a whole brand.
     fn finish(&self, links: &str) -> Result<(), Fault> {
-        let Self::Folder(dir) = self else { return Ok(()) };
+        let Self::Folder(Room { dir, .. }) = self else { return Ok(()) };
         std::fs::write(dir.join(LINKS_FILE), links).map_err(|e| Fault::file(dir, &e))?;
         match std::fs::remove_file(dir.join(UNFINISHED_FILE)) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Fault::file(dir, &e)),
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(Fault::file(dir, &e)),
             _ => Ok(()),
         }
     }
 
     async fn open(&self, geo: &Arc<Geo>, clock: Clock) -> Result<House, Fault> {
         let (target, master) = match self {
-            Self::Folder(dir) => {
+            Self::Folder(Room { dir, .. }) => {
                 let target = Target::Sqlite { dir: dir.clone(), options: SqliteOptions::default() };
                 (target, MasterKey::from_file_or_new(&dir.join(MASTER_KEY_FILE))?)
             }
@@ -181,22 +207,60 @@ impl<'a> Place<'a> {
     }
 }
 
-/// An empty folder, or one that holds an earlier demo, also half of one, and nothing else of value.
-fn make_room(dir: &Path) -> Result<(), Fault> {
-    let failed = |e: std::io::Error| Fault::file(dir, &e);
-    if dir.join(LINKS_FILE).exists() || dir.join(UNFINISHED_FILE).exists() {
-        std::fs::remove_dir_all(dir).map_err(failed)?;
+/// The folder of a demo, in which no other makes or serves one while this lasts.
+struct Room {
+    dir: PathBuf,
+    /// Locked; the lock ends with the process, however that ends.
+    _folder: File,
+}
+
+impl Room {
+    /// An empty folder, or one that holds an earlier demo, also half of one, whose own files are
+    /// then removed. Whatever is refused leaves all as it is.
+    fn take(dir: PathBuf) -> Result<Self, Fault> {
+        let failed = |e: std::io::Error| Fault::file(&dir, &e);
+        private_folder(&dir).map_err(failed)?;
+        let folder = File::open(&dir).map_err(failed)?;
+        let is_used = match folder.try_lock() {
+            // Served by `serve`, or looked at.
+            Ok(()) => is_open_elsewhere(&dir).map_err(failed)?,
+            Err(TryLockError::WouldBlock) => true,
+            Err(TryLockError::Error(e)) => return Err(failed(e)),
+        };
+        let name = dir.display();
+        if is_used {
+            return Err(Fault::failed(format!(
+                "{name} 正被另一个进程使用，未作任何改动；请先停止该进程，或用 --data 指定别的文件夹  \
+                 another process uses {name} and nothing in it was changed; stop that process, \
+                 or give another --data"
+            )));
+        }
+        let is_demo = [LINKS_FILE, UNFINISHED_FILE].iter().any(|sign| dir.join(sign).exists());
+        if !is_demo && std::fs::read_dir(&dir).map_err(failed)?.next().is_some() {
+            return Err(Fault::failed(format!(
+                "{name} is not empty and holds no demo; give another --data, or remove it"
+            )));
+        }
+        // First: what is cut off from here on may be begun anew.
+        std::fs::write(dir.join(UNFINISHED_FILE), "").map_err(failed)?;
+        for own in own_files() {
+            match std::fs::remove_file(dir.join(own)) {
+                Err(e) if e.kind() != ErrorKind::NotFound => return Err(failed(e)),
+                _ => {}
+            }
+        }
+        if is_demo {
+            eprintln!("已替换 {name} 中先前的演示  the earlier demo in {name} is replaced");
+        }
+        Ok(Self { dir, _folder: folder })
     }
-    private_folder(dir).map_err(failed)?;
-    let taken = std::fs::read_dir(dir).map_err(failed)?.next().is_some();
-    if taken {
-        let there = format!(
-            "{} is not empty and holds no finished demo; give another --data, or remove it",
-            dir.display()
-        );
-        return Err(Fault::failed(there));
-    }
-    std::fs::write(dir.join(UNFINISHED_FILE), "").map_err(failed)
+}
+
+/// What a demo consists of but for the sign that it is unfinished: all that another removes.
+fn own_files() -> impl Iterator<Item = String> {
+    let database = ["", "-journal", "-shm", "-wal"].map(|end| format!("{FILE_NAME}{end}"));
+    let others = [MASTER_KEY_FILE, open::NEXT_KEY_FILE, LINKS_FILE].map(str::to_owned);
+    database.into_iter().chain(others)
 }
 
 async fn make(place: &Place<'_>, geo: &Arc<Geo>, args: &Args) -> Result<World, Fault> {
@@ -204,8 +268,7 @@ async fn make(place: &Place<'_>, geo: &Arc<Geo>, args: &Args) -> Result<World, F
     let clock = Clock::simulated(now);
     let house = Arc::new(place.open(geo, clock.clone()).await?);
     if !house.reference().await?.brands.is_empty() {
-        let there = "there is a brand in it already; a demonstration needs an empty database";
-        return Err(Fault::failed(there));
+        return Err(Fault::failed(NOT_EMPTY));
     }
     let options = WorldOptions { seed: args.seed, unit_count: args.units, now };
     let bar = term::bar(0, "steps");

@@ -138,7 +138,8 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
         }
         None => Ok(()),
     };
-    serve(house, Door { listen: &args.listen, options }, ready).await
+    let listener = bind(&args.listen).await?;
+    serve(house, Door { listener, options }, ready).await
 }
 
 /// A link to set up with, until that is over. A store that cannot be written is served all
@@ -185,9 +186,9 @@ fn keep_fresh(tls: Arc<Tls>) -> Result<(), Fault> {
 }
 
 /// How the world comes in.
-pub struct Door<'a> {
-    /// Address and port.
-    pub listen: &'a str,
+pub struct Door {
+    /// At an address and port.
+    pub listener: TcpListener,
     /// How.
     pub options: ServeOptions,
 }
@@ -195,17 +196,17 @@ pub struct Door<'a> {
 /// Serves an open house until it is told to stop. `ready` is called once it listens.
 pub async fn serve(
     house: Arc<House>,
-    door: Door<'_>,
+    door: Door,
     ready: impl FnOnce(&str) -> Result<(), Fault>,
 ) -> Result<Exit, Fault> {
     let stop = stop_signal()?;
-    let listener = bind(door.listen).await?;
+    let Door { listener, options } = door;
     let address = listener.local_addr()?;
-    let scheme = if door.options.tls.is_some() { "https" } else { "http" };
+    let scheme = if options.tls.is_some() { "https" } else { "http" };
     let base = format!("{scheme}://{address}");
     announce(&base)?;
     ready(&base)?;
-    let ended = until_stopped(Arc::clone(&house), listener, door.options, stop).await;
+    let ended = until_stopped(Arc::clone(&house), listener, options, stop).await;
     match tokio::time::timeout(LOOKS, scans::flush(&house)).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => tracing::warn!(%error, "looks of the last moments were not written"),
@@ -217,7 +218,8 @@ pub async fn serve(
     ended.map(|()| Exit::Done)
 }
 
-async fn bind(listen: &str) -> Result<TcpListener, Fault> {
+/// Takes an address and port. Whoever connects waits until it is served.
+pub(super) async fn bind(listen: &str) -> Result<TcpListener, Fault> {
     TcpListener::bind(listen).await.map_err(|e| {
         let next = match e.kind() {
             std::io::ErrorKind::AddrInUse => "; stop what listens there or choose another --listen",

@@ -7,6 +7,7 @@ mod story;
 use super::term::{Paint, Tone, pad, plain};
 use super::{Exit, Fault, open, term, words};
 use crate::config::Global;
+use crate::flows::access::Sight;
 use crate::flows::compliance::trace_clock;
 use crate::flows::custody::instant;
 use crate::flows::dossier::{Dossier, aliases, dossier};
@@ -35,7 +36,7 @@ pub struct Args {
     lang: Lang,
 }
 
-/// Runs the command: exit 4 when nothing answers to it.
+/// Runs the command: exit 4 when nothing of this brand answers to it.
 pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     let house = open::house(global).await?;
     let caller = open::caller(&house, global).await?;
@@ -92,6 +93,18 @@ fn nothing(lang: Lang, what: &str, verified: &Verified) -> String {
     format!("{title}  {}  {}\n", plain(what), words::reason(lang, decision.reason))
 }
 
+/// What is said where the whole of it is not for this brand.
+fn foreign(lang: Lang, what: &str) -> String {
+    let title = words::pick(lang, "● 不属于本品牌", "● Not this brand's");
+    let title = Paint::for_stdout().tone(Tone::Warn, title);
+    let hint = words::pick(
+        lang,
+        "任何人都能看到的结论，请用 verify 查询",
+        "ask verify for what anyone is told of it",
+    );
+    format!("{title}  {}  {hint}\n", plain(what))
+}
+
 async fn show(
     house: &House,
     caller: &Caller,
@@ -101,10 +114,14 @@ async fn show(
 ) -> Result<(String, Exit), Fault> {
     let reference = house.reference().await?;
     let verified = verify::verify(house, &reference, (code, Some(number)), Depth::Whole).await?;
-    let verified = super::verify::of_brand(verified, code, caller);
     let Some(known) = &verified.unit else {
         return Ok((nothing(args.lang, &args.what, &verified), Exit::No));
     };
+    // The sheet holds all that is known.
+    let sight = Sight::of_unit(house, &reference, Some(caller), &known.record, &known.custody);
+    if !sight.shows_all() {
+        return Ok((foreign(args.lang, &args.what), Exit::No));
+    }
     let custody = &known.custody;
     let dossier = dossier(house, &known.record, custody).await?;
     note(house, caller, known.code().as_str());

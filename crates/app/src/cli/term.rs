@@ -2,7 +2,9 @@
 //! progress bar where somebody watches, words that are typed unseen.
 
 use crate::config;
-use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::{
+    HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use std::fmt;
 use std::fs::File;
@@ -15,6 +17,8 @@ use std::time::Duration;
 const REDRAW_HZ: u8 = 8;
 /// Columns of a terminal that does not say how many it has.
 const COLUMNS: u16 = 80;
+/// Work that has gone on for so long tells how much longer it takes.
+const FORESEEN_AFTER: Duration = Duration::from_secs(1);
 
 /// Whether standard error is watched by a person.
 pub fn is_watched() -> bool {
@@ -87,12 +91,12 @@ pub fn bar(total: u64, unit: &str) -> ProgressBar {
 /// What fits beside a bar, or in its place: a line that is cut by the terminal is drawn again and
 /// again below itself.
 fn bar_form(columns: u16, unit: &str) -> String {
-    let count = format!("{{human_pos}}/{{human_len}} {unit}  {{rate}}  {{eta}} left");
+    let count = format!("{{human_pos}}/{{human_len}} {unit}  {{rate}}  {{left}}");
     match columns {
         100.. => format!("{{bar:32}} {{percent:>3}} %  {count}"),
         72.. => format!("{{wide_bar}} {{percent:>3}} %  {count}"),
-        40.. => format!("{{percent:>3}} %  {{human_pos}} {unit}  {{eta}} left"),
-        _ => "{percent:>3} %  {eta} left".to_owned(),
+        40.. => format!("{{percent:>3}} %  {{human_pos}} {unit}  {{left}}"),
+        _ => "{percent:>3} %  {left}".to_owned(),
     }
 }
 
@@ -108,8 +112,8 @@ fn spinner_form(columns: u16, unit: &str, is_counted: bool) -> String {
 /// The same of a file of known or unknown length.
 fn file_form(columns: u16, is_known: bool) -> &'static str {
     match (is_known, columns) {
-        (true, 100..) => "{bar:32} {percent:>3} %  {msg}  {eta} left",
-        (true, 72..) => "{wide_bar} {percent:>3} %  {msg}  {eta} left",
+        (true, 100..) => "{bar:32} {percent:>3} %  {msg}  {left}",
+        (true, 72..) => "{wide_bar} {percent:>3} %  {msg}  {left}",
         (true, _) => "{percent:>3} %  {wide_msg}",
         (false, 72..) => "{spinner} {msg}  {elapsed}",
         (false, _) => "{spinner} {wide_msg}",
@@ -196,6 +200,17 @@ pub fn per_second(rate: f64) -> String {
     format!("{}/s", HumanCount(rate.round() as u64))
 }
 
+/// How long the rest takes, where that can be told: not of what has only just begun, nor where all
+/// is counted and something goes on all the same.
+fn time_left((done, total, elapsed): (u64, Option<u64>, Duration), estimate: Duration) -> String {
+    let goes_on = done > 0 && total.is_some_and(|total| done < total);
+    if goes_on && elapsed >= FORESEEN_AFTER && estimate > Duration::ZERO {
+        format!("{:#} left", HumanDuration(estimate))
+    } else {
+        String::new()
+    }
+}
+
 /// A bar over the bytes of a file whose rows are counted in the message.
 pub fn file_bar(bytes: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(bytes, target());
@@ -211,8 +226,12 @@ fn styled(bar: ProgressBar, template: &str) -> ProgressBar {
         // A bar that cannot be drawn is no fault of the work.
         let _ = out.write_str(&per_second(state.per_sec()));
     };
+    let left = |state: &ProgressState, out: &mut dyn fmt::Write| {
+        let done = (state.pos(), state.len(), state.elapsed());
+        let _ = out.write_str(&time_left(done, state.eta()));
+    };
     match ProgressStyle::with_template(template) {
-        Ok(style) => bar.with_style(style.with_key("rate", rate)),
+        Ok(style) => bar.with_style(style.with_key("rate", rate).with_key("left", left)),
         Err(_) => bar,
     }
 }
@@ -351,7 +370,7 @@ mod tests {
             ("{human_len}", "1,000,000,000"),
             ("{msg}", "100,000,000 rows, 1,000,000 refused, 1,973,063/s"),
             ("{rate}", "1,973,063/s"),
-            ("{eta}", "59s"),
+            ("{left}", "59s left"),
             ("{elapsed}", "59s"),
             ("{spinner}", "x"),
         ];
@@ -375,6 +394,24 @@ mod tests {
             }
         }
         assert_eq!(per_second(1_973_062.765_3), "1,973,063/s");
+    }
+
+    #[test]
+    fn how_long_it_still_takes_is_told_once_that_is_known() {
+        let seconds = Duration::from_secs;
+        for (done, total, elapsed, estimate, told) in [
+            (500, Some(1_000), 10, 10, "10s left"),
+            (999, Some(1_000), 600, 90, "2m left"),
+            // Nothing is done, it has just begun, nobody knows how much there is, all is counted.
+            (0, Some(1_000), 10, 0, ""),
+            (500, Some(1_000), 0, 10, ""),
+            (500, None, 10, 0, ""),
+            (1_000, Some(1_000), 10, 0, ""),
+            (500, Some(1_000), 10, 0, ""),
+        ] {
+            let left = time_left((done, total, seconds(elapsed)), seconds(estimate));
+            assert_eq!(left, told, "{done} of {total:?} after {elapsed} s");
+        }
     }
 
     #[test]

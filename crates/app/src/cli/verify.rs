@@ -3,9 +3,11 @@
 use super::term::{Paint, Tone};
 use super::{Exit, Fault, open, term, words};
 use crate::config::Global;
-use crate::flows::verify::{self, Depth, Reading, Verified};
+use crate::flows::access::Sight;
+use crate::flows::verify::{self, Depth, Known, Reading, Verified};
 use crate::flows::{Caller, House};
 use crate::pages::i18n::Lang;
+use domain::access::Fact;
 use domain::identifier::Scheme;
 use domain::verdict::{Check, CheckState, Verdict};
 use serde_json::{Value, json};
@@ -56,7 +58,6 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
         };
         for (scheme, number, code) in numbers {
             let verified = verify::verify(&house, &reference, (code, number), Depth::Whole).await?;
-            let verified = of_brand(verified, code, &caller);
             all_good &=
                 matches!(verified.decision.verdict, Verdict::Genuine | Verdict::NotActivated);
             text += &answer(&house, &caller, &args, (raw, scheme), &verified).await?;
@@ -68,21 +69,8 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     Ok(if all_good { Exit::Done } else { Exit::No })
 }
 
-/// Another tenant's unit answers as one that is not there.
-pub fn of_brand(
-    verified: Verified,
-    code: domain::verdict::CodeReading,
-    caller: &Caller,
-) -> Verified {
-    let other = verified.unit.as_ref().is_some_and(|k| k.record.brand != caller.brand.0);
-    if !other {
-        return verified;
-    }
-    let facts = domain::verdict::VerdictFacts { code, store_available: true, unit: None };
-    Verified { decision: domain::verdict::decide(&facts), unit: None }
-}
-
-/// One answer; as what it was read is told where it could be read as two things.
+/// One answer; as what it was read is told where it could be read as two things. Of another brand's
+/// unit it holds what anyone is told.
 async fn answer(
     house: &House,
     caller: &Caller,
@@ -91,13 +79,20 @@ async fn answer(
     verified: &Verified,
 ) -> Result<String, Fault> {
     let reference = house.reference().await?;
-    let seller = match &args.seller {
+    let sight = verified.unit.as_deref().map(|known| {
+        Sight::of_unit(house, &reference, Some(caller), &known.record, &known.custody)
+    });
+    let asked = args.seller.as_deref();
+    let asked = asked.filter(|_| sight.as_ref().is_none_or(|sight| sight.shows(Fact::Seller)));
+    let seller = match asked {
         Some(code) => Some(verify::seller(house, &reference, verified, caller, code)?),
         None => None,
     };
+    let known = verified.worded(Some(caller.brand));
     if args.json {
+        let named = known.filter(|_| sight.is_some_and(|sight| sight.shows(Fact::Identifiers)));
         let seller = seller.map(verify::SellerAnswer::as_str);
-        return Ok(format!("{}\n", json_of((raw, scheme), verified, seller)));
+        return Ok(format!("{}\n", json_of((raw, scheme), verified, (known, named), seller)));
     }
     let lang = args.lang;
     let paint = Paint::for_stdout();
@@ -108,7 +103,7 @@ async fn answer(
     if let Some(scheme) = scheme {
         line += &format!("  {scheme:4}");
     }
-    if let Some(known) = &verified.unit {
+    if let Some(known) = known {
         line += &format!("  {}", words::product_name(lang, &known.product));
     }
     line += &paint.tone(Tone::Dim, &format!("  {}", words::reason(lang, decision.reason)));
@@ -119,9 +114,11 @@ async fn answer(
     Ok(line + "\n")
 }
 
+/// The answer as JSON; the unit by what may be said of it, and by what may be told of its numbers.
 fn json_of(
     (raw, scheme): (&str, Option<Scheme>),
     verified: &Verified,
+    (known, named): (Option<&Known>, Option<&Known>),
     seller: Option<&str>,
 ) -> Value {
     let decision = &verified.decision;
@@ -136,9 +133,11 @@ fn json_of(
     if let Some(scheme) = scheme {
         value["scheme"] = json!(scheme.as_str());
     }
-    if let Some(known) = &verified.unit {
+    if let Some(known) = named {
         value["code"] = json!(known.code().as_str());
         value["sn"] = json!(known.record.sn);
+    }
+    if let Some(known) = known {
         value["product"] = json!({
             "gtin": known.product.gtin,
             "name_zh": known.product.name_zh,

@@ -234,6 +234,7 @@ const WHY: &[(&str, &str, &str)] = &[
     ("under_recall", "激活时正在召回", "under recall"),
     ("decommissioned", "激活前已停用", "taken out of use before"),
     ("no_production_record", "没有生产记录", "no production record"),
+    ("before_production", "激活早于生产", "before it was made"),
     ("another_device", "设备指纹不同", "another device"),
     ("fingerprint_missing", "缺少设备指纹，无法比较", "no fingerprint to compare"),
     ("no_shipment_left_the_maker", "没有离开生产者的发运", "no shipment left the maker"),

@@ -14,7 +14,7 @@ use domain::identifier::{Identifier, Scheme};
 use domain::organisation::Uscc;
 use domain::party::{PartyKind, SiteKind};
 use domain::policy::Category;
-use domain::product::fen_from_yuan;
+use domain::product::{check_picture, fen_from_yuan};
 use domain::refusal::{Refusal, Refused};
 use domain::region::RegionCode;
 use domain::territory::Channel;
@@ -424,7 +424,7 @@ impl ProductionDraft {
         let mut parts = Vec::new();
         let found = f.identifiers("parts", Scheme::Part);
         take_new(&mut f, "parts", &mut parts, found);
-        let line = f.text("line", LABEL_CHARS_MAX);
+        let line = f.may("line", |cell| text::lasting(cell, LABEL_CHARS_MAX)).unwrap_or_default();
         let lot = f.may("lot", |cell| text::code(cell, LABEL_CHARS_MAX)).unwrap_or_default();
         let inspection = f.word("inspection", "pass, fail, hold", inspection);
         let words = "sale, demo, gift, staff, export, duty_free, spare, refurbished";
@@ -530,15 +530,9 @@ fn inspection(word: &str) -> Option<Inspection> {
     }
 }
 
-/// An address a page may show: no `javascript:`, no `data:`.
+/// An address that a page may show.
 fn picture(cell: &str) -> Result<String, String> {
     let address = text::required(cell, NOTE_CHARS_MAX).map_err(|problem| problem.to_string())?;
-    let fit = address.starts_with("https://")
-        || address.starts_with("http://")
-        || (address.starts_with('/') && !address.starts_with("//"));
-    if fit && !address.contains([' ', '"', '\'', '<', '>', '\\']) {
-        Ok(address)
-    } else {
-        Err("must be an address beginning with https://, http:// or /".to_owned())
-    }
+    check_picture(&address).map_err(|problem| problem.to_string())?;
+    Ok(address)
 }

@@ -95,7 +95,7 @@ const PRODUCTS: &[Column] = &[
     may("service_months", "months from production that its use is recommended for")
         .or(Json::Number),
     may("list_price_yuan", "yuan with at most two decimals").or(Json::Number),
-    may("picture", "address of a picture: https://…, http://… or /…"),
+    may("picture", "address of a picture: https://HOST/…, http://HOST/… or /…"),
     may("network_start", "yes or no: whether the device reports its own first start")
         .or(Json::Truth),
 ];

@@ -1,5 +1,6 @@
 //! One record as text, with the header that says which cell is which.
 
+use super::export::{ERROR_ROW, restored};
 use super::kind::{Kind, is_identifier};
 use super::table::FileError;
 use super::{CELL_BYTES_MAX, COLUMNS_MAX};
@@ -17,6 +18,8 @@ pub struct Header {
     places: Box<[Option<usize>]>,
     /// For each cell of a whole row whether its column is one of the kind's.
     known: Box<[bool]>,
+    /// Whether the file is one of ours that comes back mended: its cells were made harmless.
+    is_error_file: bool,
 }
 
 impl Header {
@@ -28,6 +31,11 @@ impl Header {
         if names.len() > COLUMNS_MAX {
             return Err(FileError::TooManyColumns);
         }
+        let is_error_file = names.iter().any(|name| plain(name).eq_ignore_ascii_case(ERROR_ROW));
+        let names = match is_error_file {
+            true => names.iter().map(|name| restored(plain(name))).collect(),
+            false => names,
+        };
         let mut places = vec![None; kind.columns().len()].into_boxed_slice();
         let mut known = vec![false; names.len()].into_boxed_slice();
         let mut seen = HashSet::new();
@@ -52,7 +60,7 @@ impl Header {
         if !missing.is_empty() {
             return Err(FileError::MissingColumns { kind, missing });
         }
-        Ok(Self { kind, names, places, known })
+        Ok(Self { kind, names, places, known, is_error_file })
     }
 
     /// The header of input that names its fields itself: every column, in order.
@@ -60,7 +68,7 @@ impl Header {
         let names = kind.columns().iter().map(|column| column.name).collect();
         let places = (0..kind.columns().len()).map(Some).collect();
         let known = vec![true; kind.columns().len()].into_boxed_slice();
-        Self { kind, names, places, known }
+        Self { kind, names, places, known, is_error_file: false }
     }
 
     /// What the rows mean.
@@ -133,6 +141,10 @@ impl RawRow {
             let reason = format!("the row has {found} cells, the header has {width}");
             faults.push(Refused::invalid("", reason));
         }
+        let cells = match header.is_error_file {
+            true => cells.iter().map(restored).collect(),
+            false => cells,
+        };
         let header = Arc::clone(header);
         Self { record, header, cells, absent: Vec::new(), faults, is_unreadable: false }
     }
@@ -188,8 +200,8 @@ impl RawRow {
         self.header.cell_of(name).and_then(|at| self.cells.get(at)).unwrap_or_default().trim()
     }
 
-    /// All cells as they were given; those of unknown columns are empty, unless they were asked for
-    /// ([`super::Table::whole_rows`]).
+    /// All cells as they were given, of an error file as they were before that was written; those
+    /// of unknown columns are empty, unless they were asked for ([`super::Table::whole_rows`]).
     pub fn cells(&self) -> impl Iterator<Item = &str> {
         self.cells.iter()
     }

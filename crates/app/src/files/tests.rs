@@ -491,13 +491,14 @@ fn refused_rows_can_be_corrected_and_sent_again() {
         errors.write(row, &parse_row(row, &shanghai()).unwrap_err()).unwrap();
     }
     let errors = errors.finish().unwrap();
+    assert!(String::from_utf8_lossy(&errors).contains(",'=1+1,2026-05-21,\"'=cmd,x\"\n"));
     let mut again = open(Kind::Packs, &errors).unwrap().whole_rows();
     let names: Vec<_> = again.header().names().collect();
     assert_eq!(names[..5], ["error_row", "error_column", "error_code", "error_reason", "sscc"]);
     let rows: Vec<_> = again.rows().map(Result::unwrap).collect();
     let first: Vec<_> = rows[0].cells().collect();
     assert_eq!(first[..3], ["2", "sscc; child", "invalid_field; invalid_field"]);
-    assert_eq!(first[4..], ["1", "'=1+1", "2026-05-21", "'=cmd,x"]);
+    assert_eq!(first[4..], ["1", "=1+1", "2026-05-21", "=cmd,x"]);
     assert_eq!(rows[1].cells().last(), Some("+86 755 1"));
     // The error file of an error file has its four columns once.
     let twice = ErrorFile::new(Vec::new(), again.header()).unwrap().finish().unwrap();

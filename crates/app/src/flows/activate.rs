@@ -5,22 +5,22 @@
 mod beside;
 mod bounds;
 mod happened;
+mod loaded;
 mod record;
 
 pub use happened::read_happened_at;
 
 pub(super) use beside::look_again_where_moved;
+pub(super) use loaded::{Loaded, load};
 pub(super) use record::{alert, finding_row, reading_row, versions};
 
 use super::access::Sight;
 use super::caller::{Caller, Scope};
-use super::custody::{self, Subject, instant};
+use super::custody::instant;
 use super::find::{self, CodeFound, unit_number};
 use super::house::House;
 use super::idempotency::{Answer, Keyed};
-use super::lives::Past;
 use super::outcome::{FlowError, RACES_MAX};
-use super::recalls;
 use super::reference::Reference;
 use super::standing;
 use detect::location::{Access, Assessment, Gps, Network, Observations, assess};
@@ -28,7 +28,7 @@ use domain::access::Fact;
 use domain::activation::{self, ActivationFacts, Assurance, Earlier, Outside};
 use domain::custody::CustodyFacts;
 use domain::finding::{Finding, FindingGrade, Nature};
-use domain::id::{BrandId, PartyId, ProductId};
+use domain::id::{BrandId, PartyId};
 use domain::identifier::{Identifier, Scheme};
 use domain::refusal::{Refusal, Refused};
 use domain::territory::Binding;
@@ -36,6 +36,7 @@ use domain::warranty::WarrantyReading;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
+use std::sync::Arc;
 use store::commit::{Commit, Relied, Side};
 use store::event::FenceRow;
 use store::unit::UnitRecord;
@@ -158,14 +159,15 @@ pub async fn activate(
         return answer;
     }
     let received = Received { caller, brand: None, report, received_at, waited: None };
-    let meant = received.meant(&*house.reference().await?);
+    let mut reference = house.reference().await?;
+    let meant = received.meant(&reference);
     let brand = meant.unwrap_or(BrandId(0));
-    if locate(house, brand, report).await?.is_some() {
+    if locate(house, &mut reference, (brand, caller), report).await?.is_some() {
         // It came meanwhile; or it is another tenant's.
         return receive(house, received, key, render).await;
     }
     let waited = Some(super::waiting::keep(house, &received, meant).await?);
-    if locate(house, brand, report).await?.is_some() {
+    if locate(house, &mut reference, (brand, caller), report).await?.is_some() {
         // It came while the report was put by: it need not wait for the job.
         return receive(house, Received { waited, ..received }, key, render).await;
     }
@@ -210,24 +212,31 @@ pub(super) async fn receive(
     render: Render<'_>,
 ) -> Result<Answer, FlowError> {
     let Received { caller, report, received_at, .. } = received;
-    let meant = received.meant(&*house.reference().await?);
-    let brand = meant.unwrap_or(BrandId(0));
+    let mut reference = house.reference().await?;
+    let brand = received.meant(&reference).unwrap_or(BrandId(0));
     for round in 0..RACES_MAX {
+        if round > 0 {
+            reference = house.reload().await?;
+        }
         // Whoever was faster may have made the code another unit's.
-        let number = match locate(house, brand, report).await? {
+        let number = match locate(house, &mut reference, (brand, caller), report).await? {
             Some(number) => number,
             None => return Err(Refused::new(Refusal::UnknownSubject, "identifier.value").into()),
         };
-        let reference = if round == 0 { house.reference().await? } else { house.reload().await? };
         let loading = load(house, &reference, number);
         let mut loaded = house.store.one_snapshot(loading).await?;
         if loaded.brand != brand && caller.is_some() {
             // Another tenant's unit answers exactly as one that is not there.
             return Err(Refused::new(Refusal::UnknownSubject, "identifier.value").into());
         }
+        if let Some(done) = received.waited.clone().filter(|_| !loaded.could_start_at(received_at))
+        {
+            // It was about something else that bore this name, and waits for nothing any longer.
+            house.store.commit(&Commit { sides: vec![done], ..Commit::default() }).await?;
+            return Err(Refused::new(Refusal::UnknownSubject, "identifier.value").into());
+        }
         let assurance = caller.map_or(Assurance::Public, |c| c.assurance(&reference.tree));
-        let produced_at = loaded.unit.as_ref().and_then(|u| u.produced_at).map(instant);
-        let at = report.held_at(received_at, produced_at);
+        let at = report.held_at(received_at, loaded.not_before(&reference));
         if let Some(unit) = &mut loaded.unit {
             standing::put_back(house, unit, at.at).await?;
         }
@@ -270,13 +279,20 @@ pub(super) async fn receive(
     Err(FlowError::Busy)
 }
 
-/// The unit a report names.
-async fn locate(house: &House, brand: BrandId, report: &Report) -> Result<Option<i64>, FlowError> {
+/// The unit a report names. The reference rows are renewed where its code may be newer than they.
+/// Who is believed no more than an app's tells no unit by its clock: one that was never set shows a
+/// day on which the name may have been another's.
+async fn locate(
+    house: &House,
+    reference: &mut Arc<Reference>,
+    (brand, caller): (BrandId, Option<&Caller>),
+    report: &Report,
+) -> Result<Option<i64>, FlowError> {
     let scheme: Scheme = report.scheme.parse().map_err(|_| {
         Refused::invalid("identifier.scheme", "must be sn, imei, meid, eid, mac, part or code")
     })?;
     if scheme == Scheme::Code {
-        return match find::code(house, &report.value).await? {
+        return match find::code_renewing(house, reference, &report.value).await? {
             CodeFound::Issued(n) | CodeFound::Void(n) => {
                 Ok(Some(find::unit_of_code(house, n).await?))
             }
@@ -285,79 +301,11 @@ async fn locate(house: &House, brand: BrandId, report: &Report) -> Result<Option
     }
     let identifier = Identifier::parse(scheme, &report.value)
         .map_err(|e| Refused::invalid("identifier.value", e))?;
-    find::identifier(house, brand, &identifier).await
-}
-
-/// Everything known of the unit that a decision needs.
-pub(super) struct Loaded {
-    pub(super) number: i64,
-    pub(super) brand: BrandId,
-    pub(super) product: ProductId,
-    pub(super) unit: Option<UnitRecord>,
-    pub(super) batch: i64,
-    /// The recalls that select the unit, beside one of the unit alone: when each was opened, and
-    /// when the unit was remedied.
-    recalls: Vec<(i64, Option<i64>)>,
-    pub(super) custody: CustodyFacts,
-    /// The lives before the present one.
-    past: Past,
-}
-
-impl Loaded {
-    /// The life an activation belongs to.
-    fn life_at(&self, at: Timestamp) -> i64 {
-        i64::try_from(activation::life_at(&self.past.openings, at)).unwrap_or(0)
-    }
-
-    /// Since when a recall that selects the unit stood over it at an instant: what was remedied
-    /// later stood then.
-    fn recalled_by(&self, at: Timestamp) -> Option<i64> {
-        let stood = self.recalls.iter().filter(|recall| recalls::stood(**recall, at));
-        stood.map(|(opened_at, _)| *opened_at).min()
-    }
-
-    /// When a life was first activated, and by which device.
-    fn first_of(&self, life: i64) -> Option<(Timestamp, Option<Vec<u8>>)> {
-        let unit = self.unit.as_ref()?;
-        if life == unit.life {
-            return unit.activated_at.map(|at| (instant(at), unit.fingerprint.clone()));
-        }
-        let first = self.past.firsts.iter().find(|(number, ..)| *number == life);
-        first.map(|(_, at, fingerprint)| (instant(*at), fingerprint.clone()))
-    }
-}
-
-pub(super) async fn load(
-    house: &House,
-    reference: &Reference,
-    number: i64,
-) -> Result<Loaded, FlowError> {
-    let Some(unit) = house.store.unit_fetch(number).await? else {
-        let unknown = Refused::new(Refusal::UnknownSubject, "identifier.value");
-        let batch = reference.batch_of(number).ok_or(unknown.clone())?;
-        let product = batch.product.ok_or(unknown)?;
-        return Ok(Loaded {
-            number,
-            brand: BrandId(batch.brand),
-            product: ProductId(product),
-            unit: None,
-            recalls: Vec::new(),
-            batch: batch.id,
-            custody: CustodyFacts::default(),
-            past: Past::default(),
-        });
+    let told = match Caller::is_believed_as_an_app(caller, &reference.tree) {
+        false => report.told_at().map(Timestamp::as_microsecond),
+        true => None,
     };
-    let subject = Subject::Unit(Box::new(unit.clone()));
-    Ok(Loaded {
-        number,
-        brand: BrandId(unit.brand),
-        product: ProductId(unit.product),
-        batch: unit.batch,
-        recalls: recalls::over(house, reference, &unit).await?,
-        custody: custody::facts(house, reference, &[&subject]).await?,
-        past: Past::load(house, &unit).await?,
-        unit: Some(unit),
-    })
+    find::bearer(house, brand, &identifier, told).await
 }
 
 /// What the rules say of a report.
@@ -409,7 +357,7 @@ pub(super) fn decide(
     let activation = activation::decide(&ActivationFacts {
         unit: unit_number(loaded.number),
         at: at.at,
-        produced: unit.is_some_and(|u| u.produced_at.is_some()),
+        produced_at: unit.and_then(|u| u.produced_at).map(instant),
         recalled_at: [unit.and_then(|u| u.recalled_at), loaded.recalled_by(at.at)]
             .into_iter()
             .flatten()

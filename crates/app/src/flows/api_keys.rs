@@ -8,6 +8,7 @@
 use super::access;
 use super::caller::{Caller, Scope};
 use super::changes::Author;
+use super::find;
 use super::house::House;
 use super::keys::put;
 use super::mandate;
@@ -77,9 +78,7 @@ pub async fn give(house: &House, caller: &Caller, order: &Order) -> Result<Given
     may_do(caller, &order.scopes, "scopes")?;
     for _ in 0..RACES_MAX {
         let reference = house.reference_now().await?;
-        let party = reference
-            .party(caller.brand, &order.party)
-            .ok_or_else(|| Refused::because(Refusal::UnknownParty, "party", &order.party))?;
+        let party = find::party(&reference, caller.brand, ("party", &order.party))?;
         mandate::speaks_for(&reference, caller, party.id, "party")?;
         let id = store::canonical::hex(&secrets::random::<6>()?);
         let Fresh { secret, digest } = Fresh::new()?;

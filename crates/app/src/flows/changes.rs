@@ -427,8 +427,7 @@ impl<'a> Words<'a> {
                 ReferenceChange::Product(Product::clone(product))
             }
             ReferenceChange::Territory(t) => {
-                let row = reference.territory_row(BrandId(t.brand), &t.natural_key())?;
-                ReferenceChange::Territory(row.clone())
+                ReferenceChange::Territory(reference.territory_row(t)?.clone())
             }
             ReferenceChange::Batch(b) => ReferenceChange::Batch(reference.batch(b.id)?.clone()),
             ReferenceChange::ApiKey(k) => {

@@ -6,10 +6,13 @@ use super::reference::Reference;
 use domain::code::{CodeProblem, TraceCode, UnitNumber};
 use domain::id::BrandId;
 use domain::identifier::{Identifier, Scheme};
+use domain::party::Party;
 use domain::refusal::{Refusal, Refused};
+use domain::text;
 use std::sync::Arc;
 use store::commit::Commit;
 use store::reference::ReferenceChange;
+use store::unit::Named;
 
 /// What a trace code turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +108,35 @@ pub async fn identifier(
     Ok(house.store.identifier_fetch(scheme, scope, identifier.value()).await?)
 }
 
+/// The brand's unit that bore an identifier at an instant, microseconds: an IMEI may have moved to
+/// another since. Where none did, or no time was told, the one that bears it now.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn bearer(
+    house: &House,
+    brand: BrandId,
+    named: &Identifier,
+    told: Option<i64>,
+) -> Result<Option<i64>, FlowError> {
+    if let Some(at) = told {
+        let scope = scope_of(named.scheme(), brand);
+        let scheme = named.scheme().as_str();
+        let then = house.store.bearer_fetch(scheme, scope, named.value(), at).await?;
+        match then {
+            Some(Named::Now(number)) => return Ok(Some(number)),
+            Some(Named::Once(number)) => {
+                let unit = house.store.unit_fetch(number).await?;
+                if unit.is_some_and(|unit| unit.brand == brand.0) {
+                    return Ok(Some(number));
+                }
+            }
+            None => {}
+        }
+    }
+    identifier(house, brand, named).await
+}
+
 /// The number behind a code: the unit itself, or the unit the code is an alias of.
 ///
 /// # Errors
@@ -156,6 +188,20 @@ pub async fn subject(
         },
         Err(problem) => Err(Refused::invalid(field, problem).into()),
     }
+}
+
+/// The party of a brand that a field names by its code.
+///
+/// # Errors
+/// [`Refusal::InvalidField`] where no party can have such a code; [`Refusal::UnknownParty`].
+pub(super) fn party<'a>(
+    reference: &'a Reference,
+    brand: BrandId,
+    (field, raw): (&'static str, &str),
+) -> Result<&'a Party, Refused> {
+    let code = text::code(raw, text::CODE_CHARS_MAX).map_err(|why| Refused::invalid(field, why))?;
+    let unknown = || Refused::because(Refusal::UnknownParty, field, &code);
+    reference.party(brand, &code).ok_or_else(unknown)
 }
 
 /// A unit number as the domain's type.

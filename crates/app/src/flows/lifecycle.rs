@@ -2,6 +2,7 @@
 //! further codes, identifiers that move, reports of suspicion.
 
 mod names;
+mod taken_over;
 
 use super::caller::{Caller, Scope};
 use super::custody::instant;
@@ -24,7 +25,7 @@ use domain::party::PartyKind;
 use domain::refusal::{Refusal, Refused};
 use domain::retention::Kept;
 use domain::sale::{self, Filed, Paper};
-use domain::text::{NOTE_CHARS_MAX, lasting, required};
+use domain::text::{NOTE_CHARS_MAX, REPORT_CHARS_MAX, lasting, required};
 use domain::when::When;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -77,7 +78,7 @@ impl Change {
             Self::ClearStolen(r) => Body::StolenCleared { outdated, reason: reason(r) },
             Self::OpenLife(cause, r) => {
                 let (cause, life) = (Some(*cause), unit.life + 1);
-                Body::LifeOpened { cause, life, reason: reason(r) }
+                Body::LifeOpened { cause, life, reason: reason(r), starts: Vec::new() }
             }
         }
     }
@@ -116,7 +117,7 @@ impl Change {
         let before = unit.produced_at.is_some_and(|made| at.as_microsecond() < made);
         match self {
             // A line looks at a unit before the instant it calls its production; only the record
-            // comes first.
+            // comes first. What is of longer before, that outdates.
             Self::Inspect(..) if unit.produced_at.is_none() => Some(Refusal::BeforeProduction),
             Self::Inspect(..) => None,
             // The day of the paper counts, see `paper_counts`.
@@ -193,7 +194,8 @@ pub async fn change_once(
                 .ok_or(Refused::new(Refusal::UnknownSubject, "units"))?;
             let deed = (change.deed(), "units");
             mandate::may(house, &reference, caller, deed, &unit).await?;
-            known.extend(standing::happened_instants(house, &unit, when).await?);
+            let told = (when, matches!(change, Change::OpenLife(..)));
+            known.extend(standing::happened_instants(house, &unit, told).await?);
             records.push(unit);
         }
         // One change over all of them is one event.
@@ -209,11 +211,15 @@ pub async fn change_once(
                 }
                 _ => !standing::is_outdated(house, &unit, &change.body(&unit, true), at).await?,
             };
-            let body = change.body(&unit, counts);
+            let mut body = change.body(&unit, counts);
+            if let Body::LifeOpened { starts, .. } = &mut body {
+                *starts = taken_over::starts_since(house, &unit, at).await?;
+            }
             units.push((unit, body));
         }
         let answer = render(units.len());
         let mut commit = commit(house, caller, units, change.is_bulk(), (at, when));
+        taken_over::decide_anew(house, &mut commit).await?;
         let now = house.clock.now().as_microsecond();
         commit.idempotency = key.map(|key| key.keep(key.home(), &answer, now));
         match house.store.commit(&commit).await {
@@ -447,7 +453,7 @@ pub async fn report_once(
     words: &str,
     key: Option<&Keyed>,
 ) -> Result<String, FlowError> {
-    let words = required(words, NOTE_CHARS_MAX).map_err(|e| Refused::invalid("reason", e))?;
+    let words = required(words, REPORT_CHARS_MAX).map_err(|e| Refused::invalid("reason", e))?;
     let (home, brand, kept_text) = match about {
         Suspect::Unit(unit, brand) => (*unit, *brand, words),
         Suspect::Code(brand, code) => {

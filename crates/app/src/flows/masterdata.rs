@@ -408,7 +408,7 @@ impl<'a> PartyTaking<'a> {
         }
         match before {
             Some(_) if same && renamed.is_none() => return Some(RowOutcome::Unchanged),
-            Some(before) if !self.taking.update || before.kind != party.kind => {
+            Some(_) if !self.taking.update => {
                 return Some(RowOutcome::refused(Refused::new(Refusal::ContentDiffers, "code")));
             }
             Some(before) => {
@@ -489,7 +489,8 @@ impl<'a> PartyTaking<'a> {
     }
 
     fn refuse(&self, draft: &PartyDraft, parent: Option<&Party>) -> Option<Refused> {
-        let before = self.known(&draft.code).map(|p| p.id);
+        let known = self.known(&draft.code).map(|p| (p.id, p.kind));
+        let before = known.map(|(id, _)| id);
         let entry = Entry::Party { kind: draft.kind, before, under: parent.map(|p| p.id) };
         // Without a word of its seat, one that is known stays where it is.
         let stays = before.is_some() && draft.lacking.contains(&"region");
@@ -507,6 +508,10 @@ impl<'a> PartyTaking<'a> {
         // Its main site bears the same code, and a site stays with its party.
         if before.is_none() && self.reference.site(self.caller.brand, &draft.code).is_some() {
             return Some(Refused::new(Refusal::SiteOfOther, "code"));
+        }
+        // What was said of it and for it rests on what it was.
+        if known.is_some_and(|(_, kind)| kind != draft.kind) {
+            return Some(Refused::new(Refusal::KindStays, "kind"));
         }
         match (draft.kind, parent) {
             (PartyKind::Brand, Some(_)) => {

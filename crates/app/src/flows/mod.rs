@@ -30,7 +30,7 @@ pub mod import;
 pub mod keys;
 pub mod later;
 pub mod lifecycle;
-mod lives;
+pub mod lives;
 pub mod log;
 pub mod mandate;
 pub mod masterdata;

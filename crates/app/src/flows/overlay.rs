@@ -25,6 +25,7 @@ use domain::when::When;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use store::commit::Relied;
+use store::event::Body;
 use store::unit::{PackRecord, ShipmentRecord};
 
 /// What instants are told apart by.
@@ -39,6 +40,28 @@ enum Change {
 
 /// A paper's number and its sender.
 pub type Paper<'a> = (&'a str, PartyId);
+
+/// What a row of a paper says beside its receiver and its time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Particulars {
+    /// Why the goods go there.
+    pub reason: Option<String>,
+    /// Whether they are declared as sold to a group.
+    pub group: bool,
+}
+
+impl Particulars {
+    /// As the event of the row tells them; nobody sells by a return.
+    fn of(body: &Body) -> Self {
+        match body {
+            Body::Shipped { reason, declared_group_purchase: group, .. } => {
+                Self { reason: reason.clone(), group: group.unwrap_or_default() }
+            }
+            Body::Returned { reason, .. } => Self { reason: reason.clone(), group: false },
+            _ => Self::default(),
+        }
+    }
+}
 
 /// What is known around a subject when something happens to it.
 pub struct Scene {
@@ -75,7 +98,7 @@ pub struct Overlay<'a> {
     packs: HashMap<i64, PackRecord>,
     by_sscc: HashMap<String, i64>,
     opened: HashSet<i64>,
-    papers: HashMap<(String, PartyId, i64), ShipmentRecord>,
+    papers: HashMap<(String, PartyId, i64), (ShipmentRecord, Particulars)>,
     relied: HashSet<i64>,
     guards: Vec<Relied>,
 }
@@ -166,12 +189,28 @@ impl<'a> Overlay<'a> {
         subject: i64,
     ) -> Result<Option<ShipmentRecord>, FlowError> {
         match self.papers.get(&(paper.to_owned(), from, subject)) {
-            Some(record) => Ok(Some(*record)),
+            Some((record, _)) => Ok(Some(*record)),
             None => {
                 let paper = (paper, from.0);
                 Ok(self.house.store.shipment_fetch(self.brand.0, paper, subject).await?)
             }
         }
+    }
+
+    /// What else was said of that shipment.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn particulars(
+        &self,
+        (paper, from): Paper<'_>,
+        subject: i64,
+    ) -> Result<Option<Particulars>, FlowError> {
+        if let Some((_, said)) = self.papers.get(&(paper.to_owned(), from, subject)) {
+            return Ok(Some(said.clone()));
+        }
+        let event = self.house.store.moved_by((paper, from.0), subject).await?;
+        Ok(event.map(|event| Particulars::of(&event.body)))
     }
 
     /// Custody of some subjects and of every pack they were ever in; units among them start with
@@ -437,7 +476,12 @@ impl<'a> Overlay<'a> {
     }
 
     /// A row ships a subject under its sender's paper.
-    pub fn file(&mut self, (paper, from): Paper<'_>, subject: i64, says: ShipmentRecord) {
+    pub fn file(
+        &mut self,
+        (paper, from): Paper<'_>,
+        subject: i64,
+        says: (ShipmentRecord, Particulars),
+    ) {
         self.papers.insert((paper.to_owned(), from, subject), says);
     }
 

@@ -16,6 +16,7 @@ use super::api_keys;
 use super::audit;
 use super::caller::{Caller, Scope};
 use super::changes::{self, Author};
+use super::find;
 use super::house::House;
 use super::mandate;
 use super::outcome::{FlowError, RACES_MAX};
@@ -513,8 +514,7 @@ fn reaches(
 }
 
 fn party_for(reference: &Reference, caller: &Caller, code: &str) -> Result<PartyId, Refused> {
-    let party = reference.party(caller.brand, code);
-    let party = party.ok_or_else(|| Refused::because(Refusal::UnknownParty, "party", code))?;
+    let party = find::party(reference, caller.brand, ("party", code))?;
     mandate::speaks_for(reference, caller, party.id, "party")?;
     if !access::concerns(reference, caller, party.id) {
         let why = "it lies outside the regions you are bound to";

@@ -139,6 +139,8 @@ impl<'a> Judging<'a> {
             }
         }
         match self.same_sn(draft, &made) {
+            // The rest is as recorded: a code that another unit wears, or nobody may, is the error.
+            Some(Ok(())) if !refused.is_empty() => return Judged::Refused(refused),
             Some(Ok(())) => return Judged::Unchanged,
             Some(Err(why)) => refused.push(why),
             None => {}

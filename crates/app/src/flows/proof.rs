@@ -16,6 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use domain::id::{BrandId, PartyId};
 use domain::refusal::Refused;
 use domain::scratch::ScratchCode;
+use domain::text::half_width;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use store::commit::{Commit, Relied, Side};
@@ -235,14 +236,14 @@ async fn judge(
 }
 
 fn imei_ends(unit: &UnitRecord, value: &str) -> Result<bool, Refused> {
-    let digits = value.trim();
+    let digits: String = value.trim().chars().map(half_width).collect();
     if digits.len() != 4 || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(Refused::invalid("value", "must be the last four digits of the IMEI"));
     }
     let full = |i: &store::event::IdentifierRow| {
         (i.scheme == "imei").then(|| domain::identifier::imei15(&i.value)).flatten()
     };
-    Ok(unit.identifiers.iter().filter_map(full).any(|imei| imei.ends_with(digits)))
+    Ok(unit.identifiers.iter().filter_map(full).any(|imei| imei.ends_with(&digits)))
 }
 
 /// Whose wrong tries count.

@@ -23,7 +23,7 @@ use domain::recall::{
     stood_at,
 };
 use domain::refusal::{Refusal, Refused};
-use domain::text::{LABEL_CHARS_MAX, NAME_CHARS_MAX, NOTE_CHARS_MAX, required};
+use domain::text::{LABEL_CHARS_MAX, NAME_CHARS_MAX, NOTE_CHARS_MAX, lasting, required};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -380,6 +380,10 @@ fn own(reference: &Reference, caller: &Caller, id: i64) -> Result<Arc<Recall>, R
     found.cloned().ok_or_else(|| Refused::because(Refusal::UnknownRecall, "id", id))
 }
 
+fn note_text(raw: &str) -> Result<String, Refused> {
+    lasting(raw, NOTE_CHARS_MAX).map_err(|why| Refused::invalid("note", why))
+}
+
 /// Ends a recall: the work is done, or it was a mistake and says nothing more.
 ///
 /// # Errors
@@ -392,7 +396,7 @@ pub async fn close(
     note: &str,
 ) -> Result<Arc<Recall>, FlowError> {
     caller.need(Scope::Lifecycle)?;
-    let note = required(note, NOTE_CHARS_MAX).map_err(|why| Refused::invalid("note", why))?;
+    let note = note_text(note)?;
     for _ in 0..RACES_MAX {
         let reference = house.reference_now().await?;
         let recall = own(&reference, caller, id)?;
@@ -426,7 +430,7 @@ pub async fn remedy(
     note: &str,
 ) -> Result<usize, FlowError> {
     caller.need(Scope::Lifecycle)?;
-    let note = required(note, NOTE_CHARS_MAX).map_err(|why| Refused::invalid("note", why))?;
+    let note = note_text(note)?;
     if names.is_empty() || names.len() > UNITS_MAX {
         return Err(Refused::invalid("units", format!("name 1 to {UNITS_MAX} units")).into());
     }

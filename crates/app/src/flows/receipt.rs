@@ -11,6 +11,7 @@ use super::ship::several_senders;
 use domain::custody::{CustodyFacts, Hold, HoldKind, Hop, Moment, PACK_DEPTH_MAX};
 use domain::id::PartyId;
 use domain::refusal::{Refusal, Refused};
+use domain::text;
 use domain::when::When;
 use store::commit::Commit;
 use store::event::Body;
@@ -21,6 +22,16 @@ pub struct Paper {
     from: PartyId,
     party: PartyId,
     subjects: Vec<i64>,
+}
+
+/// What a receipt notes, as the ledger keeps it for ever; none where nothing was said.
+///
+/// # Errors
+/// [`Refusal::InvalidField`]: too long, a mark that is not seen, or what points to a person.
+pub fn note(raw: Option<&str>) -> Result<Option<String>, Refused> {
+    let said = raw.filter(|raw| !raw.trim().is_empty());
+    let read = said.map(|raw| text::lasting(raw, text::NOTE_CHARS_MAX)).transpose();
+    read.map_err(|why| Refused::invalid("note", why))
 }
 
 /// Finds the paper a receipt names: a number, and whose it is where several senders sent goods to

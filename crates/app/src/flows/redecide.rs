@@ -6,7 +6,9 @@
 //! What stands unchanged writes nothing, so a job may run any number of times, anywhere.
 //!
 //! Deliberately not looked at again: what rests on the device or on the state of the unit
-//! (`activated_again`, `stolen` …), and places once the raw signals are forgotten.
+//! (`activated_again`, which a life told of late decides anew by itself, `stolen` …), and places
+//! once the raw signals are forgotten. The alerts of what is looked at stand under the life that an
+//! activation was recorded in, whichever it turned out to be of.
 
 use super::activate::{self, Loaded, Report, SIGNALS_LABEL, Signals, Weighed};
 use super::caller::Caller;
@@ -17,7 +19,7 @@ use super::reference::Reference;
 use domain::activation::{ActivatedAt, Assurance};
 use domain::custody::Moment;
 use domain::finding::{Finding, FindingGrade, FindingKind};
-use domain::id::{EventId, PartyId};
+use domain::id::{BrandId, EventId, PartyId};
 use std::collections::{BTreeSet, HashMap};
 use store::canonical::{hex, unhex};
 use store::commit::{Alert, Commit, Outbox, Relied};
@@ -48,8 +50,9 @@ pub async fn redecide(house: &House, job: &Outbox) -> Result<usize, FlowError> {
     let mut open = vec![(job.home, 0)];
     while let Some((number, depth)) = open.pop() {
         if let Some(unit) = house.store.unit_fetch(number).await? {
-            // An activation of an earlier life may be the one concerned.
-            if unit.activated_at.is_some() || unit.life > 0 {
+            // An activation of an earlier life may be the one concerned, or one from before it
+            // was made, which is nobody's first.
+            if unit.activated_at.is_some() || unit.life > 0 || since == 0 {
                 changed += look(house, number, since, job.id).await?;
             }
         } else if depth < domain::custody::PACK_DEPTH_MAX {
@@ -148,10 +151,15 @@ pub struct WeighedAgain<'a> {
 /// fact came, and what an earlier one made of them is not what stands.
 pub fn weighed_again(story: &[Event], activation: EventId) -> Option<WeighedAgain<'_>> {
     let written = written_for(story, activation);
+    // What is said of its device is no word on where it was.
+    let of_device = |kind: &str| kind == FindingKind::ActivatedAgain.as_str();
     let concerns = |event: &&Event| match &event.body {
-        Body::FindingAdded { .. } => written.contains(&event.id),
-        Body::FindingWithdrawn { finding, .. } => {
-            unhex(finding).is_some_and(|id| written.iter().any(|by| id == by.0))
+        Body::FindingAdded { findings, .. } => {
+            written.contains(&event.id) && !findings.iter().any(|f| of_device(&f.kind))
+        }
+        Body::FindingWithdrawn { finding, finding_kind, .. } => {
+            let ours = |id: Vec<u8>| written.iter().any(|by| id == by.0);
+            !of_device(finding_kind) && unhex(finding).is_some_and(ours)
         }
         _ => false,
     };
@@ -189,7 +197,7 @@ fn activations(events: &[Event]) -> impl Iterator<Item = (EventId, &ActivatedBod
 }
 
 /// The events that wrote findings of an activation: itself, and those that added some late.
-fn written_for(events: &[Event], activation: EventId) -> Vec<EventId> {
+pub(super) fn written_for(events: &[Event], activation: EventId) -> Vec<EventId> {
     let late = |event: &&Event| match &event.body {
         Body::FindingAdded { activation: concerned, .. } => {
             unhex(concerned).is_some_and(|id| id == activation.0)
@@ -197,6 +205,26 @@ fn written_for(events: &[Event], activation: EventId) -> Vec<EventId> {
         _ => false,
     };
     std::iter::once(activation).chain(events.iter().filter(late).map(|e| e.id)).collect()
+}
+
+/// What the system says of a unit by itself, now that it is known.
+pub(super) fn found_out(
+    house: &House,
+    (brand, number): (BrandId, i64),
+    after: i64,
+    body: Body,
+) -> Event {
+    let system = Caller {
+        brand,
+        party: PartyId(0),
+        scopes: Vec::new(),
+        regions: Vec::new(),
+        role: None,
+        actor: "system".to_owned(),
+        address: None,
+    };
+    let draft = EventDraft::about(&system, number, house.clock.now(), after, body);
+    Event { party: None, ..house.event(draft) }
 }
 
 /// What would be found now, and which kinds can still be decided.
@@ -267,7 +295,8 @@ struct Looking<'a> {
 
 impl Looking<'_> {
     /// Withdraws what would not be found again, and adds what is found only now. A finding of
-    /// another grade or nature, or against another party, is another finding. Where the findings
+    /// another grade or nature, or against another party, is another finding; so is one that a
+    /// production record, which was said to be missing, shows to be before it. Where the findings
     /// stand and the rest reads otherwise, an event that adds none says so.
     fn compare(
         &mut self,
@@ -282,6 +311,7 @@ impl Looking<'_> {
                 && old.grade == new.grade.as_str()
                 && old.nature.as_deref() == new.nature.map(|n| n.as_str())
                 && (!OF_A_PARTY.contains(&new.kind) || of_one())
+                && (new.kind != FindingKind::NotProduced || old.reasons == new.reasons.join(" "))
         };
         let ours = |f: &FindingRecord| {
             let kind = FindingKind::parse(&f.kind);
@@ -335,6 +365,7 @@ impl Looking<'_> {
                 because: hex(&self.because),
                 bound_to: again.bound_to,
                 findings: fresh.iter().map(activate::finding_row).collect(),
+                life: None,
                 reading: again.reading,
                 versions: activate::versions(self.house),
             },
@@ -358,18 +389,7 @@ impl Looking<'_> {
     }
 
     fn write(&mut self, loaded: &Loaded, body: Body) -> EventId {
-        let system = Caller {
-            brand: loaded.brand,
-            party: PartyId(0),
-            scopes: Vec::new(),
-            regions: Vec::new(),
-            role: None,
-            actor: "system".to_owned(),
-            address: None,
-        };
-        let now = self.house.clock.now();
-        let draft = EventDraft::about(&system, loaded.number, now, self.after, body);
-        let event = Event { party: None, ..self.house.event(draft) };
+        let event = found_out(self.house, (loaded.brand, loaded.number), self.after, body);
         let id = event.id;
         self.events.push(event);
         id

@@ -10,6 +10,7 @@ use domain::product::Product;
 use domain::recall::Selector;
 use domain::region::{Divisions, RegionCode, RegionSet};
 use domain::territory::{Channel, Territories, Territory};
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -63,7 +64,8 @@ pub struct Reference {
     batches: Vec<Batch>,
     voids: Vec<VoidRow>,
     api_keys: HashMap<String, ApiKeyRow>,
-    territory_keys: HashMap<(i64, String), TerritoryRow>,
+    /// Grants as they were entered, by what makes them the same grant.
+    territory_keys: HashMap<(i64, String), Vec<TerritoryRow>>,
     /// Whether any serial number has the form of a trace code.
     pub code_like_sn: bool,
     /// Brands of whose sellers at least one is marked public.
@@ -145,11 +147,7 @@ impl Reference {
                 recall: last(&mut rows.recalls.iter().map(|r| r.id)),
             },
             territories,
-            territory_keys: rows
-                .territories
-                .into_iter()
-                .map(|t| ((t.brand, t.natural_key()), t))
-                .collect(),
+            territory_keys: by_key(rows.territories),
             party_codes: rows.parties.iter().map(|p| ((p.brand, p.code.clone()), p.id)).collect(),
             roots: rows
                 .parties
@@ -197,11 +195,11 @@ impl Reference {
         let known: HashMap<_, _> = self.territories.iter().map(|g| (g.id.0, g)).collect();
         let mut grants = Vec::with_capacity(rows.len());
         for row in rows {
-            let before = self.territory_row(BrandId(row.brand), &row.natural_key());
+            let before = self.territory_row(row);
             let same = before.filter(|before| *before == row).and_then(|_| known.get(&row.id));
             match same.map_or_else(|| territory(row, divisions), |grant| Ok((*grant).clone())) {
                 Ok(grant) => grants.push(grant),
-                Err(why) => unread.push(format!("territory {}: {why}", row.id)),
+                Err((_, why)) => unread.push(format!("territory {}: {why}", row.id)),
             }
         }
         Territories::new(grants)
@@ -231,7 +229,7 @@ impl Reference {
     }
 
     /// The day an instant falls on for a brand.
-    pub fn day(&self, brand: BrandId, at: jiff::Timestamp) -> jiff::civil::Date {
+    pub fn day(&self, brand: BrandId, at: jiff::Timestamp) -> Date {
         self.zone(brand).to_datetime(at).date()
     }
 
@@ -368,12 +366,19 @@ impl Reference {
 
     /// The grants of a brand as they were entered, in no order.
     pub fn territory_rows(&self, brand: BrandId) -> impl Iterator<Item = &TerritoryRow> {
-        self.territory_keys.values().filter(move |row| row.brand == brand.0)
+        self.territory_keys.values().flatten().filter(move |row| row.brand == brand.0)
     }
 
-    /// A grant by what makes it the same grant.
-    pub fn territory_row(&self, brand: BrandId, natural_key: &str) -> Option<&TerritoryRow> {
-        self.territory_keys.get(&(brand.0, natural_key.to_owned()))
+    /// The grants that a row names, however it writes their regions, oldest first. One, or none;
+    /// several where the same was granted again under other words before those made no difference.
+    pub fn territories_alike(&self, row: &TerritoryRow) -> &[TerritoryRow] {
+        let key = (row.brand, row.natural_key());
+        self.territory_keys.get(&key).map_or(&[], Vec::as_slice)
+    }
+
+    /// The grant that a row is a state of, as it stands.
+    pub fn territory_row(&self, row: &TerritoryRow) -> Option<&TerritoryRow> {
+        self.territories_alike(row).iter().find(|known| known.id == row.id)
     }
 
     /// A recall by its number.
@@ -403,7 +408,7 @@ impl Reference {
         self.tree.iter().filter(|p| p.brand == brand).count()
             + self.sites.values().filter(|s| party(s.party)).count()
             + self.products.values().filter(|p| p.brand == brand).count()
-            + self.territory_keys.values().filter(|t| of(t.brand)).count()
+            + self.territory_rows(brand).count()
             + self.batches.iter().filter(|b| of(b.brand)).count()
             + self.voids.iter().filter(|v| of(v.brand)).count()
             + self.api_keys.values().filter(|k| of(k.brand)).count()
@@ -442,34 +447,51 @@ pub fn epoch_starts(rows: &ReferenceRows) -> Starts {
     rows.batches.iter().filter_map(|batch| start(batch.epoch, batch.first)).collect()
 }
 
+/// Grants by what makes them the same grant, in the order of the rows.
+fn by_key(rows: Vec<TerritoryRow>) -> HashMap<(i64, String), Vec<TerritoryRow>> {
+    let mut keyed: HashMap<_, Vec<_>> = HashMap::with_capacity(rows.len());
+    for row in rows {
+        keyed.entry((row.brand, row.natural_key())).or_default().push(row);
+    }
+    keyed
+}
+
+/// Which column of a grant cannot be read, and why.
+pub type Unread = (&'static str, String);
+
 /// Reads a stored grant against the divisions.
-pub fn territory(row: &TerritoryRow, divisions: &Divisions) -> Result<Territory, String> {
-    let codes = |words: &[String]| {
+pub fn territory(row: &TerritoryRow, divisions: &Divisions) -> Result<Territory, Unread> {
+    let codes = |column: &'static str, words: &[String]| {
         words
             .iter()
-            .map(|w| divisions.parse(w).map_err(|e| format!("{w}: {e}")))
-            .collect::<Result<Vec<RegionCode>, String>>()
+            .map(|w| divisions.parse(w).map_err(|e| (column, format!("{w}: {e}"))))
+            .collect::<Result<Vec<RegionCode>, Unread>>()
     };
     let fences = match &row.polygons {
         Some(text) => crate::geo::read_fences(text)
-            .map_err(|e| e.to_string())?
+            .map_err(|e| ("polygons", e.to_string()))?
             .into_iter()
             .map(Arc::new)
             .collect(),
         None => Vec::new(),
     };
-    let regions = RegionSet::new(&codes(&row.regions)?, &codes(&row.excluded)?, fences, divisions)
-        .map_err(|e| e.to_string())?;
-    let day = |text: &str| text.parse().map_err(|_| format!("{text} is no date"));
+    let included = codes("regions", &row.regions)?;
+    let excluded = codes("excluded", &row.excluded)?;
+    let regions = RegionSet::new(&included, &excluded, fences, divisions)
+        .map_err(|e| ("regions", e.to_string()))?;
+    let day = |column: &'static str, text: &str| -> Result<Date, Unread> {
+        text.parse().map_err(|_| (column, format!("{text} is no date")))
+    };
     Ok(Territory {
         id: domain::id::TerritoryId(row.id),
         brand: BrandId(row.brand),
         party: PartyId(row.party),
         product: row.product.map(ProductId),
         regions,
-        from_on: day(&row.from_on)?,
-        to_on: row.to_on.as_deref().map(day).transpose()?,
-        channel: Channel::parse(&row.channel).ok_or("unknown channel")?,
+        from_on: day("from_on", &row.from_on)?,
+        to_on: row.to_on.as_deref().map(|text| day("to_on", text)).transpose()?,
+        channel: Channel::parse(&row.channel)
+            .ok_or_else(|| ("channel", "unknown channel".to_owned()))?,
     })
 }
 
@@ -530,5 +552,43 @@ mod tests {
         let third = read(vec![row(3, "44", 1)], &second);
         assert_eq!(grants(&third).len(), 1);
         assert!(Arc::ptr_eq(fence(&second, 3), fence(&third, 3)));
+    }
+
+    #[test]
+    fn what_was_granted_twice_under_other_words_is_two_rows_of_one_key() {
+        let geo = Geo::tables_only().expect("the shipped tables are sound");
+        let of = |id: i64, words: &[&str]| TerritoryRow {
+            party: 1,
+            regions: words.iter().map(|word| (*word).to_owned()).collect(),
+            ..row(id, "53", 1)
+        };
+        let territories = vec![of(1, &["50", "51"]), of(2, &["510000", "50"]), of(3, &["50"])];
+        let rows = ReferenceRows { territories, ..ReferenceRows::default() };
+        let first = Reference::new(rows.clone(), geo.divisions());
+        let second = Reference::after(&first, rows, geo.divisions());
+        for read in [&first, &second] {
+            let mut listed: Vec<_> = read.territory_rows(BrandId(1)).map(|row| row.id).collect();
+            listed.sort_unstable();
+            assert_eq!((listed, read.row_count(BrandId(1))), (vec![1, 2, 3], 3));
+            let ids = |row: &TerritoryRow| -> Vec<i64> {
+                read.territories_alike(row).iter().map(|row| row.id).collect()
+            };
+            assert_eq!(ids(&of(0, &["51", "50", "51"])), [1, 2]);
+            assert!(ids(&of(0, &["51"])).is_empty());
+            assert_eq!(read.territory_row(&of(2, &["50", "51"])).map(|row| row.id), Some(2));
+            assert_eq!(read.territories.iter().count(), 3);
+        }
+        assert!(Arc::ptr_eq(fence(&first, 2), fence(&second, 2)), "it is not read again");
+    }
+
+    #[test]
+    fn a_grant_that_cannot_be_read_names_the_column() {
+        let geo = Geo::tables_only().expect("the shipped tables are sound");
+        let column = |row: &TerritoryRow| territory(row, geo.divisions()).err().map(|why| why.0);
+        let sound = row(1, "53", 1);
+        assert_eq!(column(&sound), None);
+        let zz = || vec!["zz".to_owned()];
+        assert_eq!(column(&TerritoryRow { regions: zz(), ..sound.clone() }), Some("regions"));
+        assert_eq!(column(&TerritoryRow { excluded: zz(), ..sound }), Some("excluded"));
     }
 }

@@ -29,7 +29,7 @@ pub struct Told {
     pub typed: Option<String>,
     /// What its author was given to quote.
     pub reference: String,
-    /// What was written, numbers of persons masked; none once it was forgotten.
+    /// What was written, numbers of persons masked and links whole; none once it was forgotten.
     pub words: Option<String>,
 }
 

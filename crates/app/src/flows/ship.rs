@@ -9,8 +9,9 @@ use super::house::{EventDraft, House};
 use super::mandate::speaks_for;
 use super::masterdata::Taking;
 use super::outcome::{FlowError, RACES_MAX, RowOutcome};
-use super::overlay::Overlay;
+use super::overlay::{Overlay, Particulars};
 use super::recalls;
+use super::receipt;
 use super::reference::Reference;
 use super::standing;
 use crate::files::ShipmentDraft;
@@ -95,7 +96,7 @@ impl Moving<'_> {
         self.house.not_ahead(when.first(), "happened_at")?;
         let paper = (draft.shipment_no.as_str(), from);
         if let Some(before) = self.overlay.paper(paper, number).await? {
-            return Ok(repeated(&before, to, when));
+            return self.repeated(draft, &before, (number, from, to)).await;
         }
         let subject = self.overlay.subject(number, "subject").await?;
         let scene = self.overlay.scene(&subject, when).await?;
@@ -174,6 +175,7 @@ impl Moving<'_> {
             self.overlay.leave(number, parent, Moment { at, recorded_at });
         }
         let says = ShipmentRecord { to: to.0, happened_at: event.happened_at, voided: false };
+        let says = (says, self.particulars(draft));
         self.overlay.file((&draft.shipment_no, from), number, says);
         self.overlay.hold(Hold {
             subject: unit_number(number),
@@ -196,11 +198,11 @@ impl Moving<'_> {
     fn body(&self, draft: &ShipmentDraft, to: PartyId, shipped: Shipped) -> Body {
         let unpacked_from = shipped.unpacked_from.map(|n| n.get() as i64);
         let presumed = shipped.presumed;
-        let reason = (!draft.reason.is_empty()).then(|| draft.reason.clone());
+        let Particulars { reason, group } = self.particulars(draft);
         let shipment_no = draft.shipment_no.clone();
         match self.way {
             Way::Forward => Body::Shipped {
-                declared_group_purchase: draft.declared_group_purchase.then_some(true),
+                declared_group_purchase: group.then_some(true),
                 to: to.0,
                 presumed,
                 reason,
@@ -211,25 +213,49 @@ impl Moving<'_> {
         }
     }
 
+    /// What a row says beside its receiver and its time. Nobody sells by a return.
+    fn particulars(&self, draft: &ShipmentDraft) -> Particulars {
+        Particulars {
+            reason: (!draft.reason.is_empty()).then(|| draft.reason.clone()),
+            group: self.way == Way::Forward && draft.declared_group_purchase,
+        }
+    }
+
+    /// What is said of a row whose sender has a paper of this number about this subject. What was
+    /// taken back stays recorded: the row is as once-only as any.
+    async fn repeated(
+        &self,
+        draft: &ShipmentDraft,
+        before: &ShipmentRecord,
+        (number, from, to): (i64, PartyId, PartyId),
+    ) -> Result<RowOutcome, FlowError> {
+        let differs = |why: &str| Refused::because(Refusal::ContentDiffers, "shipment_no", why);
+        let when = draft.happened_at.when();
+        let moved = before.to == to.0 && when.may_be(custody::instant(before.happened_at));
+        let said = match moved {
+            true => self.overlay.particulars((&draft.shipment_no, from), number).await?,
+            false => None,
+        };
+        let says = self.particulars(draft);
+        if moved && said.as_ref().is_none_or(|said| *said == says) {
+            return Ok(RowOutcome::Unchanged);
+        }
+        Ok(RowOutcome::refused(if before.voided {
+            differs("the paper was taken back; give the new one a number of its own")
+        } else if moved {
+            let other = said.is_some_and(|said| said.reason != says.reason);
+            let column = if other { "reason" } else { "declared_group_purchase" };
+            differs(&format!("it was told with another {column}"))
+        } else {
+            Refused::new(Refusal::ContentDiffers, "shipment_no")
+        }))
+    }
+
     fn commit(self) -> Commit {
         let mut relies_on = vec![Relied::Reference(self.reference.version)];
         relies_on.extend(self.overlay.into_guards());
         Commit { relies_on, ..self.commit }
     }
-}
-
-/// What is said of a row whose sender has a paper of this number about this subject. What was taken
-/// back stays recorded: the row is as once-only as any.
-fn repeated(before: &ShipmentRecord, to: PartyId, when: When) -> RowOutcome {
-    if before.to == to.0 && when.may_be(custody::instant(before.happened_at)) {
-        return RowOutcome::Unchanged;
-    }
-    RowOutcome::refused(if before.voided {
-        let why = "the paper was taken back; give the new one a number of its own";
-        Refused::because(Refusal::ContentDiffers, "shipment_no", why)
-    } else {
-        Refused::new(Refusal::ContentDiffers, "shipment_no")
-    })
 }
 
 /// The job that looks again at the activations a late fact concerns.
@@ -257,6 +283,7 @@ pub async fn receive(
 ) -> Result<i64, FlowError> {
     let when = when.into();
     caller.need(Scope::Ship)?;
+    let note = receipt::note(note.as_deref())?;
     house.not_ahead(when.first(), "happened_at")?;
     for _ in 0..RACES_MAX {
         let reference = house.reference().await?;

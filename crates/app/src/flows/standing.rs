@@ -27,8 +27,10 @@ pub(super) async fn is_outdated(
         return Ok(false);
     }
     let events = house.store.events_fetch(unit.number).await?;
+    let made = events.iter().find_map(|event| made_as(event, unit.number));
+    let record = made.map(|(produced_at, _)| Said::made(produced_at));
     let known = events.iter().filter_map(|event| said(&event.body, instant(event.happened_at)));
-    Ok(standing::is_outdated(new, known))
+    Ok(standing::is_outdated(new, known.chain(record)))
 }
 
 /// Whether the inspection of a unit, which is hold or fail now, was so at a time: a paper that
@@ -71,11 +73,12 @@ pub(super) async fn instants(
     Ok(known)
 }
 
-/// When anything happened to a unit, for what is told of a day alone.
+/// When anything happened to a unit, for what is told of a day alone. A further life begins behind
+/// what moved the unit and its first start alone: what else happened that day may be of that life.
 pub(super) async fn happened_instants(
     house: &House,
     unit: &UnitRecord,
-    when: When,
+    (when, begins_life): (When, bool),
 ) -> Result<Vec<Timestamp>, FlowError> {
     if !when.is_day() {
         return Ok(Vec::new());
@@ -84,7 +87,7 @@ pub(super) async fn happened_instants(
     house.store.custody_fetch(&[unit.number], &mut custody).await?;
     let mut known: Vec<_> = custody.instants(unit_number(unit.number)).collect();
     known.extend([unit.produced_at, unit.activated_at].into_iter().flatten().map(instant));
-    if when.first() <= instant(unit.recorded_at) + CLOCK_LEEWAY {
+    if !begins_life && when.first() <= instant(unit.recorded_at) + CLOCK_LEEWAY {
         let events = house.store.events_fetch(unit.number).await?;
         known.extend(events.iter().map(|event| instant(happened_at(event, unit.number))));
     }
@@ -112,11 +115,13 @@ pub(super) async fn put_back(
     Ok(())
 }
 
-/// What the production record says of the inspection of a unit.
-fn made_as(event: &Event, unit: i64) -> Option<&str> {
+/// When a unit was produced and what its production record says of the inspection, if it does.
+fn made_as(event: &Event, unit: i64) -> Option<(Timestamp, &str)> {
     let row = event.subjects.iter().find(|s| s.number == unit).map(|s| &s.row);
     match row {
-        Some(Row::Commissioned(row)) => row.inspection.as_deref(),
+        Some(Row::Commissioned(row)) => {
+            Some((instant(row.produced_at), row.inspection.as_deref()?))
+        }
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
-//! Territories: grants are kept apart by party, product, regions, channel and first day. An equal
-//! row is unchanged; with `update` a grant is given another last day; whatever else it should say
-//! is granted anew.
+//! Territories: grants are kept apart by party, product, regions, channel and first day, however
+//! the regions are written. An equal row is unchanged; with `update` a grant is given another last
+//! day; whatever else it should say is granted anew.
 
 use super::caller::{Caller, Scope};
 use super::house::House;
@@ -10,10 +10,10 @@ use super::outcome::{FlowError, RowOutcome};
 use super::reference::{Reference, territory};
 use crate::files::TerritoryDraft;
 use crate::geo::read_fences;
-use domain::id::BrandId;
 use domain::mandate::Entry;
 use domain::party::PartyTree;
 use domain::refusal::{Refusal, Refused};
+use domain::region::in_one_form;
 use domain::territory::{Territories, Territory};
 use std::collections::HashMap;
 use store::reference::{ReferenceChange, TerritoryRow};
@@ -60,7 +60,8 @@ struct Granting<'a> {
     reference: &'a Reference,
     taking: Taking,
     granted: Territories,
-    rows: HashMap<String, TerritoryRow>,
+    /// The rows of each key that a row changed, all of them as they stand.
+    rows: HashMap<String, Vec<TerritoryRow>>,
     last: i64,
     changes: Vec<ReferenceChange>,
 }
@@ -72,56 +73,57 @@ impl<'a> Granting<'a> {
         Self { house, reference, taking, granted, rows, last, changes: Vec::new() }
     }
 
-    /// The row of this key as it stands.
-    fn known(&self, row: &TerritoryRow) -> Option<&TerritoryRow> {
-        let key = row.natural_key();
-        let recorded = || self.reference.territory_row(BrandId(row.brand), &key);
-        self.rows.get(&key).or_else(recorded)
+    /// The grants that a row names, as they stand.
+    fn alike(&self, row: &TerritoryRow) -> &[TerritoryRow] {
+        let recorded = || self.reference.territories_alike(row);
+        self.rows.get(&row.natural_key()).map_or_else(recorded, Vec::as_slice)
     }
 
     fn ends_earlier(&self, row: &TerritoryRow) -> bool {
         // Days as they are written sort as they follow each other.
-        let Some(known) = self.known(row) else { return false };
-        let before = |to: &String| known.to_on.as_ref().is_none_or(|end| to < end);
-        row.to_on.as_ref().is_some_and(before)
+        let Some(end) = &row.to_on else { return false };
+        self.alike(row).iter().any(|known| known.to_on.as_ref().is_none_or(|to| end < to))
     }
 
-    fn take(
-        &mut self,
-        mut row: TerritoryRow,
-        lacking: &[&'static str],
-    ) -> Result<RowOutcome, Refused> {
-        let Some(known) = self.known(&row).cloned() else {
+    fn take(&mut self, row: TerritoryRow, lacking: &[&'static str]) -> Result<RowOutcome, Refused> {
+        let alike = self.alike(&row).to_vec();
+        if alike.is_empty() {
             let row = TerritoryRow { id: self.last + 1, ..row };
             let grant = admit(self.house, &self.reference.tree, &self.granted, &row)?;
             self.last += 1;
             self.put(grant, row);
             return Ok(RowOutcome::Taken);
-        };
-        if self.taking.update && lacking.contains(&"to_on") {
-            row.to_on.clone_from(&known.to_on);
         }
-        if says_the_same(&known, &row) {
-            return Ok(RowOutcome::Unchanged);
+        let update = self.taking.update;
+        let keeps_end = update && lacking.contains(&"to_on");
+        // What was granted twice, under other words, is ended in every row of it.
+        let meant = alike.into_iter().filter(|known| grants_the_same(known, &row));
+        let (stand, others): (Vec<_>, Vec<_>) =
+            meant.partition(|known| keeps_end || known.to_on == row.to_on);
+        if update && !others.is_empty() {
+            let ended = |known: TerritoryRow| TerritoryRow { to_on: row.to_on.clone(), ..known };
+            self.end(others.into_iter().map(ended).collect())?;
+            return Ok(RowOutcome::Taken);
         }
-        let ended = TerritoryRow { to_on: row.to_on.clone(), ..known.clone() };
-        if !self.taking.update || !says_the_same(&ended, &row) {
+        if stand.is_empty() {
             return Err(Refused::new(Refusal::ContentDiffers, "regions"));
         }
-        self.end(ended)?;
-        Ok(RowOutcome::Taken)
+        Ok(RowOutcome::Unchanged)
     }
 
-    /// Gives a grant another last day: what was granted below must still lie inside.
-    fn end(&mut self, row: TerritoryRow) -> Result<(), Refused> {
+    /// Gives the rows of a grant another last day: what was granted below must still lie inside.
+    fn end(&mut self, rows: Vec<TerritoryRow>) -> Result<(), Refused> {
         let tree = &self.reference.tree;
-        let grant = admit(self.house, tree, &self.granted, &row)?;
+        let read = |row| admit(self.house, tree, &self.granted, row);
+        let grants = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         // What stuck out already does so no more than before.
         let leans = |below: &&Territory| {
-            tree.is_ancestor(grant.party, below.party) && self.granted.admit(tree, below).is_ok()
+            let above = |grant: &Territory| tree.is_ancestor(grant.party, below.party);
+            grants.iter().any(above) && self.granted.admit(tree, below).is_ok()
         };
         let leaning: Vec<_> = self.granted.iter().filter(leans).cloned().collect();
-        let before = self.granted.put(grant.clone());
+        let before: Vec<_> =
+            grants.iter().filter_map(|grant| self.granted.put(grant.clone())).collect();
         let stranded = leaning.iter().find_map(|below| {
             let why = self.granted.admit(tree, below).err()?;
             let code = tree.get(below.party).map_or("", |party| party.code.as_str());
@@ -129,27 +131,46 @@ impl<'a> Granting<'a> {
             Some(Refused::because(why.refusal, "to_on", more))
         });
         if let Some(why) = stranded {
-            self.granted.put(before.unwrap_or(grant));
+            for grant in before {
+                self.granted.put(grant);
+            }
             return Err(why);
         }
-        self.put(grant, row);
+        for (grant, row) in grants.into_iter().zip(rows) {
+            self.put(grant, row);
+        }
         Ok(())
     }
 
     fn put(&mut self, grant: Territory, row: TerritoryRow) {
         self.granted.put(grant);
         self.changes.push(ReferenceChange::Territory(row.clone()));
-        self.rows.insert(row.natural_key(), row);
+        let recorded = || self.reference.territories_alike(&row).to_vec();
+        let alike = self.rows.entry(row.natural_key()).or_insert_with(recorded);
+        match alike.iter_mut().find(|known| known.id == row.id) {
+            Some(known) => *known = row,
+            None => alike.push(row),
+        }
     }
 }
 
-/// Whether two rows grant the same: fences are compared by what they say, not by how it is written.
-fn says_the_same(before: &TerritoryRow, row: &TerritoryRow) -> bool {
-    let beside =
-        TerritoryRow { id: row.id, polygons: row.polygons.clone(), ..before.clone() } == *row;
+/// Whether two rows grant the same but for the last day: regions and fences are compared by what
+/// they say, not by how it is written.
+fn grants_the_same(before: &TerritoryRow, row: &TerritoryRow) -> bool {
+    let beside = TerritoryRow {
+        id: row.id,
+        regions: row.regions.clone(),
+        excluded: row.excluded.clone(),
+        polygons: row.polygons.clone(),
+        to_on: row.to_on.clone(),
+        ..before.clone()
+    };
+    let regions = |row: &TerritoryRow| [&row.regions, &row.excluded].map(|list| in_one_form(list));
     let fences =
         |row: &TerritoryRow| row.polygons.as_deref().and_then(|text| read_fences(text).ok());
-    beside && (before.polygons == row.polygons || fences(before) == fences(row))
+    beside == *row
+        && regions(before) == regions(row)
+        && (before.polygons == row.polygons || fences(before) == fences(row))
 }
 
 fn territory_row(
@@ -190,7 +211,7 @@ fn territory_row(
 
 fn grant(house: &House, row: &TerritoryRow) -> Result<Territory, Refused> {
     territory(row, house.geo.divisions())
-        .map_err(|why| Refused::because(Refusal::UnknownRegion, "regions", why))
+        .map_err(|(column, why)| Refused::because(Refusal::UnknownRegion, column, why))
 }
 
 fn admit(

@@ -15,7 +15,7 @@ use domain::id::{BrandId, ProductId};
 use domain::identifier::{Identifier, Scheme, guess_kinds};
 use domain::product::Product;
 use domain::refusal::{Refusal, Refused};
-use domain::verdict::{CodeReading, Decision, Inspection, UnitFacts, VerdictFacts, decide};
+use domain::verdict::{CodeReading, Decision, Inspection, Reason, UnitFacts, VerdictFacts, decide};
 use domain::warranty::{self, WarrantyFacts, WarrantyReading};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -33,6 +33,16 @@ pub struct Verified {
     pub decision: Decision,
     /// The unit, when there is one and it may be spoken of.
     pub unit: Option<Box<Known>>,
+}
+
+impl Verified {
+    /// The unit, where whoever asks in that brand may be given its words. Those of a brand that
+    /// nobody vouches for are no one's to give: it may call itself what it likes.
+    pub fn worded(&self, brand: Option<BrandId>) -> Option<&Known> {
+        let known = self.unit.as_deref()?;
+        let own = brand.is_some_and(|brand| brand.0 == known.record.brand);
+        (own || self.decision.reason != Reason::BrandNotVouched).then_some(known)
+    }
 }
 
 /// What is known of a unit.

@@ -283,6 +283,7 @@ pub(super) async fn replay_named<'a>(
 }
 
 /// In the order in which they came, by whichever name: the first of them is the unit's first start.
+/// One that came before the unit was made is none of it, and waits no longer.
 async fn replay_all(house: &House, brand: BrandId, names: Vec<String>) -> Result<(), FlowError> {
     let now = house.clock.now().as_microsecond();
     let mut waiting = Vec::new();

@@ -12,6 +12,7 @@ pub mod send;
 use super::access;
 use super::caller::{Caller, Scope};
 use super::changes::Author;
+use super::find;
 use super::house::House;
 use super::keys::put;
 use super::log;
@@ -125,9 +126,7 @@ pub async fn make(house: &House, caller: &Caller, order: &Order) -> Result<Made,
     log::seal(house).await?;
     for _ in 0..RACES_MAX {
         let reference = house.reference_now().await?;
-        let party = reference
-            .party(caller.brand, &order.party)
-            .ok_or_else(|| Refused::because(Refusal::UnknownParty, "party", &order.party))?;
+        let party = find::party(&reference, caller.brand, ("party", &order.party))?;
         mandate::speaks_for(&reference, caller, party.id, "party")?;
         knows_no_regions(caller, "party")?;
         let kinds = sound_kinds(&reference, caller, party.id, &order.kinds)?;

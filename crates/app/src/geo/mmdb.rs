@@ -2,13 +2,20 @@
 
 use std::net::IpAddr;
 
-use maxminddb::Reader;
+use maxminddb::{Metadata, Reader};
 use serde::Deserialize;
 
 use super::GeoError;
 
 /// The words DB-IP's licence (CC BY 4.0) has shown with its answers.
 pub const DBIP_ATTRIBUTION: &str = "IP Geolocation by DB-IP, https://db-ip.com";
+
+/// How the types begin that ip-location-db gives its files, whosever data is in them. It packs
+/// DB-IP's among others, and a file without its name says no more than that.
+const PACKED: [&str; 2] = ["country ipv", "city ipv"];
+/// What the names of its packages of others' data hold.
+const OTHERS: [&str; 6] =
+    ["geolite", "iptoasn", "iplocate", "asn-country", "user-country", "server-country"];
 
 /// An mmdb file, held in memory as it is.
 pub struct Mmdb {
@@ -54,16 +61,14 @@ struct Names<'a> {
 }
 
 impl Mmdb {
-    /// Takes a file. `source` is the name of the package or file it came from: some packages of
-    /// DB-IP's data say whose it is in no other place.
+    /// Takes a file. `source` is the name of the package or file it came from.
     ///
     /// # Errors
     /// [`GeoError::Format`] when it is no MaxMind DB.
     pub fn new(bytes: Vec<u8>, source: &str) -> Result<Self, GeoError> {
         let reader = Reader::from_source(bytes)
             .map_err(|error| GeoError::Format(format!("mmdb: {error}")))?;
-        let names = [reader.metadata().database_type.as_str(), source].map(str::to_ascii_lowercase);
-        let is_dbip = names.iter().any(|name| name.contains("dbip") || name.contains("db-ip"));
+        let is_dbip = is_dbip(reader.metadata(), source);
         Ok(Self { reader, is_dbip })
     }
 
@@ -93,4 +98,17 @@ impl Mmdb {
             .filter(|p| !(beijing_is_default && p.eq_ignore_ascii_case("beijing")));
         Some(MmdbText { country: country.to_owned(), province: province.map(str::to_owned) })
     }
+}
+
+/// Whether a file is DB-IP's by what it says of itself or by its name. One of ip-location-db that
+/// lost its name is taken for DB-IP's: a credit too many hurts nobody, one too few the licence.
+fn is_dbip(metadata: &Metadata, source: &str) -> bool {
+    let kind = metadata.database_type.to_ascii_lowercase();
+    let source = source.to_ascii_lowercase();
+    let told = metadata.description.values().map(|told| told.to_ascii_lowercase());
+    let says = |text: &str| text.contains("dbip") || text.contains("db-ip");
+    let is_packed = PACKED.iter().any(|begins| kind.starts_with(begins));
+    let is_anothers = OTHERS.iter().any(|name| source.contains(name));
+    let says_so = [kind, source].into_iter().chain(told).any(|text| says(&text));
+    says_so || (is_packed && !is_anothers)
 }

@@ -21,7 +21,9 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use detect::location::{IpReading, Network, SourceReading};
+use detect::location::{
+    FamilyReading, IpReading, Model, Network, Observations, SourceReading, assess,
+};
 use domain::region::{Divisions, Level, RegionCode};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -156,7 +158,7 @@ impl Geo {
         let mut ranges = Ranges::default();
         if let Some(path) = &paths.ranges {
             let bytes = read(path)?;
-            ranges = Ranges::read(&bytes, &divisions)?;
+            ranges = Ranges::read(&bytes, &divisions).map_err(|e| GeoError::of(path, &e))?;
             databases.push(operator_file("ranges", path, &bytes));
         }
         let versions: Vec<String> = databases.iter().map(Database::version).collect();
@@ -282,10 +284,9 @@ impl Geo {
         let mut lines = vec![("address".to_owned(), address.to_string())];
         let mut line = |label: &str, text: String| lines.push((label.to_owned(), text));
         if let Some(own) = self.ranges.lookup(address) {
-            line(
-                "operator's range",
-                format!("{} {:?} {}", place(own.region), own.network, own.note),
-            );
+            let place = own.region.map_or_else(|| "-".to_owned(), |region| self.named(region));
+            let text = format!("{place} {} {}", own.network.as_str(), own.note);
+            line("operator's range", text.trim_end().to_owned());
         }
         if reading.reserved {
             line("reserved", "private, carrier-internal or reserved: says nothing".to_owned());
@@ -298,7 +299,7 @@ impl Geo {
             let raw = mmdb.lookup(address).map_or("not found".to_owned(), |t| t.country);
             line("country", format!("{raw} = {}", self.name(reading.world)));
         }
-        line("network class", format!("{:?}", reading.network).to_lowercase());
+        line("network class", reading.network.as_str().to_owned());
         for database in &self.databases {
             line("database", format!("{} ({})", database.version(), database.source));
             if !database.attribution.is_empty() {
@@ -308,20 +309,28 @@ impl Geo {
         lines
     }
 
+    /// What a first start from an address would be held to say of its place, whatever the sources
+    /// say: by the very rule, which here has no territory to compare with.
+    pub fn weighed(&self, address: IpAddr) -> Option<FamilyReading> {
+        let seen = Observations { ip: Some(self.lookup(address)), ..Observations::default() };
+        let model = Model::default();
+        let weighed = assess(&seen, None, model.prior, &model, &self.divisions);
+        weighed.families.into_iter().next()
+    }
+
     fn name(&self, reading: Option<SourceReading>) -> String {
         let Some(reading) = reading else { return "-".to_owned() };
         let codes = [reading.region, reading.city];
-        let names = codes.into_iter().flatten().map(|code| {
-            let zh = self.divisions.get(code).map_or("", |d| &d.zh);
-            format!("{code} {zh}")
-        });
+        let names = codes.into_iter().flatten().map(|code| self.named(code));
         let text = names.collect::<Vec<_>>().join(", ");
         if text.is_empty() { "no country the tables know".to_owned() } else { text }
     }
-}
 
-fn place(region: Option<RegionCode>) -> String {
-    region.map_or_else(|| "-".to_owned(), |r| r.to_string())
+    /// A region by its code and its name.
+    pub fn named(&self, region: RegionCode) -> String {
+        let zh = self.divisions.get(region).map_or("", |d| &d.zh);
+        format!("{region} {zh}").trim_end().to_owned()
+    }
 }
 
 fn load_china(paths: &GeoPaths, entries: &[Entry]) -> Result<(Xdb, Database), GeoError> {
@@ -365,7 +374,9 @@ fn load_world(paths: &GeoPaths, entries: &[Entry]) -> Result<(Mmdb, Database), G
     let bytes = read(path)?;
     let mut stamp = operator_file(&entry.role, path, &bytes);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let mmdb = Mmdb::new(bytes, &name).map_err(|e| GeoError::of(path, &e))?;
+    // The file that ships is what it is under any name.
+    let source = if stamp.sha256 == entry.sha256_plain { &*entry.package } else { &*name };
+    let mmdb = Mmdb::new(bytes, source).map_err(|e| GeoError::of(path, &e))?;
     stamp.built_on = i64::try_from(mmdb.built_epoch()).ok().and_then(day);
     if mmdb.is_dbip() {
         stamp.attribution = DBIP_ATTRIBUTION.to_owned();

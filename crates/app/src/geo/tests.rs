@@ -7,9 +7,11 @@ mod own;
 use std::net::IpAddr;
 
 use detect::location::{Gps, Grade, Model, Network, Observations, assess};
-use domain::region::{GeoPoint, Level, RegionCode, RegionSet};
+use domain::region::{Division, GeoPoint, Level, RegionCode, RegionSet};
 
 use super::*;
+use crate::pages::i18n::Lang;
+use crate::pages::place::whole_name;
 
 fn geo() -> Geo {
     Geo::load(&GeoPaths::default()).expect("the shipped data loads")
@@ -306,6 +308,9 @@ fn the_operators_files_replace_the_shipped_ones() {
     assert!(!depot.reserved);
     assert_eq!(depot.operator.and_then(|o| o.region), Some(code("530102")));
     assert_eq!(depot.network, Network::Fixed);
+    let lines = own.explain(ip("10.1.2.3"));
+    let told = lines.iter().find(|line| line.0 == "operator's range").map(|line| line.1.as_str());
+    assert_eq!(told, Some("530102 五华区 fixed depot"));
     let database = &own.databases()[0];
     assert_eq!(database.source, xdb.display().to_string());
     assert_eq!(database.built_on, "2024-02-28".parse().ok(), "the stamp inside the file");
@@ -344,5 +349,42 @@ fn a_grade_above_observe_needs_more_than_an_address() {
         let seen = Observations { ip: Some(geo.lookup(address)), ..Default::default() };
         let got = assess(&seen, Some(&territory), 0.02, &Model::default(), geo.divisions());
         assert!(got.grade <= Grade::Observe, "{address}");
+    }
+}
+
+/// What the list of centres offers under a region's whole name must lead back to it.
+#[test]
+fn every_whole_name_leads_back() {
+    let divisions = tables::divisions().expect("the shipped table is sound");
+    let named = |region: &&Division| {
+        let known = matches!(region.code.level(), Level::City | Level::District);
+        known && region.successor.is_none() && !region.code.is_pseudo_city()
+    };
+    for region in divisions.iter().filter(named) {
+        for lang in [Lang::Zh, Lang::En] {
+            let name = whole_name(&divisions, lang, region.code).expect("a name");
+            let meant = divisions.meant(&name);
+            assert!(meant.contains(&region.code), "{} {name}: {meant:?}", region.code);
+        }
+    }
+}
+
+#[test]
+fn prefectures_and_cities_are_found_as_people_call_them() {
+    let divisions = tables::divisions().expect("the shipped table is sound");
+    for (text, meant) in [
+        ("Linyi, Shandong", "3713 371424"),
+        ("Jinzhou, Liaoning", "2107 210213"),
+        ("延边州", "2224"),
+        ("恩施州", "4228"),
+        ("湖南湘西州", "4331"),
+        ("黔东南", "5226"),
+        ("西双版纳", "5328"),
+        ("海南州", "6325"),
+        ("苏州", "3205"),
+        ("巴州", "511902"),
+    ] {
+        let found: Vec<_> = divisions.meant(text).iter().map(ToString::to_string).collect();
+        assert_eq!(found.join(" "), meant, "{text}");
     }
 }

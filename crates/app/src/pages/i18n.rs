@@ -118,6 +118,20 @@ impl Lang {
         self.tf(key, &[(name, &value)])
     }
 
+    /// The sentence for one or that for more, filled with the number: English tells them apart.
+    #[must_use]
+    pub fn count(self, [one, more]: [&'static str; 2], n: u64) -> String {
+        self.with(if n == 1 { one } else { more }, "n", n)
+    }
+
+    /// The sentence of `key` before and behind its placeholder, for what is no text.
+    #[must_use]
+    pub fn around(self, key: &'static str) -> (&'static str, &'static str) {
+        let sentence = self.t(key);
+        let Some((before, rest)) = sentence.split_once('{') else { return (sentence, "") };
+        (before, rest.split_once('}').map_or("", |(_, behind)| behind))
+    }
+
     /// 2027年5月14日, 14 May 2027.
     #[must_use]
     pub fn date(self, date: Date) -> String {
@@ -227,6 +241,16 @@ mod tests {
         ] {
             assert_eq!((&*Lang::Zh.wait(seconds), &*Lang::En.wait(seconds)), (zh, en));
         }
+    }
+
+    #[test]
+    fn one_is_no_plural_and_a_sentence_has_two_sides() {
+        let past = ["warranty.one_day_past", "warranty.days_past"];
+        assert_eq!(Lang::En.count(past, 1), "1 day ago");
+        assert_eq!(Lang::En.count(past, 2), "2 days ago");
+        assert_eq!(Lang::Zh.count(past, 1), "已过 1 天");
+        assert_eq!(Lang::En.around("privacy.rights_call"), (" Please call ", "."));
+        assert_eq!(Lang::En.around("shell.skip"), ("Skip to content", ""));
     }
 
     #[test]

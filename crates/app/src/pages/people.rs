@@ -163,7 +163,7 @@ struct FormPage<'a> {
     wrong: Option<InputField>,
 }
 
-/// The title of a page with bad news says so first: it is what a screen reader reads first.
+/// The title of a form that came back says so first: it is what a screen reader reads first.
 fn shell<'a>(lang: Lang, site: &'a SiteView, title: &str, good: bool) -> Shell<'a> {
     let title = match good {
         true => lang.join([title, &site.brand]),
@@ -191,7 +191,9 @@ fn shown(view: &FormView, at: usize) -> InputField {
 pub fn render_form(view: &FormView) -> Result<String, askama::Error> {
     let fields: Vec<_> = (0..view.fields.len()).map(|at| shown(view, at)).collect();
     let wrong = fields.iter().find(|field| field.message.is_some()).cloned();
-    let sh = shell(view.lang, &view.site, view.title, view.alert.is_none());
+    // Where there is no form there is nothing to correct.
+    let good = view.alert.is_none() || view.action.is_empty();
+    let sh = shell(view.lang, &view.site, view.title, good);
     FormPage { l: view.lang, sh, v: view, fields, wrong }.render()
 }
 

@@ -1,6 +1,6 @@
 //! What a region is called on public pages.
 
-use domain::region::{Divisions, RegionCode};
+use domain::region::{Divisions, Level, RegionCode};
 
 use crate::pages::i18n::Lang;
 
@@ -23,6 +23,20 @@ pub fn full_name(divisions: &Divisions, lang: Lang, text: &str) -> Option<String
         (Some(province), None, _) => Some(province),
         _ => name(divisions, lang, code),
     }
+}
+
+/// A region with all it lies in, as people search for it: 江苏省南京市鼓楼区, Gulou, Nanjing, Jiangsu.
+#[must_use]
+pub fn whole_name(divisions: &Divisions, lang: Lang, code: RegionCode) -> Option<String> {
+    let wider = full_name(divisions, lang, code.as_str())?;
+    if code.level() != Level::District {
+        return Some(wider);
+    }
+    let own = name(divisions, lang, code)?;
+    Some(match lang {
+        Lang::Zh => wider + &own,
+        Lang::En => format!("{own}, {wider}"),
+    })
 }
 
 fn name(divisions: &Divisions, lang: Lang, code: RegionCode) -> Option<String> {

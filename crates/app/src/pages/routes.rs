@@ -11,6 +11,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{from_fn, map_response};
 use axum::response::Response;
 use axum::routing::{get, post};
+use domain::product::picture_host;
 use tower_http::compression::CompressionLayer;
 
 use crate::flows::House;
@@ -21,9 +22,9 @@ use super::handlers::{
 };
 use super::inline;
 
-/// Largest form taken, in bytes: a report of 1,000 characters, each up to four bytes and each byte
+/// Largest form taken, in bytes: a report of 1,600 characters, each up to four bytes and each byte
 /// written as three (`%E4`), with room for the other fields.
-const FORM_BYTES_MAX: usize = 16 * 1024;
+const FORM_BYTES_MAX: usize = 24 * 1024;
 
 /// The public pages.
 pub fn routes() -> Router<Arc<House>> {
@@ -80,10 +81,8 @@ pub(super) struct PictureHost(String);
 impl PictureHost {
     /// The host of a picture's address, where that is another than ours.
     pub(super) fn of(address: &str) -> Option<Self> {
-        let host = address.strip_prefix("https://")?.split(['/', '?', '#']).next()?;
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:".contains(&byte);
-        let fit = !host.is_empty() && host.bytes().all(plain);
-        fit.then(|| Self(format!("https://{host}")))
+        let host = picture_host(address).filter(|_| address.starts_with("https://"))?;
+        Some(Self(format!("https://{host}")))
     }
 }
 

@@ -1,8 +1,10 @@
 //! The frame every public page shares: head, brand line, language switch, footer.
 
+use askama::Template;
+use askama::filters::HtmlSafe;
 use jiff::Timestamp;
 
-use super::i18n::beijing;
+use super::i18n::{Lang, beijing};
 use super::rosette::Rosette;
 
 /// Who speaks on the page, and what stands in its footer.
@@ -29,12 +31,32 @@ impl SiteView {
         self.hotline.as_deref().map(tel)
     }
 
+    /// A sentence that names the hotline; none where there is none.
+    pub(super) fn call(&self, lang: Lang, key: &'static str) -> Option<CallLine<'_>> {
+        let number = self.hotline.as_deref()?;
+        let (before, after) = lang.around(key);
+        Some(CallLine { before, url: tel(number), number, after })
+    }
+
     /// 2026-11-23 14:56:08.
     #[must_use]
     pub fn queried_text(&self) -> String {
         beijing(self.queried_at).strftime("%Y-%m-%d %H:%M:%S").to_string()
     }
 }
+
+/// A sentence with a telephone in it, which stays on one line and can be pressed.
+#[derive(Template)]
+#[template(path = "form/call.html")]
+pub(super) struct CallLine<'a> {
+    before: &'static str,
+    url: String,
+    number: &'a str,
+    after: &'static str,
+}
+
+/// Its own template escapes what it writes.
+impl HtmlSafe for CallLine<'_> {}
 
 /// What a colour says: the five meanings of the verdict, and a page without one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -208,8 +208,8 @@ impl<'a> Work<'a> {
     fn new(progress: Progress<'a>, plan: &Plan) -> Self {
         let started = plan.units.iter().filter(|u| u.start.is_some()).count();
         let (units, cartons) = (plan.units.len(), plan.cartons.len());
-        // Units are planned, made and packed; cartons are stacked and shipped down; starts.
-        let total = (3 * units + 3 * cartons + started) as u64;
+        // Units are made and packed; cartons are stacked and shipped down; starts.
+        let total = (2 * units + 3 * cartons + started) as u64;
         Self { progress, done: 0, total, spent: BTreeMap::new() }
     }
 
@@ -221,7 +221,10 @@ impl<'a> Work<'a> {
         let spent = self.spent.entry(stage).or_default();
         spent.count += count as u64;
         spent.time += time;
-        self.done = (self.done + count as u64).min(self.total);
+        // A plan is drawn in no time beside the rest: counted, it would promise as much of that.
+        if stage != Stage::Plan {
+            self.done = (self.done + count as u64).min(self.total);
+        }
         (self.progress)(stage, self.done, self.total);
     }
 }

@@ -1,17 +1,23 @@
 //! Who may do and see what, completely: every route and every flow that acts for somebody has a
 //! case in which it serves whom it is for, refuses whom it is not for, and gives another brand
 //! nothing. The lists are read from the program itself, so a new route or flow without its cases
-//! fails here.
+//! fails here. Beside them: what those try who are somebody already.
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../support/mod.rs"]
+mod support;
 
+mod boundaries;
 mod flow_cases;
 mod flows;
+mod rights;
 mod route_cases;
 mod routes;
 mod session_cases;
 mod stage;
+mod tenants;
+mod views;
 
 use common::World;
 

@@ -104,7 +104,12 @@ async fn wrong_codes_run_into_a_wait() {
 }
 
 /// Posts a form under TLS from an address, with the cookies a browser keeps.
-async fn posted(world: &World, path: &str, (from, cookie): (&str, &str), form: String) -> Page {
+pub(super) async fn posted(
+    world: &World,
+    path: &str,
+    (from, cookie): (&str, &str),
+    form: String,
+) -> Page {
     let address = from.parse().expect("an address");
     let (channel, made_by) = (Channel::Tls, MadeBy::Us);
     let arrival = Arrival { channel, client: address, session: None, made_by, caller: None };

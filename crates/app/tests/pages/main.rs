@@ -1,5 +1,7 @@
 //! The public pages, asked for as a browser asks, over a store filled through the flows.
 
+mod centres;
+mod filled;
 mod forms;
 mod states;
 mod world;

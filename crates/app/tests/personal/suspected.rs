@@ -20,6 +20,7 @@ on_both! {
     what_is_said_of_a_code_of_nobody_is_listed_and_found,
     what_is_said_of_a_unit_stands_among_it,
     a_code_is_kept_as_typed_within_bounds,
+    nothing_is_dropped_and_a_link_can_be_followed,
     where_nobody_would_hear_of_it_nothing_is_taken,
 }
 
@@ -152,6 +153,33 @@ async fn a_code_is_kept_as_typed_within_bounds(world: &World) {
     }
     let rows = listed(&brand, "").await;
     assert_eq!(rows.iter().rev().map(|row| row["typed"].clone()).collect::<Vec<_>>(), typed);
+}
+
+/// All that the form takes is kept, and the shop's link is one that opens it.
+async fn nothing_is_dropped_and_a_link_can_be_followed(world: &World) {
+    let scene = Scene::new(world).await;
+    let brand = scene.staff("BRAND", "read").await;
+    let start = "https://detail.tmall.com/item.htm?id=654321098765&spm=";
+    let link = format!("{start}{}", "a".repeat(500 - start.len()));
+    let (seen, place) = ("y".repeat(988), "z".repeat(80));
+    let form = |link: &str| {
+        let link = link.replace('&', "%26");
+        format!("text={seen}+13800138000&shop={link}&place={place}")
+    };
+    for (minute, (code, link, told)) in [
+        (scene.code(1), link.as_str(), link.as_str()),
+        (of_nobody(&scene)[0].clone(), link.as_str(), link.as_str()),
+        (scene.code(0), "https://wa.me/8613800138000", "https://wa.me/*********8000"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        world.clock.set(common::clock().now() + jiff::SignedDuration::from_mins(minute as i64));
+        let (status, page) = report(&scene, &code, &form(link)).await;
+        assert_eq!(status, 200, "{page}");
+        let row = listed(&brand, "").await.remove(0);
+        assert_eq!(row["text"], json!(format!("{seen} *******8000 | {told} | {place}")));
+    }
 }
 
 async fn where_nobody_would_hear_of_it_nothing_is_taken(world: &World) {

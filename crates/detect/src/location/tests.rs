@@ -502,6 +502,19 @@ proptest! {
 }
 
 #[test]
+fn what_weighs_up_exactly_is_at_most_the_prior() {
+    // A gift: started at home in Yunnan, sent to Hubei.
+    let seen = Observations {
+        gps: gps(25.04, 102.71, false),
+        shipping_region: Some(code("42")),
+        ..Default::default()
+    };
+    let got = run(&seen, &["53"]);
+    assert_eq!(got.families.iter().map(|f| f.score).sum::<f64>(), 0.0, "{got:?}");
+    assert_eq!((got.grade, &got.reasons[..]), (Grade::Consistent, &[Reason::FamiliesDisagree][..]));
+}
+
+#[test]
 fn of_what_is_sold_online_the_address_tells_the_place_alone() {
     let seen = |ip, gps: Option<Gps>, mcc: &str, ship: &str| Observations {
         ip,

@@ -4,6 +4,7 @@
 
 use super::{CODE_LEN, CodeProblem, TraceCode};
 use crate::identifier::{Identifier, Scheme};
+use crate::text::half_width;
 
 /// Digits of an IMEI as people know it, its check digit included.
 const IMEI_LEN: usize = 15;
@@ -51,15 +52,6 @@ pub fn typed(text: &str) -> Typed {
         (CODE_LEN, _) => Typed::Code { code, gtin: gtin.map(str::to_owned) },
         _ if is_imei => Typed::Imei,
         _ => Typed::Length { found },
-    }
-}
-
-/// A letter, digit or sign of the full-width forms (U+FF01 to U+FF5E) as the ASCII one it doubles:
-/// that part of Unicode's NFKC a Chinese keyboard produces.
-fn half_width(c: char) -> char {
-    match c {
-        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
-        _ => c,
     }
 }
 

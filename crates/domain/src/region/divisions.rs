@@ -54,6 +54,8 @@ impl Division {
 pub struct Divisions {
     rows: Vec<Division>,
     by_name: HashMap<Box<str>, Vec<u32>>,
+    /// The autonomous prefectures in force.
+    prefectures: Vec<u32>,
     /// What is directly inside each region and each bracket.
     families: HashMap<RegionCode, Arc<[RegionCode]>>,
     centres: Centres,
@@ -188,11 +190,19 @@ impl Divisions {
             .or_else(|| code.parent().and_then(|wider| self.centre_of(wider)))
     }
 
-    /// The regions of a name, full or short, Chinese or English (case ignored): in force before
-    /// retired, wider before narrower.
+    /// The regions of a name, full or short, Chinese or English (case ignored, and apostrophes may
+    /// be left out): in force before retired, wider before narrower.
     pub fn named(&self, name: &str) -> impl Iterator<Item = &Division> {
         let ids = self.by_name.get(name.trim().to_lowercase().as_str());
         ids.into_iter().flatten().filter_map(|id| self.rows.get(*id as usize))
+    }
+
+    /// The one autonomous prefecture in force whose Chinese name begins so.
+    pub(super) fn prefecture(&self, begin: &str) -> Option<RegionCode> {
+        let rows = self.prefectures.iter().filter_map(|id| self.rows.get(*id as usize));
+        let mut fitting = rows.filter(|row| row.zh.starts_with(begin));
+        let first = fitting.next()?;
+        fitting.next().is_none().then_some(first.code)
     }
 
     /// The province an IP database means: `广东`, `广东省`, `内蒙古`, `香港`.
@@ -269,6 +279,9 @@ impl Divisions {
     fn index_names(&mut self) {
         let mut by_name: HashMap<Box<str>, Vec<u32>> = HashMap::new();
         for (id, row) in (0u32..).zip(&self.rows) {
+            if row.successor.is_none() && row.zh.ends_with("自治州") {
+                self.prefectures.push(id);
+            }
             let mut names = vec![row.zh.to_lowercase(), row.short_zh().to_lowercase()];
             names.push(row.en.to_lowercase());
             if let Some(first) = row.zh.strip_prefix("中国") {
@@ -280,6 +293,13 @@ impl Divisions {
                 by_name.entry(name.into()).or_default().push(id);
             }
         }
+        // People write xian; what is a name as it stands (jinan) is not meant to be jin'an.
+        let mut bare: HashMap<Box<str>, Vec<u32>> = HashMap::new();
+        for (name, ids) in by_name.iter().filter(|(name, _)| name.contains('\'')) {
+            bare.entry(name.replace('\'', "").into()).or_default().extend(ids);
+        }
+        bare.retain(|name, _| !by_name.contains_key(name));
+        by_name.extend(bare);
         for ids in by_name.values_mut() {
             ids.sort_by_key(|id| {
                 let row = &self.rows[*id as usize];

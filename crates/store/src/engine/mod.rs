@@ -18,6 +18,7 @@
 //! text is UTF-8 without the character U+0000 (PostgreSQL refuses it), and bytes are bytes.
 
 mod checkpoint;
+mod elsewhere;
 mod error;
 mod lineage;
 mod lite;
@@ -38,6 +39,7 @@ mod writer;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use elsewhere::is_open_elsewhere;
 pub use error::{EngineError, Fault, WriteError};
 pub use lineage::{Moment, Witness};
 pub use lite::{FILE_NAME, Lite, SqliteOptions};

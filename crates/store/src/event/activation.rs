@@ -109,6 +109,22 @@ impl ActivatedBody {
     }
 }
 
+/// A start that was held to be of the life before: that a further one had opened by then was told
+/// only after it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartRow {
+    /// When it is held to have happened, microseconds.
+    pub activated_at: i64,
+    /// The activation, hex.
+    pub activation: String,
+    /// Keyed hash of the device fingerprint, hex.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fingerprint: Option<String>,
+    /// Its region, as the public is told it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub region: Option<String>,
+}
+
 /// What an activation reads as on what became known later, in place of what was recorded with it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReadingRow {

@@ -5,6 +5,7 @@ use crate::cli::term::{Tone, pad, plain};
 use crate::cli::words;
 use crate::flows::custody::instant;
 use crate::flows::dossier::{happened_at, left_pack};
+use crate::flows::lives::of_start;
 use crate::flows::redecide::weighed_again;
 use crate::pages::event_words::event_word;
 use detect::location::Family;
@@ -25,7 +26,7 @@ impl Pen<'_> {
             let who = self.paint.tone(Tone::Dim, &self.who(event));
             let left = left_pack(event, events).map(|sscc| self.left(sscc)).unwrap_or_default();
             let again = self.again(event, events);
-            let told = join([self.told(&event.body), again, left, self.kit(event, subject)]);
+            let told = join([self.told(event, events), again, left, self.kit(event, subject)]);
             let gap = if told.is_empty() { "" } else { "  " };
             text += &format!("  {when}  {what}{told}{gap}{who}\n");
         }
@@ -76,9 +77,9 @@ impl Pen<'_> {
     }
 
     #[allow(clippy::too_many_lines, reason = "an arm for each kind of event is one table")]
-    fn told(&self, body: &Body) -> String {
+    fn told(&self, event: &Event, events: &[Event]) -> String {
         let party = |id: &i64| self.party(PartyId(*id));
-        match body {
+        match &event.body {
             Body::Inspected { inspection, note, outdated } => {
                 let word = words::inspection(self.lang, Some(inspection));
                 join([word.to_owned(), plain(note), self.outdated(*outdated)])
@@ -103,7 +104,7 @@ impl Pen<'_> {
             Body::ShipmentVoided { holder, shipment_no, .. } => {
                 join([plain(shipment_no), party(holder)])
             }
-            Body::Activated(body) => self.activated(body),
+            Body::Activated(body) => self.activated(body, of_start(events, event.id, body).1),
             Body::FindingAdded { findings, bound_to, .. } => {
                 let told = |f: &FindingRow| {
                     let grade = words::grade(self.lang, &f.grade);
@@ -142,7 +143,7 @@ impl Pen<'_> {
                 join([plain(proof), sold_on.clone().unwrap_or_default()])
             }
             Body::ProofPassed { proof } => plain(proof),
-            Body::LifeOpened { cause, life, reason } => {
+            Body::LifeOpened { cause, life, reason, .. } => {
                 let cause = cause.map(|cause| words::cause(self.lang, cause)).unwrap_or_default();
                 join([(life + 1).to_string(), cause.to_owned(), plain(reason)])
             }
@@ -155,8 +156,8 @@ impl Pen<'_> {
         }
     }
 
-    fn activated(&self, body: &ActivatedBody) -> String {
-        let again = if body.first { "" } else { self.pick("再次", "again") };
+    fn activated(&self, body: &ActivatedBody, first: bool) -> String {
+        let again = if first { "" } else { self.pick("再次", "again") };
         let region = body.region.as_deref().map(|r| self.region(r)).unwrap_or_default();
         let grade = self.grade(&body.grade);
         let why = self.why(&body.families);

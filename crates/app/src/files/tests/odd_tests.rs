@@ -263,3 +263,48 @@ fn of_columns_that_nobody_knows_no_text_is_held() {
     let row = whole.rows().next().unwrap().unwrap();
     assert_eq!(row.cells().filter(|cell| *cell == long).count(), 2);
 }
+
+#[test]
+fn a_picture_lies_on_a_host() {
+    let row =
+        |picture: &str| format!("gtin,name_zh,category,picture\n6929141700010,a,phone,{picture}\n");
+    for picture in ["https://pictures.example.com/a.png", "http://10.0.0.1/a.png", "/a.png", ""] {
+        assert_eq!(drafts(Kind::Products, row(picture).as_bytes()).len(), 1, "{picture}");
+    }
+    for picture in ["https://", "https:///x", "https://*/a", "//a.example/x", "javascript:a"] {
+        assert_eq!(refused(Kind::Products, row(picture).as_bytes()), [(2, vec!["picture"])]);
+    }
+}
+
+#[test]
+fn a_line_stays_for_ever_and_points_to_nobody() {
+    let head = "sn,gtin,produced_at,site_code,line\n";
+    let row = |line: &str| format!("{head}A1,6929141700010,2026-05-20,F,{line}\n");
+    assert_eq!(drafts(Kind::Production, row("L 7").as_bytes()).len(), 1);
+    for line in ["13712344321", "王 137-1234-4321", "L\u{202e}7"] {
+        assert_eq!(refused(Kind::Production, row(line).as_bytes()), [(2, vec!["line"])], "{line}");
+    }
+}
+
+/// An error file comes back with the cells that were sent, however often it goes round.
+#[test]
+fn an_error_file_gives_back_what_was_sent() {
+    let cells = ["=1+1", "'=1", "''-x", "-", "+", "-x", "+86 755 1", "'", "'a", "\t=1", "@a"];
+    let names = cells.iter().enumerate().map(|(at, _)| format!(",=n{at}")).collect::<String>();
+    let cells = cells.join(",");
+    let file = format!("sscc,child,packed_at{names}\n1,C,2026-05-21,{cells}\n");
+    let mut written = file.clone().into_bytes();
+    for _ in 0..3 {
+        let mut table = open(Kind::Packs, &written).unwrap().whole_rows();
+        let mut errors = ErrorFile::new(Vec::new(), table.header()).unwrap();
+        let row = table.rows().next().unwrap().unwrap();
+        errors.write(&row, &parse_row(&row, &shanghai()).unwrap_err()).unwrap();
+        written = errors.finish().unwrap();
+        let mut again = open(Kind::Packs, &written).unwrap().whole_rows();
+        let header: Vec<_> = again.header().names().skip(4).map(str::to_owned).collect();
+        let row = again.rows().next().unwrap().unwrap();
+        let row: Vec<_> = row.cells().skip(4).collect();
+        let sent = format!("{}\n{}\n", header.join(","), row.join(","));
+        assert_eq!(sent, file);
+    }
+}

@@ -37,14 +37,15 @@ impl Report {
         Some(instant(self.happened_at)).filter(|at| *at > Timestamp::MIN)
     }
 
-    /// When it is held to have happened, given when it came and when the unit was made.
+    /// When it is held to have happened, given when it came and before what it cannot have
+    /// happened: see [`activation::activated_at`].
     pub(super) fn held_at(
         &self,
         received_at: Timestamp,
-        produced_at: Option<Timestamp>,
+        not_before: Option<Timestamp>,
     ) -> ActivatedAt {
         match self.told_at() {
-            Some(told) => activation::activated_at(told, received_at, produced_at),
+            Some(told) => activation::activated_at(told, received_at, not_before),
             None => ActivatedAt { at: received_at, clock_believed: false },
         }
     }

@@ -129,6 +129,15 @@ enum Branch {
 /// An mmdb of this type with records of this many bits, of networks that do not overlap. Of IPv6
 /// if one of them is; IPv4 then stands below `::/96`.
 pub fn mmdb(kind: &'static str, bits: u16, networks: &[(&str, usize, Value)]) -> Vec<u8> {
+    mmdb_told((kind, ""), bits, networks)
+}
+
+/// The same with a description of itself, unless that is empty.
+pub fn mmdb_told(
+    (kind, told): (&'static str, &'static str),
+    bits: u16,
+    networks: &[(&str, usize, Value)],
+) -> Vec<u8> {
     let is_v6 = networks.iter().any(|network| number(network.0).1);
     let (mut nodes, mut data) = (vec![[Branch::Nowhere; 2]], Vec::new());
     for (address, length, value) in networks {
@@ -171,12 +180,13 @@ pub fn mmdb(kind: &'static str, bits: u16, networks: &[(&str, usize, Value)]) ->
     file.append(&mut data);
     file.extend_from_slice(b"\xab\xcd\xefMaxMind.com");
     let number = |kind, number: usize| Value::Number(kind, number as u64);
+    let told = Some(("en", Value::Text(told))).filter(|_| !told.is_empty());
     let metadata = Value::Map(vec![
         ("binary_format_major_version", number(UINT16, 2)),
         ("binary_format_minor_version", number(UINT16, 0)),
         ("build_epoch", number(UINT64, BUILT as usize)),
         ("database_type", Value::Text(kind)),
-        ("description", Value::Map(vec![])),
+        ("description", Value::Map(told.into_iter().collect())),
         ("ip_version", number(UINT16, if is_v6 { 6 } else { 4 })),
         ("languages", Value::List(vec![])),
         ("node_count", number(UINT32, nodes.len())),

@@ -222,7 +222,7 @@ fn an_operators_mmdb_is_read_in_both_schemas() {
             ("own.mmdb", "DBIP-City-Lite", &flat, "CN", true),
             ("own.mmdb", "DB-IP City", &nested, "CN", true),
             // The flat schema does not say whose data it holds; the name of the file may.
-            ("own.mmdb", "city ipvAll", &flat, "CN", false),
+            ("geolite2-city.mmdb", "city ipvAll", &flat, "CN", false),
             ("dbip-city.mmdb", "city ipvAll", &flat, "CN", true),
             ("own.mmdb", "GeoLite2-City", &nested, "11", false),
         ] {
@@ -250,6 +250,37 @@ fn an_operators_mmdb_is_read_in_both_schemas() {
             assert_eq!(lines.iter().any(|line| line.1 == DBIP_ATTRIBUTION), is_dbip);
         }
     }
+}
+
+/// The licence wants the credit wherever the data is, not wherever a file kept its name.
+#[test]
+fn a_file_of_dbip_is_known_under_any_name() {
+    let files = Files::new();
+    let rows = [("36.96.0.0", 16, flat("CN", "")), ("73.0.0.0", 8, flat("US", ""))];
+    for (name, told, is_dbip) in [
+        ("dbip-country.mmdb", ("Country", ""), true),
+        ("own.mmdb", ("DBIP-Country-Lite", ""), true),
+        ("own.mmdb", ("GeoIP2-Country", "DB-IP Country Lite"), true),
+        ("own.mmdb", ("GeoIP2-Country", "Country of an address"), false),
+        ("own.mmdb", ("Acme-Country", ""), false),
+        // What ip-location-db packs says no more of itself.
+        ("own.mmdb", ("country ipvAll", ""), true),
+        ("own.mmdb", ("city ipv4", ""), true),
+        ("geo-whois-asn-country.mmdb", ("country ipvAll", ""), false),
+        ("GeoLite2-Country.mmdb", ("country ipv4", ""), false),
+        ("iptoasn-country.mmdb", ("country ipv6", ""), false),
+    ] {
+        let mmdb = files.put(name, makers::mmdb_told(told, 24, &rows));
+        let geo = Geo::load(&GeoPaths { mmdb, ..GeoPaths::default() }).expect("it is read");
+        assert_eq!(geo.uses_dbip(), is_dbip, "{name} {told:?}");
+        let attribution = if is_dbip { DBIP_ATTRIBUTION } else { "" };
+        assert_eq!(geo.databases()[1].attribution, attribution, "{name} {told:?}");
+        assert_eq!(world(&geo, "73.162.0.1").as_deref(), Some("US"), "{name}");
+    }
+    // The file that ships, under a name that claims another's.
+    let mmdb = files.put("GeoLite2-Country.mmdb", unpack(MMDB).expect("unpacks"));
+    let geo = Geo::load(&GeoPaths { mmdb, ..GeoPaths::default() }).expect("it is read");
+    assert!(geo.uses_dbip());
 }
 
 #[test]

@@ -11,10 +11,6 @@ use super::forms::{
     ConsentView, ProofChoice, ProofKind, ProofOutcome, ProofResultView, RegisterView, ReportView,
 };
 use super::my_data::{ClaimView, ConsentLine, MyDataView, Noted};
-use super::plain::{
-    CentresPageView, Done, DoneView, ErrorKind, ErrorView, HistoryView, HomeView, LookupHint,
-    PrivacyView,
-};
 use super::view::*;
 
 pub(super) const CODE: &str = "X8K29M4PLQ7RW";
@@ -23,12 +19,12 @@ fn at(text: &str) -> Timestamp {
     text.parse().expect("an instant")
 }
 
-fn on(year: i16, month: i8, day: i8) -> Date {
+pub(super) fn on(year: i16, month: i8, day: i8) -> Date {
     Date::constant(year, month, day)
 }
 
 /// Brand data is in the page's language, as a handler would give it.
-fn say(lang: Lang, zh: &str, en: &str) -> String {
+pub(super) fn say(lang: Lang, zh: &str, en: &str) -> String {
     match lang {
         Lang::Zh => zh.to_owned(),
         Lang::En => en.to_owned(),
@@ -106,7 +102,7 @@ fn facts(lang: Lang) -> FactsView {
     }
 }
 
-fn centres(lang: Lang) -> CentresView {
+pub(super) fn centres(lang: Lang) -> CentresView {
     let centre = |zh, en, metres, phone: &str| CentreView {
         name: say(lang, zh, en),
         address: None,
@@ -237,6 +233,13 @@ fn check(lang: Lang) -> DeviceView {
     }
 }
 
+/// Inspection holds what was made.
+fn not_cleared(lang: Lang) -> DeviceView {
+    let mut checks = not_activated(lang).checks;
+    checks.insert(0, Check::Against(Against::Inspection));
+    DeviceView { state: PageState::Check(CheckReason::NotCleared), checks, ..not_activated(lang) }
+}
+
 /// Somebody else proved that the original is theirs.
 pub(super) fn proved_elsewhere(lang: Lang) -> DeviceView {
     let state = PageState::Active(ActiveNote::ProvedElsewhere(on(2026, 6, 1)));
@@ -334,6 +337,7 @@ pub(super) fn devices(lang: Lang) -> Vec<(&'static str, DeviceView)> {
         ("active", active(lang)),
         ("not-activated", not_activated(lang)),
         ("check", check(lang)),
+        ("not-cleared", not_cleared(lang)),
         (
             "not-released",
             DeviceView {
@@ -459,30 +463,12 @@ pub(super) fn my_data(lang: Lang) -> Vec<(&'static str, MyDataView)> {
     ]
 }
 
-pub(super) fn home(lang: Lang) -> HomeView {
-    let (lookup_url, typed) = ("/".to_owned(), String::new());
-    HomeView { lang, site: site(lang), lookup_url, typed, hint: None }
-}
-
-/// The start page after a text that leads nowhere.
-pub(super) fn home_hints(lang: Lang) -> Vec<(&'static str, HomeView)> {
-    let view = |typed: &str, hint| {
-        let (typed, hint) = (typed.to_owned(), Some(hint));
-        HomeView { typed, hint, ..home(lang) }
-    };
-    vec![
-        ("home-imei", view("490154203237518", LookupHint::Imei)),
-        ("home-serial", view("N300000012345", LookupHint::Serial)),
-        ("home-length", view("X8K2-9M4P-LQ7R", LookupHint::Length(12))),
-        ("home-foreign", view("\"><b>29M4PLQ7R0", LookupHint::Foreign(13, '0'))),
-    ]
-}
-
 pub(super) fn report(lang: Lang) -> ReportView {
     ReportView {
         lang,
         site: site(lang),
         device: Some(phone(lang)),
+        code: CODE.to_owned(),
         heard: true,
         action: format!("/d/{CODE}/report"),
         back_url: format!("/d/{CODE}"),
@@ -529,72 +515,5 @@ pub(super) fn proofs(lang: Lang) -> Vec<(&'static str, ProofResultView)> {
         ("proof-imei-last", view(ProofOutcome::ImeiDiffers { tries_left: 0 }, None)),
         ("proof-unread", view(ProofOutcome::Unread(ProofKind::Imei4), short)),
         ("proof-wait", view(ProofOutcome::Wait { seconds: 3_600 }, None)),
-    ]
-}
-
-pub(super) fn centres_page(lang: Lang) -> CentresPageView {
-    let mut centres = centres(lang);
-    for centre in &mut centres.centres {
-        centre.address = Some(say(lang, "示例路 100 号", "100 Example Road"));
-    }
-    CentresPageView {
-        lang,
-        site: site(lang),
-        back_url: Some(format!("/d/{CODE}")),
-        search_url: Some(format!("/d/{CODE}/centres")),
-        query: String::new(),
-        centres,
-    }
-}
-
-pub(super) fn dones(lang: Lang) -> Vec<(&'static str, DoneView)> {
-    let view = |done| DoneView { lang, site: site(lang), done, back_url: format!("/d/{CODE}") };
-    let before = |my_data_url| view(Done::BoundBefore { my_data_url });
-    let bound = |ends_on, dated| view(Done::Registered { ends_on, dated, provisional: !dated });
-    let reported = |of_unit| {
-        let reference = "R-7A2C-04E1".to_owned();
-        view(Done::Reported { reference, of_unit })
-    };
-    vec![
-        ("registered", bound(Some(on(2027, 5, 20)), true)),
-        ("registered-undated", bound(None, false)),
-        ("registered-before", before(Some(format!("/d/{CODE}/my-data")))),
-        ("registered-before-offline", before(None)),
-        ("corrected", view(Done::Corrected)),
-        ("agreed", view(Done::Agreed)),
-        ("erased", view(Done::Erased)),
-        ("kept-by-law", view(Done::KeptByLaw)),
-        ("gone", view(Done::Gone)),
-        ("reported", reported(true)),
-        ("reported-code", reported(false)),
-    ]
-}
-
-pub(super) fn privacy(lang: Lang) -> PrivacyView {
-    let (site, back_url) = (site(lang), Some(format!("/d/{CODE}")));
-    PrivacyView { lang, site, kept_days: 30, tries_kept_days: 1, back_url }
-}
-
-pub(super) fn history(lang: Lang) -> HistoryView {
-    let key = "dossier.example/log+1a2b3c4d+AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyAh";
-    let (zone, public_key) = ("Asia/Shanghai".to_owned(), Some(key.to_owned()));
-    HistoryView { lang, site: site(lang), zone, size: 70_000, public_key }
-}
-
-pub(super) fn errors(lang: Lang) -> Vec<(&'static str, ErrorView)> {
-    let view = |kind, reference: Option<&str>, retry: bool| ErrorView {
-        lang,
-        site: site(lang),
-        kind,
-        reference: reference.map(str::to_owned),
-        retry_url: retry.then(|| format!("/d/{CODE}")),
-        lookup_url: Some("/d".to_owned()),
-        sent_form: true,
-    };
-    vec![
-        ("error-404", view(ErrorKind::NotFound, None, false)),
-        ("error-400", view(ErrorKind::Unreadable, None, false)),
-        ("error-429", view(ErrorKind::TooMany { seconds: 90 }, None, true)),
-        ("error-500", view(ErrorKind::Internal, Some("7F3K-29QD"), true)),
     ]
 }

@@ -12,16 +12,18 @@ use jiff::civil::Date;
 
 use crate::pages::i18n::Lang;
 use crate::pages::inline::Icon;
-use crate::pages::shell::{Shell, SiteView, Tone, href};
+use crate::pages::shell::{CallLine, Shell, SiteView, Tone, href};
 
 use super::my_data::purpose;
-use super::parts::{Action, size};
+use super::parts::{Action, as_printed, size, used_before};
 use super::register_words::{day_hint, lead};
 use super::render::{DeviceCard, ProofStep, imei_step, scratch_step};
 use super::view::{Drawing, FieldFault, FieldView, ProductView, ProofForm};
 
 /// Longest text of a report, in characters. The handler refuses more.
 pub const REPORT_LETTERS_MAX: u16 = 1000;
+/// Longest name of a shop, or link to its item, in characters: such links carry much beside.
+pub const SHOP_LETTERS_MAX: u16 = 500;
 /// Longest single-line answer, in characters.
 pub const LINE_LETTERS_MAX: u16 = 80;
 /// Longest invoice number: 20 digits for a digital invoice, with room for older forms.
@@ -212,6 +214,7 @@ struct RegisterPage<'a> {
     choices: Vec<Choice>,
     free: Vec<(&'static str, bool, &'static str)>,
     my_data: Option<&'a str>,
+    call: Option<CallLine<'a>>,
     lead: String,
     faults: Vec<Fault>,
 }
@@ -258,6 +261,7 @@ pub fn render_register(view: &RegisterView) -> Result<String, askama::Error> {
         choices,
         free: view.free.iter().map(|(name, on)| (*name, *on, purpose(lang, name))).collect(),
         my_data: view.my_data_url.as_deref().map(href),
+        call: view.site.call(lang, "privacy.rights_call"),
         lead: lead(view),
         faults,
     };
@@ -316,6 +320,8 @@ pub struct ReportView {
     pub site: SiteView,
     /// The unit, or `None` where the code belongs to none.
     pub device: Option<ProductView>,
+    /// The code, as it was typed where it belongs to none: it stands for the unit then.
+    pub code: String,
     /// Whether somebody reads it; else the page says what to do instead.
     pub heard: bool,
     /// Where the form posts.
@@ -339,6 +345,7 @@ struct ReportPage<'a> {
     sh: Shell<'a>,
     v: &'a ReportView,
     device: Option<DeviceCard<'a>>,
+    code: String,
     back: &'a str,
     action: &'a str,
     shop: InputField,
@@ -353,20 +360,14 @@ struct ReportPage<'a> {
 /// As [`super::render_device`].
 pub fn render_report(view: &ReportView) -> Result<String, askama::Error> {
     let lang = view.lang;
-    let optional = |id, label, hint| {
-        let line = InputField::line(id, lang.t(label), LINE_LETTERS_MAX).hint(lang.t(hint));
-        InputField { required: false, ..line }
+    let optional = |(id, label, hint), letters_max, typed| {
+        let line = InputField::line(id, lang.t(label), letters_max).hint(lang.t(hint));
+        InputField { required: false, ..line }.holding(lang, typed, "fault.malformed")
     };
-    let shop = optional("shop", "report.shop", "report.shop_hint").holding(
-        lang,
-        &view.shop,
-        "fault.malformed",
-    );
-    let place = optional("place", "report.place", "report.place_hint").holding(
-        lang,
-        &view.place,
-        "fault.malformed",
-    );
+    let asked = ("shop", "report.shop", "report.shop_hint");
+    let shop = optional(asked, SHOP_LETTERS_MAX, &view.shop);
+    let asked = ("place", "report.place", "report.place_hint");
+    let place = optional(asked, LINE_LETTERS_MAX, &view.place);
     let text = InputField {
         kind: "textarea",
         ..InputField::line("text", lang.t("report.text"), REPORT_LETTERS_MAX)
@@ -380,6 +381,7 @@ pub fn render_report(view: &ReportView) -> Result<String, askama::Error> {
         sh,
         v: view,
         device: view.device.as_ref().map(DeviceCard::new),
+        code: as_printed(&view.code),
         back: href(&view.back_url),
         action: href(&view.action),
         shop,
@@ -482,8 +484,7 @@ fn result(view: &ProofResultView) -> Answer {
         ),
         ProofOutcome::ScratchAgain { first_at, first_city } => {
             let when = lang.ago(*first_at, view.site.queried_at);
-            let first = lang.join([&*when, first_city.as_deref().unwrap_or_default()]);
-            let text = lang.with("result.again_text", "first", first);
+            let text = used_before(lang, &when, first_city.as_deref());
             let title = "result.again_title";
             let said = say(Tone::Warn, Icon::Look, title, "result.again_text", "result.again_next");
             Answer { text, ..said }

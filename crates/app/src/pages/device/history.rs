@@ -13,6 +13,7 @@ use store::unit::UnitRecord;
 
 use crate::flows::custody::instant;
 use crate::flows::dossier::happened_at;
+use crate::flows::lives::of_start;
 use crate::flows::reference::Reference;
 use crate::pages::i18n::Lang;
 use crate::pages::place::{city_name, full_name};
@@ -68,7 +69,7 @@ impl History<'_> {
                 }
                 TimelineEntry { party, ..plain(TimelineKind::Shipped, on) }
             }
-            Body::Activated(body) if body.first => {
+            Body::Activated(body) if of_start(self.events, event.id, body).1 => {
                 let place = body.region_told();
                 let place = place.and_then(|r| city_name(self.divisions, self.lang, r));
                 let at = When::At(instant(body.activated_at));

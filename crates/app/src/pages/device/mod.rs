@@ -22,6 +22,10 @@ mod fakes;
 #[cfg(test)]
 mod language_tests;
 #[cfg(test)]
+mod plain_test_views;
+#[cfg(test)]
+mod said_tests;
+#[cfg(test)]
 mod tests;
 
 pub use forms::{render_proof, render_register, render_report};

@@ -11,7 +11,7 @@ use jiff::civil::Date;
 
 use crate::pages::i18n::Lang;
 use crate::pages::inline::Icon;
-use crate::pages::shell::{Shell, SiteView, href};
+use crate::pages::shell::{CallLine, Shell, SiteView, href};
 
 use super::forms::{Fault, InputField, PHONE_LETTERS_MAX, faults, plain_shell};
 use super::render::DeviceCard;
@@ -52,6 +52,7 @@ struct ClaimPage<'a> {
     phone: InputField,
     scratch: InputField,
     faults: Vec<Fault>,
+    call: Option<CallLine<'a>>,
 }
 
 fn phone_field(lang: Lang, view: &FieldView) -> InputField {
@@ -86,6 +87,7 @@ pub fn render_claim(view: &ClaimView) -> Result<String, askama::Error> {
         phone,
         scratch,
         faults,
+        call: view.site.call(lang, "privacy.rights_call"),
     };
     page.render()
 }

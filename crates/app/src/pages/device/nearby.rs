@@ -8,12 +8,14 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::flows::reference::Reference;
 use crate::pages::i18n::Lang;
-use crate::pages::place::city_name;
+use crate::pages::place::{city_name, full_name, whole_name};
 
 use super::view::{CentreView, CentresView};
 
 /// Centres on a list; a brand with more lets people search.
 const CENTRES_MAX: usize = 100;
+/// Places of one name that are told.
+const OTHERS_MAX: usize = 20;
 
 /// From where, and what for.
 pub struct Nearby<'a> {
@@ -30,15 +32,35 @@ pub struct Nearby<'a> {
 }
 
 impl Nearby<'_> {
-    /// The centres, nearest first; those without a position come last, by name. `query` is a
-    /// region, from which distances are then counted, or part of a name or address.
+    /// The centres, nearest first; those without a position come last, by name.
     #[must_use]
-    pub fn centres(&self, query: &str) -> CentresView {
+    pub fn centres(&self) -> CentresView {
+        self.listed(self.from, "")
+    }
+
+    /// The same for what somebody searches: a place, from which distances are then counted, or part
+    /// of a name or address. Beside it the other places of that name; where none of them is wider
+    /// than the rest nobody knows which is meant, and all of them are others.
+    #[must_use]
+    pub fn searched(&self, query: &str) -> (CentresView, Vec<String>) {
         let query = query.trim();
-        let searched = (!query.is_empty()).then(|| self.searched(query)).flatten();
-        let from = searched.or(self.from).filter(|r| r.is_division());
+        let (meant, others) = self.meant(query);
+        let words = if meant.is_none() && others.is_empty() { query } else { "" };
+        let city = meant.map(|region| city_of(self.divisions, region)).filter(|r| r.is_division());
+        let mut view = self.listed(city.or(self.from), words);
+        if let Some(city) = city {
+            // Another province may have a city of that name.
+            let whole = |_| full_name(self.divisions, self.lang, city.as_str());
+            view.near = view.near.and_then(whole);
+        }
+        let names = others.into_iter().take(OTHERS_MAX);
+        let names = names.filter_map(|region| whole_name(self.divisions, self.lang, region));
+        (view, names.collect())
+    }
+
+    fn listed(&self, from: Option<RegionCode>, words: &str) -> CentresView {
+        let from = from.filter(|r| r.is_division());
         let seat = from.and_then(|region| self.divisions.centre_of(region));
-        let words = if searched.is_some() { "" } else { query };
         let tree = &self.reference.tree;
         let sites = self.reference.sites(self.brand).filter(|s| {
             tree.get(s.party).is_some_and(|p| p.kind == PartyKind::ServiceCentre)
@@ -56,12 +78,23 @@ impl Nearby<'_> {
         CentresView { near, centres: found }
     }
 
-    /// The city of a region that is searched for: of a district, too. People leave out the rank of
-    /// a new area (浦东 for 浦东新区).
-    fn searched(&self, query: &str) -> Option<RegionCode> {
-        let ranked = format!("{query}新区");
-        let found = self.divisions.named(query).chain(self.divisions.named(&ranked)).next()?;
-        Some(city_of(self.divisions, found.code))
+    /// The region that is searched for, where one is wider than all others of its name, and those
+    /// others. Places of one city are one: distances are counted from its middle.
+    fn meant(&self, query: &str) -> (Option<RegionCode>, Vec<RegionCode>) {
+        let mut regions = self.divisions.meant(query);
+        let mut cities = Vec::new();
+        regions.retain(|region| {
+            let city = city_of(self.divisions, *region);
+            let is_new = !cities.contains(&city);
+            cities.push(city);
+            is_new
+        });
+        let is_clear = match regions.as_slice() {
+            [first, second, ..] => first.level() < second.level(),
+            some => !some.is_empty(),
+        };
+        let meant = is_clear.then(|| regions.remove(0));
+        (meant, regions)
     }
 }
 

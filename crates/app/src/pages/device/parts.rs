@@ -2,6 +2,8 @@
 //!
 //! Everything here is a function of the view. The templates only lay it out.
 
+use domain::code::CODE_LEN;
+
 use crate::pages::i18n::Lang;
 use crate::pages::inline::Icon;
 use crate::pages::shell::{Tone, href};
@@ -139,7 +141,8 @@ fn reason_to_check(lang: Lang, why: CheckReason) -> String {
             &[("hours", &hours), ("cities", &city_count), ("scans", &lang.number(scan_count))],
         ),
         CheckReason::ImpossibleTravel { km, minutes } => {
-            lang.tf("reason.travel", &[("km", &lang.number(km)), ("minutes", &minutes)])
+            let key = if minutes == 1 { "reason.travel_one" } else { "reason.travel" };
+            lang.tf(key, &[("km", &lang.number(km)), ("minutes", &minutes)])
         }
         CheckReason::ActivatedAgain => lang.t("reason.activated_again").to_owned(),
         CheckReason::NotCleared => lang.t("reason.not_cleared").to_owned(),
@@ -149,6 +152,7 @@ fn reason_to_check(lang: Lang, why: CheckReason) -> String {
 
 fn chip(view: &DeviceView, check: Check) -> Chip {
     let (mark, key) = match check {
+        Check::Against(Against::Inspection) => (Mark::Warn, "check.not_cleared"),
         Check::Against(Against::Recalled) => (Mark::Bad, "check.recalled"),
         Check::Against(Against::Stolen) => (Mark::Bad, "check.stolen"),
         Check::Against(Against::Retired) => (Mark::Bad, "check.retired"),
@@ -263,8 +267,10 @@ pub(super) fn actions(view: &DeviceView) -> Actions {
                 None => [begin, centres(lang, links), call(view)],
             }
         }
+        PageState::Check(CheckReason::NotCleared)
+        | PageState::NotReleased
+        | PageState::Unverifiable => [report(lang, links), call(view), None],
         PageState::Check(_) => [check(view), report(lang, links), call(view)],
-        PageState::NotReleased | PageState::Unverifiable => [report(lang, links), call(view), None],
         PageState::Recalled | PageState::Retired(_) => {
             [call(view), centres(lang, links), report(lang, links)]
         }
@@ -298,6 +304,9 @@ pub(super) fn advice(view: &DeviceView) -> Vec<&'static str> {
     let called = view.site.hotline.is_some();
     let keys: &[&'static str] = match view.state {
         PageState::Check(CheckReason::UnknownBrand) => &["advice.keep_evidence"],
+        PageState::Check(CheckReason::NotCleared) => {
+            &["advice.not_released_1", "advice.keep_evidence"]
+        }
         PageState::Active(_)
         | PageState::NotActivated { .. }
         | PageState::Check(_)
@@ -321,11 +330,33 @@ pub(super) fn advice(view: &DeviceView) -> Vec<&'static str> {
     keys.iter().map(|key| view.lang.t(key)).collect()
 }
 
+/// What was typed for a code, written as codes are printed where it has their length.
+pub(super) fn as_printed(typed: &str) -> String {
+    let plain = typed.len() == CODE_LEN && typed.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if plain { printed(typed) } else { typed.to_owned() }
+}
+
 /// X8K29M4PLQ7RW as people read it: X8K2-9M4P-LQ7R-W.
 pub(super) fn printed(code: &str) -> String {
     let letters: Vec<char> = code.chars().collect();
     let groups: Vec<String> = letters.chunks(4).map(|group| group.iter().collect()).collect();
     groups.join("-")
+}
+
+/// That a code was used before: when, and where that is known.
+pub(super) fn used_before(lang: Lang, when: &str, city: Option<&str>) -> String {
+    // What was done just now is said with another verb than what was done at a time.
+    if when == lang.t("time.just_now") {
+        return match city {
+            Some(city) => lang.with("result.again_now_place", "place", city),
+            None => lang.t("result.again_now").to_owned(),
+        };
+    }
+    let first = lang.join([when, city.unwrap_or_default()]);
+    // Between Chinese and digits stands a space.
+    let digits = lang == Lang::Zh && first.starts_with(|c: char| c.is_ascii_digit());
+    let first = if digits { format!(" {first}") } else { first };
+    lang.with("result.again_text", "first", first)
 }
 
 #[cfg(test)]
@@ -336,6 +367,14 @@ mod tests {
     fn codes_are_printed_in_fours() {
         assert_eq!(printed("X8K29M4PLQ7RW"), "X8K2-9M4P-LQ7R-W");
         assert_eq!(printed(""), "");
+        for (typed, shown) in [
+            ("X8K29M4PLQ7RW", "X8K2-9M4P-LQ7R-W"),
+            ("X8K2-9M4P-LQ7R-W", "X8K2-9M4P-LQ7R-W"),
+            ("X8K29M4P", "X8K29M4P"),
+            ("伪码伪码a", "伪码伪码a"),
+        ] {
+            assert_eq!(as_printed(typed), shown);
+        }
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use askama::Template;
 use jiff::civil::Date;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::pages::event_words::event_words;
 use crate::pages::i18n::Lang;
 use crate::pages::inline::Icon;
-use crate::pages::shell::{Shell, SiteView, Tone, href};
+use crate::pages::shell::{CallLine, Shell, SiteView, Tone, href};
 
 use super::render::{CentreRow, centre_rows};
 use super::view::CentresView;
@@ -31,6 +32,8 @@ pub struct CentresPageView {
     pub query: String,
     /// The result.
     pub centres: CentresView,
+    /// Other places that what was searched for names.
+    pub others: Vec<String>,
 }
 
 #[derive(Template)]
@@ -43,6 +46,13 @@ struct CentresPage<'a> {
     search: Option<&'a str>,
     rows: Vec<CentreRow<'a>>,
     none: &'static str,
+    others: Vec<Other<'a>>,
+}
+
+/// A place that is searched for by a tap.
+struct Other<'a> {
+    name: &'a str,
+    url: String,
 }
 
 /// The list of service centres.
@@ -60,9 +70,17 @@ pub fn render_centres(view: &CentresPageView) -> Result<String, askama::Error> {
             Some(_) => "centres.none_text",
             None => "centres.none_text_uncalled",
         }),
+        others: others(view),
         v: view,
     };
     page.render()
+}
+
+fn others(view: &CentresPageView) -> Vec<Other<'_>> {
+    let Some(url) = view.search_url.as_deref().map(href) else { return Vec::new() };
+    let query = |name| utf8_percent_encode(name, NON_ALPHANUMERIC);
+    let other = |name| Other { name, url: format!("{url}?q={}", query(name)) };
+    view.others.iter().map(String::as_str).map(other).collect()
 }
 
 /// A form was taken.
@@ -119,6 +137,8 @@ pub enum Done {
 struct DonePage<'a> {
     l: Lang,
     sh: Shell<'a>,
+    /// Whether what was asked for was done.
+    good: bool,
     title: &'static str,
     text: String,
     reference: Option<&'a str>,
@@ -158,6 +178,7 @@ pub fn render_done(view: &DoneView) -> Result<String, askama::Error> {
             ("done.reported_title", said(text), Some(reference.as_str()))
         }
     };
+    let good = !matches!(view.done, Done::BoundBefore { .. } | Done::KeptByLaw | Done::Gone);
     // Whoever only mistyped is told where that is put right, and by what the guarantee is.
     let more = match &view.done {
         Done::BoundBefore { my_data_url: Some(url) } => {
@@ -168,7 +189,8 @@ pub fn render_done(view: &DoneView) -> Result<String, askama::Error> {
     };
     let title = lang.t(title);
     let sh = shell(lang, &view.site, title);
-    DonePage { l: lang, sh, title, text, reference, more, back: href(&view.back_url) }.render()
+    DonePage { l: lang, sh, good, title, text, reference, more, back: href(&view.back_url) }
+        .render()
 }
 
 /// What we record.
@@ -193,6 +215,8 @@ struct PrivacyPage<'a> {
     sh: Shell<'a>,
     v: &'a PrivacyView,
     back: Option<&'a str>,
+    scan_kept: String,
+    call: Option<CallLine<'a>>,
 }
 
 /// The page "what we record".
@@ -200,8 +224,17 @@ struct PrivacyPage<'a> {
 /// # Errors
 /// As [`super::render_device`].
 pub fn render_privacy(view: &PrivacyView) -> Result<String, askama::Error> {
-    let sh = shell(view.lang, &view.site, view.lang.t("privacy.title"));
-    PrivacyPage { l: view.lang, sh, v: view, back: view.back_url.as_deref().map(href) }.render()
+    let lang = view.lang;
+    let kept = ["privacy.scan_kept_one", "privacy.scan_kept"];
+    let page = PrivacyPage {
+        l: lang,
+        sh: shell(lang, &view.site, lang.t("privacy.title")),
+        v: view,
+        back: view.back_url.as_deref().map(href),
+        scan_kept: lang.count(kept, view.tries_kept_days.into()),
+        call: view.site.call(lang, "privacy.questions_call"),
+    };
+    page.render()
 }
 
 /// The page that checks proofs in the visitor's own browser.

@@ -33,6 +33,9 @@ use super::history::History;
 use super::nearby::{Nearby, city_of};
 use super::view::*;
 
+/// The sentences for one month, and for more.
+const MONTHS: [&str; 2] = ["warranty.one_month", "warranty.months"];
+
 /// Everything a page of a device is made from.
 pub struct Present<'a> {
     /// Rules and secrets.
@@ -75,6 +78,8 @@ pub fn product_view(lang: Lang, product: &Product, code: &str) -> ProductView {
             Category::PowerBank => Drawing::PowerBank,
             Category::Notebook => Drawing::Notebook,
             Category::SmartWatch => Drawing::SmartWatch,
+            Category::Tablet => Drawing::Tablet,
+            Category::Earphones => Drawing::Earphones,
             _ => Drawing::Other,
         },
         picture_url: product.shown_picture().map(str::to_owned),
@@ -145,7 +150,7 @@ impl Present<'_> {
         let history = self.history(known, dossier, zone);
         let code = known.code().to_string();
         let url = page_url(&code);
-        let centres = serviced.then(|| self.nearby(known).centres(""));
+        let centres = serviced.then(|| self.nearby(known).centres());
         let centres = centres.filter(|c| !c.centres.is_empty());
         DeviceView {
             further_life: known.record.life > 0,
@@ -153,11 +158,7 @@ impl Present<'_> {
             scans: known.scans.as_ref().map(|scans| self.scans(scans)),
             digest: digest(self.house, known.record.number),
             device: Some(product_view(self.lang, &known.product, &code)),
-            proof: match state {
-                PageState::Check(why) => Some(self.proof(known, Some(why), &url, key)),
-                _ if state.asks_for_proof() => Some(self.proof(known, None, &url, key)),
-                _ => None,
-            },
+            proof: state.asks_for_proof().then(|| self.proof(known, &url, key)),
             recall: self.recall(known, &history).or_else(|| history.recall()),
             warranty: serviced.then(|| self.warranty(known)).flatten(),
             timeline: self.timeline(&history),
@@ -327,21 +328,13 @@ impl Present<'_> {
         }
     }
 
-    fn proof(
-        &self,
-        known: &Known,
-        why: Option<CheckReason>,
-        url: &str,
-        key: &dyn Fn() -> String,
-    ) -> ProofView {
+    fn proof(&self, known: &Known, url: &str, key: &dyn Fn() -> String) -> ProofView {
         let (scratch, imei) = proof::offered(self.reference, &known.record, known.worn);
         let form = || ProofForm {
             action: format!("{url}/proof"),
             idempotency_key: key(),
             field: FieldView::default(),
         };
-        // No scratch code lifts a failed inspection: only the IMEI tells something there.
-        let scratch = scratch && why != Some(CheckReason::NotCleared);
         ProofView { imei: imei.then(form), scratch: scratch.then(form) }
     }
 
@@ -406,6 +399,7 @@ fn checks(decision: &Decision, known: &Known, state: PageState) -> Vec<Check> {
         CheckState::NotApplicable => None,
     };
     let against = match state {
+        PageState::Check(CheckReason::NotCleared) => Some(Against::Inspection),
         PageState::Recalled => Some(Against::Recalled),
         PageState::Stolen { .. } => Some(Against::Stolen),
         PageState::Retired(RetiredReason::Decommissioned) => Some(Against::Retired),
@@ -445,7 +439,7 @@ fn facts(known: &Known, history: &History<'_>) -> FactsView {
         certificate: certificate(history.lang, product),
         licence: text(&product.certification.licence),
         test_report: text(&product.certification.test_report),
-        service_life: life.map(|months| history.lang.with("warranty.months", "n", months)),
+        service_life: life.map(|months| history.lang.count(MONTHS, months.into())),
     }
 }
 

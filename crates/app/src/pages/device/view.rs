@@ -89,10 +89,14 @@ impl PageState {
     }
 
     /// Whether the thing at hand is still to be compared: the scans or activations fit no one
-    /// unit, or somebody else showed the original.
+    /// unit, or somebody else showed the original. That a unit failed its inspection is not a
+    /// question of copies: nothing that is compared answers it.
     #[must_use]
     pub fn asks_for_proof(self) -> bool {
-        matches!(self, Self::Check(_)) || self.proved_elsewhere().is_some()
+        match self {
+            Self::Check(why) => why != CheckReason::NotCleared,
+            _ => self.proved_elsewhere().is_some(),
+        }
     }
 }
 
@@ -141,7 +145,7 @@ pub enum CheckReason {
     },
     /// A second first start.
     ActivatedAgain,
-    /// Activated before it left the factory, or produced and not released by inspection.
+    /// Its inspection failed or is on hold: it should not be on sale.
     NotCleared,
     /// The operator does not vouch for the brand.
     UnknownBrand,
@@ -172,6 +176,8 @@ pub enum Check {
 /// What speaks against a unit whose code is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Against {
+    /// Its inspection failed or is on hold.
+    Inspection,
     /// It is under a recall.
     Recalled,
     /// It was reported lost or stolen.
@@ -240,6 +246,10 @@ pub enum Drawing {
     Notebook,
     /// A smart watch.
     SmartWatch,
+    /// A tablet.
+    Tablet,
+    /// Earphones.
+    Earphones,
     /// Anything else: a box.
     Other,
 }

@@ -4,6 +4,7 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -45,12 +46,19 @@ pub async fn list(
     let query = asked.map(|Query(asked)| asked.q).unwrap_or_default();
     let query: String = query.chars().take(SEARCH_CHARS_MAX).collect();
     let url = page_url(known.code().as_str());
+    let (centres, others) = present.nearby(known).searched(&query);
+    let mut site = present.site.clone();
+    if !query.is_empty() {
+        // The other language shows what was found.
+        site.other_lang_url += &format!("&q={}", utf8_percent_encode(&query, NON_ALPHANUMERIC));
+    }
     let view = CentresPageView {
         lang: visit.lang,
-        site: present.site.clone(),
+        site,
         search_url: Some(format!("{url}/centres")),
         back_url: Some(url),
-        centres: present.nearby(known).centres(&query),
+        centres,
+        others,
         query,
     };
     page(&visit, StatusCode::OK, render_centres(&view))

@@ -126,12 +126,14 @@ async fn error(house: &House, visit: &Visit, kind: ErrorKind) -> Response {
         ErrorKind::Internal => StatusCode::SERVICE_UNAVAILABLE,
     };
     let reference = house.reference().await.ok();
+    // A form is not sent again by a link.
+    let again = kind == ErrorKind::Internal && !visit.sent_form;
     let view = ErrorView {
         lang: visit.lang,
         site: visit.site(house, reference.as_deref(), None),
         kind,
         reference: None,
-        retry_url: None,
+        retry_url: again.then(|| visit.asked_path.clone()),
         lookup_url: Some("/".to_owned()),
         sent_form: visit.sent_form,
     };

@@ -12,6 +12,7 @@ use domain::id::BrandId;
 use domain::person::{Purpose, e164};
 use domain::registration::{Impossible, Proof, possible};
 use domain::retention::Kept;
+use domain::text::half_width;
 use domain::verdict::Verdict;
 use jiff::civil::Date;
 use serde::Deserialize;
@@ -129,8 +130,15 @@ pub async fn take(
     };
     let Some(known) = open(&found) else { return to_device(&segment(&code)) };
     match settle(&house, &visit, &found, known, &filled).await {
-        Ok(Settled::Refused(view)) => {
-            page(&visit, StatusCode::UNPROCESSABLE_ENTITY, render_register(&view))
+        Ok(Settled::Refused(view, proved)) => {
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            let mut answer = page(&visit, status, render_register(&view));
+            // The code was right and is spent: this browser is the one that proved it.
+            if proved == Some(ProofKind::Scratch) {
+                let pass = proof::pass(&house, &known.record);
+                answer.headers_mut().extend(visit.hold_linked(&pass, &code, &known.product.gtin));
+            }
+            answer
         }
         Ok(Settled::Wait(seconds)) => error(&house, &visit, ErrorKind::TooMany { seconds }).await,
         Ok(Settled::Done(bound, proved)) => {
@@ -160,7 +168,8 @@ pub(super) fn kept_years() -> u32 {
 enum Settled {
     /// With what was proved, which is not always what the form chose.
     Done(Bound, ProofKind),
-    Refused(Box<RegisterView>),
+    /// What to correct, and what was proved all the same.
+    Refused(Box<RegisterView>, Option<ProofKind>),
     /// Too many wrong proofs: seconds to wait.
     Wait(u32),
 }
@@ -174,19 +183,25 @@ async fn settle(
 ) -> Result<Settled, FlowError> {
     let mut view = view(house, visit, found, known, filled);
     judge(&mut view, found, known, filled);
-    let kind = view.chosen;
-    let (Some(kind), false) = (kind, refused(&view)) else {
-        return Ok(Settled::Refused(Box::new(view)));
-    };
-    if let Some(fault) = match prove(house, visit, known, filled, kind).await? {
-        Proved::Yes => None,
-        Proved::No(fault) => Some(fault),
-        Proved::Wait(seconds) => return Ok(Settled::Wait(seconds)),
-    } {
-        for choice in view.proofs.iter_mut().filter(|choice| choice.kind == kind) {
-            choice.field.fault = Some(fault);
-        }
-        return Ok(Settled::Refused(Box::new(view)));
+    let Some(kind) = view.chosen else { return Ok(Settled::Refused(Box::new(view), None)) };
+    let faulty = refused(&view);
+    let mut proved = None;
+    // Whatever else is wrong: all there is to correct is told at once. A wrong try counts as ever.
+    let sound = |choice: &&mut ProofChoice| choice.kind == kind && choice.field.fault.is_none();
+    for proof in view.proofs.iter_mut().filter(sound) {
+        proof.field.fault = match prove(house, visit, known, filled, kind).await? {
+            Proved::Yes => {
+                proved = Some(kind);
+                None
+            }
+            Proved::No(fault) => Some(fault),
+            // The rest is told first: nothing that was typed is lost by it.
+            Proved::Wait(_) if faulty => None,
+            Proved::Wait(seconds) => return Ok(Settled::Wait(seconds)),
+        };
+    }
+    if refused(&view) {
+        return Ok(Settled::Refused(Box::new(view), proved));
     }
     let bound = record(house, known, filled, kind).await?;
     let activates = found.verified.decision.verdict == Verdict::NotActivated;
@@ -215,7 +230,7 @@ fn judge(view: &mut RegisterView, found: &Found, known: &Known, filled: &Filled)
         let value = filled.value(choice.kind);
         choice.field.fault = match (value.is_empty(), choice.kind) {
             (true, _) => Some(FieldFault::Missing),
-            (false, ProofKind::Invoice) if !is_invoice(value) => Some(FieldFault::Malformed),
+            (false, ProofKind::Invoice) if invoice(value).is_none() => Some(FieldFault::Malformed),
             _ => None,
         };
     }
@@ -243,8 +258,11 @@ fn refused(view: &RegisterView) -> bool {
         || view.consent.missing
 }
 
-fn is_invoice(text: &str) -> bool {
-    INVOICE_LETTERS.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric())
+/// An invoice number as it is kept, if the text is one.
+fn invoice(text: &str) -> Option<String> {
+    let text: String = text.chars().map(half_width).collect();
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    Some(text).filter(|text| plain && INVOICE_LETTERS.contains(&text.len()))
 }
 
 enum Proved {
@@ -292,7 +310,7 @@ async fn record(
 ) -> Result<Bound, FlowError> {
     let number = known.record.number;
     let phone = e164(&filled.phone).unwrap_or_default();
-    let invoice = if kind == ProofKind::Invoice { filled.value(kind) } else { "" };
+    let invoice = Some(filled.value(kind)).filter(|_| kind == ProofKind::Invoice).and_then(invoice);
     let free = filled.free().into_iter().filter(|(_, ticked)| *ticked);
     let registration = Registration {
         phone,
@@ -302,7 +320,7 @@ async fn record(
             ProofKind::Imei4 => Proof::Imei4,
             ProofKind::Invoice => Proof::Invoice,
         },
-        invoice: invoice.to_owned(),
+        invoice: invoice.unwrap_or_default(),
         consents: [Purpose::Registration].into_iter().chain(free.map(|(p, _)| p)).collect(),
     };
     let key = keyed("register", number, &filled.idempotency_key, &filled.whole())?;

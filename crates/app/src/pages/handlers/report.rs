@@ -6,14 +6,16 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::id::BrandId;
-use domain::text::{NOTE_CHARS_MAX, required};
+use domain::text::{REPORT_CHARS_MAX, one_line, required};
 use serde::Deserialize;
 use std::sync::Arc;
 
 use crate::flows::lifecycle::{self, Suspect};
 use crate::flows::verify::QUERY_CHARS_MAX;
 use crate::flows::{FlowError, House};
-use crate::pages::device::forms::{LINE_LETTERS_MAX, REPORT_LETTERS_MAX, ReportView};
+use crate::pages::device::forms::{
+    LINE_LETTERS_MAX, REPORT_LETTERS_MAX, ReportView, SHOP_LETTERS_MAX,
+};
 use crate::pages::device::plain::{Done, DoneView, ErrorKind};
 use crate::pages::device::present::{page_url, product_view};
 use crate::pages::device::view::FieldView;
@@ -22,6 +24,15 @@ use crate::pages::device::{render_done, render_report};
 use super::device::segment;
 use super::{Found, Sent, Visit, error, failed, find, form_key, keyed, page, present, sent};
 use super::{text_fault, typed};
+
+/// What parts the words that are kept.
+const BETWEEN: &str = " | ";
+
+// All that the form takes is kept.
+const _: () = assert!(
+    (REPORT_LETTERS_MAX + SHOP_LETTERS_MAX + LINE_LETTERS_MAX) as usize + 2 * BETWEEN.len()
+        <= REPORT_CHARS_MAX
+);
 
 /// What the form sends.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -95,22 +106,21 @@ fn suspect(found: &Found, code: &str) -> Option<Suspect> {
 }
 
 fn fields(told: &Told) -> [FieldView; 3] {
-    let text = told.text.replace(['\r', '\n', '\t'], " ");
+    // The browser counts a line end as one character, and sends two.
+    let text = told.text.replace("\r\n", "\n");
     [
-        typed(&told.shop, text_fault(&told.shop, LINE_LETTERS_MAX, false)),
+        typed(&told.shop, text_fault(&told.shop, SHOP_LETTERS_MAX, false)),
         typed(&told.place, text_fault(&told.place, LINE_LETTERS_MAX, false)),
-        typed(&told.text, text_fault(&text, REPORT_LETTERS_MAX, true)),
+        typed(&text, text_fault(&one_line(&text), REPORT_LETTERS_MAX, true)),
     ]
 }
 
-/// Keeps the words: what was seen, then where. Together they fit the ledger's longest note.
+/// Keeps the words: what was seen, then where.
 async fn record(house: &House, about: &Suspect, told: &Told) -> Result<String, FlowError> {
-    let text = told.text.replace(['\r', '\n', '\t'], " ");
+    let text = one_line(&told.text);
     let parts = [&*text, &*told.shop, &*told.place];
     let parts = parts.map(str::trim).into_iter().filter(|part| !part.is_empty());
-    let words = parts.collect::<Vec<_>>().join(" | ");
-    // The report itself comes first, so a cut can only cost shop and place.
-    let words: String = words.chars().filter(|c| !c.is_control()).take(NOTE_CHARS_MAX).collect();
+    let words = parts.collect::<Vec<_>>().join(BETWEEN);
     // One form is about one code: sent of another it is another report.
     let (number, typed) = match about {
         Suspect::Unit(number, _) => (*number, words.clone()),
@@ -142,6 +152,10 @@ fn view(
         lang: visit.lang,
         site: present(house, visit, &found.reference, &found.verified).site,
         device: known.map(|k| product_view(visit.lang, &k.product, k.code().as_str())),
+        code: match &found.verified.unit {
+            Some(known) => known.code().to_string(),
+            None => code.trim().to_owned(),
+        },
         heard: suspect(found, code).is_some(),
         action: format!("{url}/report"),
         back_url: url,

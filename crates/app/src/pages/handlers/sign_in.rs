@@ -55,7 +55,7 @@ pub(super) fn returned(lang: Lang, error: &SignInError) -> Returned {
     let refused = match error {
         SignInError::Refused => return say(StatusCode::UNAUTHORIZED, "people.refused"),
         SignInError::Wait(seconds) => {
-            let alert = lang.with("people.wait", "n", seconds.div_ceil(60));
+            let alert = lang.with("people.wait", "wait", lang.wait(*seconds));
             return said(StatusCode::TOO_MANY_REQUESTS, &alert);
         }
         SignInError::Flow(FlowError::Refused(refused)) => refused,

@@ -56,6 +56,8 @@ pub struct Visit {
     pub head_only: bool,
     /// A form was sent.
     pub sent_form: bool,
+    /// The path and query that were asked for.
+    pub asked_path: String,
 }
 
 impl FromRequestParts<Arc<House>> for Visit {
@@ -83,6 +85,7 @@ impl FromRequestParts<Arc<House>> for Visit {
             signed_in: arrival.is_some_and(|it| it.session.is_some()),
             head_only: parts.method == Method::HEAD,
             sent_form: parts.method == Method::POST,
+            asked_path: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
         })
     }
 }
