@@ -7,11 +7,9 @@ mod own;
 use std::net::IpAddr;
 
 use detect::location::{Gps, Grade, Model, Network, Observations, assess};
-use domain::region::{Division, GeoPoint, Level, RegionCode, RegionSet};
+use domain::region::{GeoPoint, Level, RegionCode, RegionSet};
 
 use super::*;
-use crate::pages::i18n::Lang;
-use crate::pages::place::whole_name;
 
 fn geo() -> Geo {
     Geo::load(&GeoPaths::default()).expect("the shipped data loads")
@@ -349,23 +347,6 @@ fn a_grade_above_observe_needs_more_than_an_address() {
         let seen = Observations { ip: Some(geo.lookup(address)), ..Default::default() };
         let got = assess(&seen, Some(&territory), 0.02, &Model::default(), geo.divisions());
         assert!(got.grade <= Grade::Observe, "{address}");
-    }
-}
-
-/// What the list of centres offers under a region's whole name must lead back to it.
-#[test]
-fn every_whole_name_leads_back() {
-    let divisions = tables::divisions().expect("the shipped table is sound");
-    let named = |region: &&Division| {
-        let known = matches!(region.code.level(), Level::City | Level::District);
-        known && region.successor.is_none() && !region.code.is_pseudo_city()
-    };
-    for region in divisions.iter().filter(named) {
-        for lang in [Lang::Zh, Lang::En] {
-            let name = whole_name(&divisions, lang, region.code).expect("a name");
-            let meant = divisions.meant(&name);
-            assert!(meant.contains(&region.code), "{} {name}: {meant:?}", region.code);
-        }
     }
 }
 

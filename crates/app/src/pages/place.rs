@@ -44,3 +44,28 @@ fn name(divisions: &Divisions, lang: Lang, code: RegionCode) -> Option<String> {
     let name = if lang == Lang::En && !row.en.is_empty() { &row.en } else { &row.zh };
     Some(name.to_string()).filter(|name| !name.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geo::Geo;
+    use domain::region::Division;
+
+    /// What the list of centres offers under a region's whole name must lead back to it.
+    #[test]
+    fn every_whole_name_leads_back() {
+        let geo = Geo::tables_only().expect("the shipped tables are sound");
+        let divisions = geo.divisions();
+        let named = |region: &&Division| {
+            let known = matches!(region.code.level(), Level::City | Level::District);
+            known && region.successor.is_none() && !region.code.is_pseudo_city()
+        };
+        for region in divisions.iter().filter(named) {
+            for lang in [Lang::Zh, Lang::En] {
+                let name = whole_name(divisions, lang, region.code).expect("a name");
+                let meant = divisions.meant(&name);
+                assert!(meant.contains(&region.code), "{} {name}: {meant:?}", region.code);
+            }
+        }
+    }
+}
