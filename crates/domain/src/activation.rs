@@ -74,10 +74,15 @@ pub fn activated_at(
     }
 }
 
-/// Whether a start can be one of the unit that was made then, as far as clocks may differ. One
-/// before it was of something else that bore its name: it dates no guarantee.
+/// When a unit that was made then can have been started, as far as clocks may differ.
+pub fn first_possible(produced_at: Timestamp) -> Timestamp {
+    produced_at.saturating_sub(CLOCK_LEEWAY).unwrap_or(produced_at)
+}
+
+/// Whether a start can be one of the unit that was made then. One before it was of something else
+/// that bore its name: it is nobody's first start, and dates no guarantee.
 pub fn is_of_the_unit(at: Timestamp, produced_at: Option<Timestamp>) -> bool {
-    produced_at.is_none_or(|made| made <= at + CLOCK_LEEWAY)
+    produced_at.is_none_or(|made| first_possible(made) <= at)
 }
 
 /// The life an activation belongs to, 0 for the first: the latest that was open by then.

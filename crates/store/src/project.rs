@@ -10,7 +10,8 @@ use crate::engine::{Step, Value};
 use crate::event::{
     ActivatedBody, Body, CommissionedRow, Event, FindingRow, IdentifierRow, Row, StartRow,
 };
-use domain::activation::CLOCK_LEEWAY;
+use domain::activation::first_possible;
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 /// Which units of a commissioning already stand in the table (activated before they were made).
@@ -335,9 +336,11 @@ fn commissioned(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
             let mut params = vec![number.into()];
             params.extend(birth);
             steps.push(Step::run(UNIT_BIRTH, params));
-            let first_possible = row.produced_at - CLOCK_LEEWAY.as_micros() as i64;
+            // No instant that is kept lies outside what can be read.
+            let made = Timestamp::from_microsecond(row.produced_at).unwrap_or(Timestamp::MIN);
+            let first = first_possible(made).as_microsecond();
             for sql in [UNIT_NOT_STARTED, ACTIVATION_NOT_ITS] {
-                steps.push(run(sql, [number.into(), first_possible.into()]));
+                steps.push(run(sql, [number.into(), first.into()]));
             }
         } else {
             units.extend([

@@ -232,7 +232,11 @@ pub(super) async fn receive(
         if let Some(done) = received.waited.clone().filter(|_| !loaded.could_start_at(received_at))
         {
             // It was about something else that bore this name, and waits for nothing any longer.
-            house.store.commit(&Commit { sides: vec![done], ..Commit::default() }).await?;
+            match house.store.commit(&Commit { sides: vec![done], ..Commit::default() }).await {
+                Err(error) if !error.is_race() => return Err(error.into()),
+                // Or somebody else has dropped it.
+                _ => {}
+            }
             return Err(Refused::new(Refusal::UnknownSubject, "identifier.value").into());
         }
         let assurance = caller.map_or(Assurance::Public, |c| c.assurance(&reference.tree));

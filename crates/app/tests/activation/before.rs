@@ -1,9 +1,8 @@
 //! Starts that lie before what they name: before their code was made, before their unit was, and
 //! before an identifier was another unit's.
 
-use crate::common::{FACTORY, PHONE, World};
+use crate::common::{FACTORY, PHONE, World, settle};
 use crate::on_both;
-use dossier::flows::{redecide, ship};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -75,15 +74,6 @@ async fn nothing_was_started_before_its_code_was_made(world: &World) {
     }
 }
 
-/// Looks again at what a late fact concerns.
-async fn settle(world: &World) {
-    let due = world.clock.now().as_microsecond() + 1_000_000;
-    let jobs = world.house.store.outbox_due(ship::REDECIDE, due, 100).await.expect("it reads");
-    for job in jobs {
-        redecide::redecide(&world.house, &job).await.expect("it is looked at again");
-    }
-}
-
 /// One that was minted at an instant.
 async fn a_code_minted(world: &World, minted: Timestamp) -> String {
     let now = world.clock.now();
@@ -99,7 +89,7 @@ async fn a_start_before_production_dates_no_guarantee(world: &World) {
     assert_eq!(early["findings"][0]["reasons"], json!(["no_production_record"]), "{early}");
     later(world, 3);
     make(world, "CY1", json!({"code": code})).await;
-    settle(world).await;
+    settle(&world.house).await;
     let reply = seen(world, "CY1").await;
     assert_eq!(reply["warranty"]["basis"], "ex_factory_plus_90", "{reply}");
     let unit = world.unit("CY1").await;

@@ -2,19 +2,18 @@
 //! moved while it was weighed, and who does that work.
 
 use crate::common::server::Place;
-use crate::common::{World, report, sns, sscc};
+use crate::common::{World, jobs, report, settle, sns, sscc};
 use crate::on_both;
 use dossier::files::Kind;
 use dossier::flows::activate::{Activated, Report, activate};
 use dossier::flows::alerts::{Wanted, list};
 use dossier::flows::idempotency::Answer;
 use dossier::flows::later::run_due;
-use dossier::flows::{House, redecide, ship};
+use dossier::flows::ship;
 use jiff::SignedDuration;
 use serde_json::Value;
 use std::sync::atomic::{AtomicBool, Ordering};
 use store::canonical::hex;
-use store::commit::Outbox;
 use store::engine::{Plan, Row, Step};
 use store::finding::FindingRecord;
 use tokio::runtime::Handle;
@@ -65,23 +64,6 @@ async fn ships(world: &World, no: &str, (way, day): (&str, u32), goods: &str) {
     let row = format!("{no},{from},{to},2026-05-{day}T08:00:00+08:00,{goods}");
     let head = "shipment_no,from_code,to_code,happened_at,subject";
     world.take(Kind::Shipments, &format!("{head}\n{row}\n")).await;
-}
-
-async fn jobs(house: &House) -> Vec<Outbox> {
-    let due = house.clock.now().as_microsecond() + 1_000_000_000;
-    house.store.outbox_due(ship::REDECIDE, due, 1_000).await.expect("it reads")
-}
-
-/// Does every job; returns how many findings changed.
-async fn settle(house: &House) -> usize {
-    let mut changed = 0;
-    for job in jobs(house).await {
-        changed += redecide::redecide(house, &job).await.expect("it is looked at again");
-        let again = redecide::redecide(house, &job).await.expect("and again");
-        assert_eq!(again, 0, "the second time nothing changes");
-        house.store.outbox_done(&job).await.expect("it is struck off");
-    }
-    changed
 }
 
 /// What stands of a unit: kind and grade of each, in the order of the words.

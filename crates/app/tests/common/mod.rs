@@ -16,13 +16,14 @@ use dossier::flows::house::Settings;
 use dossier::flows::idempotency::Answer;
 use dossier::flows::import::{ImportReport, Importer, import, operator};
 use dossier::flows::masterdata::Taking;
-use dossier::flows::{Caller, House, RowOutcome, Scope, keys};
+use dossier::flows::{Caller, House, RowOutcome, Scope, keys, redecide, ship};
 use dossier::geo::Geo;
 use dossier::outbound::{Names, Reach};
 use dossier::secrets::MasterKey;
 use serde_json::Value;
 use std::io::Cursor;
 use std::sync::Arc;
+use store::commit::Outbox;
 use store::engine::{SqliteOptions, Target};
 use store::rebuild;
 use tempfile::TempDir;
@@ -286,6 +287,24 @@ pub async fn start(house: &House, scheme: &str, value: &str, fingerprint: &str) 
     let report = report(scheme, value, fingerprint);
     let answer = activate(house, Some(&caller), &report, None, &render).await;
     answer.expect("an activation is never refused").reply == "true"
+}
+
+/// The jobs that look again at starts which a late fact concerns.
+pub async fn jobs(house: &House) -> Vec<Outbox> {
+    let due = house.clock.now().as_microsecond() + 1_000_000_000;
+    house.store.outbox_due(ship::REDECIDE, due, 1_000).await.expect("it reads")
+}
+
+/// Does every one of them; returns how many findings changed.
+pub async fn settle(house: &House) -> usize {
+    let mut changed = 0;
+    for job in jobs(house).await {
+        changed += redecide::redecide(house, &job).await.expect("it is looked at again");
+        let again = redecide::redecide(house, &job).await.expect("and again");
+        assert_eq!(again, 0, "the second time nothing changes");
+        house.store.outbox_done(&job).await.expect("it is struck off");
+    }
+    changed
 }
 
 /// Makes a test of each story on each engine.

@@ -1,18 +1,17 @@
 //! Facts that come late: what they explain is withdrawn, what they show is added, and what stands
 //! is left alone, however often and wherever the job runs.
 
-use crate::common::{PHONE, World, report, sns, sscc};
+use crate::common::{PHONE, World, jobs, report, settle, sns, sscc};
 use crate::on_both;
 use dossier::files::{Format, Kind, Table};
 use dossier::flows::activate::{Activated, Report, activate};
 use dossier::flows::idempotency::Answer;
 use dossier::flows::import::{Importer, import};
 use dossier::flows::masterdata::Taking;
-use dossier::flows::{House, RowOutcome, pack, redecide, ship};
+use dossier::flows::{RowOutcome, pack, redecide, ship};
 use serde_json::json;
 use std::io::Cursor;
 use std::sync::Arc;
-use store::commit::Outbox;
 use store::engine::{Plan, Step};
 use store::finding::{AlertRecord, AlertsAsked, FindingRecord};
 
@@ -75,23 +74,6 @@ async fn refusals(world: &World, kind: Kind, text: &str) -> Vec<&'static str> {
     let done = import(&world.house, by, &mut table, Taking::default(), &mut on_row).await;
     done.expect("the file is taken");
     refused
-}
-
-async fn jobs(house: &House) -> Vec<Outbox> {
-    let due = house.clock.now().as_microsecond() + 1_000_000_000;
-    house.store.outbox_due(ship::REDECIDE, due, 1_000).await.expect("it reads")
-}
-
-/// Does every job; returns how many findings changed.
-async fn settle(house: &House) -> usize {
-    let mut changed = 0;
-    for job in jobs(house).await {
-        changed += redecide::redecide(house, &job).await.expect("it is looked at again");
-        let again = redecide::redecide(house, &job).await.expect("and again");
-        assert_eq!(again, 0, "the second time nothing changes");
-        house.store.outbox_done(&job).await.expect("it is struck off");
-    }
-    changed
 }
 
 /// What stands of a unit: kind, grade and nature of each, in the order of the words.
