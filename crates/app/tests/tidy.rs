@@ -12,13 +12,12 @@ const PARAMETERS_MAX: usize = 5;
 type Room = (&'static str, &'static str);
 
 /// Functions with a parameter more.
-const SIX: [(&str, &str, &str); 6] = [
+const SIX: [(&str, &str, &str); 5] = [
     ("crates/app/src/api/bulk.rs", "import_file", "each is an extractor of the framework"),
     ("crates/app/src/flows/activate/record.rs", "event", "all an event is made of, once"),
     ("crates/app/src/flows/lifecycle.rs", "move_identifier", "what, whose, which way and why"),
     ("crates/app/src/flows/ship.rs", "receive", "who says what of what, when, with which note"),
     ("crates/app/src/pages/handlers/proof.rs", "answer", "all a page is made of, once"),
-    ("crates/store/src/project.rs", "packed", "the fields of one event, as its match took them"),
 ];
 
 /// What a statement begins with, a further word behind it.

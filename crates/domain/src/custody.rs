@@ -94,6 +94,14 @@ impl CustodyFacts {
         self.moves.get(&subject).map_or(&[], |moves| moves.holds.as_slice())
     }
 
+    /// Whether a child was ever inside as a row says: not, where it was taken out at the instant it
+    /// went in and the pack moved nowhere in between. So a row that was wrong is taken back.
+    pub fn was_inside(&self, c: &Containment) -> bool {
+        let (from, Some(to)) = (c.from, c.to) else { return true };
+        let mut moved = self.own_holds(c.parent).iter().filter(|h| h.kind != HoldKind::Packed);
+        from.at != to.at || moved.any(|h| from <= h.moment() && h.moment() < to)
+    }
+
     /// The pack the subject is directly inside at `t`.
     pub fn parent_at(&self, child: UnitNumber, t: Timestamp) -> Option<UnitNumber> {
         self.containments(child).iter().find(|c| c.covers(t)).map(|c| c.parent)
@@ -159,7 +167,15 @@ impl CustodyFacts {
     pub fn hands_of_pack(&self, pack: UnitNumber, moment: Moment) -> Option<PartyId> {
         let chain = self.standing(pack, Timestamp::MAX);
         let last = chain.into_iter().rev().find(|h| h.moment() <= moment);
-        last.or_else(|| self.own_holds(pack).first()).map(|hold| hold.party)
+        last.or_else(|| self.opening(pack)).map(|hold| hold.party)
+    }
+
+    /// How a pack was opened, as it was told last: when its first child went in, in whose hands. An
+    /// earlier child may be told later, and a late paper may show that others had it.
+    pub fn opening(&self, pack: UnitNumber) -> Option<&Hold> {
+        let own = self.own_holds(pack);
+        let packed = own.iter().filter(|hold| hold.kind == HoldKind::Packed);
+        packed.max_by_key(|hold| hold.recorded_at).or(own.first())
     }
 
     /// Who has a subject right before a moment.
@@ -209,6 +225,14 @@ impl CustodyFacts {
     pub(crate) fn in_order(&self, subject: UnitNumber, known_by: Timestamp) -> Vec<&Hold> {
         let mut chain = self.chain(subject);
         chain.retain(|h| h.recorded_at <= known_by);
+        // Of how a pack was opened, what was told last holds.
+        let told_again = |h: &Hold| {
+            self.own_holds(h.subject).iter().any(|other| {
+                let later = h.recorded_at < other.recorded_at && other.recorded_at <= known_by;
+                later && other.kind == HoldKind::Packed
+            })
+        };
+        chain.retain(|h| h.kind != HoldKind::Packed || !told_again(h));
         // Who never got what was sent, and when that was recorded: a receipt recorded later is of
         // something else.
         let mut never_got: Vec<(PartyId, Timestamp)> = Vec::new();

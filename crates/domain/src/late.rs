@@ -1,7 +1,12 @@
 //! Late papers: what is told of the past must leave what was recorded since as true as it was.
+//!
+//! A row of packing names nobody: in whose hands a pack was opened is read off its first child. So
+//! where a late paper shows that others had that child, the pack follows it, and so does a pack
+//! that this one opened; as long as they did nothing that others must have done.
 
 use crate::code::UnitNumber;
-use crate::custody::{CustodyFacts, HoldKind};
+use crate::custody::{Containment, CustodyFacts, HoldKind, Moment};
+use crate::id::PartyId;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
@@ -29,11 +34,72 @@ fn moves_fit(custody: &CustodyFacts, subject: UnitNumber, after: Timestamp) -> b
         had_it || hold.subject != subject || hold.at <= after
     });
     let inside = custody.containments(subject);
-    let mut packed = inside.iter().filter(|c| c.from.at > after);
+    let mut packed = inside.iter().filter(|c| c.from.at > after && custody.was_inside(c));
     handed_on
         && packed.all(|c| {
             custody.hands_of_pack(c.parent, c.from) == custody.hands_before(subject, c.from)
         })
+}
+
+/// Whether what a subject did next after `at` was done by `holder`, who handed it on or received
+/// it, and until then it went only into packs that `holder` held: which of them, in other hands as
+/// far as was known, were opened by it and follow it. None where it cannot be.
+pub fn follow(
+    custody: &CustodyFacts,
+    subject: UnitNumber,
+    holder: PartyId,
+    at: Timestamp,
+) -> Option<BTreeSet<UnitNumber>> {
+    let mut packs = BTreeSet::new();
+    follows(custody, (subject, Moment::told_last(at)), holder, &mut packs).then_some(packs)
+}
+
+fn follows(
+    custody: &CustodyFacts,
+    (subject, after): (UnitNumber, Moment),
+    holder: PartyId,
+    packs: &mut BTreeSet<UnitNumber>,
+) -> bool {
+    let chain = custody.standing(subject, Timestamp::MAX);
+    // What packs around it were opened by says nothing that it does not say itself.
+    let next = chain.iter().find(|h| h.moment() > after && h.kind != HoldKind::Packed);
+    let until = next.map_or(Moment::told_last(Timestamp::MAX), |h| h.moment());
+    // A receipt names no sender: it is by whom the goods came to.
+    if next.is_some_and(|h| h.from.unwrap_or(h.party) != holder) {
+        return false;
+    }
+    let inside = custody.containments(subject).iter();
+    let mut packed = inside.filter(|c| after < c.from && c.from < until && custody.was_inside(c));
+    packed.all(|c| {
+        let pack = c.parent;
+        if packs.contains(&pack) || custody.hands_of_pack(pack, c.from) == Some(holder) {
+            return true;
+        }
+        packs.insert(pack);
+        let whole_time = (pack, Moment::told_first(c.from.at));
+        is_opened_by(custody, c) && follows(custody, whole_time, holder, packs)
+    })
+}
+
+/// Whether a child opened the pack that it went into, and it had moved nowhere by then.
+fn is_opened_by(custody: &CustodyFacts, c: &Containment) -> bool {
+    let Some(opening) = custody.opening(c.parent) else { return false };
+    let chain = custody.standing(c.parent, Timestamp::MAX);
+    let mut known = chain.iter().take_while(|h| h.moment() <= c.from);
+    let by_it = opening.kind == HoldKind::Packed && c.from.at <= opening.at;
+    by_it && known.all(|h| h.kind == HoldKind::Packed)
+}
+
+/// Whether the others in packs that follow a late paper did since what `holder` can have done: the
+/// packs, with those that follow them. `contents` is what is known to have been in those packs.
+pub fn contents_follow(
+    custody: &CustodyFacts,
+    contents: &[Containment],
+    (packs, holder): (&BTreeSet<UnitNumber>, PartyId),
+) -> Option<BTreeSet<UnitNumber>> {
+    let mut packs = packs.clone();
+    let mut each = contents.iter();
+    each.all(|c| follows(custody, (c.child, c.from), holder, &mut packs)).then_some(packs)
 }
 
 /// The packs around a subject at an instant or at any time after: what they are relied on for must
@@ -68,7 +134,7 @@ mod tests {
         let holds = [hold(1, 10, 2, None), hold(10, 10, 2, None), hold(10, 50, 3, Some(2))];
         let in_time = [inside(1, 10, 10, Some(70))];
         let went_on = hold(1, 70, 4, Some(3));
-        let check = |inside: &[crate::custody::Containment], more: &[Hold], fits: bool| {
+        let check = |inside: &[Containment], more: &[Hold], fits: bool| {
             let holds = holds.iter().chain(more).cloned();
             let facts = CustodyFacts::new(holds, inside.iter().cloned());
             assert_eq!(still_fits(&facts, [n(1)], t(20)), fits, "{inside:?} {more:?}");

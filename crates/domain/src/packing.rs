@@ -4,7 +4,7 @@
 //! the facts of its own day.
 
 use crate::code::UnitNumber;
-use crate::custody::{Containment, CustodyFacts, HoldKind, Moment, PACK_DEPTH_MAX};
+use crate::custody::{Containment, CustodyFacts, Hold, HoldKind, Moment, PACK_DEPTH_MAX};
 use crate::id::PartyId;
 use crate::late::still_fits;
 use crate::refusal::Refusal;
@@ -37,8 +37,19 @@ pub struct PackFacts<'a> {
     pub stirred: &'a [Containment],
 }
 
-/// Who holds the pack from its first child on, or why the child cannot go in.
-pub fn decide(facts: &PackFacts<'_>) -> Result<PartyId, Refusal> {
+/// How a child goes into a pack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Who holds the pack from its first child on.
+    pub holder: PartyId,
+    /// When the child left again: it is known to have been handed over by itself then.
+    pub left: Option<Timestamp>,
+    /// The pack was opened by this child, and not by a later one that was told before.
+    pub opens_earlier: bool,
+}
+
+/// How the child goes in, or why it cannot.
+pub fn decide(facts: &PackFacts<'_>) -> Result<Placed, Refusal> {
     let PackFacts { child, parent, packed_at, custody, .. } = *facts;
     if facts.decommissioned {
         return Err(Refusal::Decommissioned);
@@ -56,43 +67,58 @@ pub fn decide(facts: &PackFacts<'_>) -> Result<PartyId, Refusal> {
     if below + 1 + above(facts)? > PACK_DEPTH_MAX {
         return Err(Refusal::PackTooDeep);
     }
-    if custody.containments(child).iter().any(|c| c.ends_after(packed_at)) {
-        return Err(Refusal::AlreadyPacked);
-    }
+    // Handed over by itself, it left the pack at that instant, whichever is told first.
     let moved = custody.standing(child, Timestamp::MAX);
-    if moved.iter().any(|h| h.subject == child && h.at > packed_at) {
+    let alone = moved.iter().find(|h| h.subject == child && h.at > packed_at);
+    if alone.is_some_and(|hold| hold.kind == HoldKind::Packed) {
         return Err(Refusal::ContradictsLater);
     }
-    if !contents_fit(facts) {
+    let left = alone.map(|hold| hold.at);
+    let until = left.unwrap_or(Timestamp::MAX);
+    let mut inside = custody.containments(child).iter();
+    if inside.any(|c| c.ends_after(packed_at) && c.from.at < until && custody.was_inside(c)) {
+        return Err(Refusal::AlreadyPacked);
+    }
+    if !fits_since(facts, left) {
         return Err(Refusal::ContradictsLater);
     }
     let holder = custody.at(child, packed_at).ok_or(Refusal::BeforeProduction)?.party;
     match custody.at(parent, packed_at) {
         Some(pack) if pack.party != holder => Err(Refusal::OtherHolder),
-        Some(_) => Ok(holder),
-        None => opened_later(facts, holder),
+        Some(_) => Ok(Placed { holder, left, opens_earlier: false }),
+        None => opened_later(facts, holder, left),
     }
 }
 
-/// Whether what was in the child did since what it can have done travelling with the parent.
-fn contents_fit(facts: &PackFacts<'_>) -> bool {
-    let PackFacts { child, parent, packed_at: from, stirred, .. } = *facts;
-    if stirred.is_empty() {
+/// Whether what was in the child did since what it can have done travelling with the parent, and so
+/// did the child itself, where it is known to have left.
+fn fits_since(facts: &PackFacts<'_>, left: Option<Timestamp>) -> bool {
+    let PackFacts { child, parent, packed_at: at, stirred, .. } = *facts;
+    let alone = left.is_some().then_some(child);
+    if stirred.is_empty() && alone.is_none() {
         return true;
     }
     let mut custody = facts.custody.clone();
-    custody.extend([], [Containment { child, parent, from: Moment::told_last(from), to: None }]);
-    still_fits(&custody, stirred.iter().map(|c| c.child), from)
+    let to = left.map(Moment::told_last);
+    custody.extend([], [Containment { child, parent, from: Moment::told_last(at), to }]);
+    still_fits(&custody, stirred.iter().map(|c| c.child).chain(alone), at)
 }
 
 /// A child that is told to have gone in before the one that opened the pack, or into a pack that
 /// nobody knows yet: a pack is opened by the first child that is told, in whatever order.
-fn opened_later(facts: &PackFacts<'_>, holder: PartyId) -> Result<PartyId, Refusal> {
+fn opened_later(
+    facts: &PackFacts<'_>,
+    holder: PartyId,
+    left: Option<Timestamp>,
+) -> Result<Placed, Refusal> {
     let PackFacts { child, parent, custody, .. } = *facts;
-    let Some(opened) = custody.own_holds(parent).first() else { return Ok(holder) };
-    let then = custody.at(child, opened.at).map(|hold| hold.party);
-    if opened.kind == HoldKind::Packed && opened.party == holder && then == Some(holder) {
-        return Ok(holder);
+    let placed = Placed { holder, left, opens_earlier: false };
+    let Some(opened) = custody.opening(parent) else { return Ok(placed) };
+    let held_by = |hold: &Hold| hold.party == holder;
+    let stayed = left.is_some_and(|left| left <= opened.at)
+        || custody.at(child, opened.at).is_some_and(held_by);
+    if opened.kind == HoldKind::Packed && held_by(opened) && stayed {
+        return Ok(Placed { opens_earlier: true, ..placed });
     }
     Err(Refusal::ContradictsLater)
 }
@@ -143,10 +169,14 @@ mod tests {
         }
     }
 
+    fn alone(left: Option<i64>) -> Result<Placed, Refusal> {
+        Ok(Placed { holder: PartyId(2), left: left.map(t), opens_earlier: false })
+    }
+
     #[test]
     fn the_first_child_gives_the_pack_its_holder() {
         let custody = CustodyFacts::new([hold(1, 10, 2, None)], []);
-        assert_eq!(decide(&facts(&custody, 1, 10, 20)), Ok(PartyId(2)));
+        assert_eq!(decide(&facts(&custody, 1, 10, 20)), alone(None));
         assert_eq!(decide(&facts(&custody, 1, 10, 9)), Err(Refusal::BeforeProduction));
     }
 
@@ -188,7 +218,11 @@ mod tests {
             let custody = CustodyFacts::new([hold(1, 10, 2, None)], tower(10, around));
             let told = decide(&PackFacts { child_is_unit, nested, ..facts(&custody, 1, 10, 20) });
             let expected = if fits { Ok(PartyId(2)) } else { Err(Refusal::PackTooDeep) };
-            assert_eq!(told, expected, "unit {child_is_unit}, {nested} below, {around} around");
+            assert_eq!(
+                told.map(|it| it.holder),
+                expected,
+                "unit {child_is_unit}, {nested} below, {around} around"
+            );
         }
     }
 
@@ -217,7 +251,7 @@ mod tests {
         let custody = CustodyFacts::new([hold(1, 10, 2, None)], [inside(1, 10, 20, Some(40))]);
         assert_eq!(decide(&facts(&custody, 1, 11, 30)), Err(Refusal::AlreadyPacked));
         assert_eq!(decide(&facts(&custody, 1, 11, 15)), Err(Refusal::AlreadyPacked));
-        assert_eq!(decide(&facts(&custody, 1, 11, 40)), Ok(PartyId(2)));
+        assert_eq!(decide(&facts(&custody, 1, 11, 40)), alone(None));
     }
 
     #[test]
@@ -227,8 +261,25 @@ mod tests {
     }
 
     #[test]
-    fn what_moved_by_itself_since_cannot_have_been_inside() {
-        let custody = CustodyFacts::new([hold(1, 10, 2, None), hold(1, 50, 3, Some(2))], []);
-        assert_eq!(decide(&facts(&custody, 1, 10, 20)), Err(Refusal::ContradictsLater));
+    fn what_was_handed_over_by_itself_had_left_by_then() {
+        let handed_over = hold(1, 50, 3, Some(2));
+        let check = |more: &[Hold], boxes: &[Containment], expected| {
+            let holds = [hold(1, 10, 2, None), handed_over.clone()];
+            let holds = holds.into_iter().chain(more.iter().cloned());
+            let custody = CustodyFacts::new(holds, boxes.to_vec());
+            assert_eq!(decide(&facts(&custody, 1, 10, 20)), expected, "{more:?} {boxes:?}");
+        };
+        let placed = alone(Some(50));
+        check(&[], &[], placed);
+        check(&[hold(30, 55, 3, None)], &[inside(1, 30, 60, None)], placed);
+        check(&[], &[inside(1, 30, 40, Some(45))], Err(Refusal::AlreadyPacked));
+        let opened = |at, party| Hold { kind: HoldKind::Packed, ..hold(10, at, party, None) };
+        check(&[opened(15, 2), hold(10, 60, 3, Some(2))], &[], placed);
+        // The pack had gone by then, and with it the unit.
+        let gone = [opened(15, 2), hold(10, 30, 3, Some(2))];
+        check(&gone, &[], Err(Refusal::ContradictsLater));
+        // Opened, as far as was told, after it had left.
+        check(&[opened(70, 2)], &[], placed.map(|it| Placed { opens_earlier: true, ..it }));
+        check(&[opened(70, 3)], &[], Err(Refusal::ContradictsLater));
     }
 }

@@ -5,12 +5,13 @@
 use crate::code::UnitNumber;
 use crate::custody::{Containment, CustodyFacts, Hold, HoldKind, Moment};
 use crate::id::{EventId, PartyId, ProductId};
-use crate::late::still_fits;
+use crate::late::{follow, still_fits};
 use crate::party::{PartyKind, PartyTree};
 use crate::refusal::Refusal;
 use crate::territory::Territories;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use std::collections::BTreeSet;
 
 /// What must be known to hand one subject from one party to another.
 #[derive(Clone, Debug)]
@@ -49,12 +50,14 @@ pub struct ShipFacts<'a> {
 }
 
 /// What a shipment does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shipped {
     /// The pack the subject leaves by being shipped alone.
     pub unpacked_from: Option<UnitNumber>,
     /// The sender never confirmed receipt: it is presumed.
     pub presumed: bool,
+    /// The packs that a late paper leaves in the receiver's hands from their opening on.
+    pub follow: BTreeSet<UnitNumber>,
 }
 
 /// Whether the subject may be shipped, and what that does.
@@ -123,7 +126,7 @@ fn hand_over(facts: &ShipFacts<'_>) -> Result<Shipped, Refusal> {
         let shipped_before = chain.iter().filter(gave).any(|h| h.at <= facts.happened_at);
         return Err(if shipped_before { Refusal::AlreadyShipped } else { Refusal::NotHolder });
     }
-    let fits = match unpacked_from {
+    let follow = match unpacked_from {
         None => fits_later(facts),
         // It leaves the pack then: what that did since is not its own.
         Some(parent) => {
@@ -132,38 +135,24 @@ fn hand_over(facts: &ShipFacts<'_>) -> Result<Shipped, Refusal> {
             fits_later(&ShipFacts { custody: &alone, ..facts.clone() })
         }
     };
-    if !fits {
-        return Err(Refusal::ContradictsLater);
-    }
-    Ok(Shipped { unpacked_from, presumed: before.kind.in_transit() })
+    let follow = follow.ok_or(Refusal::ContradictsLater)?;
+    Ok(Shipped { unpacked_from, presumed: before.kind.in_transit(), follow })
 }
 
-/// Whether everything recorded after a late paper still fits when the receiver holds from then on:
-/// what the subject did next, and what was in it and left it, and what went into it.
-fn fits_later(facts: &ShipFacts<'_>) -> bool {
+/// Where everything recorded after a late paper still fits when the receiver holds from then on
+/// (what the subject did next, and what was in it and left it, and what went into it): the packs
+/// that follow it.
+fn fits_later(facts: &ShipFacts<'_>) -> Option<BTreeSet<UnitNumber>> {
     let ShipFacts { subject, to, happened_at: at, custody, .. } = *facts;
-    let fits = |c: &Containment| {
-        if c.from.at > at {
-            joined_by(custody, c, to, at)
-        } else {
-            next_is_of(custody, c.child, to, at)
+    let mut packs = follow(custody, subject, to, at)?;
+    for c in facts.stirred {
+        if c.from.at <= at {
+            packs.extend(follow(custody, c.child, to, at)?);
+        } else if !joined_by(custody, c, to, at) {
+            return None;
         }
-    };
-    next_is_of(custody, subject, to, at) && facts.stirred.iter().all(fits)
-}
-
-/// Whether what a subject did next after `at` was done by `holder`, who handed it on or received
-/// it, and until then it went only into packs that `holder` held.
-fn next_is_of(custody: &CustodyFacts, subject: UnitNumber, holder: PartyId, at: Timestamp) -> bool {
-    let chain = custody.standing(subject, Timestamp::MAX);
-    let next = chain.iter().find(|h| h.at > at);
-    let until = next.map_or(Timestamp::MAX, |h| h.at);
-    let held = |c: &Containment| custody.hands_of_pack(c.parent, c.from) == Some(holder);
-    let mut packed =
-        custody.containments(subject).iter().filter(|c| at < c.from.at && c.from.at < until);
-    // A receipt names no sender: it is by whom the goods came to.
-    let by_holder = |h: &&Hold| h.from.unwrap_or(h.party) == holder;
-    next.is_none_or(by_holder) && packed.all(held)
+    }
+    Some(packs)
 }
 
 /// Whether a child could go into a pack that `holder` holds since `at`: it was in the same hands,
@@ -171,7 +160,7 @@ fn next_is_of(custody: &CustodyFacts, subject: UnitNumber, holder: PartyId, at: 
 fn joined_by(custody: &CustodyFacts, c: &Containment, holder: PartyId, at: Timestamp) -> bool {
     let chain = custody.standing(c.parent, Timestamp::MAX);
     let moved = chain.iter().any(|h| at < h.at && h.moment() <= c.from);
-    moved || custody.hands_before(c.child, c.from) == Some(holder)
+    moved || !custody.was_inside(c) || custody.hands_before(c.child, c.from) == Some(holder)
 }
 
 /// Whether a receipt by `party` at `at` stands, and which pack the subject leaves by it: the
@@ -238,7 +227,7 @@ pub fn receive(
 }
 
 /// What the voiding of a shipment does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Voided {
     /// Who holds again.
     pub holder: PartyId,
@@ -248,6 +237,8 @@ pub struct Voided {
     /// none where that pack went anywhere since, of which nobody knows whether the subject did. And
     /// since when it was in it.
     pub back_into: Option<(UnitNumber, Timestamp)>,
+    /// The packs that had followed the paper into its receiver's hands, and go back with it.
+    pub follow: BTreeSet<UnitNumber>,
 }
 
 impl Voided {
@@ -282,7 +273,8 @@ pub fn void(
     stirred: &[Containment],
 ) -> Result<Voided, Refusal> {
     let chain = custody.standing(subject, Timestamp::MAX);
-    let last = chain.last().ok_or(Refusal::UnknownSubject)?;
+    let moved = |h: &&&Hold| h.kind != HoldKind::Packed;
+    let last = chain.iter().rfind(moved).ok_or(Refusal::UnknownSubject)?;
     let is_it = |h: &Hold| h.shipment_no.as_deref() == Some(shipment_no) && h.from == Some(from);
     if !chain.iter().any(|h| is_it(h)) {
         return Err(Refusal::UnknownSubject);
@@ -295,31 +287,71 @@ pub fn void(
     }
     // The receiver may have put it, or what was in it, into packs of its own.
     let since = last.moment();
-    let packed_since = |child| custody.containments(child).iter().any(|c| c.from > since);
+    let mut follow = BTreeSet::new();
+    let mut packed_since =
+        |child| !goes_back(custody, (child, since), (shipment_no, last.party), &mut follow);
     let moved_since = |child| {
         let chain = custody.standing(child, Timestamp::MAX);
         match chain.iter().position(|h| h == last) {
-            Some(place) => place + 1 < chain.len(),
-            None => chain.iter().any(|h| h.moment() > since),
+            Some(place) => chain[place + 1..].iter().any(|h| h.kind != HoldKind::Packed),
+            None => chain.iter().filter(moved).any(|h| h.moment() > since),
         }
     };
-    let moved_on = |c: &Containment| packed_since(c.child) || moved_since(c.child);
+    let mut moved_on = |c: &Containment| packed_since(c.child) || moved_since(c.child);
     // What had left it when that was told was not sent, nor was what lay in a pack that had.
     let went =
         |pack| pack == subject || custody.standing(pack, Timestamp::MAX).iter().any(|h| h == last);
     let mut sent = stirred.iter().filter(|c| c.to.is_none_or(|to| to > since) && went(c.parent));
-    if packed_since(subject) || sent.any(moved_on) {
+    if sent.any(&mut moved_on) || packed_since(subject) {
         return Err(Refusal::MovedOn);
     }
     // A receipt of the pack moved it nowhere.
     let stays = |pack| {
         let chain = custody.standing(pack, Timestamp::MAX);
         let moved = |h: &&&Hold| h.moment() > since && h.kind != HoldKind::Received;
-        !packed_since(pack) && chain.iter().find(moved).is_none()
+        let packed_since = custody.containments(pack).iter().any(|c| c.from > since);
+        !packed_since && chain.iter().find(moved).is_none()
     };
     let left = custody.containments(subject).iter().find(|c| c.to == Some(since));
     let back_into = left.filter(|c| stays(c.parent)).map(|c| (c.parent, c.from.at));
-    Ok(Voided { holder: from, left: left.map(|c| c.parent), back_into })
+    Ok(Voided { holder: from, left: left.map(|c| c.parent), back_into, follow })
+}
+
+/// Whether all packs that a child went into after a moment had followed a paper into its receiver's
+/// hands, and moved nowhere: with the paper taken back, so are they.
+fn goes_back(
+    custody: &CustodyFacts,
+    (child, since): (UnitNumber, Moment),
+    (paper, to): (&str, PartyId),
+    packs: &mut BTreeSet<UnitNumber>,
+) -> bool {
+    let mut later = custody.containments(child).iter().filter(|c| c.from > since);
+    later.all(|c| {
+        let by_paper = |h: &&Hold| h.shipment_no.as_deref() == Some(paper);
+        let Some(opening) = custody.opening(c.parent).filter(by_paper) else { return false };
+        let chain = custody.standing(c.parent, Timestamp::MAX);
+        let stays = chain.iter().all(|h| h.kind == HoldKind::Packed);
+        // It has gone back where another of the same paper was in it.
+        let goes = opening.party == to && packs.insert(c.parent);
+        let whole_time = (c.parent, Moment::told_first(c.from.at));
+        stays && (!goes || goes_back(custody, whole_time, (paper, to), packs))
+    })
+}
+
+/// Whether packs may go back with a paper: nothing in them came to its receiver otherwise, or did
+/// something since. `named` says what the paper names.
+pub fn contents_go_back(
+    custody: &CustodyFacts,
+    packs: &BTreeSet<UnitNumber>,
+    contents: &[Containment],
+    (to, named): (PartyId, impl Fn(UnitNumber) -> bool),
+) -> bool {
+    contents.iter().filter(|c| !packs.contains(&c.child) && !named(c.child)).all(|c| {
+        let chain = custody.standing(c.child, Timestamp::MAX);
+        let mut since = chain.iter().filter(|h| h.moment() > c.from);
+        custody.hands_before(c.child, c.from) != Some(to)
+            && since.all(|h| h.kind == HoldKind::Packed)
+    })
 }
 
 #[cfg(test)]
@@ -362,7 +394,9 @@ mod tests {
         check((1, 2, 8, 400), Err(Refusal::AlreadyShipped));
         check((1, 6, 8, 400), Err(Refusal::NotHolder));
         check((1, 5, 5, 400), Err(Refusal::ToItself));
-        check((1, 5, 4, 400), Ok(Shipped { unpacked_from: None, presumed: true }));
+        let follow = BTreeSet::new();
+        let alone = Shipped { unpacked_from: None, presumed: true, follow };
+        check((1, 5, 4, 400), Ok(alone.clone()));
         check((1, 2, 8, 5), Err(Refusal::BeforeProduction));
     }
 
@@ -374,7 +408,7 @@ mod tests {
             [inside(1, 10, 20, None)],
         );
         let shipped = ship(&facts(&custody, &tree, &none, (1, 3, 4, 150))).unwrap();
-        assert_eq!(shipped, Shipped { unpacked_from: Some(n(10)), presumed: true });
+        assert_eq!((shipped.unpacked_from, shipped.presumed), (Some(n(10)), true));
     }
 
     #[test]

@@ -162,10 +162,17 @@ pub enum Body {
     },
     /// Children went into a pack; one row each.
     Packed {
+        /// The paper that was told, or taken back, late, and shows in whose hands the pack was
+        /// opened; no children then.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        by_paper: Option<String>,
         /// Who holds it.
         holder: i64,
         /// True when this event opens the pack.
         opens: bool,
+        /// The pack was known, and opened then, by this holder, whatever was told before.
+        #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+        opens_again: bool,
         /// Products now inside, all of them.
         products: Vec<i64>,
         /// The pack's SSCC.

@@ -171,8 +171,18 @@ pub fn project(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
         Body::Inspected { inspection, .. } => {
             steps.push(run(UNIT_INSPECTION, [home.into(), inspection.into()]));
         }
-        Body::Packed { holder, opens, products, sscc } => {
-            packed(event, *holder, *opens, products, sscc, steps);
+        Body::Packed { by_paper, holder, opens, opens_again, products, sscc } => {
+            packed(event, (products, sscc), *opens, steps);
+            if *opens || *opens_again {
+                let hand = HandOver {
+                    to: *holder,
+                    from: None,
+                    kind: "packed",
+                    presumed: false,
+                    shipment_no: by_paper.as_deref(),
+                };
+                hold(event, &hand, steps);
+            }
         }
         Body::Unpacked {} => {
             for subject in &event.subjects {
@@ -400,14 +410,7 @@ fn birth(row: &CommissionedRow) -> [Value; 10] {
     ]
 }
 
-fn packed(
-    event: &Event,
-    holder: i64,
-    opens: bool,
-    products: &[i64],
-    sscc: &str,
-    steps: &mut Vec<Step>,
-) {
+fn packed(event: &Event, (products, sscc): (&[i64], &str), opens: bool, steps: &mut Vec<Step>) {
     let products = serde_json::to_string(products).unwrap_or_default();
     if opens {
         steps.push(run(
@@ -425,9 +428,6 @@ fn packed(
             IDENTIFIER_ADD,
             [sscc.into(), "sscc".into(), 0.into(), event.home.into(), event.happened_at.into()],
         ));
-        let hand =
-            HandOver { to: holder, from: None, kind: "packed", presumed: false, shipment_no: None };
-        hold(event, &hand, steps);
     } else {
         steps.push(run(PACK_PRODUCTS, [event.home.into(), products.into()]));
     }

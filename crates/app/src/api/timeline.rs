@@ -303,8 +303,8 @@ impl Telling<'_> {
             Body::Inspected { inspection, note, outdated } => {
                 json!({"inspection": inspection, "outdated": outdated, "note": note})
             }
-            Body::Packed { sscc, holder, .. } => {
-                json!({"sscc": sscc, "holder": self.code_of(*holder)})
+            Body::Packed { by_paper, sscc, holder, .. } => {
+                json!({"sscc": sscc, "holder": self.code_of(*holder), "by_paper": by_paper})
             }
             Body::Shipped {
                 to, presumed, reason, shipment_no, declared_group_purchase, ..

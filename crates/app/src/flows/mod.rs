@@ -22,6 +22,7 @@ pub mod dossier;
 mod drawn;
 pub mod expiry;
 pub mod find;
+mod follow;
 pub mod gauges;
 pub mod history;
 pub mod house;

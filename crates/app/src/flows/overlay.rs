@@ -383,6 +383,14 @@ impl<'a> Overlay<'a> {
         Ok((stirred, children))
     }
 
+    /// What was ever directly inside a pack.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn contents(&mut self, pack: i64) -> Result<Vec<Containment>, FlowError> {
+        Ok(self.stirred_inside(pack, Timestamp::MIN).await?.0)
+    }
+
     /// What went into one pack, or left it, after an instant; and the packs directly inside then.
     async fn stirred_inside(
         &mut self,

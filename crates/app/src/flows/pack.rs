@@ -21,11 +21,11 @@ use domain::custody::{Containment, CustodyFacts, Hold, HoldKind, Moment};
 use domain::id::{EventId, PartyId};
 use domain::identifier::{Identifier, Scheme};
 use domain::late::still_fits;
-use domain::packing::{self, PackFacts};
+use domain::packing::{self, PackFacts, Placed};
 use domain::refusal::{Refusal, Refused};
 use domain::when::When;
 use jiff::Timestamp;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use store::StoreError;
 use store::commit::{Commit, Draw, Relied};
 use store::event::{Body, Row, Subject as EventRow};
@@ -46,11 +46,19 @@ struct Filling {
     offset_minutes: i32,
     holder: PartyId,
     opens: bool,
+    opens_again: bool,
     after: i64,
     products: BTreeSet<i64>,
     children: Vec<i64>,
     /// The pack moved after this packing: the children moved with it, which nobody knew.
     late: bool,
+}
+
+/// What left a pack again, as is known before it is told to have gone in.
+#[derive(Default)]
+struct Leaving {
+    after: i64,
+    children: BTreeSet<i64>,
 }
 
 /// Puts children into packs. Parents are created by their first row.
@@ -93,6 +101,8 @@ struct Packing<'a> {
     overlay: Overlay<'a>,
     fillings: Vec<Filling>,
     by_pack: HashMap<(i64, Timestamp), usize>,
+    /// By the pack, and when.
+    leavings: BTreeMap<(i64, Timestamp), Leaving>,
     /// Numbers of packs that no row has opened yet.
     kept: HashMap<String, i64>,
     draws: Commit,
@@ -110,6 +120,7 @@ impl<'a> Packing<'a> {
             overlay: Overlay::new(house, reference, caller.brand),
             fillings: Vec::new(),
             by_pack: HashMap::new(),
+            leavings: BTreeMap::new(),
             kept: HashMap::new(),
             draws: Commit::default(),
             next_pack: None,
@@ -172,10 +183,14 @@ impl<'a> Packing<'a> {
         if let Some(same) = same_row(&scene.facts, child, parent, when) {
             return Ok(same);
         }
-        let (scene, holder) = self.fitting(&subject, place, when, scene).await?;
+        let (scene, placed) = self.fitting(&subject, place, when, scene).await?;
+        let Placed { holder, left, opens_earlier } = placed;
         let Scene { at, facts, inside, around: mut touched, .. } = scene;
         speaks_for(self.reference, self.caller, holder, "child")?;
         let opens = pack.is_none();
+        if opens_earlier {
+            self.opened(parent, at, holder);
+        }
         let pack = pack.unwrap_or_else(|| self.open((draft, at), parent, holder));
         let products = pack.products();
         // The packs around the pack learn that something in them was touched.
@@ -190,12 +205,19 @@ impl<'a> Packing<'a> {
         let (child, parent) = (unit_number(child), unit_number(parent));
         let recorded_at = touched.iter().map(Subject::recorded_at).fold(0, i64::max);
         let from = Moment { at, recorded_at: instant(self.house.record_time(recorded_at)) };
-        self.overlay.enter(Containment { child, parent, from, to: None }, &subject.products());
+        let to = left.map(|at| Moment { at, recorded_at: from.recorded_at });
+        self.overlay.enter(Containment { child, parent, from, to }, &subject.products());
+        if let Some(left) = left {
+            let leaving = self.leavings.entry((parent.get() as i64, left)).or_default();
+            leaving.after = leaving.after.max(recorded_at);
+            leaving.children.insert(child.get() as i64);
+        }
         self.tell_around((draft, at), &facts, (&subject, recorded_at)).await?;
         let when = (at, draft.packed_at.offset_minutes);
         let filling = self.filling(draft.sscc.as_str(), parent.get() as i64, when, holder);
         filling.products.extend(products.iter().map(|p| p.0));
         filling.opens |= opens;
+        filling.opens_again |= opens_earlier;
         filling.late |= facts.chain(parent).last().is_some_and(|h| h.at > at);
         filling.after = filling.after.max(recorded_at);
         filling.children.push(child.get() as i64);
@@ -211,25 +233,25 @@ impl<'a> Packing<'a> {
         place: (i64, Option<&Subject>),
         when: When,
         mut scene: Scene,
-    ) -> Result<(Scene, PartyId), FlowError> {
+    ) -> Result<(Scene, Placed), FlowError> {
         let parent = place.0;
         let mut first = None;
-        let mut holder = Err(FlowError::Busy);
+        let mut placed = Err(FlowError::Busy);
         for at in self.places(&scene, subject, (parent, when)).await? {
             if at != scene.at {
                 scene = self.overlay.scene_at(subject, place, at).await?;
             }
-            holder = self.holder((subject, parent), &scene).await;
-            match &holder {
+            placed = self.placed((subject, parent), &scene).await;
+            match &placed {
                 Err(FlowError::Refused(why)) if packing::has_left(why.refusal) => {
                     first.get_or_insert_with(|| why.clone());
                 }
                 _ => break,
             }
         }
-        match (holder, first) {
+        match (placed, first) {
             (Err(FlowError::Refused(_)), Some(first)) => Err(first.into()),
-            (holder, _) => Ok((scene, holder?)),
+            (placed, _) => Ok((scene, placed?)),
         }
     }
 
@@ -253,14 +275,14 @@ impl<'a> Packing<'a> {
         Ok(places)
     }
 
-    /// Who holds the pack from its first child on, where the child may go in.
-    async fn holder(
+    /// How a child goes in, where it may.
+    async fn placed(
         &self,
         (subject, parent): (&Subject, i64),
         scene: &Scene,
-    ) -> Result<PartyId, FlowError> {
+    ) -> Result<Placed, FlowError> {
         let (at, unit) = (scene.at, subject.unit());
-        let holder = packing::decide(&PackFacts {
+        let placed = packing::decide(&PackFacts {
             child: unit_number(subject.number()),
             parent: unit_number(parent),
             packed_at: at,
@@ -272,7 +294,7 @@ impl<'a> Packing<'a> {
             custody: &scene.facts,
             stirred: &scene.stirred,
         });
-        Ok(holder.map_err(|why| Refused::new(why, "child"))?)
+        Ok(placed.map_err(|why| Refused::new(why, "child"))?)
     }
 
     /// The packs around a pack, then and now, hold what goes into it: whether their holder may take
@@ -325,6 +347,11 @@ impl<'a> Packing<'a> {
             stirred_at: at.as_microsecond(),
         };
         self.overlay.open(pack.clone());
+        self.opened(number, at, holder);
+        Subject::Pack(pack)
+    }
+
+    fn opened(&mut self, number: i64, at: Timestamp, holder: PartyId) {
         self.overlay.hold(Hold {
             subject: unit_number(number),
             at,
@@ -336,7 +363,6 @@ impl<'a> Packing<'a> {
             event: EventId([0; 16]),
             recorded_at: instant(self.house.record_time(0)),
         });
-        Subject::Pack(pack)
     }
 
     /// The event the row belongs to: one for each pack and time.
@@ -357,6 +383,7 @@ impl<'a> Packing<'a> {
                 offset_minutes,
                 holder,
                 opens: false,
+                opens_again: false,
                 after: 0,
                 products: BTreeSet::new(),
                 children: Vec::new(),
@@ -446,8 +473,10 @@ impl<'a> Packing<'a> {
                 offset_minutes: filling.offset_minutes,
                 after: filling.after,
                 body: Body::Packed {
+                    by_paper: None,
                     holder: filling.holder.0,
                     opens: filling.opens,
+                    opens_again: filling.opens_again && !filling.opens,
                     products: products.iter().copied().collect(),
                     sscc: filling.sscc,
                 },
@@ -458,6 +487,11 @@ impl<'a> Packing<'a> {
                 commit.outbox.push(look_again(&event));
             }
             commit.events.push(event);
+        }
+        for ((pack, at), leaving) in self.leavings {
+            let draft = EventDraft::about(self.caller, pack, at, leaving.after, Body::Unpacked {});
+            let subjects = members(leaving.children.into_iter().collect());
+            commit.events.push(self.house.event(EventDraft { subjects, ..draft }));
         }
         commit
     }
@@ -500,7 +534,7 @@ pub async fn unpack(
         let pack = overlay.subject(number, "sscc").await?;
         let Scene { at, facts: own, .. } = overlay.scene(&pack, when).await?;
         // Told in any order, a child may have gone in before the pack was opened.
-        let opened = || own.own_holds(unit_number(number)).first();
+        let opened = || own.opening(unit_number(number));
         if let Some(hold) = own.at(unit_number(number), at).or_else(opened) {
             speaks_for(&reference, caller, hold.party, "sscc")?;
         }

@@ -5,6 +5,7 @@ use super::caller::{Caller, Scope};
 use super::chunks::in_chunks;
 use super::custody::{self, Subject};
 use super::find::{self, unit_number};
+use super::follow::Following;
 use super::house::{EventDraft, House};
 use super::mandate::speaks_for;
 use super::masterdata::Taking;
@@ -135,10 +136,12 @@ impl Moving<'_> {
             Way::Forward => shipping::ship(&ship),
             Way::Back => shipping::give_back(&ship),
         };
-        let shipped = decided.map_err(|why| Refused::new(why, "subject"))?;
+        let mut shipped = decided.map_err(|why| Refused::new(why, "subject"))?;
+        let packs = std::mem::take(&mut shipped.follow);
+        let following = Following::there(&mut self.overlay, packs, to).await?;
         let touched: Vec<_> =
             scene.around.into_iter().chain([subject]).chain(scene.inside).collect();
-        self.add(draft, (number, at), (from, to), shipped, &touched);
+        self.add(draft, (number, at), (from, to), (shipped, following), &touched);
         Ok(RowOutcome::Taken)
     }
 
@@ -153,7 +156,7 @@ impl Moving<'_> {
         draft: &ShipmentDraft,
         (number, at): (i64, Timestamp),
         (from, to): (PartyId, PartyId),
-        shipped: Shipped,
+        (shipped, following): (Shipped, Following),
         touched: &[Subject],
     ) {
         let event = EventDraft {
@@ -163,13 +166,15 @@ impl Moving<'_> {
             happened_at: at,
             offset_minutes: draft.happened_at.offset_minutes,
             after: touched.iter().map(Subject::recorded_at).max().unwrap_or(0),
-            body: self.body(draft, to, shipped),
+            body: self.body(draft, to, &shipped),
             subjects: Vec::new(),
         }
         .by(self.house, from);
         for one in touched {
             self.overlay.touch(one, at);
         }
+        let told = (self.house, self.caller, &mut self.overlay);
+        let followed = following.tell(told, (&event, to));
         if let Some(parent) = shipped.unpacked_from {
             let recorded_at = custody::instant(event.recorded_at);
             self.overlay.leave(number, parent, Moment { at, recorded_at });
@@ -191,11 +196,14 @@ impl Moving<'_> {
             event: event.id,
             recorded_at: custody::instant(event.recorded_at),
         });
-        self.commit.outbox.push(look_again(&event));
-        self.commit.events.push(event);
+        let paper = look_again(&event);
+        for (event, again) in std::iter::once((event, paper)).chain(followed) {
+            self.commit.outbox.push(again);
+            self.commit.events.push(event);
+        }
     }
 
-    fn body(&self, draft: &ShipmentDraft, to: PartyId, shipped: Shipped) -> Body {
+    fn body(&self, draft: &ShipmentDraft, to: PartyId, shipped: &Shipped) -> Body {
         let unpacked_from = shipped.unpacked_from.map(|n| n.get() as i64);
         let presumed = shipped.presumed;
         let Particulars { reason, group } = self.particulars(draft);
@@ -482,6 +490,8 @@ impl TakingBack<'_> {
             voided = voided.unless_emptied(&overlay.stirred(&pack, since).await?.0, named);
             around = Some(pack);
         }
+        let to = PartyId(row.map_or(0, |row| row.to));
+        let following = Following::back(overlay, &voided.follow, (to, self.numbers)).await?;
         speaks_for(self.reference, self.caller, voided.holder, "shipment_no")?;
         self.outside.extend(voided.stays_outside().then_some(number));
         let body = Body::ShipmentVoided {
@@ -511,7 +521,9 @@ impl TakingBack<'_> {
         // The paper was wrong from the start: what happened since it was written is concerned.
         let content = since.as_microsecond().to_string();
         let again = Outbox { content, ..look_again(&event) };
+        let followed = following.tell((self.house, self.caller, overlay), (&event, voided.holder));
         self.told.push((event, again));
+        self.told.extend(followed);
         Ok(())
     }
 }

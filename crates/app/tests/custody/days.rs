@@ -8,7 +8,7 @@ use crate::common::{World, sns, sscc};
 use crate::on_both;
 use jiff::civil::date;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -22,14 +22,14 @@ on_both! {
     who_takes_a_paper_back_is_told_what_stays_outside,
 }
 
-const UNITS: usize = 4;
+pub const UNITS: usize = 4;
 /// Two cartons and a pallet.
 const PACKS: usize = 3;
 /// Where goods go on from a party; from the last nowhere.
-const WAY: [&str; 4] = ["FAC-SZ", "T1-53", "T2-53", "SHOP-53"];
+pub const WAY: [&str; 4] = ["FAC-SZ", "T1-53", "T2-53", "SHOP-53"];
 
 #[derive(Clone, Copy, Debug)]
-enum Act {
+pub enum Act {
     Pack {
         child: usize,
         pack: usize,
@@ -72,9 +72,13 @@ fn days() -> impl Strategy<Value = (Dates, Vec<(Act, bool)>)> {
     (prop_oneof![Just(Dates::Midnights), Just(Dates::Mixed)], told)
 }
 
+/// A thing with a number from `first` on: units come before packs.
+pub fn thing(first: usize) -> std::ops::Range<usize> {
+    first..UNITS + PACKS
+}
+
 fn acts() -> impl Strategy<Value = Vec<Act>> {
-    let thing = 0..UNITS + PACKS;
-    let pack = UNITS..UNITS + PACKS;
+    let (thing, pack) = (thing(0), thing(UNITS));
     let act = prop_oneof![
         5 => (thing.clone(), pack).prop_map(|(child, pack)| Act::Pack { child, pack }),
         2 => thing.clone().prop_map(Act::Unpack),
@@ -89,16 +93,16 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 
 /// Who has a thing, by its place on [`WAY`], and whether it is still on its way there.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct State {
-    hands: usize,
-    travels: bool,
+pub struct State {
+    pub hands: usize,
+    pub travels: bool,
 }
 
 /// What a bystander knows.
 #[derive(Clone, Debug, Default)]
-struct Judge {
-    states: BTreeMap<usize, State>,
-    parents: BTreeMap<usize, usize>,
+pub struct Judge {
+    pub states: BTreeMap<usize, State>,
+    pub parents: BTreeMap<usize, usize>,
     /// What went into what today.
     packed: BTreeSet<(usize, usize)>,
     /// The paper written right before: its number, who sent it, and how things stood.
@@ -113,7 +117,7 @@ impl Judge {
         thing
     }
 
-    fn state(&self, thing: usize) -> Option<State> {
+    pub fn state(&self, thing: usize) -> Option<State> {
         self.states.get(&self.outermost(thing)).copied()
     }
 
@@ -137,7 +141,7 @@ impl Judge {
     }
 
     /// Does what an act says, where people could; whether they could.
-    fn plays(&mut self, step: usize, act: Act) -> bool {
+    pub fn plays(&mut self, step: usize, act: Act) -> bool {
         let paper = self.paper.take();
         match act {
             Act::Void => {
@@ -192,10 +196,10 @@ impl Judge {
 }
 
 /// The names of a case.
-struct Names(u32);
+pub struct Names(pub u32);
 
 impl Names {
-    fn thing(&self, thing: usize) -> String {
+    pub fn thing(&self, thing: usize) -> String {
         let first = self.0 * 10;
         if thing < UNITS {
             return sns(first..first + 10).swap_remove(thing);
@@ -205,7 +209,7 @@ impl Names {
 }
 
 /// Tells an act, done by who has the goods.
-async fn tell(
+pub async fn tell(
     world: &World,
     names: &Names,
     (step, at): (usize, &str),
@@ -236,12 +240,12 @@ async fn tell(
     }
 }
 
-async fn take_out(world: &World, (pack, child): (String, String), at: &str) -> (u16, Value) {
+pub async fn take_out(world: &World, (pack, child): (String, String), at: &str) -> (u16, Value) {
     let body = json!({"sscc": pack, "children": [child], "happened_at": at});
     world.desk("BRAND", "all").await.post("/api/v1/packs/unpack", &body).await
 }
 
-async fn take_back(world: &World, paper: &str, (from, at): (&str, &str)) -> (u16, Value) {
+pub async fn take_back(world: &World, paper: &str, (from, at): (&str, &str)) -> (u16, Value) {
     let path = format!("/api/v1/shipments/{paper}/void");
     world.desk("BRAND", "all").await.post(&path, &json!({"from": from, "happened_at": at})).await
 }
@@ -289,7 +293,7 @@ async fn agrees(world: &World, case: u32, (dates, acts): &(Dates, Vec<(Act, bool
     }
 }
 
-async fn look(world: &World, names: &Names, judge: &Judge) {
+pub async fn look(world: &World, names: &Names, judge: &Judge) {
     let desk = world.desk("BRAND", "all").await;
     for unit in 0..UNITS {
         let path = format!("/api/v1/verify/{}?scheme=sn", names.thing(unit));
@@ -302,22 +306,34 @@ async fn look(world: &World, names: &Names, judge: &Judge) {
     }
 }
 
-/// 24 cases, or as many as somebody asks for who has the time.
-fn cases() -> u32 {
+/// 24 cases, the same each time; or as many others as somebody asks for who has the time.
+fn runner() -> TestRunner {
     let asked = std::env::var("DAYS_CASES").ok().and_then(|cases| cases.parse().ok());
-    asked.unwrap_or(24)
+    let cases = |cases| Config { cases, failure_persistence: None, ..Config::default() };
+    match asked {
+        Some(asked) => TestRunner::new(cases(asked)),
+        None => {
+            TestRunner::new_with_rng(cases(24), TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+        }
+    }
 }
 
-async fn goods_are_where_honest_people_took_them(world: &World) {
+/// Plays so many cases, each under a number of its own.
+pub fn plays<V: std::fmt::Debug>(
+    cases_of: &impl Strategy<Value = V>,
+    agrees: impl AsyncFn(u32, V),
+) {
     let case = AtomicU32::new(0);
-    let config = Config { cases: cases(), failure_persistence: None, ..Config::default() };
-    let checked = TestRunner::new(config).run(&days(), |acts| {
-        let case = case.fetch_add(1, Ordering::Relaxed);
-        let check = agrees(world, case, &acts);
+    let checked = runner().run(cases_of, |value| {
+        let check = agrees(case.fetch_add(1, Ordering::Relaxed), value);
         tokio::task::block_in_place(|| Handle::current().block_on(check));
         Ok(())
     });
     checked.unwrap_or_else(|failed| panic!("{failed}"));
+}
+
+async fn goods_are_where_honest_people_took_them(world: &World) {
+    plays(&days(), async |case, days| agrees(world, case, &days).await);
     world.agrees().await;
 }
 
@@ -325,7 +341,7 @@ async fn goods_are_where_honest_people_took_them(world: &World) {
 const DAY: &str = "2026-05-20";
 
 /// Sends one row, or a command; the code of the refusal, else what became of it.
-async fn sent(world: &World, path: &str, body: Value) -> String {
+pub async fn sent(world: &World, path: &str, body: Value) -> String {
     let desk = world.desk("BRAND", "all").await;
     let (status, reply) = desk.post(&format!("/api/v1/{path}"), &body).await;
     let row = &reply["results"][0];
@@ -334,19 +350,19 @@ async fn sent(world: &World, path: &str, body: Value) -> String {
     done.map_or(format!("{status}"), str::to_owned)
 }
 
-async fn ships(world: &World, paper: &str, way: &str, (at, goods): (&str, &str)) -> String {
+pub async fn ships(world: &World, paper: &str, way: &str, (at, goods): (&str, &str)) -> String {
     let (from, to) = way.split_once('>').expect("a way");
     let row = json!({"shipment_no": paper, "from_code": from, "to_code": to, "subject": goods,
         "happened_at": at, "reason": "as agreed"});
     sent(world, "shipments", json!({"rows": [row]})).await
 }
 
-async fn packs(world: &World, pack: &str, (at, child): (&str, &str)) -> String {
+pub async fn packs(world: &World, pack: &str, (at, child): (&str, &str)) -> String {
     let row = json!({"sscc": pack, "child": child, "packed_at": at});
     sent(world, "packs", json!({"rows": [row]})).await
 }
 
-async fn hands(world: &World, sn: &str) -> Vec<(String, String)> {
+pub async fn hands(world: &World, sn: &str) -> Vec<(String, String)> {
     let path = format!("/api/v1/verify/{sn}?scheme=sn");
     let (_, reply) = world.desk("BRAND", "all").await.get(&path).await;
     let hops = reply["custody"]["hops"].as_array().cloned().unwrap_or_default();

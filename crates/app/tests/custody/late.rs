@@ -26,6 +26,7 @@ on_both! {
     a_late_pack_must_fit_what_its_contents_did,
     a_child_packed_late_travels_with_its_pack,
     a_report_that_waited_is_judged_by_its_receipt,
+    a_pack_of_the_buyer_follows_the_goods_that_it_was_opened_with,
 }
 
 const SHIPMENTS: &str = "shipment_no,from_code,to_code,happened_at,subject\n";
@@ -428,5 +429,71 @@ async fn a_report_that_waited_is_judged_by_its_receipt(world: &World) {
     let unit = world.unit("CY000000").await;
     let unit = world.house.store.unit_fetch(unit).await.expect("it reads").expect("it is made");
     assert_eq!(unit.activated_at, Some(received.as_microsecond()));
+    world.agrees().await;
+}
+
+/// The day on which the goods came is told after what the buyer did with them.
+async fn a_pack_of_the_buyer_follows_the_goods_that_it_was_opened_with(world: &World) {
+    let units = sns(0..3);
+    world.make(&units).await;
+    let (carton, pallet) = (sscc(1), sscc(2));
+    let mut packs = "sscc,child,packed_at\n".to_owned();
+    for child in &units[..2] {
+        packs += &format!("{carton},{child},2026-05-24T09:00:00+08:00\n");
+    }
+    packs += &format!("{pallet},{carton},2026-05-24T10:00:00+08:00\n");
+    world.take(Kind::Packs, &packs).await;
+    for (unit, sn) in units[..2].iter().enumerate() {
+        start(world, &in_hubei(sn, &format!("{unit}"), "2026-06-01")).await;
+        assert_eq!(standing(world, sn).await, ["never_shipped suspect"]);
+    }
+    // They cannot leave the buyer before they are told to have come.
+    let on = format!("{SHIPMENTS}B1,T1-42,BRAND,2026-05-25T08:00:00+08:00,{pallet}\n");
+    assert_eq!(refusals(world, Kind::Shipments, &on).await, ["not_holder"]);
+    ships(world, &sent("S0", &units[0])).await;
+    // What lay in one carton came together: the other's paper is missing, and it was not left.
+    assert_eq!(settle(&world.house).await, 2);
+    for sn in &units[..2] {
+        assert_eq!(standing(world, sn).await, Vec::<String>::new(), "{sn}");
+    }
+    ships(world, &sent("S1", &units[1])).await;
+    assert_eq!(settle(&world.house).await, 0);
+    let desk = world.desk("BRAND", "all").await;
+    let (_, pack) = desk.get(&format!("/api/v1/packs/{carton}")).await;
+    let told = |event: &serde_json::Value| {
+        let text = |field: &str| event["detail"][field].as_str().map(str::to_owned);
+        let of_it = event["kind"] == "packed" && event["detail"]["sscc"] == *carton;
+        of_it.then(|| (text("holder"), text("by_paper")))
+    };
+    let story: Vec<_> =
+        pack["timeline"].as_array().expect("a story").iter().filter_map(told).collect();
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(story, [(some("FAC-SZ"), None), (some("T1-42"), some("S0"))]);
+    // A child of another's does not go into it, and one of the buyer's does.
+    let third = format!("sscc,child,packed_at\n{carton},{},2026-05-24T11:00:00+08:00\n", units[2]);
+    assert_eq!(refusals(world, Kind::Packs, &third).await, ["other_holder"]);
+    ships(world, &sent("S2", &units[2])).await;
+    assert_eq!(refusals(world, Kind::Packs, &third).await, Vec::<&str>::new());
+    // Taken back while nothing went on: each goes back, and the packs with the last of them.
+    let caller = world.caller().await;
+    let moment = at("2026-06-02T00:00:00Z");
+    let void = |no: &'static str| ship::void(&world.house, &caller, (no, None), moment);
+    for no in ["S0", "S1", "S2"] {
+        let refused = void(no).await.expect_err("the others came by papers of their own");
+        assert!(refused.to_string().contains("moved on"), "{refused}");
+    }
+    assert_eq!(refusals(world, Kind::Shipments, &on).await, Vec::<&str>::new());
+    for sn in &units {
+        let path = format!("/api/v1/verify/{sn}?scheme=sn");
+        let (_, reply) = desk.get(&path).await;
+        assert_eq!(
+            reply["custody"]["hops"]
+                .as_array()
+                .and_then(|hops| hops.last())
+                .map(|hop| &hop["party"]),
+            Some(&json!("BRAND")),
+            "{reply}"
+        );
+    }
     world.agrees().await;
 }

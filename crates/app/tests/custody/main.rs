@@ -7,6 +7,7 @@ mod common;
 mod support;
 
 mod ahead;
+mod any_order;
 mod closed_fields;
 mod days;
 mod grants;

@@ -1,0 +1,160 @@
+//! Packs that follow a late paper, or go back with one that was taken back. In whose hands a pack
+//! was opened is read off its first child; where that turns out to have been in other hands then,
+//! an event beside the paper's own says so of the pack.
+
+use super::caller::Caller;
+use super::custody::{self, Subject};
+use super::find::unit_number;
+use super::house::{EventDraft, House};
+use super::outcome::FlowError;
+use super::overlay::Overlay;
+use super::ship::look_again;
+use domain::code::UnitNumber;
+use domain::custody::{Containment, CustodyFacts, Hold, HoldKind};
+use domain::id::PartyId;
+use domain::late::contents_follow;
+use domain::refusal::{Refusal, Refused};
+use domain::shipping::contents_go_back;
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+use store::commit::Outbox;
+use store::event::{Body, Event};
+
+/// Packs that will be told to have been opened in other hands.
+#[derive(Default)]
+pub(super) struct Following {
+    packs: Vec<(Subject, Timestamp)>,
+    /// What else the decision rests on.
+    others: Vec<Subject>,
+}
+
+impl Following {
+    /// Those that the goods of a late paper opened, as far as what was in them did nothing that
+    /// another than the receiver must have done.
+    ///
+    /// # Errors
+    /// [`Refusal::ContradictsLater`]; the store does not answer.
+    pub(super) async fn there(
+        overlay: &mut Overlay<'_>,
+        mut packs: BTreeSet<UnitNumber>,
+        to: PartyId,
+    ) -> Result<Self, FlowError> {
+        loop {
+            let inside = Inside::read(overlay, &packs).await?;
+            let all = contents_follow(&inside.facts, &inside.contents, (&packs, to))
+                .ok_or(Refused::new(Refusal::ContradictsLater, "subject"))?;
+            if all == packs {
+                return Ok(inside.following());
+            }
+            packs = all;
+        }
+    }
+
+    /// Those that a paper had brought into its receiver's hands, when it is taken back.
+    ///
+    /// # Errors
+    /// [`Refusal::MovedOn`]; the store does not answer.
+    pub(super) async fn back(
+        overlay: &mut Overlay<'_>,
+        packs: &BTreeSet<UnitNumber>,
+        (to, named): (PartyId, &[i64]),
+    ) -> Result<Self, FlowError> {
+        let inside = Inside::read(overlay, packs).await?;
+        let named = |child: UnitNumber| named.contains(&(child.get() as i64));
+        match contents_go_back(&inside.facts, packs, &inside.contents, (to, named)) {
+            true => Ok(inside.following()),
+            false => Err(Refused::new(Refusal::MovedOn, "shipment_no").into()),
+        }
+    }
+
+    /// The events, each with the job that looks at what is in its pack: since the packs were
+    /// opened, these hands had them, by a paper.
+    pub(super) fn tell(
+        self,
+        (house, caller, overlay): (&House, &Caller, &mut Overlay<'_>),
+        (paper, holder): (&Event, PartyId),
+    ) -> Vec<(Event, Outbox)> {
+        let mut told = Vec::with_capacity(self.packs.len());
+        let (Body::Shipped { shipment_no, .. }
+        | Body::Returned { shipment_no, .. }
+        | Body::ShipmentVoided { shipment_no, .. }) = &paper.body
+        else {
+            return told;
+        };
+        for (pack, at) in self.packs {
+            overlay.touch(&pack, at);
+            let Subject::Pack(record) = &pack else { continue };
+            let body = Body::Packed {
+                by_paper: Some(shipment_no.clone()),
+                holder: holder.0,
+                opens: false,
+                opens_again: true,
+                products: record.products.clone(),
+                sscc: record.sscc.clone(),
+            };
+            let after = record.recorded_at.max(paper.recorded_at);
+            let event = EventDraft {
+                offset_minutes: paper.offset_minutes,
+                ..EventDraft::about(caller, record.number, at, after, body)
+            }
+            .by(house, holder);
+            overlay.hold(Hold {
+                subject: unit_number(record.number),
+                at,
+                party: holder,
+                from: None,
+                kind: HoldKind::Packed,
+                presumed: false,
+                shipment_no: Some(shipment_no.clone()),
+                event: event.id,
+                recorded_at: custody::instant(event.recorded_at),
+            });
+            let again = look_again(&event);
+            told.push((event, again));
+        }
+        for one in self.others {
+            overlay.touch(&one, Timestamp::MIN);
+        }
+        told
+    }
+}
+
+/// What was ever directly inside some packs.
+struct Inside {
+    packs: Vec<Subject>,
+    contents: Vec<Containment>,
+    children: Vec<Subject>,
+    facts: CustodyFacts,
+}
+
+impl Inside {
+    /// The packs and what is in them come before the facts: no fact is older than what the commit
+    /// relies on.
+    async fn read(
+        overlay: &mut Overlay<'_>,
+        packs: &BTreeSet<UnitNumber>,
+    ) -> Result<Self, FlowError> {
+        let (mut subjects, mut contents) = (Vec::new(), Vec::new());
+        for pack in packs {
+            let number = pack.get() as i64;
+            subjects.push(overlay.subject(number, "subject").await?);
+            contents.extend(overlay.contents(number).await?);
+        }
+        let mut children = Vec::new();
+        for child in contents.iter().map(|c| c.child).collect::<BTreeSet<_>>() {
+            children.push(overlay.subject(child.get() as i64, "subject").await?);
+        }
+        let facts = overlay.facts(&subjects.iter().chain(&children).collect::<Vec<_>>()).await?;
+        Ok(Self { packs: subjects, contents, children, facts })
+    }
+
+    fn following(self) -> Following {
+        let opened = |pack: &Subject| self.facts.opening(unit_number(pack.number())).map(|h| h.at);
+        let at: Vec<_> = self.packs.iter().map(opened).collect();
+        let packs = self.packs.into_iter().zip(at);
+        Following {
+            packs: packs.filter_map(|(pack, at)| at.map(|at| (pack, at))).collect(),
+            others: self.children,
+        }
+    }
+}
