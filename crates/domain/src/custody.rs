@@ -98,8 +98,8 @@ impl CustodyFacts {
     /// went in and the pack moved nowhere in between. So a row that was wrong is taken back.
     pub fn was_inside(&self, c: &Containment) -> bool {
         let (from, Some(to)) = (c.from, c.to) else { return true };
-        let mut moved = self.own_holds(c.parent).iter().filter(|h| h.kind != HoldKind::Packed);
-        from.at != to.at || moved.any(|h| from <= h.moment() && h.moment() < to)
+        let moved = |h: &&Hold| h.kind != HoldKind::Packed && from <= h.moment() && h.moment() < to;
+        from.at != to.at || self.chain(c.parent).iter().any(moved)
     }
 
     /// The pack the subject is directly inside at `t`.
@@ -128,6 +128,13 @@ impl CustodyFacts {
         chain
     }
 
+    /// Everyone who ever held a subject, whatever was taken back since, oldest first. Whose a pack
+    /// around it was thought to be says nothing of it.
+    pub fn hands(&self, subject: UnitNumber) -> impl Iterator<Item = PartyId> {
+        let own = move |h: &&Hold| h.kind != HoldKind::Packed || h.subject == subject;
+        self.chain(subject).into_iter().filter(own).map(|hold| hold.party)
+    }
+
     /// The chain as it stands, each hold read with what came after it.
     pub fn hops<'a>(&'a self, subject: UnitNumber) -> Vec<Hop<'a>> {
         let chain = self.standing(subject, Timestamp::MAX);
@@ -153,7 +160,8 @@ impl CustodyFacts {
                 let end = c.to.map_or(until, |to| to.min(until));
                 depth > 0 && c.shares(after) && self.went_in(c.parent, (after, end), depth - 1)
             };
-            after < c.from && c.from < until || around()
+            let went = after < c.from && c.from < until;
+            self.was_inside(c) && (went || around())
         })
     }
 
@@ -181,7 +189,10 @@ impl CustodyFacts {
     /// Who has a subject right before a moment.
     pub fn hands_before(&self, subject: UnitNumber, moment: Moment) -> Option<PartyId> {
         let chain = self.standing(subject, Timestamp::MAX);
-        chain.into_iter().rev().find(|h| h.moment() < moment).map(|hold| hold.party)
+        let last = chain.into_iter().rev().find(|h| h.moment() < moment);
+        // How a pack was opened may be told again, later than what was done with it at once.
+        let opened = |h: &&Hold| h.kind == HoldKind::Packed && h.at <= moment.at;
+        last.or_else(|| self.opening(subject).filter(opened)).map(|hold| hold.party)
     }
 
     /// Whether a hand-over was taken back: its sender voided the paper, as recorded by `known_by`.
@@ -232,7 +243,10 @@ impl CustodyFacts {
                 later && other.kind == HoldKind::Packed
             })
         };
-        chain.retain(|h| h.kind != HoldKind::Packed || !told_again(h));
+        // And it says nothing of what went in: that was in the same hands, or its own papers are
+        // not told yet.
+        let opens = |h: &Hold| h.subject == subject && !told_again(h);
+        chain.retain(|h| h.kind != HoldKind::Packed || opens(h));
         // Who never got what was sent, and when that was recorded: a receipt recorded later is of
         // something else.
         let mut never_got: Vec<(PartyId, Timestamp)> = Vec::new();

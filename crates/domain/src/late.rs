@@ -5,7 +5,7 @@
 //! that this one opened; as long as they did nothing that others must have done.
 
 use crate::code::UnitNumber;
-use crate::custody::{Containment, CustodyFacts, HoldKind, Moment};
+use crate::custody::{Containment, CustodyFacts, Hold, HoldKind, Moment};
 use crate::id::PartyId;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -37,7 +37,10 @@ fn moves_fit(custody: &CustodyFacts, subject: UnitNumber, after: Timestamp) -> b
     let mut packed = inside.iter().filter(|c| c.from.at > after && custody.was_inside(c));
     handed_on
         && packed.all(|c| {
-            custody.hands_of_pack(c.parent, c.from) == custody.hands_before(subject, c.from)
+            // Others in a pack that followed a paper may wait for their own.
+            let followed = custody.opening(c.parent).is_some_and(|h| h.shipment_no.is_some());
+            let known = custody.hands_of_pack(c.parent, c.from);
+            followed || known == custody.hands_before(subject, c.from)
         })
 }
 
@@ -60,25 +63,38 @@ fn follows(
     holder: PartyId,
     packs: &mut BTreeSet<UnitNumber>,
 ) -> bool {
-    let chain = custody.standing(subject, Timestamp::MAX);
-    // What packs around it were opened by says nothing that it does not say itself.
-    let next = chain.iter().find(|h| h.moment() > after && h.kind != HoldKind::Packed);
-    let until = next.map_or(Moment::told_last(Timestamp::MAX), |h| h.moment());
-    // A receipt names no sender: it is by whom the goods came to.
-    if next.is_some_and(|h| h.from.unwrap_or(h.party) != holder) {
-        return false;
-    }
+    let Some(until) = next_fits(custody, (subject, after), holder) else { return false };
     let inside = custody.containments(subject).iter();
     let mut packed = inside.filter(|c| after < c.from && c.from < until && custody.was_inside(c));
     packed.all(|c| {
         let pack = c.parent;
-        if packs.contains(&pack) || custody.hands_of_pack(pack, c.from) == Some(holder) {
+        let known = custody.hands_of_pack(pack, c.from);
+        // Whose other papers are not told yet is in a pack of others; it moves only its own.
+        let own = known == custody.hands_before(subject, c.from);
+        if packs.contains(&pack) || known == Some(holder) || !own {
             return true;
         }
         packs.insert(pack);
         let whole_time = (pack, Moment::told_first(c.from.at));
         is_opened_by(custody, c) && follows(custody, whole_time, holder, packs)
     })
+}
+
+/// When a subject was moved next after a moment, if `holder` can have done that: it handed it on or
+/// received it, or it was moved in a pack in which it did not fit before.
+fn next_fits(
+    custody: &CustodyFacts,
+    (subject, after): (UnitNumber, Moment),
+    holder: PartyId,
+) -> Option<Moment> {
+    let chain = custody.standing(subject, Timestamp::MAX);
+    let next = chain.iter().position(|h| h.moment() > after && h.kind != HoldKind::Packed);
+    let Some(next) = next else { return Some(Moment::told_last(Timestamp::MAX)) };
+    let (hold, before) = (chain[next], next.checked_sub(1).and_then(|i| chain.get(i)));
+    // A receipt names no sender: it is by whom the goods came to.
+    let by = hold.from.unwrap_or(hold.party);
+    let stood = hold.subject == subject || before.is_none_or(|before| before.party == by);
+    (by == holder || !stood).then(|| hold.moment())
 }
 
 /// Whether a child opened the pack that it went into, and it had moved nowhere by then.
@@ -90,16 +106,65 @@ fn is_opened_by(custody: &CustodyFacts, c: &Containment) -> bool {
     by_it && known.all(|h| h.kind == HoldKind::Packed)
 }
 
-/// Whether the others in packs that follow a late paper did since what `holder` can have done: the
-/// packs, with those that follow them. `contents` is what is known to have been in those packs.
-pub fn contents_follow(
+/// Whether what else was in packs that follow a late paper was done by `holder` next. Its own
+/// papers may not be told yet.
+pub fn contents_follow(custody: &CustodyFacts, contents: &[Containment], holder: PartyId) -> bool {
+    let mut inside = contents.iter().filter(|c| custody.was_inside(c));
+    inside.all(|c| next_fits(custody, (c.child, c.from), holder).is_some())
+}
+
+/// Whether a paper that brought a child to `to` may be taken back although it went into packs after
+/// a moment: another paper brought them there, or they had followed this one and moved nowhere.
+/// Those go back with it.
+pub fn go_back(
     custody: &CustodyFacts,
+    (child, since): (UnitNumber, Moment),
+    paper: &Hold,
+    packs: &mut BTreeSet<UnitNumber>,
+) -> bool {
+    let inside = custody.containments(child).iter();
+    let mut later = inside.filter(|c| c.from > since && custody.was_inside(c));
+    later.all(|c| {
+        let followed = |h: &&Hold| h.kind == HoldKind::Packed && h.shipment_no.is_some();
+        let openings = custody.own_holds(c.parent).iter().filter(followed);
+        let Some(opening) = openings.max_by_key(|h| h.recorded_at) else { return false };
+        // What was told since knew of the paper.
+        let before = |moment: Moment| moment.recorded_at < paper.recorded_at;
+        let known = before(c.from) && c.to.is_none_or(before);
+        let chain = custody.standing(c.parent, Timestamp::MAX);
+        let stays = chain.iter().all(|h| h.kind == HoldKind::Packed);
+        let by_it = opening.shipment_no == paper.shipment_no && opening.from == paper.from;
+        let went_back = opening.from == Some(opening.party);
+        let whole_time = (c.parent, Moment::told_first(c.from.at));
+        known
+            && stays
+            && match (by_it, went_back) {
+                (true, true) | (false, false) => true,
+                (false, true) => false,
+                (true, false) => {
+                    !packs.insert(c.parent) || go_back(custody, whole_time, paper, packs)
+                }
+            }
+    })
+}
+
+/// Whether packs may go back with a paper: nothing in them came to its receiver otherwise, or did
+/// something since. `named` says what the paper names.
+pub fn contents_go_back(
+    custody: &CustodyFacts,
+    packs: &BTreeSet<UnitNumber>,
     contents: &[Containment],
-    (packs, holder): (&BTreeSet<UnitNumber>, PartyId),
-) -> Option<BTreeSet<UnitNumber>> {
-    let mut packs = packs.clone();
-    let mut each = contents.iter();
-    each.all(|c| follows(custody, (c.child, c.from), holder, &mut packs)).then_some(packs)
+    (paper, named): (&Hold, impl Fn(UnitNumber) -> bool),
+) -> bool {
+    let others = contents.iter().filter(|c| !packs.contains(&c.child) && !named(c.child));
+    others.filter(|c| custody.was_inside(c)).all(|c| {
+        let chain = custody.standing(c.child, Timestamp::MAX);
+        let mut since = chain.iter().filter(|h| h.moment() > c.from);
+        // It may have come by the paper in a pack that this names.
+        let by_it = chain.iter().rfind(|h| h.moment() < c.from).is_some_and(|h| *h == paper);
+        (by_it || custody.hands_before(c.child, c.from) != Some(paper.party))
+            && since.all(|h| h.kind == HoldKind::Packed)
+    })
 }
 
 /// The packs around a subject at an instant or at any time after: what they are relied on for must

@@ -64,22 +64,23 @@ pub fn decide(facts: &PackFacts<'_>) -> Result<Placed, Refusal> {
         return Err(Refusal::PackInItself);
     }
     let below = facts.nested + usize::from(!facts.child_is_unit);
-    if below + 1 + above(facts)? > PACK_DEPTH_MAX {
+    // Handed over by itself, it left the pack at that instant, whichever is told first. A receipt
+    // leaves it in a pack of the receiver's.
+    let moved = custody.standing(child, Timestamp::MAX);
+    let leaves = |h: &Hold| h.kind.in_transit() || h.kind == HoldKind::Packed;
+    let alone = moved.iter().find(|h| h.subject == child && h.at > packed_at && leaves(h));
+    let left = alone.filter(|hold| hold.kind.in_transit()).map(|hold| hold.at);
+    let until = left.unwrap_or(Timestamp::MAX);
+    if below + 1 + above(facts, until)? > PACK_DEPTH_MAX {
         return Err(Refusal::PackTooDeep);
     }
-    // Handed over by itself, it left the pack at that instant, whichever is told first.
-    let moved = custody.standing(child, Timestamp::MAX);
-    let alone = moved.iter().find(|h| h.subject == child && h.at > packed_at);
-    if alone.is_some_and(|hold| hold.kind == HoldKind::Packed) {
-        return Err(Refusal::ContradictsLater);
-    }
-    let left = alone.map(|hold| hold.at);
-    let until = left.unwrap_or(Timestamp::MAX);
     let mut inside = custody.containments(child).iter();
     if inside.any(|c| c.ends_after(packed_at) && c.from.at < until && custody.was_inside(c)) {
         return Err(Refusal::AlreadyPacked);
     }
-    if !fits_since(facts, left) {
+    let opened_since = left.is_none() && alone.is_some();
+    let moves = moved.iter().any(|h| h.subject == child && h.at > packed_at);
+    if opened_since || !fits_since(facts, (moves, left)) {
         return Err(Refusal::ContradictsLater);
     }
     let holder = custody.at(child, packed_at).ok_or(Refusal::BeforeProduction)?.party;
@@ -91,12 +92,17 @@ pub fn decide(facts: &PackFacts<'_>) -> Result<Placed, Refusal> {
 }
 
 /// Whether what was in the child did since what it can have done travelling with the parent, and so
-/// did the child itself, where it is known to have left.
-fn fits_since(facts: &PackFacts<'_>, left: Option<Timestamp>) -> bool {
+/// did the child itself, where it is known to have moved.
+fn fits_since(facts: &PackFacts<'_>, (moves, left): (bool, Option<Timestamp>)) -> bool {
     let PackFacts { child, parent, packed_at: at, stirred, .. } = *facts;
-    let alone = left.is_some().then_some(child);
+    let alone = moves.then_some(child);
     if stirred.is_empty() && alone.is_none() {
         return true;
+    }
+    // Of what the pack did at that very instant nobody knows whether it was there.
+    let mut of_pack = facts.custody.standing(parent, Timestamp::MAX).into_iter();
+    if of_pack.any(|h| Some(h.at) == left && h.kind != HoldKind::Packed) {
+        return false;
     }
     let mut custody = facts.custody.clone();
     let to = left.map(Moment::told_last);
@@ -105,7 +111,7 @@ fn fits_since(facts: &PackFacts<'_>, left: Option<Timestamp>) -> bool {
 }
 
 /// A child that is told to have gone in before the one that opened the pack, or into a pack that
-/// nobody knows yet: a pack is opened by the first child that is told, in whatever order.
+/// nobody knows yet.
 fn opened_later(
     facts: &PackFacts<'_>,
     holder: PartyId,
@@ -125,13 +131,15 @@ fn opened_later(
 
 /// How many packs are around the parent at `packed_at` or at any time after, the longest way.
 /// Refused when the child is one of them, and when they are too many already.
-fn above(facts: &PackFacts<'_>) -> Result<usize, Refusal> {
+fn above(facts: &PackFacts<'_>, until: Timestamp) -> Result<usize, Refusal> {
     let PackFacts { child, parent, packed_at, custody, .. } = *facts;
     let mut level = BTreeSet::from([parent]);
     for above in 0..PACK_DEPTH_MAX {
         let inside = level.iter().flat_map(|pack| custody.containments(*pack));
-        let around: BTreeSet<_> =
-            inside.filter(|c| c.ends_after(packed_at)).map(|c| c.parent).collect();
+        let around: BTreeSet<_> = inside
+            .filter(|c| c.ends_after(packed_at) && c.from.at < until && custody.was_inside(c))
+            .map(|c| c.parent)
+            .collect();
         if around.contains(&child) {
             return Err(Refusal::PackCycle);
         }

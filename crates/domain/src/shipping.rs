@@ -5,7 +5,7 @@
 use crate::code::UnitNumber;
 use crate::custody::{Containment, CustodyFacts, Hold, HoldKind, Moment};
 use crate::id::{EventId, PartyId, ProductId};
-use crate::late::{follow, still_fits};
+use crate::late::{follow, go_back, still_fits};
 use crate::party::{PartyKind, PartyTree};
 use crate::refusal::Refusal;
 use crate::territory::Territories;
@@ -227,7 +227,7 @@ pub fn receive(
 }
 
 /// What the voiding of a shipment does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Voided {
     /// Who holds again.
     pub holder: PartyId,
@@ -239,6 +239,8 @@ pub struct Voided {
     pub back_into: Option<(UnitNumber, Timestamp)>,
     /// The packs that had followed the paper into its receiver's hands, and go back with it.
     pub follow: BTreeSet<UnitNumber>,
+    /// The hand-over by it.
+    pub paper: Hold,
 }
 
 impl Voided {
@@ -288,8 +290,7 @@ pub fn void(
     // The receiver may have put it, or what was in it, into packs of its own.
     let since = last.moment();
     let mut follow = BTreeSet::new();
-    let mut packed_since =
-        |child| !goes_back(custody, (child, since), (shipment_no, last.party), &mut follow);
+    let mut packed_since = |child| !go_back(custody, (child, since), last, &mut follow);
     let moved_since = |child| {
         let chain = custody.standing(child, Timestamp::MAX);
         match chain.iter().position(|h| h == last) {
@@ -308,49 +309,22 @@ pub fn void(
     // A receipt of the pack moved it nowhere.
     let stays = |pack| {
         let chain = custody.standing(pack, Timestamp::MAX);
-        let moved = |h: &&&Hold| h.moment() > since && h.kind != HoldKind::Received;
-        let packed_since = custody.containments(pack).iter().any(|c| c.from > since);
+        let still = |h: &Hold| matches!(h.kind, HoldKind::Received | HoldKind::Packed);
+        let moved = |h: &&&Hold| h.moment() > since && !still(h);
+        let mut inside = custody.containments(pack).iter();
+        let packed_since = inside.any(|c| c.from > since && custody.was_inside(c));
         !packed_since && chain.iter().find(moved).is_none()
     };
-    let left = custody.containments(subject).iter().find(|c| c.to == Some(since));
+    // That it left by it may have been told after it.
+    let by_it = |to: Moment| to.at == since.at && to.recorded_at >= since.recorded_at;
+    let left = custody.containments(subject).iter().find(|c| c.to.is_some_and(by_it));
     let back_into = left.filter(|c| stays(c.parent)).map(|c| (c.parent, c.from.at));
-    Ok(Voided { holder: from, left: left.map(|c| c.parent), back_into, follow })
-}
-
-/// Whether all packs that a child went into after a moment had followed a paper into its receiver's
-/// hands, and moved nowhere: with the paper taken back, so are they.
-fn goes_back(
-    custody: &CustodyFacts,
-    (child, since): (UnitNumber, Moment),
-    (paper, to): (&str, PartyId),
-    packs: &mut BTreeSet<UnitNumber>,
-) -> bool {
-    let mut later = custody.containments(child).iter().filter(|c| c.from > since);
-    later.all(|c| {
-        let by_paper = |h: &&Hold| h.shipment_no.as_deref() == Some(paper);
-        let Some(opening) = custody.opening(c.parent).filter(by_paper) else { return false };
-        let chain = custody.standing(c.parent, Timestamp::MAX);
-        let stays = chain.iter().all(|h| h.kind == HoldKind::Packed);
-        // It has gone back where another of the same paper was in it.
-        let goes = opening.party == to && packs.insert(c.parent);
-        let whole_time = (c.parent, Moment::told_first(c.from.at));
-        stays && (!goes || goes_back(custody, whole_time, (paper, to), packs))
-    })
-}
-
-/// Whether packs may go back with a paper: nothing in them came to its receiver otherwise, or did
-/// something since. `named` says what the paper names.
-pub fn contents_go_back(
-    custody: &CustodyFacts,
-    packs: &BTreeSet<UnitNumber>,
-    contents: &[Containment],
-    (to, named): (PartyId, impl Fn(UnitNumber) -> bool),
-) -> bool {
-    contents.iter().filter(|c| !packs.contains(&c.child) && !named(c.child)).all(|c| {
-        let chain = custody.standing(c.child, Timestamp::MAX);
-        let mut since = chain.iter().filter(|h| h.moment() > c.from);
-        custody.hands_before(c.child, c.from) != Some(to)
-            && since.all(|h| h.kind == HoldKind::Packed)
+    Ok(Voided {
+        holder: from,
+        left: left.map(|c| c.parent),
+        back_into,
+        follow,
+        paper: (*last).clone(),
     })
 }
 

@@ -166,6 +166,9 @@ pub enum Body {
         /// opened; no children then.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         by_paper: Option<String>,
+        /// Whose paper that is.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        by_sender: Option<i64>,
         /// Who holds it.
         holder: i64,
         /// True when this event opens the pack.

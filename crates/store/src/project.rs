@@ -171,12 +171,12 @@ pub fn project(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
         Body::Inspected { inspection, .. } => {
             steps.push(run(UNIT_INSPECTION, [home.into(), inspection.into()]));
         }
-        Body::Packed { by_paper, holder, opens, opens_again, products, sscc } => {
+        Body::Packed { by_paper, by_sender, holder, opens, opens_again, products, sscc } => {
             packed(event, (products, sscc), *opens, steps);
             if *opens || *opens_again {
                 let hand = HandOver {
                     to: *holder,
-                    from: None,
+                    from: *by_sender,
                     kind: "packed",
                     presumed: false,
                     shipment_no: by_paper.as_deref(),

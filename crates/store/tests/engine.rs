@@ -449,6 +449,18 @@ async fn a_failed_migration_leaves_the_schema_alone(world: &World) {
 const WORDS: &str = "INSERT INTO kinds (id, words) VALUES ($1, $2)";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commits_wait_for_the_disk_unless_told_otherwise() {
+    for (options, level) in [
+        (SqliteOptions::default(), 2),
+        (SqliteOptions { durable: false, ..SqliteOptions::default() }, 1),
+    ] {
+        let world = World::sqlite(options).await;
+        let levels = world.engine.query("PRAGMA synchronous", &[], |row| row.int(0)).await;
+        assert_eq!(levels, Ok(vec![level]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_file_refuses_and_recovers() {
     let options = SqliteOptions { page_count_max: Some(64), ..SqliteOptions::default() };
     let world = World::sqlite(options).await;

@@ -105,7 +105,7 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
         term::print(&text)?;
         return Ok(Exit::Done);
     };
-    let house = place.open(&geo, Clock::System).await?;
+    let house = place.open(&geo, Clock::System, true).await?;
     let sign_in = format!("/sign-in/{}", set_up::demo_link(&house).await?);
     let ready = |base: &str| {
         let mut text = demo_links_text(&world, base);
@@ -190,10 +190,16 @@ impl<'a> Place<'a> {
         }
     }
 
-    async fn open(&self, geo: &Arc<Geo>, clock: Clock) -> Result<House, Fault> {
+    /// Opens it, while the brand is being made or when it is whole.
+    async fn open(&self, geo: &Arc<Geo>, clock: Clock, whole: bool) -> Result<House, Fault> {
         let (target, master) = match self {
             Self::Folder(Room { dir, .. }) => {
-                let target = Target::Sqlite { dir: dir.clone(), options: SqliteOptions::default() };
+                // Half a demo is begun anew, so no commit waits for the disk; closed, all is on it.
+                // And a map of the file would be made anew at each of so many commits.
+                let making =
+                    SqliteOptions { durable: false, map_bytes: 0, ..SqliteOptions::default() };
+                let options = if whole { SqliteOptions::default() } else { making };
+                let target = Target::Sqlite { dir: dir.clone(), options };
                 (target, MasterKey::from_file_or_new(&dir.join(MASTER_KEY_FILE))?)
             }
             Self::Database(global) => {
@@ -266,7 +272,7 @@ fn own_files() -> impl Iterator<Item = String> {
 async fn make(place: &Place<'_>, geo: &Arc<Geo>, args: &Args) -> Result<World, Fault> {
     let now = Clock::System.now();
     let clock = Clock::simulated(now);
-    let house = Arc::new(place.open(geo, clock.clone()).await?);
+    let house = Arc::new(place.open(geo, clock.clone(), false).await?);
     if !house.reference().await?.brands.is_empty() {
         return Err(Fault::failed(NOT_EMPTY));
     }

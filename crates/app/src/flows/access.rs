@@ -96,8 +96,8 @@ impl<'a> Sight<'a> {
     /// Whether the caller may know at all that a unit is there beyond what anyone is told: it went
     /// through a hand that may be shown.
     pub fn reaches(&self, number: i64, custody: &CustodyFacts) -> bool {
-        let chain = || custody.chain(unit_number(number));
-        self.shows(Fact::AllHops) || chain().iter().any(|hold| self.shows_hop(hold.party))
+        let mut hands = custody.hands(unit_number(number));
+        self.shows(Fact::AllHops) || hands.any(|party| self.shows_hop(party))
     }
 
     /// The name of a holder, where it may be shown as the channel.

@@ -232,7 +232,7 @@ pub fn went_through(
     number: i64,
     hands: &(dyn Fn(PartyId) -> bool + Sync),
 ) -> bool {
-    custody.chain(unit_number(number)).iter().any(|hold| hands(hold.party))
+    custody.hands(unit_number(number)).any(hands)
 }
 
 /// A page of what lies directly inside a pack now.

@@ -1,6 +1,7 @@
 //! Packs that follow a late paper, or go back with one that was taken back. In whose hands a pack
 //! was opened is read off its first child; where that turns out to have been in other hands then,
-//! an event beside the paper's own says so of the pack.
+//! an event beside the paper's own says so of the pack. Nothing of it changes what is known of its
+//! contents: their own papers say where they were.
 
 use super::caller::Caller;
 use super::custody::{self, Subject};
@@ -8,16 +9,13 @@ use super::find::unit_number;
 use super::house::{EventDraft, House};
 use super::outcome::FlowError;
 use super::overlay::Overlay;
-use super::ship::look_again;
 use domain::code::UnitNumber;
 use domain::custody::{Containment, CustodyFacts, Hold, HoldKind};
 use domain::id::PartyId;
-use domain::late::contents_follow;
+use domain::late::{contents_follow, contents_go_back};
 use domain::refusal::{Refusal, Refused};
-use domain::shipping::contents_go_back;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
-use store::commit::Outbox;
 use store::event::{Body, Event};
 
 /// Packs that will be told to have been opened in other hands.
@@ -36,17 +34,13 @@ impl Following {
     /// [`Refusal::ContradictsLater`]; the store does not answer.
     pub(super) async fn there(
         overlay: &mut Overlay<'_>,
-        mut packs: BTreeSet<UnitNumber>,
+        packs: &BTreeSet<UnitNumber>,
         to: PartyId,
     ) -> Result<Self, FlowError> {
-        loop {
-            let inside = Inside::read(overlay, &packs).await?;
-            let all = contents_follow(&inside.facts, &inside.contents, (&packs, to))
-                .ok_or(Refused::new(Refusal::ContradictsLater, "subject"))?;
-            if all == packs {
-                return Ok(inside.following());
-            }
-            packs = all;
+        let inside = Inside::read(overlay, packs).await?;
+        match contents_follow(&inside.facts, &inside.contents, to) {
+            true => Ok(inside.following()),
+            false => Err(Refused::new(Refusal::ContradictsLater, "subject").into()),
         }
     }
 
@@ -57,60 +51,51 @@ impl Following {
     pub(super) async fn back(
         overlay: &mut Overlay<'_>,
         packs: &BTreeSet<UnitNumber>,
-        (to, named): (PartyId, &[i64]),
+        (paper, named): (&Hold, &[i64]),
     ) -> Result<Self, FlowError> {
         let inside = Inside::read(overlay, packs).await?;
         let named = |child: UnitNumber| named.contains(&(child.get() as i64));
-        match contents_go_back(&inside.facts, packs, &inside.contents, (to, named)) {
+        match contents_go_back(&inside.facts, packs, &inside.contents, (paper, named)) {
             true => Ok(inside.following()),
             false => Err(Refused::new(Refusal::MovedOn, "shipment_no").into()),
         }
     }
 
-    /// The events, each with the job that looks at what is in its pack: since the packs were
-    /// opened, these hands had them, by a paper.
+    /// The events: since the packs were opened, `holder` had them, by a paper of a sender.
     pub(super) fn tell(
         self,
         (house, caller, overlay): (&House, &Caller, &mut Overlay<'_>),
-        (paper, holder): (&Event, PartyId),
-    ) -> Vec<(Event, Outbox)> {
+        (said, shipment_no, from): (&Event, &str, PartyId),
+        holder: PartyId,
+    ) -> Vec<Event> {
         let mut told = Vec::with_capacity(self.packs.len());
-        let (Body::Shipped { shipment_no, .. }
-        | Body::Returned { shipment_no, .. }
-        | Body::ShipmentVoided { shipment_no, .. }) = &paper.body
-        else {
-            return told;
-        };
         for (pack, at) in self.packs {
             overlay.touch(&pack, at);
             let Subject::Pack(record) = &pack else { continue };
             let body = Body::Packed {
-                by_paper: Some(shipment_no.clone()),
+                by_paper: Some(shipment_no.to_owned()),
+                by_sender: Some(from.0),
                 holder: holder.0,
                 opens: false,
                 opens_again: true,
                 products: record.products.clone(),
                 sscc: record.sscc.clone(),
             };
-            let after = record.recorded_at.max(paper.recorded_at);
-            let event = EventDraft {
-                offset_minutes: paper.offset_minutes,
-                ..EventDraft::about(caller, record.number, at, after, body)
-            }
-            .by(house, holder);
+            let after = record.recorded_at.max(said.recorded_at);
+            let draft = EventDraft::about(caller, record.number, at, after, body);
+            let event = EventDraft { offset_minutes: said.offset_minutes, ..draft }.by(house, from);
             overlay.hold(Hold {
                 subject: unit_number(record.number),
                 at,
                 party: holder,
-                from: None,
+                from: Some(from),
                 kind: HoldKind::Packed,
                 presumed: false,
-                shipment_no: Some(shipment_no.clone()),
+                shipment_no: Some(shipment_no.to_owned()),
                 event: event.id,
                 recorded_at: custody::instant(event.recorded_at),
             });
-            let again = look_again(&event);
-            told.push((event, again));
+            told.push(event);
         }
         for one in self.others {
             overlay.touch(&one, Timestamp::MIN);

@@ -46,7 +46,6 @@ struct Filling {
     offset_minutes: i32,
     holder: PartyId,
     opens: bool,
-    opens_again: bool,
     after: i64,
     products: BTreeSet<i64>,
     children: Vec<i64>,
@@ -54,10 +53,11 @@ struct Filling {
     late: bool,
 }
 
-/// What left a pack again, as is known before it is told to have gone in.
+/// What is known to have left a pack before it is told to have gone in.
 #[derive(Default)]
 struct Leaving {
     after: i64,
+    offset_minutes: i32,
     children: BTreeSet<i64>,
 }
 
@@ -103,6 +103,8 @@ struct Packing<'a> {
     by_pack: HashMap<(i64, Timestamp), usize>,
     /// By the pack, and when.
     leavings: BTreeMap<(i64, Timestamp), Leaving>,
+    /// When packs were opened, by a child that went in before the one that was told first.
+    earlier: HashMap<i64, Timestamp>,
     /// Numbers of packs that no row has opened yet.
     kept: HashMap<String, i64>,
     draws: Commit,
@@ -121,6 +123,7 @@ impl<'a> Packing<'a> {
             fillings: Vec::new(),
             by_pack: HashMap::new(),
             leavings: BTreeMap::new(),
+            earlier: HashMap::new(),
             kept: HashMap::new(),
             draws: Commit::default(),
             next_pack: None,
@@ -188,16 +191,13 @@ impl<'a> Packing<'a> {
         let Scene { at, facts, inside, around: mut touched, .. } = scene;
         speaks_for(self.reference, self.caller, holder, "child")?;
         let opens = pack.is_none();
-        if opens_earlier {
-            self.opened(parent, at, holder);
-        }
         let pack = pack.unwrap_or_else(|| self.open((draft, at), parent, holder));
         let products = pack.products();
         // The packs around the pack learn that something in them was touched.
         touched.extend([subject.clone(), pack]);
         touched.extend(inside);
         // What moved in a pack moved in whatever it is put into, also when that is told later.
-        let stirred = at.max(subject.stirred_at());
+        let stirred = at.max(subject.stirred_at()).max(left.unwrap_or(at));
         self.draws.stirred_at = self.draws.stirred_at.max(stirred.as_microsecond());
         for one in &touched {
             self.overlay.touch(one, stirred);
@@ -205,11 +205,16 @@ impl<'a> Packing<'a> {
         let (child, parent) = (unit_number(child), unit_number(parent));
         let recorded_at = touched.iter().map(Subject::recorded_at).fold(0, i64::max);
         let from = Moment { at, recorded_at: instant(self.house.record_time(recorded_at)) };
+        if opens_earlier {
+            self.earlier.insert(parent.get() as i64, at);
+            self.opened(parent.get() as i64, from, holder);
+        }
         let to = left.map(|at| Moment { at, recorded_at: from.recorded_at });
         self.overlay.enter(Containment { child, parent, from, to }, &subject.products());
         if let Some(left) = left {
             let leaving = self.leavings.entry((parent.get() as i64, left)).or_default();
             leaving.after = leaving.after.max(recorded_at);
+            leaving.offset_minutes = draft.packed_at.offset_minutes;
             leaving.children.insert(child.get() as i64);
         }
         self.tell_around((draft, at), &facts, (&subject, recorded_at)).await?;
@@ -217,7 +222,6 @@ impl<'a> Packing<'a> {
         let filling = self.filling(draft.sscc.as_str(), parent.get() as i64, when, holder);
         filling.products.extend(products.iter().map(|p| p.0));
         filling.opens |= opens;
-        filling.opens_again |= opens_earlier;
         filling.late |= facts.chain(parent).last().is_some_and(|h| h.at > at);
         filling.after = filling.after.max(recorded_at);
         filling.children.push(child.get() as i64);
@@ -347,11 +351,12 @@ impl<'a> Packing<'a> {
             stirred_at: at.as_microsecond(),
         };
         self.overlay.open(pack.clone());
-        self.opened(number, at, holder);
+        let recorded_at = instant(self.house.record_time(0));
+        self.opened(number, Moment { at, recorded_at }, holder);
         Subject::Pack(pack)
     }
 
-    fn opened(&mut self, number: i64, at: Timestamp, holder: PartyId) {
+    fn opened(&mut self, number: i64, Moment { at, recorded_at }: Moment, holder: PartyId) {
         self.overlay.hold(Hold {
             subject: unit_number(number),
             at,
@@ -361,7 +366,7 @@ impl<'a> Packing<'a> {
             presumed: false,
             shipment_no: None,
             event: EventId([0; 16]),
-            recorded_at: instant(self.house.record_time(0)),
+            recorded_at,
         });
     }
 
@@ -383,7 +388,6 @@ impl<'a> Packing<'a> {
                 offset_minutes,
                 holder,
                 opens: false,
-                opens_again: false,
                 after: 0,
                 products: BTreeSet::new(),
                 children: Vec::new(),
@@ -474,9 +478,10 @@ impl<'a> Packing<'a> {
                 after: filling.after,
                 body: Body::Packed {
                     by_paper: None,
+                    by_sender: None,
                     holder: filling.holder.0,
                     opens: filling.opens,
-                    opens_again: filling.opens_again && !filling.opens,
+                    opens_again: self.earlier.get(&filling.number) == Some(&filling.packed_at),
                     products: products.iter().copied().collect(),
                     sscc: filling.sscc,
                 },
@@ -490,8 +495,11 @@ impl<'a> Packing<'a> {
         }
         for ((pack, at), leaving) in self.leavings {
             let draft = EventDraft::about(self.caller, pack, at, leaving.after, Body::Unpacked {});
-            let subjects = members(leaving.children.into_iter().collect());
-            commit.events.push(self.house.event(EventDraft { subjects, ..draft }));
+            commit.events.push(self.house.event(EventDraft {
+                offset_minutes: leaving.offset_minutes,
+                subjects: members(leaving.children.into_iter().collect()),
+                ..draft
+            }));
         }
         commit
     }

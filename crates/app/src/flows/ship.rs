@@ -136,9 +136,8 @@ impl Moving<'_> {
             Way::Forward => shipping::ship(&ship),
             Way::Back => shipping::give_back(&ship),
         };
-        let mut shipped = decided.map_err(|why| Refused::new(why, "subject"))?;
-        let packs = std::mem::take(&mut shipped.follow);
-        let following = Following::there(&mut self.overlay, packs, to).await?;
+        let shipped = decided.map_err(|why| Refused::new(why, "subject"))?;
+        let following = Following::there(&mut self.overlay, &shipped.follow, to).await?;
         let touched: Vec<_> =
             scene.around.into_iter().chain([subject]).chain(scene.inside).collect();
         self.add(draft, (number, at), (from, to), (shipped, following), &touched);
@@ -174,7 +173,7 @@ impl Moving<'_> {
             self.overlay.touch(one, at);
         }
         let told = (self.house, self.caller, &mut self.overlay);
-        let followed = following.tell(told, (&event, to));
+        let followed = following.tell(told, (&event, &draft.shipment_no, from), to);
         if let Some(parent) = shipped.unpacked_from {
             let recorded_at = custody::instant(event.recorded_at);
             self.overlay.leave(number, parent, Moment { at, recorded_at });
@@ -196,11 +195,9 @@ impl Moving<'_> {
             event: event.id,
             recorded_at: custody::instant(event.recorded_at),
         });
-        let paper = look_again(&event);
-        for (event, again) in std::iter::once((event, paper)).chain(followed) {
-            self.commit.outbox.push(again);
-            self.commit.events.push(event);
-        }
+        self.commit.outbox.push(look_again(&event));
+        self.commit.events.push(event);
+        self.commit.events.extend(followed);
     }
 
     fn body(&self, draft: &ShipmentDraft, to: PartyId, shipped: &Shipped) -> Body {
@@ -383,7 +380,7 @@ pub async fn void(
     let when = when.into();
     caller.need(Scope::Ship)?;
     house.not_ahead(when.first(), "happened_at")?;
-    for _ in 0..RACES_MAX {
+    'races: for _ in 0..RACES_MAX {
         let reference = house.reference().await?;
         let brand = caller.brand;
         let from = sender(house, &reference, caller, (shipment_no, from)).await?;
@@ -403,12 +400,17 @@ pub async fn void(
             when,
             numbers: &numbers,
             told: Vec::new(),
+            followed: Vec::new(),
             outside: Vec::new(),
         };
         for number in last_first(&overlay, &numbers, (from, shipment_no)).await? {
-            taking.take(&mut overlay, number, (from, shipment_no)).await?;
+            match taking.take(&mut overlay, number, (from, shipment_no)).await {
+                Err(FlowError::Busy) => continue 'races,
+                taken => taken?,
+            }
         }
-        let (events, outbox) = taking.told.into_iter().unzip();
+        let (mut events, outbox): (Vec<_>, Vec<_>) = taking.told.into_iter().unzip();
+        events.extend(taking.followed);
         let mut commit = Commit { events, outbox, ..Commit::default() };
         commit.relies_on = overlay.into_guards();
         match house.store.commit(&commit).await {
@@ -457,6 +459,8 @@ struct TakingBack<'a> {
     /// What the paper names.
     numbers: &'a [i64],
     told: Vec<(Event, Outbox)>,
+    /// What is said of packs that go back with it.
+    followed: Vec<Event>,
     outside: Vec<i64>,
 }
 
@@ -490,8 +494,15 @@ impl TakingBack<'_> {
             voided = voided.unless_emptied(&overlay.stirred(&pack, since).await?.0, named);
             around = Some(pack);
         }
-        let to = PartyId(row.map_or(0, |row| row.to));
-        let following = Following::back(overlay, &voided.follow, (to, self.numbers)).await?;
+        // Likewise.
+        for pack in &voided.follow {
+            overlay.subject(pack.get() as i64, "shipment_no").await?;
+        }
+        let follow = std::mem::take(&mut voided.follow);
+        if judge(&overlay.facts(&concerned).await?)?.0.follow != follow {
+            return Err(FlowError::Busy);
+        }
+        let following = Following::back(overlay, &follow, (&voided.paper, self.numbers)).await?;
         speaks_for(self.reference, self.caller, voided.holder, "shipment_no")?;
         self.outside.extend(voided.stays_outside().then_some(number));
         let body = Body::ShipmentVoided {
@@ -521,9 +532,10 @@ impl TakingBack<'_> {
         // The paper was wrong from the start: what happened since it was written is concerned.
         let content = since.as_microsecond().to_string();
         let again = Outbox { content, ..look_again(&event) };
-        let followed = following.tell((self.house, self.caller, overlay), (&event, voided.holder));
+        let told = (self.house, self.caller, overlay);
+        let followed = following.tell(told, (&event, shipment_no, from), voided.holder);
         self.told.push((event, again));
-        self.told.extend(followed);
+        self.followed.extend(followed);
         Ok(())
     }
 }

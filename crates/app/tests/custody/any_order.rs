@@ -16,6 +16,14 @@ on_both! {
     what_others_in_a_pack_did_must_fit,
     what_left_by_itself_is_told_to_have_been_inside,
     a_packing_is_taken_back_where_papers_wait_for_each_other,
+    goods_of_one_carton_came_by_papers_of_their_own,
+    a_pack_leaves_no_hands_by_a_paper_of_others,
+    a_receipt_told_first_leaves_the_receivers_packs,
+    papers_are_taken_back_in_the_order_that_is_left,
+    a_pallet_of_one_instant_follows_over_two_hops,
+    nothing_is_taken_back_that_the_receiver_packed_or_took_out_since,
+    what_left_by_a_wrong_paper_told_before_is_inside_again,
+    other_papers_of_a_pack_that_followed_are_still_told,
 }
 
 /// Acts, each with when it is told: by the least number first.
@@ -265,5 +273,197 @@ async fn a_packing_is_taken_back_where_papers_wait_for_each_other(world: &World)
     assert_eq!(packs(world, &sscc(3), (3, &units[2])).await, "taken");
     assert_eq!(take_out(world, (sscc(3), units[2].clone()), &day(4)).await.0, 200);
     assert_eq!(packs(world, &other, (6, &units[2])).await, "taken");
+    world.agrees().await;
+}
+
+async fn goods_of_one_carton_came_by_papers_of_their_own(world: &World) {
+    let units = sns(0..3);
+    world.make(&units).await;
+    let carton = sscc(1);
+    for (second, unit) in units.iter().enumerate() {
+        let at = format!("2026-06-03T09:00:0{second}+08:00");
+        assert_eq!(days::packs(world, &carton, (&at, unit)).await, "taken");
+    }
+    // Two hops each, one unit after the other.
+    for (n, unit) in units.iter().enumerate() {
+        assert_eq!(ships(world, &format!("A{n}"), (1, unit)).await, "taken");
+        assert_eq!(goes_on(world, &format!("B{n}"), (2, unit)).await, "taken");
+    }
+    assert_eq!(days::ships(world, "C", "T2-53>SHOP-53", (&day(5), &carton)).await, "taken");
+    for unit in &units {
+        assert_eq!(hands(world, unit).await, "SHOP-53");
+    }
+    // The carton had gone on when the papers of what else was in it came.
+    let late = sns(3..5);
+    world.make(&late).await;
+    let other = sscc(2);
+    for unit in &late {
+        assert_eq!(packs(world, &other, (3, unit)).await, "taken");
+    }
+    assert_eq!(ships(world, "D0", (1, &late[0])).await, "taken");
+    assert_eq!(goes_on(world, "D1", (2, &late[0])).await, "taken");
+    assert_eq!(days::ships(world, "D2", "T2-53>SHOP-53", (&day(5), &other)).await, "taken");
+    assert_eq!(hands(world, &late[1]).await, "SHOP-53");
+    assert_eq!(ships(world, "E0", (1, &late[1])).await, "taken");
+    assert_eq!(goes_on(world, "E1", (2, &late[1])).await, "taken");
+    assert_eq!(hands(world, &late[1]).await, "SHOP-53");
+    world.agrees().await;
+}
+
+async fn a_pack_leaves_no_hands_by_a_paper_of_others(world: &World) {
+    let units = sns(0..2);
+    world.make(&units).await;
+    let carton = sscc(1);
+    for unit in &units {
+        assert_eq!(packs(world, &carton, (3, unit)).await, "taken");
+    }
+    assert_eq!(ships(world, "F0", (1, &units[0])).await, "taken");
+    // To another tier 1: its paper is taken, and the carton stays with whom it came to.
+    let across = days::ships(world, "F1", "FAC-SZ>T1-42", (&day(1), &units[1])).await;
+    assert_eq!(across, "taken");
+    assert_eq!(hands(world, &units[0]).await, "T1-53");
+    assert_eq!(hands(world, &units[1]).await, "T1-42");
+    assert_eq!(voids(world, "F1").await, "back");
+    assert_eq!(ships(world, "F3", (1, &units[1])).await, "taken");
+    assert_eq!(goes_on(world, "F2", (5, &carton)).await, "taken");
+    assert_eq!(hands(world, &units[0]).await, "T2-53");
+    world.agrees().await;
+}
+
+async fn a_receipt_told_first_leaves_the_receivers_packs(world: &World) {
+    let units = sns(0..3);
+    world.make(&units).await;
+    let carton = sscc(1);
+    assert_eq!(ships(world, "G0", (1, &units[0])).await, "taken");
+    let body = json!({"party_code": "T1-53", "subjects": [units[0]], "happened_at": day(4)});
+    assert_eq!(days::sent(world, "receipts", body).await, "taken");
+    assert_eq!(packs(world, &carton, (3, &units[0])).await, "taken");
+    assert_eq!(goes_on(world, "G1", (5, &carton)).await, "taken");
+    assert_eq!(hands(world, &units[0]).await, "T2-53");
+    // At the instant at which it left by itself its pack went elsewhere.
+    let gone = sscc(2);
+    assert_eq!(packs(world, &gone, (3, &units[1])).await, "taken");
+    assert_eq!(ships(world, "G2", (5, &units[2])).await, "taken");
+    let across = days::ships(world, "G3", "FAC-SZ>T1-42", (&day(5), &gone)).await;
+    assert_eq!(across, "taken");
+    assert_eq!(packs(world, &gone, (3, &units[2])).await, "contradicts_later");
+    assert_eq!(hands(world, &units[2]).await, "T1-53");
+    world.agrees().await;
+}
+
+async fn papers_are_taken_back_in_the_order_that_is_left(world: &World) {
+    let units = sns(0..4);
+    world.make(&units).await;
+    let (carton, pallet) = (sscc(1), sscc(2));
+    for (pack, child) in [(&carton, &units[0]), (&carton, &units[1]), (&pallet, &carton)] {
+        assert_eq!(packs(world, pack, (3, child)).await, "taken");
+    }
+    // Both too early: the carton left on the fifth.
+    for (n, unit) in units[..2].iter().enumerate() {
+        assert_eq!(ships(world, &format!("H{n}"), (1, unit)).await, "taken");
+    }
+    assert_eq!(ships(world, "H2", (5, &pallet)).await, "not_holder");
+    // What the first brought there the second keeps there.
+    assert_eq!(voids(world, "H0").await, "moved_on");
+    assert_eq!(voids(world, "H1").await, "back");
+    assert_eq!(voids(world, "H0").await, "back");
+    assert_eq!(ships(world, "H2", (5, &pallet)).await, "taken");
+    for unit in &units[..2] {
+        assert_eq!(hands(world, unit).await, "T1-53");
+    }
+    // What the buyer packed once it was told to have come stays a pack of the buyer's; out of it
+    // at the instant at which it went in, it was never inside.
+    assert_eq!(ships(world, "K0", (1, &units[2])).await, "taken");
+    assert_eq!(packs(world, &sscc(3), (3, &units[2])).await, "taken");
+    assert_eq!(voids(world, "K0").await, "moved_on");
+    assert_eq!(take_out(world, (sscc(3), units[2].clone()), &day(3)).await.0, 200);
+    assert_eq!(voids(world, "K0").await, "back");
+    assert_eq!(hands(world, &units[2]).await, "FAC-SZ");
+    world.agrees().await;
+}
+
+async fn a_pallet_of_one_instant_follows_over_two_hops(world: &World) {
+    let units = sns(0..2);
+    world.make(&units).await;
+    let (carton, pallet) = (sscc(1), sscc(2));
+    for (pack, child) in [(&carton, &units[0]), (&carton, &units[1]), (&pallet, &carton)] {
+        assert_eq!(packs(world, pack, (3, child)).await, "taken");
+    }
+    for (n, unit) in units.iter().enumerate() {
+        assert_eq!(ships(world, &format!("A{n}"), (1, unit)).await, "taken");
+    }
+    for (n, unit) in units.iter().enumerate() {
+        assert_eq!(goes_on(world, &format!("B{n}"), (2, unit)).await, "taken");
+    }
+    assert_eq!(days::ships(world, "C", "T2-53>SHOP-53", (&day(5), &pallet)).await, "taken");
+    for unit in &units {
+        assert_eq!(hands(world, unit).await, "SHOP-53");
+    }
+    world.agrees().await;
+}
+
+async fn nothing_is_taken_back_that_the_receiver_packed_or_took_out_since(world: &World) {
+    let units = sns(0..4);
+    world.make(&units).await;
+    let (carton, other) = (sscc(1), sscc(2));
+    assert_eq!(packs(world, &carton, (3, &units[0])).await, "taken");
+    for unit in &units[..2] {
+        assert_eq!(ships(world, "S", (1, unit)).await, "taken");
+    }
+    assert_eq!(packs(world, &carton, (6, &units[1])).await, "taken");
+    assert_eq!(voids(world, "S").await, "moved_on");
+    // Taken out by whoever has it now.
+    assert_eq!(packs(world, &other, (3, &units[2])).await, "taken");
+    assert_eq!(ships(world, "S2", (1, &units[2])).await, "taken");
+    assert_eq!(take_out(world, (other.clone(), units[2].clone()), &day(7)).await.0, 200);
+    assert_eq!(voids(world, "S2").await, "moved_on");
+    world.agrees().await;
+}
+
+async fn what_left_by_a_wrong_paper_told_before_is_inside_again(world: &World) {
+    let units = sns(0..1);
+    world.make(&units).await;
+    let carton = sscc(1);
+    assert_eq!(ships(world, "W", (5, &units[0])).await, "taken");
+    assert_eq!(packs(world, &carton, (3, &units[0])).await, "taken");
+    assert_eq!(voids(world, "W").await, "back");
+    assert_eq!(ships(world, "X", (9, &carton)).await, "taken");
+    assert_eq!(hands(world, &units[0]).await, "T1-53");
+    world.agrees().await;
+}
+
+async fn other_papers_of_a_pack_that_followed_are_still_told(world: &World) {
+    let units = sns(0..6);
+    world.make(&units).await;
+    let [carton, pallet, pack] = [1, 2, 3].map(sscc);
+    // One out of a carton goes into a pack of the buyer's, and its paper is missing.
+    for unit in &units[..2] {
+        assert_eq!(packs(world, &carton, (1, unit)).await, "taken");
+    }
+    assert_eq!(packs(world, &pallet, (1, &carton)).await, "taken");
+    assert_eq!(take_out(world, (carton.clone(), units[0].clone()), &day(4)).await.0, 200);
+    for unit in [&units[0], &units[2]] {
+        assert_eq!(packs(world, &pack, (5, unit)).await, "taken");
+    }
+    assert_eq!(ships(world, "M", (3, &units[2])).await, "taken");
+    assert_eq!(take_out(world, (pallet.clone(), carton.clone()), &day(2)).await.0, 200);
+    // A carton whose former contents opened a pack is told to have come, and that was wrong.
+    let (came, opened) = (sscc(4), sscc(5));
+    for unit in &units[3..5] {
+        assert_eq!(packs(world, &came, (1, unit)).await, "taken");
+    }
+    assert_eq!(take_out(world, (came.clone(), units[3].clone()), &day(4)).await.0, 200);
+    assert_eq!(packs(world, &opened, (5, &units[3])).await, "taken");
+    assert_eq!(ships(world, "N", (3, &came)).await, "taken");
+    assert_eq!(hands(world, &units[3]).await, "T1-53");
+    assert_eq!(voids(world, "N").await, "back");
+    assert_eq!(hands(world, &units[3]).await, "FAC-SZ");
+    assert_eq!(ships(world, "N2", (6, &opened)).await, "taken");
+    // A receipt of what is told to have gone on in a pack before.
+    assert_eq!(ships(world, "R0", (3, &units[5])).await, "taken");
+    let body = json!({"party_code": "T1-53", "subjects": [units[5]], "happened_at": day(8)});
+    assert_eq!(days::sent(world, "receipts", body).await, "taken");
+    assert_eq!(goes_on(world, "R1", (7, &pack)).await, "taken");
+    assert_eq!(packs(world, &pack, (6, &units[5])).await, "contradicts_later");
     world.agrees().await;
 }

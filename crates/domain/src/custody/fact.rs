@@ -9,7 +9,9 @@ use jiff::Timestamp;
 pub enum HoldKind {
     /// Made here: the goods start with the party of the production site.
     Produced,
-    /// A pack was opened for filling by the party that held its first child.
+    /// A pack was opened for filling by the party that held its first child, as far as that was
+    /// known when it was told. Told again since a paper showed who had that child, it bears the
+    /// paper's number and sender.
     Packed,
     /// Handed to the receiver, in transit.
     Shipped,
@@ -82,6 +84,7 @@ impl Hold {
     /// and received by whom they were on their way to.
     pub(super) fn follows(&self, before: &Hold) -> bool {
         match (self.from, self.kind) {
+            (_, HoldKind::Packed) => before.party == self.party,
             (Some(from), _) => from == before.party,
             (None, HoldKind::Received) => before.party == self.party && before.kind.in_transit(),
             (None, _) => before.party == self.party,

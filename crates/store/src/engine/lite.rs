@@ -60,6 +60,9 @@ pub struct SqliteOptions {
     pub stream_cache_kib: u32,
     /// Page cache of the writing connection, in KiB: the pages one group of plans touches.
     pub writer_cache_kib: u32,
+    /// Whether a commit waits for the disk. Without, what was committed last may go with the power
+    /// of the machine, and is never torn: for a store that is begun anew where it is cut off.
+    pub durable: bool,
     /// The file may not grow beyond so many pages of 4 KiB: then writes are answered `Full`.
     pub page_count_max: Option<u32>,
 }
@@ -71,6 +74,7 @@ impl Default for SqliteOptions {
             readers_cache_kib: 96 << 10,
             stream_cache_kib: 2 << 10,
             writer_cache_kib: 16 << 10,
+            durable: true,
             page_count_max: None,
         }
     }

@@ -104,7 +104,8 @@ impl Session {
         conn.pragma_update(None, "mmap_size", options.map_bytes)?;
         // The bundled library switches them on; the constraints here are unique keys.
         conn.pragma_update(None, "foreign_keys", false)?;
-        conn.pragma_update(None, "synchronous", "FULL")?;
+        let synchronous = if options.durable { "FULL" } else { "NORMAL" };
+        conn.pragma_update(None, "synchronous", synchronous)?;
         // What is deleted is overwritten where it stood: an erased person's key must not outlive
         // its row in the file. Pages that become free are not written for it.
         conn.pragma_update_and_check(None, "secure_delete", "FAST", |_| Ok(()))?;
