@@ -317,7 +317,8 @@ pub fn void(
     };
     // That it left by it may have been told after it.
     let by_it = |to: Moment| to.at == since.at && to.recorded_at >= since.recorded_at;
-    let left = custody.containments(subject).iter().find(|c| c.to.is_some_and(by_it));
+    let mut inside = custody.containments(subject).iter();
+    let left = inside.find(|c| c.from < since && c.to.is_some_and(by_it));
     let back_into = left.filter(|c| stays(c.parent)).map(|c| (c.parent, c.from.at));
     Ok(Voided {
         holder: from,

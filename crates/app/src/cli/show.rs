@@ -229,15 +229,8 @@ impl Sheet<'_> {
         if unit.life > 0 {
             text += &self.pen.line("生命", "life", &(unit.life + 1).to_string());
         }
-        let holder = verify::holder(self.known, self.pen.house.clock.now());
-        let holder = holder.map(|hold| {
-            let transit = match hold.kind.in_transit() {
-                true => self.pen.pick("（在途）", " (in transit)"),
-                false => "",
-            };
-            format!("{}{transit}", self.pen.party(hold.party))
-        });
-        text += &self.pen.line("持有", "held by", &holder.unwrap_or_default());
+        let holder = self.pen.holder(&self.known.custody, self.known.record.number);
+        text += &self.pen.line("持有", "held by", &holder);
         text += &self.pen.line("保修", "warranty", &self.warranty());
         for (zh, en, when) in [
             ("召回", "recalled", unit.recalled_at),

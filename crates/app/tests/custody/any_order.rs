@@ -421,7 +421,7 @@ async fn nothing_is_taken_back_that_the_receiver_packed_or_took_out_since(world:
 }
 
 async fn what_left_by_a_wrong_paper_told_before_is_inside_again(world: &World) {
-    let units = sns(0..1);
+    let units = sns(0..2);
     world.make(&units).await;
     let carton = sscc(1);
     assert_eq!(ships(world, "W", (5, &units[0])).await, "taken");
@@ -429,6 +429,14 @@ async fn what_left_by_a_wrong_paper_told_before_is_inside_again(world: &World) {
     assert_eq!(voids(world, "W").await, "back");
     assert_eq!(ships(world, "X", (9, &carton)).await, "taken");
     assert_eq!(hands(world, &units[0]).await, "T1-53");
+    // In and out of a pack of the receiver's, all at the instant of the paper: that it was not in.
+    let theirs = sscc(2);
+    assert_eq!(ships(world, "Y", (5, &units[1])).await, "taken");
+    assert_eq!(packs(world, &theirs, (5, &units[1])).await, "taken");
+    assert_eq!(take_out(world, (theirs.clone(), units[1].clone()), &day(5)).await.0, 200);
+    assert_eq!(voids(world, "Y").await, "back");
+    assert_eq!(goes_on(world, "Z", (8, &theirs)).await, "taken");
+    assert_eq!(hands(world, &units[1]).await, "FAC-SZ");
     world.agrees().await;
 }
 

@@ -9,7 +9,6 @@ use crate::flows::contents::{
     Inside, PackDossier, Page, Paper, contents, pack_dossier, pack_named, papers,
 };
 use crate::flows::custody::{Subject, instant};
-use crate::flows::find::unit_number;
 use crate::flows::reference::Reference;
 use crate::flows::{Caller, FlowError, House};
 use crate::pages::i18n::Lang;
@@ -96,18 +95,11 @@ fn products(pen: &Pen<'_>, dossier: &PackDossier) -> String {
 
 fn state(pen: &Pen<'_>, dossier: &PackDossier, count: usize) -> String {
     let now = pen.house.clock.now();
-    let number = unit_number(dossier.pack.number);
-    let holder = dossier.custody.at(number, now).map(|hold| {
-        let transit = match hold.kind.in_transit() {
-            true => pen.pick("（在途）", " (in transit)"),
-            false => "",
-        };
-        format!("{}{transit}", pen.party(hold.party))
-    });
+    let holder = pen.holder(&dossier.custody, dossier.pack.number);
     let parent = dossier.parents.iter().find(|p| p.from <= now && p.to.is_none_or(|to| now < to));
     let parent = parent.map(|parent| format!("SSCC {}", parent.sscc)).unwrap_or_default();
     pen.heading("状态", "State")
-        + &pen.line("持有", "held by", &holder.unwrap_or_default())
+        + &pen.line("持有", "held by", &holder)
         + &pen.line("在", "inside", &parent)
         + &pen.line("直接内含", "contents", &count.to_string())
 }

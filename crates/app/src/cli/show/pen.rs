@@ -56,6 +56,17 @@ impl<'a> Pen<'a> {
         self.house.ring().encode(unit_number(number)).as_str().to_owned()
     }
 
+    /// Who has a unit or pack now, and whether it is still on its way there.
+    pub(super) fn holder(&self, custody: &CustodyFacts, number: i64) -> String {
+        let now = self.house.clock.now();
+        let hops = custody.hops(unit_number(number));
+        let last = hops.into_iter().rfind(|hop| hop.hold.at <= now);
+        last.map_or_else(String::new, |Hop { hold, in_transit, .. }| {
+            let transit = if in_transit { self.pick("（在途）", " (in transit)") } else { "" };
+            format!("{}{transit}", self.party(hold.party))
+        })
+    }
+
     /// The hands a unit or pack went through.
     pub(super) fn chain(&self, custody: &CustodyFacts, number: i64) -> String {
         // What a voided paper moved, it did not move; papers and timeline tell of both.
