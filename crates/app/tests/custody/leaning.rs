@@ -409,10 +409,11 @@ impl Names {
             let facts = facts(world, *number).await;
             // Rows of one pack and instant are one event, so which of the packs around a subject
             // was opened first at one instant follows how the rows came.
-            let own_pack = |hold: &&Hold| hold.subject == unit_number(*number);
+            // Told one by one, a pack may be opened earlier more than once: the last counts.
+            let counts = |hold: &&Hold| facts.opening(unit_number(*number)) == Some(*hold);
             let opened = |hold: &&Hold| hold.kind == HoldKind::Packed;
             let chain = facts.chain(unit_number(*number)).into_iter();
-            for hold in chain.filter(|hold| own_pack(hold) || !opened(hold)) {
+            for hold in chain.filter(|hold| counts(hold) || !opened(hold)) {
                 let paper = hold.shipment_no.as_deref().map(|p| p.replace(&own, "P"));
                 let subject = names[&(hold.subject.get() as i64)];
                 lines.push(format!(
