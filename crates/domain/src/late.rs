@@ -113,9 +113,9 @@ pub fn contents_follow(custody: &CustodyFacts, contents: &[Containment], holder:
     inside.all(|c| next_fits(custody, (c.child, c.from), holder).is_some())
 }
 
-/// Whether a paper that brought a child to `to` may be taken back although it went into packs after
-/// a moment: another paper brought them there, or they had followed this one and moved nowhere.
-/// Those go back with it.
+/// Whether a paper may be taken back although a child that came by it went into packs after a
+/// moment: another paper brought them there, or they had followed this one and moved nowhere. Those
+/// are added to `packs`, which go back with it.
 pub fn go_back(
     custody: &CustodyFacts,
     (child, since): (UnitNumber, Moment),

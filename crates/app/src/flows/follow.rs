@@ -19,7 +19,6 @@ use std::collections::BTreeSet;
 use store::event::{Body, Event};
 
 /// Packs that will be told to have been opened in other hands.
-#[derive(Default)]
 pub(super) struct Following {
     packs: Vec<(Subject, Timestamp)>,
     /// What else the decision rests on.
@@ -97,6 +96,7 @@ impl Following {
             });
             told.push(event);
         }
+        // Nothing stirred in them: they are only relied on.
         for one in self.others {
             overlay.touch(&one, Timestamp::MIN);
         }
