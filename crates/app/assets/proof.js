@@ -162,7 +162,7 @@ need(subtle,'browser');
 need(file&&file.size<=LIMIT,'form');
 proven=await check(new TextDecoder('utf-8',{fatal:true,ignoreBOM:true}).decode(await file.arrayBuffer()),given);
 line('h2',words('good'),'good');
-line('p',words('entries',proven.head.size)+' '+proven.head.origin);
+line('p',words('entries',String(proven.head.size).replace(/\B(?=(\d{3})+$)/g,','))+' '+proven.head.origin);
 if(!given){line('p',words('own'));line('p',proven.key,'code');}
 line('p',words('unit',proven.number));
 proven.events.forEach(function(event){if(event.made&&names(event.made))line('p',words('names',names(event.made)));});

@@ -102,9 +102,14 @@ impl CustodyFacts {
         from.at != to.at || self.chain(c.parent).iter().any(moved)
     }
 
+    /// How the subject lies in the pack that it is directly inside at `t`.
+    pub fn inside_at(&self, child: UnitNumber, t: Timestamp) -> Option<&Containment> {
+        self.containments(child).iter().find(|c| c.covers(t))
+    }
+
     /// The pack the subject is directly inside at `t`.
     pub fn parent_at(&self, child: UnitNumber, t: Timestamp) -> Option<UnitNumber> {
-        self.containments(child).iter().find(|c| c.covers(t)).map(|c| c.parent)
+        self.inside_at(child, t).map(|c| c.parent)
     }
 
     /// The subject, its pack, that pack's pack … at `t`, outermost last.

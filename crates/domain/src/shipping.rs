@@ -54,6 +54,8 @@ pub struct ShipFacts<'a> {
 pub struct Shipped {
     /// The pack the subject leaves by being shipped alone.
     pub unpacked_from: Option<UnitNumber>,
+    /// When it was known to have left that pack, before this late paper was told.
+    pub known_out: Option<Moment>,
     /// The sender never confirmed receipt: it is presumed.
     pub presumed: bool,
     /// The packs that a late paper leaves in the receiver's hands from their opening on.
@@ -120,7 +122,8 @@ fn hand_over(facts: &ShipFacts<'_>) -> Result<Shipped, Refusal> {
     let Some(before) = before else {
         return Err(Refusal::BeforeProduction);
     };
-    let unpacked_from = facts.custody.parent_at(facts.subject, facts.happened_at);
+    let around = facts.custody.inside_at(facts.subject, facts.happened_at);
+    let (unpacked_from, known_out) = (around.map(|c| c.parent), around.and_then(|c| c.to));
     if before.party != facts.from {
         let gave = |h: &&&Hold| h.from == Some(facts.from) && h.kind == HoldKind::Shipped;
         let shipped_before = chain.iter().filter(gave).any(|h| h.at <= facts.happened_at);
@@ -136,7 +139,7 @@ fn hand_over(facts: &ShipFacts<'_>) -> Result<Shipped, Refusal> {
         }
     };
     let follow = follow.ok_or(Refusal::ContradictsLater)?;
-    Ok(Shipped { unpacked_from, presumed: before.kind.in_transit(), follow })
+    Ok(Shipped { unpacked_from, known_out, presumed: before.kind.in_transit(), follow })
 }
 
 /// Where everything recorded after a late paper still fits when the receiver holds from then on
@@ -231,36 +234,62 @@ pub fn receive(
 pub struct Voided {
     /// Who holds again.
     pub holder: PartyId,
-    /// The pack that the subject left by the paper alone, if it left one.
-    pub left: Option<UnitNumber>,
-    /// The pack that the subject left by the paper alone. The paper was wrong, so it never left;
-    /// none where that pack went anywhere since, of which nobody knows whether the subject did. And
-    /// since when it was in it.
-    pub back_into: Option<(UnitNumber, Timestamp)>,
+    /// How the subject lay in the pack that it left by the paper alone, if it left one.
+    pub left: Option<Containment>,
     /// The packs that had followed the paper into its receiver's hands, and go back with it.
     pub follow: BTreeSet<UnitNumber>,
     /// The hand-over by it.
     pub paper: Hold,
 }
 
-impl Voided {
-    /// Whether the subject stays outside the pack that it left by the paper.
-    pub fn stays_outside(&self) -> bool {
-        self.left.is_some() && self.back_into.is_none()
+/// What became of the pack that a subject left by a paper, which is voided.
+#[derive(Clone, Copy, Debug)]
+pub struct LeftPack<'a> {
+    /// How the subject lay in it.
+    pub left: &'a Containment,
+    /// When the subject was known to have left it, before the paper was told.
+    pub known_out: Option<Moment>,
+    /// What went into the pack, or left it, since the paper.
+    pub stirred: &'a [Containment],
+}
+
+impl LeftPack<'_> {
+    /// Until when the subject was in the pack, the paper being wrong: until it was known to have
+    /// left it, or went into another.
+    fn until(&self, custody: &CustodyFacts) -> Option<Moment> {
+        let inside = custody.containments(self.left.child).iter();
+        let later = inside.filter(|c| self.left.to.is_some_and(|to| to < c.from));
+        let into_others = later.filter(|c| custody.was_inside(c)).map(|c| c.from);
+        into_others.chain(self.known_out).min()
     }
 
-    /// The same, where `stirred` is what went into that pack or left it since the shipment: it may
-    /// have been emptied, by people who thought that the subject had left it. What left it by the
+    /// When something left the pack last while the subject was in it, if anything did: it may have
+    /// been emptied then, by people who thought that the subject had left it. What left it by the
     /// same paper (`named` there) emptied nothing.
-    #[must_use]
-    pub fn unless_emptied(
-        self,
-        stirred: &[Containment],
+    pub fn stirred_last(
+        &self,
+        custody: &CustodyFacts,
         named: impl Fn(UnitNumber) -> bool,
-    ) -> Voided {
-        let emptied = |c: &Containment| c.to.is_some() && !named(c.child);
-        let left = |pack| stirred.iter().any(|c| c.parent == pack && emptied(c));
-        Voided { back_into: self.back_into.filter(|(pack, _)| !left(*pack)), ..self }
+    ) -> Option<Timestamp> {
+        let until = self.until(custody);
+        let of_it = self.stirred.iter().filter(|c| c.parent == self.left.parent && !named(c.child));
+        let out = of_it.filter_map(|c| c.to).filter(|to| until.is_none_or(|until| *to < until));
+        out.map(|to| to.at).max()
+    }
+
+    /// How the subject lies in the pack again: the paper was wrong, so it never left by it. None
+    /// where the pack went anywhere meanwhile, of which nobody knows whether the subject did.
+    pub fn again(&self, custody: &CustodyFacts) -> Option<Containment> {
+        let (pack, since) = (self.left.parent, self.left.to?);
+        let to = self.until(custody);
+        let meanwhile = |moment: Moment| since < moment && to.is_none_or(|to| moment < to);
+        let chain = custody.standing(pack, Timestamp::MAX);
+        // A receipt of the pack moved it nowhere.
+        let still = |h: &Hold| matches!(h.kind, HoldKind::Received | HoldKind::Packed);
+        let moved = chain.iter().any(|h| meanwhile(h.moment()) && !still(h));
+        let mut inside = custody.containments(pack).iter();
+        let packed = inside.any(|c| meanwhile(c.from) && custody.was_inside(c));
+        (!moved && !packed).then(|| Containment { to, ..self.left.clone() })
     }
 }
 
@@ -306,27 +335,11 @@ pub fn void(
     if sent.any(&mut moved_on) || packed_since(subject) {
         return Err(Refusal::MovedOn);
     }
-    // A receipt of the pack moved it nowhere.
-    let stays = |pack| {
-        let chain = custody.standing(pack, Timestamp::MAX);
-        let still = |h: &Hold| matches!(h.kind, HoldKind::Received | HoldKind::Packed);
-        let moved = |h: &&&Hold| h.moment() > since && !still(h);
-        let mut inside = custody.containments(pack).iter();
-        let packed_since = inside.any(|c| c.from > since && custody.was_inside(c));
-        !packed_since && chain.iter().find(moved).is_none()
-    };
     // That it left by it may have been told after it.
     let by_it = |to: Moment| to.at == since.at && to.recorded_at >= since.recorded_at;
     let mut inside = custody.containments(subject).iter();
-    let left = inside.find(|c| c.from < since && c.to.is_some_and(by_it));
-    let back_into = left.filter(|c| stays(c.parent)).map(|c| (c.parent, c.from.at));
-    Ok(Voided {
-        holder: from,
-        left: left.map(|c| c.parent),
-        back_into,
-        follow,
-        paper: (*last).clone(),
-    })
+    let left = inside.find(|c| c.from < since && c.to.is_some_and(by_it)).cloned();
+    Ok(Voided { holder: from, left, follow, paper: (*last).clone() })
 }
 
 #[cfg(test)]
@@ -370,7 +383,7 @@ mod tests {
         check((1, 6, 8, 400), Err(Refusal::NotHolder));
         check((1, 5, 5, 400), Err(Refusal::ToItself));
         let follow = BTreeSet::new();
-        let alone = Shipped { unpacked_from: None, presumed: true, follow };
+        let alone = Shipped { unpacked_from: None, known_out: None, presumed: true, follow };
         check((1, 5, 4, 400), Ok(alone.clone()));
         check((1, 2, 8, 5), Err(Refusal::BeforeProduction));
     }
@@ -459,18 +472,28 @@ mod tests {
 
     #[test]
     fn what_left_a_pack_by_a_wrong_paper_never_left_it() {
-        let alone = |more: &[Hold]| {
+        let again = |known_out: Option<i64>, more: &[Hold], boxes: &[Containment]| {
             let paper = hold(1, 50, 3, Some(2));
             let paper = Hold { shipment_no: Some("S1".to_owned()), ..paper };
             let to = Some(paper.moment());
             let out = Containment { to, ..inside(1, 10, 20, None) };
             let holds = [hold(1, 10, 2, None), hold(10, 20, 2, None), paper];
-            let custody = CustodyFacts::new(holds.into_iter().chain(more.iter().cloned()), [out]);
-            void(&custody, n(1), (PartyId(2), "S1"), t(70), &[]).map(|it| it.back_into)
+            let boxes = std::iter::once(out).chain(boxes.iter().cloned());
+            let custody = CustodyFacts::new(holds.into_iter().chain(more.iter().cloned()), boxes);
+            let voided = void(&custody, n(1), (PartyId(2), "S1"), t(90), &[]).unwrap();
+            let left = voided.left.unwrap();
+            let known_out = known_out.map(|at| Moment::told_first(t(at)));
+            let pack = LeftPack { left: &left, known_out, stirred: &[] };
+            pack.again(&custody).map(|c| (c.from.at, c.to.map(|to| to.at)))
         };
-        assert_eq!(alone(&[]), Ok(Some((n(10), t(20)))));
-        assert_eq!(alone(&[hold(10, 40, 2, None)]), Ok(Some((n(10), t(20)))));
-        assert_eq!(alone(&[hold(10, 60, 3, Some(2))]), Ok(None), "the pack left without it");
+        assert_eq!(again(None, &[], &[]), Some((t(20), None)));
+        assert_eq!(again(None, &[hold(10, 40, 2, None)], &[]), Some((t(20), None)));
+        let went_on = [hold(10, 60, 3, Some(2))];
+        assert_eq!(again(None, &went_on, &[]), None, "the pack left without it");
+        // It was taken out at 55, as was known before the paper.
+        assert_eq!(again(Some(55), &[], &[]), Some((t(20), Some(t(55)))));
+        assert_eq!(again(Some(55), &went_on, &[]), Some((t(20), Some(t(55)))));
+        assert_eq!(again(Some(65), &went_on, &[]), None, "it may have left with the pack");
     }
 
     #[test]

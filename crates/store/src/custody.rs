@@ -36,6 +36,8 @@ const CONTENTS: &str = containments!(
     " AND child > $2 AND from_at <= $3 AND (to_at IS NULL OR to_at > $3) ORDER BY child LIMIT $4"
 );
 const STIRRED: &str = containments!(" AND (from_at > $2 OR to_at > $2) ORDER BY child");
+/// What was in a pack at an instant and at a later one, too.
+const STAYED: &str = containments!(" AND from_at <= $2 AND (to_at IS NULL OR to_at > $3) LIMIT 1");
 const PACKS_INSIDE: &str = "SELECT c.child FROM containment c JOIN pack p ON \
     p.number = c.child WHERE c.parent = $1 AND c.from_at <= $2 AND \
     (c.to_at IS NULL OR c.to_at > $2) ORDER BY c.child";
@@ -48,7 +50,7 @@ const MOVED_BY: &str = "SELECT e.canonical FROM hold h JOIN event e ON e.home = 
 
 /// The statements of this file, for the test that prepares every one on both engines.
 pub(crate) const STATEMENTS: &[&str] =
-    &[CUSTODY, CHILDREN, CONTENTS, STIRRED, PACKS_INSIDE, PACKS_STILL_INSIDE, MOVED_BY];
+    &[CUSTODY, CHILDREN, CONTENTS, STIRRED, STAYED, PACKS_INSIDE, PACKS_STILL_INSIDE, MOVED_BY];
 
 /// A row of [`CUSTODY`].
 pub(crate) enum Fact {
@@ -179,6 +181,19 @@ impl Store {
     ) -> Result<Vec<Containment>, StoreError> {
         let params = [parent.into(), beyond.into(), at.into(), most.into()];
         Ok(self.engine.query(CONTENTS, &params, containment).await?)
+    }
+
+    /// Whether anything that was in a pack at an instant is in it at a later one, too.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn stayed_inside(
+        &self,
+        parent: i64,
+        (since, until): (i64, i64),
+    ) -> Result<bool, StoreError> {
+        let params = [parent.into(), since.into(), until.into()];
+        Ok(self.engine.query_first(STAYED, &params, containment).await?.is_some())
     }
 
     /// The packs directly inside a pack at an instant or at any time after.

@@ -188,6 +188,9 @@ pub enum Body {
         /// Sold to one buyer as a group: explains activations far away.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         declared_group_purchase: Option<bool>,
+        /// Of a late paper: when it was known to have left that pack, and when that was recorded.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        known_out: Option<(i64, i64)>,
         /// Receiver.
         to: i64,
         /// True when the sender never confirmed receipt.
@@ -221,6 +224,9 @@ pub enum Body {
     },
     /// Handed back up the tree, in transit.
     Returned {
+        /// Of a late paper: when it was known to have left that pack, and when that was recorded.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        known_out: Option<(i64, i64)>,
         /// True when the sender never confirmed receipt.
         presumed: bool,
         /// Why.
@@ -241,6 +247,10 @@ pub enum Body {
         back_into: Option<i64>,
         /// Who holds again.
         holder: i64,
+        /// When it left that pack all the same, and when that was recorded, microseconds; none
+        /// while it is in it.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        out: Option<(i64, i64)>,
         /// Since when it was in that pack, microseconds.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         packed_at: Option<i64>,

@@ -79,8 +79,8 @@ const PACK_OPEN: &str = "INSERT INTO pack (number, brand_id, sscc, products, rec
 const PACK_PRODUCTS: &str = "UPDATE pack SET products = $2 WHERE number = $1";
 const CONTAINMENT_END: &str = "UPDATE containment SET to_at = $3, to_recorded_at = $4 WHERE \
     child = $1 AND parent = $2 AND from_at <= $3 AND (to_at IS NULL OR to_at > $3)";
-const CONTAINMENT_REOPEN: &str = "UPDATE containment SET to_at = NULL, to_recorded_at = NULL \
-    WHERE child = $1 AND parent = $2 AND from_at = $3";
+const CONTAINMENT_REOPEN: &str = "UPDATE containment SET to_at = $4, to_recorded_at = $5 WHERE \
+    child = $1 AND parent = $2 AND from_at = $3";
 const HOLD_ADD: &str = "INSERT INTO hold (subject, at, event_id, party_id, from_party, kind, \
     presumed, shipment_no, recorded_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 const SHIPMENT_ADD: &str = "INSERT INTO shipment (subject, brand_id, shipment_no, from_party, \
@@ -220,9 +220,11 @@ pub fn project(event: &Event, known: Known<'_>, steps: &mut Vec<Step>) {
             };
             hold(event, &hand, steps);
         }
-        Body::ShipmentVoided { back_into, holder, packed_at, shipment_no } => {
+        Body::ShipmentVoided { back_into, holder, out, packed_at, shipment_no } => {
             if let (Some(pack), Some(from)) = (*back_into, *packed_at) {
-                steps.push(run(CONTAINMENT_REOPEN, [home.into(), pack.into(), from.into()]));
+                let (to, told) = out.unzip();
+                let params = [home.into(), pack.into(), from.into(), to.into(), told.into()];
+                steps.push(run(CONTAINMENT_REOPEN, params));
             }
             // Who holds again is who sent it, and whose paper it was.
             steps.push(run(

@@ -504,6 +504,7 @@ fn moved(id: u8, party: i64, body: Body) -> Event {
 fn handed_to(to: i64) -> Body {
     Body::Shipped {
         declared_group_purchase: None,
+        known_out: None,
         to,
         presumed: false,
         reason: None,
@@ -523,6 +524,7 @@ async fn a_paper_is_its_senders(store: &Store) {
     let voided = Body::ShipmentVoided {
         back_into: None,
         holder: 3,
+        out: None,
         packed_at: None,
         shipment_no: "P-1".into(),
     };

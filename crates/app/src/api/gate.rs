@@ -104,10 +104,8 @@ impl Gate {
         if !kind.eq_ignore_ascii_case("bearer") {
             return Err(refused());
         }
-        let reference = self.house.reference().await?;
-        let caller = api_keys::authenticate(&self.house, &reference, token.trim(), way.client);
-        let caller = Some(caller.ok_or_else(refused)?);
-        Ok(Asking { caller, session: None })
+        let caller = api_keys::authenticate(&self.house, token.trim(), way.client).await?;
+        Ok(Asking { caller: Some(caller.ok_or_else(refused)?), session: None })
     }
 
     /// Who comes with the cookie of a session. It counts for nothing where another site's page may

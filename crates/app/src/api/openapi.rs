@@ -23,15 +23,24 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 ))]
 pub struct Described;
 
-/// The finished document and its page.
+/// The finished document and its page, made when somebody first asks: no process waits for them
+/// before it answers.
 #[derive(Clone)]
-pub struct Rendered {
-    json: Arc<str>,
-    page: Arc<str>,
+pub struct Rendered(Arc<LazyLock<Texts, Box<dyn FnOnce() -> Texts + Send>>>);
+
+struct Texts {
+    json: String,
+    page: String,
 }
 
-/// Finishes the document that the routes gave.
-pub fn render(mut document: Document) -> Rendered {
+impl Rendered {
+    /// Of the document that the routes gave.
+    pub fn of(document: Document) -> Self {
+        Self(Arc::new(LazyLock::new(Box::new(|| render(document)))))
+    }
+}
+
+fn render(mut document: Document) -> Texts {
     let mut key = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     key.description = Some("A key made with `dossier key new`: dos_…".to_owned());
     let components = document.components.get_or_insert_default();
@@ -52,7 +61,7 @@ pub fn render(mut document: Document) -> Rendered {
     if let Some(schemas) = value.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
         rows(schemas);
     }
-    Rendered { page: page(&value).into(), json: value.to_string().into() }
+    Texts { page: page(&value), json: value.to_string() }
 }
 
 /// A parameter that takes the rest of a path has a star for our router; in a description it has a
@@ -92,13 +101,13 @@ fn rows(schemas: &mut Map<String, Value>) {
 /// The OpenAPI document.
 pub async fn show_openapi(Extension(rendered): Extension<Rendered>) -> Response {
     let json = [(header::CONTENT_TYPE, "application/json")];
-    (json, rendered.json.to_string()).into_response()
+    (json, rendered.0.json.clone()).into_response()
 }
 
 /// The same for people.
 pub async fn show_docs(Extension(rendered): Extension<Rendered>) -> Response {
     let policy = [(header::CONTENT_SECURITY_POLICY, DOCS_POLICY.clone())];
-    (policy, Html(rendered.page.to_string())).into_response()
+    (policy, Html(rendered.0.page.clone())).into_response()
 }
 
 /// The page loads nothing, and of style only what stands in it.

@@ -144,7 +144,7 @@ pub fn router(house: Arc<House>, options: ServeOptions) -> Router {
         .merge(bulk_1())
         .split_for_parts();
     let gate = Arc::new(Gate::new(Arc::clone(&house), &options, Unasked::of(&document)));
-    let rendered = openapi::render(document);
+    let rendered = openapi::Rendered::of(document);
     let meta = Router::new()
         .route("/api/openapi.json", get(openapi::show_openapi))
         .route("/api/docs", get(openapi::show_docs))

@@ -107,7 +107,7 @@ fn sheet(
             words::minute(zone, instant(record.at)),
             plain(&record.actor),
             party.map(|p| plain(&p.code)).unwrap_or_default(),
-            plain(verb(lang, &record.verb)),
+            plain(verb(lang, record)),
             plain(kind(lang, &record.kind)),
             plain(&record.object),
             position,
@@ -130,31 +130,33 @@ fn sheet(
     let rows: Vec<_> = found.iter().map(row).collect();
     let mut text = table(&header, &rows, paint);
     if more {
-        let hint = say("更早的记录未列出: 用 --until 或 --json", "older ones: --until or --json");
+        let hint = say("更早的记录未列出：用 --until 或 --json", "older ones: --until or --json");
         text += &(paint.tone(Tone::Dim, hint) + "\n");
     }
     text
 }
 
 fn told(lang: Lang, record: &Record) -> String {
+    let stop = words::pick(lang, "；", "; ");
     if let Some(count) = record.count {
         let rows = match lang {
             Lang::Zh => format!("{count} 条"),
             Lang::En => format!("rows: {count}"),
         };
-        let why = record.reason.as_deref().map(|why| format!("; {}", plain(why)));
+        let why = record.reason.as_deref().map(|why| format!("{stop}{}", plain(why)));
         return rows + &why.unwrap_or_default();
     }
     let shown = |value: &Option<String>| value.as_deref().map_or("-".to_owned(), plain);
     let field = |row: &FieldRow| match row.hidden {
-        true => format!("{} {}", row.field, words::pick(lang, "(已变更, 不显示)", "(changed)")),
+        true => format!("{} {}", row.field, words::pick(lang, "（已变更，不显示）", "(changed)")),
         false => format!("{} {} → {}", row.field, shown(&row.before), shown(&row.after)),
     };
-    record.fields.iter().map(field).collect::<Vec<_>>().join("; ")
+    record.fields.iter().map(field).collect::<Vec<_>>().join(stop)
 }
 
 /// A verb in the reader's language; one that is not known here stays as recorded.
-fn verb(lang: Lang, word: &str) -> &str {
+fn verb(lang: Lang, record: &Record) -> &str {
+    let word = record.verb.as_str();
     let zh = match word {
         "created" => "新建",
         "changed" => "修改",
@@ -178,6 +180,8 @@ fn verb(lang: Lang, word: &str) -> &str {
         "read" => "查阅",
         "dropped" => "漏记",
         "purged" => "清除",
+        // A case or a recall is opened; what is kept about a person is looked at.
+        "opened" if record.kind == "person" => "查看",
         "opened" => "开启",
         "closed" => "关闭",
         "extended" => "增加设备",

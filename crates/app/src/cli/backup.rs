@@ -1,6 +1,6 @@
 //! `backup`, `restore`, `doctor`: keeping a store and seeing that it is well.
 
-use super::{Exit, Fault, open, term};
+use super::{Exit, Fault, open, term, words};
 use crate::config::{self, Global, KeySource, MASTER_KEY_FILE};
 use crate::flows::backup::BackupError;
 use crate::flows::changes::Author;
@@ -124,15 +124,16 @@ async fn restore_database(global: &Global, args: &RestoreArgs, url: &str) -> Res
 fn told(restored: &backup::Restored, place: &str) -> Result<Exit, Fault> {
     let agrees = restored.rebuild.agrees();
     let verdict = if agrees { "agree" } else { "do NOT agree" };
+    let keys = words::counted(restored.keys, ["key", "keys"]);
+    let events = words::counted(restored.rebuild.events, ["event", "events"]);
     term::print(&format!(
-        "restored into {place}: {} keys sealed anew, {} events; tables and ledger {verdict}\n",
-        restored.keys, restored.rebuild.events
+        "restored into {place}: {keys} sealed anew, {events}; tables and ledger {verdict}\n"
     ))?;
     if restored.webhooks_off > 0 {
+        let off = words::counted(restored.webhooks_off, ["webhook is", "webhooks are"]);
         term::print(&format!(
-            "{} webhooks are switched off: when the old store sends no more, switch each on with \
-             dossier webhook change ID --on\n",
-            restored.webhooks_off
+            "{off} switched off: when the old store sends no more, switch each on with \
+             dossier webhook change ID --on\n"
         ))?;
     }
     Ok(if agrees { Exit::Done } else { Exit::No })
@@ -149,7 +150,8 @@ async fn restore_keys(global: &Global, args: RestoreArgs) -> Result<Exit, Fault>
         Some(file) => file.kept_if(sealed)?,
         None => sealed?,
     };
-    term::print(&format!("{count} keys sealed under the new master key\n"))?;
+    let keys = words::counted(count, ["key", "keys"]);
+    term::print(&format!("{keys} sealed under the new master key\n"))?;
     Ok(Exit::Done)
 }
 
@@ -215,10 +217,19 @@ pub async fn doctor(global: &Global, args: DoctorArgs) -> Result<Exit, Fault> {
             (true, true) => "!",
             (false, _) => "✗",
         };
-        format!("{mark} {:<12} {}\n", c.name, c.detail)
+        format!("{mark} {:<12} {}\n", c.name, to_the_minute(&c.detail))
     };
     term::print(&checks.iter().map(line).collect::<String>())?;
     Ok(if checks.iter().all(|c| c.ok) { Exit::Done } else { Exit::No })
+}
+
+/// A finding with the instants in it to the minute: of a clock nobody asks more.
+fn to_the_minute(detail: &str) -> String {
+    let shorter = |word: &str| {
+        let (at, behind) = word.strip_suffix(',').map_or((word, ""), |at| (at, ","));
+        words::minute_utc(at).map_or_else(|| word.to_owned(), |at| at + behind)
+    };
+    detail.split(' ').map(shorter).collect::<Vec<_>>().join(" ")
 }
 
 /// The passphrase in a file, or typed by a person who is asked so, or on standard input.
@@ -248,5 +259,24 @@ fn agreed(lines: &[String]) -> Result<String, Fault> {
     match lines.iter().all(|line| *line == first) {
         true => Ok(first),
         false => Err(Fault::failed("the two are not the same; nothing was done, run it again")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_in_a_finding_are_told_to_the_minute() {
+        for (detail, told) in [
+            ("it shows 2026-12-01T16:31:54.383787Z", "it shows 2026-12-01 16:31 UTC"),
+            (
+                "it shows 2026-12-01T16:31:54Z, but events were recorded later than that",
+                "it shows 2026-12-01 16:31 UTC, but events were recorded later than that",
+            ),
+            ("12 entries lead to the head", "12 entries lead to the head"),
+        ] {
+            assert_eq!(to_the_minute(detail), told);
+        }
     }
 }

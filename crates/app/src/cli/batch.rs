@@ -62,7 +62,10 @@ pub async fn run(global: &Global, command: Command) -> Result<Exit, Fault> {
             let voided = batches::void(&house, &caller, BatchId(batch), range, &reason).await?;
             let which = match range {
                 Some((first, last)) => format!("codes {first} to {last} of batch {batch}"),
-                None => format!("the {} codes of batch {batch}", voided.batch.count),
+                None => {
+                    let codes = words::counted(voided.batch.count, ["code", "codes"]);
+                    format!("the {codes} of batch {batch}")
+                }
             };
             match voided.bound_count {
                 0 => format!("{which} are void\n"),

@@ -6,6 +6,7 @@ use crate::config::Global;
 use crate::flows::compliance::{self, ProductReport};
 use crate::pages::i18n::Lang;
 use domain::certification::Standing;
+use domain::coding::Compliance;
 
 /// Shows how products stand with mandatory coding.
 #[derive(clap::Args, Debug)]
@@ -35,7 +36,7 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
         }
     }
     house.store.close().await;
-    let breach = |r: &ProductReport| r.compliance == domain::coding::Compliance::Breach;
+    let breach = |r: &ProductReport| r.compliance == Compliance::Breach;
     let exit = if reports.iter().any(breach) { Exit::No } else { Exit::Done };
     let text = match (&args.gtin, reports.first()) {
         (Some(_), Some(report)) => sheet(args.lang, report),
@@ -45,10 +46,73 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     Ok(exit)
 }
 
-fn certificate(report: &ProductReport) -> String {
-    match report.standing {
-        Standing::Expiring { days_left } => format!("expiring ({days_left} d)"),
-        standing => standing.as_str().to_owned(),
+/// How a product stands, or how grave a reason is.
+fn stands(lang: Lang, compliance: Compliance) -> &'static str {
+    let zh = match compliance {
+        Compliance::Ok => "合规",
+        Compliance::Attention => "需关注",
+        Compliance::Breach => "不合规",
+    };
+    words::pick(lang, zh, compliance.as_str())
+}
+
+fn certificate(lang: Lang, standing: Standing) -> String {
+    let zh = match standing {
+        Standing::Expiring { days_left } => {
+            return match lang {
+                Lang::Zh => format!("将到期（还剩 {days_left} 天）"),
+                Lang::En => format!("expiring ({days_left} d)"),
+            };
+        }
+        Standing::Current => "有效",
+        Standing::NotYet => "尚未生效",
+        Standing::Expired => "已过期",
+        Standing::Lost => "被暂停或撤销",
+        Standing::Unknown => "未知",
+    };
+    words::pick(lang, zh, standing.as_str()).to_owned()
+}
+
+/// What is missing, in Chinese; in English the words of the files that bring it.
+const FIELDS: &[(&str, &str)] = &[
+    ("name_zh", "中文名称"),
+    ("model", "型号"),
+    ("picture", "图片"),
+    ("standards", "执行标准"),
+    ("test_report", "检验报告"),
+    ("maker", "生产者"),
+    ("ccc_certificate", "CCC 证书"),
+    ("certificate_body", "认证机构"),
+    ("certificate_status", "证书状态"),
+    ("service_months", "建议使用年限"),
+];
+
+/// What is wrong besides, in Chinese.
+const REASONS: &[(&str, &str)] = &[
+    ("uncoded_units", "有设备未赋码出厂"),
+    ("certificate_expiring", "证书将到期"),
+    ("certificate_not_yet", "证书尚未生效"),
+    ("certificate_expired", "证书已过期"),
+    ("certificate_lost", "证书被暂停或撤销"),
+    ("certificate_missing", "没有证书编号"),
+    ("certificate_unknown", "证书有效期未知"),
+];
+
+/// The Chinese of a word, where it is asked for and known.
+fn told<'a>(lang: Lang, table: &[(&str, &'static str)], word: &'a str) -> &'a str {
+    let found = table.iter().find(|(known, _)| lang == Lang::Zh && *known == word);
+    found.map_or(word, |(_, zh)| *zh)
+}
+
+fn missing(lang: Lang, report: &ProductReport) -> String {
+    let fields = report.missing.iter().map(|field| told(lang, FIELDS, field));
+    fields.collect::<Vec<_>>().join(words::pick(lang, "、", " "))
+}
+
+fn reason(lang: Lang, code: &str) -> String {
+    match code.strip_prefix("missing_") {
+        Some(field) if lang == Lang::Zh => format!("缺项：{}", told(lang, FIELDS, field)),
+        _ => told(lang, REASONS, code).to_owned(),
     }
 }
 
@@ -67,12 +131,12 @@ fn list(lang: Lang, reports: &[ProductReport]) -> String {
         regimes.dedup();
         vec![
             report.product.gtin.clone(),
-            plain(&report.product.name_zh),
-            report.compliance.as_str().to_owned(),
+            words::product_name(lang, &report.product),
+            stands(lang, report.compliance).to_owned(),
             regimes.join(" "),
             covered(report),
-            certificate(report),
-            report.missing.join(" "),
+            certificate(lang, report.standing),
+            missing(lang, report),
         ]
     };
     let header = [
@@ -92,15 +156,15 @@ fn sheet(lang: Lang, report: &ProductReport) -> String {
     let paint = Paint::for_stdout();
     let product = &report.product;
     let mut lines = vec![
-        format!("{}  {}", product.gtin, plain(&product.name_zh)),
-        format!("  {}  {}", say("结论", "stands"), report.compliance.as_str()),
+        format!("{}  {}", product.gtin, words::product_name(lang, product)),
+        format!("  {}  {}", say("结论", "stands"), stands(lang, report.compliance)),
         format!("  {}  {}", say("出厂赋码", "coded"), covered(report)),
-        format!("  {}  {}", say("证书", "certificate"), certificate(report)),
-        format!("  {}  {}", say("缺项", "missing"), report.missing.join(" ")),
+        format!("  {}  {}", say("证书", "certificate"), certificate(lang, report.standing)),
+        format!("  {}  {}", say("缺项", "missing"), missing(lang, report)),
     ];
-    for reason in &report.reasons {
-        let (grave, code) = (reason.compliance.as_str(), &reason.code);
-        lines.push(format!("  - {grave}  {code}  {}", paint.tone(Tone::Dim, &reason.version)));
+    for row in &report.reasons {
+        let (grave, why) = (stands(lang, row.compliance), reason(lang, &row.code));
+        lines.push(format!("  - {grave}  {why}  {}", paint.tone(Tone::Dim, &row.version)));
     }
     for row in &report.rows {
         let checked = match row.verified {
@@ -111,4 +175,30 @@ fn sheet(lang: Lang, report: &ProductReport) -> String {
         lines.push(format!("  {regime}  {from}  {checked}  {}", plain(&row.requirement)));
     }
     lines.join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::certification::EXPIRING_DAYS;
+
+    #[test]
+    fn nothing_of_it_stays_half_in_english() {
+        for compliance in [Compliance::Ok, Compliance::Attention, Compliance::Breach] {
+            assert!(!stands(Lang::Zh, compliance).is_ascii());
+            assert_eq!(stands(Lang::En, compliance), compliance.as_str());
+        }
+        let days_left = EXPIRING_DAYS;
+        for standing in [Standing::Expiring { days_left }, Standing::Lost, Standing::Unknown] {
+            assert!(!certificate(Lang::Zh, standing).is_ascii());
+            assert!(certificate(Lang::En, standing).is_ascii());
+        }
+        for (zh, en) in [
+            ("缺项：检验报告", "missing_test_report"),
+            ("有设备未赋码出厂", "uncoded_units"),
+            ("something_new", "something_new"),
+        ] {
+            assert_eq!((&*reason(Lang::Zh, en), &*reason(Lang::En, en)), (zh, en));
+        }
+    }
 }

@@ -97,7 +97,11 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
         place.name()
     );
     let Some(listener) = listener else {
-        let text = demo_links_text(&world, "http://127.0.0.1:8080") + &place.further(&world);
+        // Nothing listens there until somebody serves it.
+        let serve = format!("dossier {} serve", place.options());
+        let text = demo_links_text(&world, "http://127.0.0.1:8080")
+            + &format!("\n先启动服务，链接才能打开  the links open while it is served: {serve}\n")
+            + &place.further(&world);
         place.finish(&text)?;
         if let Some(path) = &args.links_json {
             write_json(path, &world, ("http://127.0.0.1:8080", ""))?;
@@ -150,10 +154,9 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// How other commands look at it: without a word they would look elsewhere. That a unit was
-    /// started outside its territory is told there and on no page.
-    fn further(&self, world: &World) -> String {
-        let place = match self {
+    /// How other commands are told where it is: without a word they would look elsewhere.
+    fn options(&self) -> String {
+        match self {
             // What a shell would take apart is quoted.
             Self::Folder(room) => match room.dir.display().to_string() {
                 plain if plain.chars().all(|c| c.is_alphanumeric() || "/._-".contains(c)) => {
@@ -163,7 +166,13 @@ impl<'a> Place<'a> {
             },
             // The URL holds a password.
             Self::Database(_) => "--database URL --master-key FILE".to_owned(),
-        };
+        }
+    }
+
+    /// How other commands look at it. That a unit was started outside its territory is told there
+    /// and on no page.
+    fn further(&self, world: &World) -> String {
+        let place = self.options();
         let states = [world::State::Genuine, world::State::OutsideTerritory];
         let links: Vec<_> = states.into_iter().filter_map(|state| world.link(state)).collect();
         let widest = |pick: fn(&'static str, &'static str) -> &'static str| {

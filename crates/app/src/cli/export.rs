@@ -1,11 +1,13 @@
 //! `export`: trace data for an authority as files with a manifest; `export --verify` checks them
 //! without a store. `purge`: drops looks at units past their retention clock.
 
-use super::{Exit, Fault, open, term};
+use super::{Exit, Fault, open, term, words};
 use crate::config::Global;
 use crate::flows::audit;
 use crate::flows::compliance::export::{Format, ROWS_MAX};
-use crate::flows::compliance::export_parts::{self, Cut, ExportError, PartLine};
+use crate::flows::compliance::export_parts::{
+    self, Cut, ExportError, MANIFEST, Manifest, PartLine,
+};
 use crate::flows::compliance::{trace, trace_clock};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -67,7 +69,8 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     let mut done = begun.map_or(0, |manifest| manifest.total_count);
     meter.tell("units", done, total);
     let mut on_part = |line: &PartLine| {
-        meter.line(&format!("{}: {} rows", line.file, line.count));
+        let rows = words::counted(line.count, ["row", "rows"]);
+        meter.line(&format!("{}: {rows}", line.file));
         done += line.count;
         meter.tell("units", done, total);
     };
@@ -76,17 +79,31 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     // Who read it is recorded, whether or not it came to the end.
     audit::flush(&house).await?;
     house.store.close().await;
-    let manifest = written?;
-    let (parts, rows) = (manifest.parts.len(), manifest.total_count);
-    term::print(&format!("{rows} units in {parts} parts, as of {}\n", manifest.as_of))?;
+    term::print(&format!("{}\n", holds(&written?)))?;
     Ok(Exit::Done)
 }
 
+/// What an export holds. Its instant is told in the zone of its manifest: whoever checks it
+/// elsewhere knows no other.
+fn holds(manifest: &Manifest) -> String {
+    let units = words::counted(manifest.total_count, ["unit", "units"]);
+    let parts = words::counted(manifest.parts.len(), ["part", "parts"]);
+    let as_of = words::minute_utc(&manifest.as_of);
+    let as_of = as_of.unwrap_or_else(|| term::plain(&manifest.as_of));
+    format!("{units} in {parts}, as of {as_of}")
+}
+
 fn check(dir: &Path) -> Result<Exit, Fault> {
-    let (manifest, problems) = export_parts::verify(dir)?;
-    let (parts, rows) = (manifest.parts.len(), manifest.total_count);
+    let (manifest, problems) = match export_parts::verify(dir) {
+        // A damaged manifest is what is looked for; without one it is another folder.
+        Err(ExportError::Other(why)) if dir.join(MANIFEST).exists() => {
+            term::print(&format!("{}\n", term::plain(&why)))?;
+            return Ok(Exit::No);
+        }
+        verified => verified?,
+    };
     if problems.is_empty() {
-        term::print(&format!("whole: {rows} units in {parts} parts, as of {}\n", manifest.as_of))?;
+        term::print(&format!("whole: {}\n", holds(&manifest)))?;
         return Ok(Exit::Done);
     }
     term::print(&(problems.join("\n") + "\n"))?;
@@ -114,10 +131,13 @@ pub async fn purge(global: &Global, args: PurgeArgs) -> Result<Exit, Fault> {
     meter.clear();
     let purged = purged?;
     house.store.close().await;
-    let did = if args.dry_run { "would be dropped" } else { "were dropped" };
-    term::print(&format!(
-        "{} units looked at, {} past their clock; {} rows of looks {did}\n",
-        purged.unit_count, purged.over_count, purged.row_count
-    ))?;
+    let looks = match args.dry_run {
+        true => ["row of looks would be dropped", "rows of looks would be dropped"],
+        false => ["row of looks was dropped", "rows of looks were dropped"],
+    };
+    let units = words::counted(purged.unit_count, ["unit looked at", "units looked at"]);
+    let over = words::counted(purged.over_count, ["past its clock", "past their clock"]);
+    let looks = words::counted(purged.row_count, looks);
+    term::print(&format!("{units}, {over}; {looks}\n"))?;
     Ok(Exit::Done)
 }

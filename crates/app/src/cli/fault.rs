@@ -7,7 +7,7 @@ use crate::flows::import::ImportError;
 use crate::flows::{FlowError, doctor};
 use crate::geo::GeoError;
 use crate::secrets::SecretsError;
-use domain::refusal::Refused;
+use domain::refusal::{Refusal, Refused};
 use std::io;
 use std::process::ExitCode;
 use store::StoreError;
@@ -103,8 +103,20 @@ impl From<SecretsError> for Fault {
 
 impl From<Refused> for Fault {
     fn from(refused: Refused) -> Self {
-        Self::Failed(refused.to_string())
+        Self::Failed(as_typed(refused).to_string())
     }
+}
+
+/// What is said where nothing answers to what somebody typed.
+const NOBODY_KNOWS: &str =
+    "no unit or pack answers to this; check it, or look for it with dossier search";
+
+/// Of a row in a file another file may have to tell first; what was typed is rather mistyped.
+fn as_typed(mut refused: Refused) -> Refused {
+    if refused.refusal == Refusal::UnknownSubject {
+        refused.reason = refused.reason.replace(refused.refusal.sentence(), NOBODY_KNOWS);
+    }
+    refused
 }
 
 /// Words of SQLite and the system where a folder or a file in it may not be written.
@@ -169,7 +181,17 @@ impl From<BackupError> for Fault {
 
 impl From<FileError> for Fault {
     fn from(error: FileError) -> Self {
-        Self::Failed(error.to_string())
+        Self::Failed(of_file(&error))
+    }
+}
+
+/// Why a file cannot be read; several columns that it lacks are no one column.
+pub(super) fn of_file(error: &FileError) -> String {
+    match error {
+        FileError::MissingColumns { kind, missing } if missing.len() > 1 => {
+            format!("{kind} needs the columns {}: add them to the header", missing.join(", "))
+        }
+        other => other.to_string(),
     }
 }
 
@@ -186,7 +208,26 @@ impl From<ImportError> for Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::Kind;
     use store::engine::EngineError;
+
+    #[test]
+    fn what_was_typed_is_not_to_be_packed_first() {
+        let fault = Fault::from(Refused::new(Refusal::UnknownSubject, "units"));
+        assert_eq!(fault.to_string(), format!("units: {NOBODY_KNOWS}"));
+        let other = Refused::new(Refusal::UnknownRecall, "id");
+        assert_eq!(Fault::from(other.clone()).to_string(), other.to_string());
+    }
+
+    #[test]
+    fn columns_are_told_in_their_number() {
+        for (missing, told) in [
+            (vec!["code"], "parties needs the column code: add it to the header"),
+            (vec!["code", "kind"], "parties needs the columns code, kind: add them to the header"),
+        ] {
+            assert_eq!(of_file(&FileError::MissingColumns { kind: Kind::Parties, missing }), told);
+        }
+    }
 
     #[test]
     fn a_store_that_fails_under_a_backup_is_not_a_refusal() {

@@ -1,12 +1,13 @@
 //! `import KIND FILE`: takes the good rows of a file and refuses the others one by one.
 
-use super::{Exit, Fault, open, term};
+use super::fault::of_file;
+use super::{Exit, Fault, open, term, words};
 use crate::config::Global;
 use crate::files::{ErrorFile, Format, Kind, RawRow, Table};
-use crate::flows::RowOutcome;
-use crate::flows::import::{ImportReport, Importer, import};
+use crate::flows::import::{ImportError, ImportReport, Importer, import};
 use crate::flows::masterdata::Taking;
-use domain::refusal::Refused;
+use crate::flows::{FlowError, RowOutcome};
+use domain::refusal::{Refusal, Refused};
 use indicatif::ProgressBar;
 use std::fs::File;
 use std::io::{self, BufWriter, Read};
@@ -16,6 +17,11 @@ use std::path::{Path, PathBuf};
 const REFUSALS_SHOWN_MAX: u64 = 5;
 /// Rows between two updates of the progress bar.
 const TICK_ROWS: u64 = 500;
+/// What is said of a parent that nobody knows.
+const NO_PARENT: &str =
+    "no party has this code, here or in a good row of this file; add or mend the parent's row";
+/// What is said where nothing stands above the parties of a file.
+const NO_BRAND: &str = "there is no brand yet; the file needs a good row of the kind brand";
 
 /// Takes a file.
 #[derive(clap::Args, Debug)]
@@ -54,6 +60,9 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     seen.finish()?;
     let report = match ended {
         Ok(report) => report,
+        Err(ImportError::Flow(FlowError::Refused(why))) => {
+            return Err(seen.broken_off(&args.file, apt(args.kind, why).into()));
+        }
         Err(error) => return Err(seen.broken_off(&args.file, error.into())),
     };
     term::print(&summary(&report, args.all_or_nothing))?;
@@ -63,9 +72,9 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
 fn summary(report: &ImportReport, all_or_nothing: bool) -> String {
     let ImportReport { taken, unchanged, refused, .. } = report;
     if all_or_nothing && *refused > 0 {
-        let rows = report.rows();
+        let rows = words::counted(report.rows(), ["row", "rows"]);
         let counts = format!("taken {taken}, unchanged {unchanged}, refused {refused}");
-        return format!("{counts}; nothing of {rows} rows taken\n");
+        return format!("{counts}; nothing of {rows} taken\n");
     }
     format!("taken {taken}, unchanged {unchanged}, refused {refused}\n")
 }
@@ -96,7 +105,7 @@ fn open_table(args: &Args, bar: &ProgressBar) -> Result<Table, Fault> {
     let table = Table::from_reader(args.kind, Format::Auto, Box::new(input));
     // Refused rows are written with all that they hold, other people's columns too.
     let table = if args.errors.is_some() { table.map(Table::whole_rows) } else { table };
-    table.map_err(|e| Fault::failed(format!("{}: {e}", args.file.display())))
+    table.map_err(|e| Fault::failed(format!("{}: {}", args.file.display(), of_file(&e))))
 }
 
 /// Moves the bar by the bytes that were read.
@@ -115,6 +124,7 @@ impl Read for Metered {
 
 /// Watches the rows go by.
 struct Seen {
+    kind: Kind,
     bar: ProgressBar,
     watch: crate::clock::Stopwatch,
     rows: u64,
@@ -139,7 +149,8 @@ impl Seen {
             }
         };
         let watch = crate::clock::Stopwatch::start();
-        Ok(Self { bar, watch, rows: 0, refused: 0, errors, errors_failed: None })
+        let kind = args.kind;
+        Ok(Self { kind, bar, watch, rows: 0, refused: 0, errors, errors_failed: None })
     }
 
     fn row(&mut self, row: &RawRow, outcome: &RowOutcome) {
@@ -153,14 +164,15 @@ impl Seen {
             self.bar.set_message(format!("{rows} rows, {refused} refused, {rate}"));
         }
         let RowOutcome::Refused(problems) = outcome else { return };
+        let problems: Vec<_> = problems.iter().map(|p| apt(self.kind, p.clone())).collect();
         self.refused += 1;
         if self.refused <= REFUSALS_SHOWN_MAX {
-            self.bar.suspend(|| eprint!("{}", lines(row, problems)));
+            self.bar.suspend(|| eprint!("{}", lines(row, &problems)));
         }
         if let Some((_, file)) = &mut self.errors
             && self.errors_failed.is_none()
         {
-            self.errors_failed = file.write(row, problems).err();
+            self.errors_failed = file.write(row, &problems).err();
         }
     }
 
@@ -186,6 +198,7 @@ impl Seen {
     fn broken_off(&self, path: &Path, fault: Fault) -> Fault {
         let came = match self.rows {
             0 => String::new(),
+            1 => " (1 row before it is decided; run it again, it stays)".to_owned(),
             rows => format!(" ({rows} rows before it are decided; run it again, they stay)"),
         };
         match fault {
@@ -195,6 +208,17 @@ impl Seen {
             other => other,
         }
     }
+}
+
+/// A refusal as it helps where parties are imported: that they come first helps nobody there.
+fn apt(kind: Kind, mut problem: Refused) -> Refused {
+    let better = match problem.refusal {
+        Refusal::UnknownParty if kind == Kind::Parties => NO_PARENT,
+        Refusal::NoBrand if kind == Kind::Parties => NO_BRAND,
+        _ => return problem,
+    };
+    problem.reason = problem.reason.replace(problem.refusal.sentence(), better);
+    problem
 }
 
 /// A refused row for people: where, which rule, why.
@@ -208,4 +232,18 @@ fn lines(row: &RawRow, problems: &[Refused]) -> String {
         format!("row {}{column}: {code}: {}\n", row.record, term::plain(&problem.reason))
     };
     problems.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_parties_is_not_told_to_bring_parties_first() {
+        let lost = || Refused::because(Refusal::UnknownParty, "parent_code", "T1");
+        let told = apt(Kind::Parties, lost());
+        assert_eq!(told.reason, format!("{NO_PARENT} (T1)"));
+        assert_eq!(apt(Kind::Parties, Refusal::NoBrand.into()).reason, NO_BRAND);
+        assert_eq!(apt(Kind::Sites, lost()), lost());
+    }
 }

@@ -91,6 +91,16 @@ fn end_of(text: &str, zone: &TimeZone) -> Result<Timestamp, Fault> {
     }
 }
 
+/// When a key ends, in the words that `--expires` takes: the last day it is good, where that ends
+/// with it.
+fn end_text(zone: &TimeZone, at: Timestamp) -> String {
+    let end = zone.to_datetime(at);
+    match end.date().yesterday() {
+        Ok(last) if end.time() == Time::midnight() => last.to_string(),
+        _ => words::minute(zone, at),
+    }
+}
+
 /// Runs the command.
 pub async fn run(global: &Global, command: Command) -> Result<Exit, Fault> {
     let house = open::house(global).await?;
@@ -153,7 +163,7 @@ fn row(reference: &Reference, caller: &Caller, told: &Told) -> Vec<String> {
     let Told { row, state, used_at } = told;
     let zone = reference.zone(caller.brand);
     let minute = |at: i64| words::minute(zone, instant(at));
-    let or_dash = |at: Option<i64>| at.map_or("-".to_owned(), minute);
+    let expires = row.expires_at.map(|at| end_text(zone, instant(at)));
     let party = reference.tree.get(PartyId(row.party));
     let from = if row.from.is_empty() { "-".to_owned() } else { row.from.join(",") };
     vec![
@@ -162,8 +172,8 @@ fn row(reference: &Reference, caller: &Caller, told: &Told) -> Vec<String> {
         party.map_or("-", |p| p.code.as_str()).to_owned(),
         row.scopes.join(","),
         from,
-        or_dash(row.expires_at),
-        or_dash(*used_at),
+        expires.unwrap_or_else(|| "-".to_owned()),
+        used_at.map_or("-".to_owned(), minute),
         minute(row.created_at),
         term::plain(&row.name),
     ]
@@ -190,5 +200,14 @@ mod tests {
         assert_eq!(end("2026-12-31").as_deref(), Some("2026-12-31T16:00:00Z"));
         assert_eq!(end("2026-12-31 08:00").as_deref(), Some("2026-12-31T00:00:00Z"));
         assert_eq!(end("soon"), None);
+    }
+
+    #[test]
+    fn an_end_is_told_as_it_was_given() {
+        let zone = TimeZone::get("Asia/Shanghai").unwrap();
+        for text in ["2026-12-31", "2026-12-31 08:00"] {
+            let end = end_of(text, &zone).map(|at| end_text(&zone, at));
+            assert_eq!(end.ok().as_deref(), Some(text));
+        }
     }
 }

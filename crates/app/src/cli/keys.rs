@@ -20,6 +20,9 @@ use domain::id::BrandId;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+/// What is sealed, one and more.
+const KEYS: [&str; 2] = ["key", "keys"];
+
 /// The code key ring.
 #[derive(clap::Subcommand, Debug)]
 pub enum Command {
@@ -80,7 +83,8 @@ async fn rotate_phone(house: &House) -> Result<String, Fault> {
     let author = Author::operator(BrandId(0));
     let (key, is_new, count) = persons::rotate(house, &author).await?;
     let what = if is_new { "is new" } else { "was begun before" };
-    Ok(format!("telephone key {key} {what}; {count} hashes rewritten under it, none is left\n"))
+    let hashes = words::counted(count, ["hash", "hashes"]);
+    Ok(format!("telephone key {key} {what}; {hashes} rewritten under it, none is left\n"))
 }
 
 async fn rewrap(global: &Global, house: &House, file: &Path) -> Result<String, Fault> {
@@ -97,17 +101,18 @@ async fn rewrap(global: &Global, house: &House, file: &Path) -> Result<String, F
     let key = MasterKey::from_file_or_new(file)?;
     let Some(dir) = folder else {
         let count = keys::rewrap(house, &key).await?;
-        let file = file.display();
+        let (keys, file) = (words::counted(count, KEYS), file.display());
         return Ok(format!(
-            "{count} keys sealed anew; from now on use {file}, and restart every running server\n"
+            "{keys} sealed anew; from now on use {file}, and restart every running server\n"
         ));
     };
     write_next(&dir, file)?;
     let count = keys::rewrap(house, &key).await?;
     open::put_next_key(&dir)?;
     Ok(format!(
-        "{count} keys sealed anew; {} now holds the new key. Keep a copy of it apart from the \
-         backups, and restart a running server\n",
+        "{} sealed anew; {} now holds the new key. Keep a copy of it apart from the backups, and \
+         restart a running server\n",
+        words::counted(count, KEYS),
         dir.join(crate::config::MASTER_KEY_FILE).display()
     ))
 }

@@ -1,6 +1,6 @@
 //! `mint`: makes a batch and streams its codes. Nothing but CSV goes to standard output.
 
-use super::{Exit, Fault, open, term};
+use super::{Exit, Fault, open, term, words};
 use crate::config::Global;
 use crate::flows::batches::{self, CodeStream, LinkStyle, Mint};
 use crate::flows::{House, audit};
@@ -78,10 +78,8 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
         Mint { product: Some(product.id), purpose, count: args.count, scratch: args.scratch };
     let batch = batches::mint(&house, &caller, mint).await?;
     if term::is_watched() {
-        eprintln!(
-            "batch {} with {} codes; again: dossier codes {}",
-            batch.id, batch.count, batch.id
-        );
+        let codes = words::counted(batch.count, ["code", "codes"]);
+        eprintln!("batch {} with {codes}; again: dossier codes {}", batch.id, batch.id);
     }
     if args.no_codes {
         house.store.close().await;

@@ -136,7 +136,7 @@ enum Command {
     Rebuild(rebuild::Args),
     /// Write a backup while work goes on, its keys sealed under a passphrase
     Backup(backup::BackupArgs),
-    /// Bring a backup back into an empty folder
+    /// Bring a backup back into a folder or database without a store
     Restore(backup::RestoreArgs),
     /// Look at everything that can be wrong with a store
     Doctor(backup::DoctorArgs),

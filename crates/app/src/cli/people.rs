@@ -50,6 +50,9 @@ pub async fn invite(global: &Global, args: InviteArgs) -> Result<Exit, Fault> {
     let link = link_to(&house.settings.host, BASE, &format!("invitation/{token}"));
     house.store.close().await;
     let (role, party) = (order.role.as_str(), &order.party);
+    if !global.names_host() {
+        eprintln!("the link says localhost: give --host NAME before sending it to somebody");
+    }
     term::print(&format!(
         "Shown only once, good until {until}. Invitation for {party} as {role}: {link}\n"
     ))?;

@@ -1,11 +1,12 @@
 //! `person`: what is held about a consumer, for the operator who answers their letter.
 
 use super::term::plain;
-use super::{Exit, Fault, open, term};
+use super::{Exit, Fault, open, term, words};
 use crate::config::Global;
 use crate::flows::persons::personal::{self, Held};
 use crate::flows::{Caller, FlowError, House, audit};
-use domain::refusal::Refusal;
+use domain::refusal::{Refusal, Refused};
+use jiff::tz::TimeZone;
 use std::fmt::Write as _;
 
 /// What is held about a consumer.
@@ -57,11 +58,22 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
             eprintln!("dossier: {}", refused.reason);
             Ok(Exit::No)
         }
+        Err(FlowError::Refused(refused)) => Err(as_option(refused).into()),
         Err(error) => Err(error.into()),
     }
 }
 
+/// A refusal that names what was given as it was given here.
+fn as_option(refused: Refused) -> Refused {
+    let given = ["phone", "id", "reason"].contains(&&*refused.field);
+    let Refused { refusal, field, reason } = refused;
+    let field = if given { format!("--{field}").into() } else { field };
+    Refused { refusal, field, reason }
+}
+
 async fn act(house: &House, caller: &Caller, args: &Args) -> Result<String, FlowError> {
+    let zone = house.reference().await?.zone(caller.brand).clone();
+    let sheet = |held: &Held| sheet(&zone, held);
     let held = match (&args.phone, &args.id) {
         (Some(phone), _) => personal::find(house, caller, phone, &args.reason).await?,
         (None, id) => {
@@ -84,31 +96,36 @@ async fn act(house: &House, caller: &Caller, args: &Args) -> Result<String, Flow
     })
 }
 
-fn sheet(held: &Held) -> String {
-    let mut text =
-        format!("person  {}\nphone   {}\nsince   {}\n", held.id, held.phone, held.created_at);
+fn sheet(zone: &TimeZone, held: &Held) -> String {
+    let at = |text: &str| words::minute_of(zone, text);
+    let since = at(&held.created_at);
+    let mut text = format!("person  {}\nphone   {}\nsince   {since}\n", held.id, held.phone);
     // Writing into a String cannot fail.
-    if let Some(at) = &held.held_at {
+    if let Some(since) = &held.held_at {
+        let since = at(since);
         let why = plain(held.hold_reason.as_deref().unwrap_or_default());
-        let _ = writeln!(text, "held    {at}  {why}");
+        let _ = writeln!(text, "held    {since}  {why}");
     }
     for r in &held.registrations {
-        let until = r.kept_until.as_deref().unwrap_or("the guarantee has no start yet");
+        let unstarted = || "the guarantee has no start yet".to_owned();
+        let until = r.kept_until.as_deref().map_or_else(unstarted, at);
+        let registered = at(&r.registered_at);
         let product = plain(&r.product);
         let bought = plain(&r.purchased_on);
-        let gave_way = r.displaced_at.as_ref().map(|at| format!("  gave way {at}"));
+        let gave_way = r.displaced_at.as_deref().map(|way| format!("  gave way {}", at(way)));
         let gave_way = gave_way.unwrap_or_default();
         let _ = writeln!(
             text,
-            "unit    {}  {product}  registered {}  bought {bought}{gave_way}  kept until {until}",
-            r.code, r.registered_at
+            "unit    {}  {product}  registered {registered}  bought {bought}{gave_way}  \
+             kept until {until}",
+            r.code
         );
     }
     for c in &held.consents {
-        let until = c.withdrawn_at.as_ref().map(|at| format!("  withdrawn {at}"));
+        let until = c.withdrawn_at.as_deref().map(|end| format!("  withdrawn {}", at(end)));
         let until = until.unwrap_or_default();
         let (purpose, version) = (&c.purpose, &c.text_version);
-        let _ = writeln!(text, "agreed  {purpose} ({version})  {}{until}", c.given_at);
+        let _ = writeln!(text, "agreed  {purpose} ({version})  {}{until}", at(&c.given_at));
     }
     text
 }

@@ -3,15 +3,15 @@
 
 use super::term::{Paint, Tone, table};
 use super::{Exit, Fault, open, term, words};
-use crate::bundle::{BUNDLE_BYTES_MAX, Bundle};
+use crate::bundle::{BUNDLE_BYTES_MAX, Bundle, Doubt};
 use crate::config::Global;
 use crate::flows::custody::instant;
-use crate::flows::verify::{self, Reading};
+use crate::flows::verify::{self, Depth, Reading};
 use crate::flows::{FlowError, audit, history, log};
 use crate::pages::event_words::event_word;
 use crate::pages::i18n::Lang;
 use domain::identifier::Scheme;
-use domain::log::checkpoint::PublicKey;
+use domain::log::checkpoint::{PublicKey, Unsigned};
 use domain::refusal::Refusal;
 use std::path::PathBuf;
 
@@ -51,7 +51,10 @@ pub async fn run(global: &Global, args: ProveArgs) -> Result<Exit, Fault> {
     let reading = verify::read(&house, &mut reference, brand, &args.unit, args.scheme).await?;
     let number = match reading {
         Reading::Number(number, _) => crate::flows::find::unit_of_code(&house, number).await?,
-        Reading::Nothing(_) => return Ok(Exit::No),
+        Reading::Nothing(code) => {
+            let told = verify::verify(&house, &reference, (code, None), Depth::Whole).await?;
+            return Ok(nobody(&args.unit, words::reason(Lang::En, told.decision.reason)));
+        }
         Reading::Ambiguous((one, _), (other, _)) => {
             let which = format!("say which with --scheme {one} or {other}");
             return Err(Fault::failed(format!("it names two units: {which}")));
@@ -61,7 +64,7 @@ pub async fn run(global: &Global, args: ProveArgs) -> Result<Exit, Fault> {
     log::seal(&house).await?;
     let history = match history::prove(&house, &caller, number).await {
         Err(FlowError::Refused(refused)) if refused.refusal == Refusal::UnknownSubject => {
-            return Ok(Exit::No);
+            return Ok(nobody(&args.unit, "no unit of this brand answers to it"));
         }
         proven => proven?.ok_or_else(|| Fault::failed("nothing was recorded of it yet"))?,
     };
@@ -76,6 +79,24 @@ pub async fn run(global: &Global, args: ProveArgs) -> Result<Exit, Fault> {
         None => term::print(&text)?,
     }
     Ok(Exit::Done)
+}
+
+/// Says that there is no such unit, and why.
+fn nobody(what: &str, why: &str) -> Exit {
+    eprintln!("dossier: {}: {why}", term::plain(what));
+    Exit::No
+}
+
+/// Why a bundle is not believed: in Chinese what the page says that checks one, in English more
+/// exactly what does not hold.
+fn doubted(lang: Lang, doubt: &Doubt) -> String {
+    match (lang, doubt) {
+        (Lang::En, _) => doubt.to_string(),
+        (Lang::Zh, Doubt::Form(_) | Doubt::Head(Unsigned::Form)) => lang.t("history.form").into(),
+        (Lang::Zh, Doubt::Head(Unsigned::Key)) => lang.t("history.key_wrong").into(),
+        (Lang::Zh, Doubt::Head(_)) => lang.t("history.head").into(),
+        (Lang::Zh, Doubt::Event { number, .. }) => lang.with("history.event", "n", number),
+    }
 }
 
 /// Runs `verify-proof`: exit 4 when it is not proven.
@@ -93,7 +114,7 @@ pub fn check(args: &VerifyProofArgs) -> Result<Exit, Fault> {
         Ok(both) => both,
         Err(doubt) => {
             let no = paint.tone(Tone::Bad, say("不成立", "not proven"));
-            term::print(&format!("{no}  {}\n", term::plain(&doubt.to_string())))?;
+            term::print(&format!("{no}  {}\n", term::plain(&doubted(args.lang, &doubt))))?;
             return Ok(Exit::No);
         }
     };
@@ -105,16 +126,13 @@ pub fn check(args: &VerifyProofArgs) -> Result<Exit, Fault> {
     let rows: Vec<_> = believed.events.iter().map(row).collect();
     let proven = paint.tone(Tone::Good, say("证明成立", "proven"));
     let origin = term::plain(&believed.origin);
-    let mut text = format!("{proven}  {origin}, {}\n", believed.size);
+    let entries = args.lang.with("history.entries", "n", believed.size);
+    let mut text = format!("{proven}  {origin}  {entries}\n");
     if trusted.is_none() {
         let own = term::plain(&bundle.public_key);
-        text += say(
-            "所用公钥来自文件本身, 请与品牌公布的公钥核对",
-            "checked with the key in the file itself: compare it with the one the brand publishes",
-        );
-        text += &format!(":\n  {own}\n");
+        text += &format!("{}\n  {own}\n", args.lang.t("history.own"));
     }
-    text += &table(&[say("时间(UTC)", "time (UTC)"), say("事件", "event")], &rows, paint);
+    text += &table(&[say("时间（UTC）", "time (UTC)"), say("事件", "event")], &rows, paint);
     term::print(&text)?;
     Ok(Exit::Done)
 }
@@ -127,4 +145,21 @@ fn public_key(given: &str) -> Result<PublicKey, Fault> {
     let path = PathBuf::from(given);
     let text = std::fs::read_to_string(&path).map_err(|e| Fault::file(&path, &e))?;
     text.parse().map_err(|why| Fault::failed(format!("{}: {why}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_doubt_is_told_in_the_language_of_the_reader() {
+        let event = Doubt::Event { number: 3, why: "the path leads to another root".to_owned() };
+        assert_eq!(doubted(Lang::En, &event), "event 3: the path leads to another root");
+        assert_eq!(doubted(Lang::Zh, &event), "第 3 条事件与日志不符。");
+        let form = Doubt::Form("it holds no event".to_owned());
+        for doubt in [form, Doubt::Head(Unsigned::Key), Doubt::Head(Unsigned::Wrong)] {
+            let told = doubted(Lang::Zh, &doubt);
+            assert!(told.ends_with('。') && !told.contains("history"), "{told}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! `rebuild --check`: replays the whole ledger and compares every table that answers questions.
 
-use super::{Exit, Fault, open, term};
+use super::{Exit, Fault, open, term, words};
 use crate::config::Global;
 use std::path::{Path, PathBuf};
 use store::rebuild::{self, RebuildReport};
@@ -44,11 +44,11 @@ fn missing(dir: &Path) -> Vec<PathBuf> {
 }
 
 fn text(report: &RebuildReport) -> String {
-    let mut text = format!("{} events replayed\n", report.events);
+    let mut text = words::counted(report.events, ["event", "events"]) + " replayed\n";
     for table in &report.tables {
         let verdict = match table.difference_count {
             0 => "equal".to_owned(),
-            n => format!("{n} rows DIFFER"),
+            n => words::counted(n, ["row DIFFERS", "rows DIFFER"]),
         };
         let line = format!(
             "{:<16} live {:>10}  ledger {:>10}  {verdict}\n",

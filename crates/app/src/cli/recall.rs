@@ -131,7 +131,8 @@ pub async fn run(global: &Global, command: Command) -> Result<Exit, Fault> {
         Command::Show { recall } => show(&house, &caller, recall).await?,
         Command::Remedied { recall, units, note } => {
             let count = recalls::remedy(&house, &caller, recall, &units, &note).await?;
-            format!("{count} units are remedied under recall {recall}\n")
+            let units = words::counted(count, ["unit is", "units are"]);
+            format!("{units} remedied under recall {recall}\n")
         }
         Command::Close { recall, note, withdrawn } => {
             let closed = recalls::close(&house, &caller, recall, withdrawn, &note).await?;

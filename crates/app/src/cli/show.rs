@@ -286,7 +286,7 @@ impl Sheet<'_> {
                     NotStarted => self.pen.pick("未开始", "not started").to_owned(),
                     InForce { days_left } => match self.pen.lang {
                         Lang::Zh => format!("还剩 {days_left} 天"),
-                        Lang::En => format!("{days_left} days left"),
+                        Lang::En => words::counted(days_left, ["day left", "days left"]),
                     },
                     Ended => self.pen.pick("已过保", "ended").to_owned(),
                 };

@@ -108,8 +108,8 @@ async fn answer(
     }
     line += &paint.tone(Tone::Dim, &format!("  {}", words::reason(lang, decision.reason)));
     if let Some(seller) = seller {
-        let label = words::pick(lang, "卖家", "seller");
-        line += &format!("  {label}: {}", words::seller(lang, seller));
+        let label = words::pick(lang, "卖家：", "seller: ");
+        line += &format!("  {label}{}", words::seller(lang, seller));
     }
     Ok(line + "\n")
 }

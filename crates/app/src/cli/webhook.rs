@@ -11,9 +11,56 @@ use crate::flows::{Caller, House};
 use crate::geo::Geo;
 use domain::id::PartyId;
 use jiff::SignedDuration;
+use std::collections::BTreeSet;
 
 /// Deliveries shown unless said otherwise.
 const SHOWN: usize = 20;
+/// What the words for failures mean, with the way out, in Chinese and English.
+const CAUSES: &[(&str, &str, &str)] = &[
+    (
+        "address",
+        "该主机没有公网地址；自有网络的主机，这里和 serve 都要加 --webhook-allow HOST[:PORT]",
+        "no public address behind the host; for one of your own network say --webhook-allow \
+         HOST[:PORT], here and to serve",
+    ),
+    (
+        "name",
+        "获准的主机名查不到地址；请检查 URL 和本机的域名解析",
+        "the host you allow has no address; check the URL and what this machine knows of names",
+    ),
+    (
+        "connect",
+        "该地址和端口连不上；请检查接收方是否在运行、防火墙是否放行",
+        "nobody answers at its address and port; see that the receiver runs and no firewall \
+         stands between",
+    ),
+    (
+        "tls",
+        "TLS 握手失败或证书不受信任；自有证书机构请加 --webhook-ca FILE",
+        "the handshake failed or its certificate is not trusted; for an authority of your own \
+         say --webhook-ca FILE",
+    ),
+    (
+        "timeout",
+        "接收方没有及时应答；应先应答 2xx，再处理消息",
+        "no answer in time; the receiver should answer 2xx first and do its work afterwards",
+    ),
+    (
+        "protocol",
+        "收到的不是 HTTP 应答；请检查 URL 的协议和端口",
+        "what came is no HTTP answer; check the scheme and the port of the URL",
+    ),
+    (
+        "redirect",
+        "接收方要求转到别处，这里不跟随；请把 URL 改为最终的地址",
+        "it answers with a redirect, which is not followed; change the URL to where that leads",
+    ),
+    (
+        "status",
+        "接收方应答的不是 2xx；原因请看接收方的日志",
+        "it answers something else than 2xx; the receiver's own log says why",
+    ),
+];
 
 /// What `webhook` takes.
 #[derive(clap::Args, Debug)]
@@ -117,16 +164,20 @@ pub async fn run(global: &Global, args: Args) -> Result<Exit, Fault> {
     let caller = open::caller(&house, global).await?;
     let done = command(&house, &caller, args.command).await;
     house.store.close().await;
-    let (text, exit) = done?;
+    let Said { text, hints, exit } = done?;
     term::print(&text)?;
+    eprint!("{hints}");
     Ok(exit)
 }
 
-async fn command(
-    house: &House,
-    caller: &Caller,
-    command: Command,
-) -> Result<(String, Exit), Fault> {
+/// What a command answers, and what helps beside it.
+struct Said {
+    text: String,
+    hints: String,
+    exit: Exit,
+}
+
+async fn command(house: &House, caller: &Caller, command: Command) -> Result<Said, Fault> {
     let text = match command {
         Command::Add(AddArgs { url, party, kinds, name }) => {
             let order = Order { party, name, url, kinds };
@@ -150,12 +201,12 @@ async fn command(
             format!("webhook {id} is removed\n")
         }
         Command::Ping { id } => return Ok(told(&webhooks::ping(house, caller, &id).await?)),
-        Command::Deliveries { id, limit } => deliveries(house, caller, &id, limit).await?,
+        Command::Deliveries { id, limit } => return deliveries(house, caller, &id, limit).await,
         Command::Resend { id, event } => {
             return Ok(told(&webhooks::resend(house, caller, &id, &event).await?));
         }
     };
-    Ok((text, Exit::Done))
+    Ok(Said { text, hints: String::new(), exit: Exit::Done })
 }
 
 fn asked(args: ChangeArgs) -> (String, Change) {
@@ -166,14 +217,24 @@ fn asked(args: ChangeArgs) -> (String, Change) {
     (args.id, Change { name, url, kinds, active, from_index })
 }
 
-fn told(attempt: &Attempt) -> (String, Exit) {
+fn told(attempt: &Attempt) -> Said {
     let answer = match (attempt.result, attempt.error()) {
         (Ok(status), None) => format!("taken: {status}"),
         (Ok(status), Some(error)) => format!("not taken: {error} {status}"),
         (Err(failure), _) => format!("not taken: {}", failure.as_str()),
     };
     let exit = if attempt.is_delivered() { Exit::Done } else { Exit::No };
-    (format!("{answer}, after {} ms\n", attempt.duration_ms), exit)
+    let text = format!("{answer}, after {} ms\n", attempt.duration_ms);
+    Said { text, hints: hints(attempt.error()), exit }
+}
+
+/// What these failures mean and what to do, each once.
+fn hints<'a>(errors: impl IntoIterator<Item = &'a str>) -> String {
+    let met: BTreeSet<&str> = errors.into_iter().collect();
+    let hint = |(word, zh, en): &(&str, &str, &str)| {
+        format!("{word}: {zh}\n{:gap$}{en}\n", "", gap = word.len() + 2)
+    };
+    CAUSES.iter().filter(|(word, ..)| met.contains(word)).map(hint).collect()
 }
 
 async fn list(house: &House, caller: &Caller) -> Result<String, Fault> {
@@ -207,15 +268,11 @@ fn row(reference: &Reference, told: &Told) -> Vec<String> {
     ]
 }
 
-async fn deliveries(
-    house: &House,
-    caller: &Caller,
-    id: &str,
-    limit: usize,
-) -> Result<String, Fault> {
+async fn deliveries(house: &House, caller: &Caller, id: &str, limit: usize) -> Result<Said, Fault> {
     let newest = (i64::MAX, [0xff; 16]);
     let found = webhooks::deliveries(house, caller, id, newest, limit).await?;
     let zone = house.reference().await?.zone(caller.brand).clone();
+    let hints = hints(found.iter().filter_map(|row| row.error.as_deref()));
     let rows: Vec<_> = found
         .into_iter()
         .map(|row| {
@@ -234,5 +291,26 @@ async fn deliveries(
         })
         .collect();
     let header = ["at", "outcome", "kind", "index", "attempt", "status", "error", "ms", "event"];
-    Ok(term::table(&header, &rows, term::Paint::for_stdout()))
+    let text = term::table(&header, &rows, term::Paint::for_stdout());
+    Ok(Said { text, hints, exit: Exit::Done })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbound::Failure;
+
+    #[test]
+    fn every_failure_says_what_to_do() {
+        use Failure::{Address, Connect, Name, Protocol, Timeout, Tls};
+        let failures = [Address, Connect, Name, Protocol, Timeout, Tls];
+        let words = failures.map(Failure::as_str).into_iter().chain(["redirect", "status"]);
+        for word in words {
+            let hint = hints([word, word]);
+            assert!(hint.starts_with(&format!("{word}: ")) && !hint.is_ascii(), "{hint}");
+            assert_eq!(hint.lines().count(), 2, "{hint}");
+        }
+        assert_eq!(hints([]), "");
+        assert!(hints(["address"]).contains("--webhook-allow"));
+    }
 }

@@ -9,11 +9,12 @@ use domain::finding::{FindingKind, Nature};
 use domain::identifier::Scheme;
 use domain::life::Cause;
 use domain::product::Product;
-use domain::region::{Divisions, Level};
+use domain::region::{Divisions, Level, RegionCode};
 use domain::verdict::{Check, CheckState, Reason, Verdict};
 use domain::warranty::{Gap, StartBasis};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use std::fmt::Display;
 
 /// The text in the language chosen.
 pub fn pick(lang: Lang, zh: &'static str, en: &'static str) -> &'static str {
@@ -50,6 +51,26 @@ fn one_of(schemes: &[Scheme], word: &str) -> Result<Scheme, String> {
 /// A minute in a zone.
 pub fn minute(zone: &TimeZone, at: Timestamp) -> String {
     zone.to_datetime(at).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// The same of an instant that is told as a text; a text that is none stays.
+pub fn minute_of(zone: &TimeZone, text: &str) -> String {
+    text.parse::<Timestamp>().map_or_else(|_| plain(text), |at| minute(zone, at))
+}
+
+/// The same in UTC, for what is of no brand and so in no zone; nothing where the text is none.
+pub fn minute_utc(text: &str) -> Option<String> {
+    let at = text.parse::<Timestamp>().ok()?;
+    Some(format!("{} UTC", minute(&TimeZone::UTC, at)))
+}
+
+/// A count with the word for one, or with that for more.
+pub fn counted<N>(count: N, [one, more]: [&str; 2]) -> String
+where
+    N: From<u8> + PartialEq + Display,
+{
+    let word = if count == N::from(1) { one } else { more };
+    format!("{count} {word}")
 }
 
 /// What a verdict is called.
@@ -315,15 +336,19 @@ pub fn product_name(lang: Lang, product: &Product) -> String {
 /// A region as its names, the widest first: `云南省 昆明市 5301`.
 pub fn region(lang: Lang, divisions: &Divisions, text: &str) -> String {
     let Ok(code) = divisions.parse(text) else { return plain(text) };
-    let wider = [2, 4].into_iter().filter_map(|digits| code.as_str().get(..digits));
-    let wider = wider.filter(|prefix| code.is_division() && prefix.len() < code.as_str().len());
-    let codes = wider.filter_map(|prefix| divisions.parse(prefix).ok()).chain([code]);
-    let names = codes.filter_map(|code| divisions.get(code)).map(|division| match lang {
-        Lang::En if !division.en.is_empty() => division.en.to_string(),
-        _ => division.zh.to_string(),
-    });
+    // Up to the province: the country around it is no news.
+    let upward = std::iter::successors(Some(code), RegionCode::parent);
+    let upward = upward.take_while(|wider| wider.is_division() || *wider == code);
+    let found = upward.filter_map(|code| divisions.get(code));
     // The layer between a municipality and its districts has no name of its own.
-    let mut parts: Vec<_> = names.filter(|name| name != "市辖区" && name != "县").collect();
+    let named = found.filter(|division| !matches!(&*division.zh, "市辖区" | "县"));
+    let mut parts: Vec<_> = named
+        .map(|division| match lang {
+            Lang::En if !division.en.is_empty() => division.en.to_string(),
+            _ => division.zh.to_string(),
+        })
+        .collect();
+    parts.reverse();
     parts.push(code.to_string());
     parts.join(" ")
 }
@@ -344,5 +369,35 @@ mod tests {
             assert!(!zh.is_ascii() && en.is_ascii() && !en.contains('_'), "{code}");
         }
         assert_eq!(why(Lang::En, "something_new"), "something new");
+    }
+
+    #[test]
+    fn a_region_is_told_without_the_brackets_of_its_code() {
+        let geo = crate::geo::Geo::tables_only().expect("the tables");
+        for (code, zh, en) in [
+            ("310117", "上海市 松江区 310117", "Shanghai Songjiang 310117"),
+            ("3101", "上海市 3101", "Shanghai 3101"),
+            ("530102", "云南省 昆明市 五华区 530102", "Yunnan Kunming Wuhua 530102"),
+            ("53", "云南省 53", "Yunnan 53"),
+            ("nowhere", "nowhere", "nowhere"),
+        ] {
+            let told = |lang| region(lang, geo.divisions(), code);
+            assert_eq!((told(Lang::Zh).as_str(), told(Lang::En).as_str()), (zh, en));
+        }
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        let units = |count: u64| counted(count, ["unit is", "units are"]);
+        assert_eq!([units(0), units(1), units(2)], ["0 units are", "1 unit is", "2 units are"]);
+    }
+
+    #[test]
+    fn an_instant_is_told_to_the_minute() {
+        let text = "2026-12-02T00:31:54.383787+08:00";
+        let zone = TimeZone::get("Asia/Shanghai").expect("a zone");
+        assert_eq!(minute_of(&zone, text), "2026-12-02 00:31");
+        assert_eq!(minute_utc(text).as_deref(), Some("2026-12-01 16:31 UTC"));
+        assert_eq!((minute_of(&zone, "soon").as_str(), minute_utc("soon")), ("soon", None));
     }
 }

@@ -198,14 +198,33 @@ pub fn told(house: &House, row: ApiKeyRow) -> Told {
     Told { state: term(&row).state(house.clock.now()), used_at, row }
 }
 
-/// Who comes with a bearer token from an address, if anyone. Why not is told nobody.
-pub fn authenticate(
+/// Who comes with a bearer token from an address, if anyone. Why not is told nobody. A key that is
+/// not known yet may just have been made by another process.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn authenticate(
     house: &House,
-    reference: &Reference,
     token: &str,
     address: IpAddr,
+) -> Result<Option<Caller>, FlowError> {
+    let mut reference = house.reference().await?;
+    let Some((id, secret)) = token.strip_prefix(PREFIX).and_then(|rest| rest.split_once('.'))
+    else {
+        return Ok(None);
+    };
+    if reference.api_key(id).is_none() {
+        reference = house.reference_now().await?;
+    }
+    Ok(admit(house, &reference, (id, secret), address))
+}
+
+fn admit(
+    house: &House,
+    reference: &Reference,
+    (id, secret): (&str, &str),
+    address: IpAddr,
 ) -> Option<Caller> {
-    let (id, secret) = token.strip_prefix(PREFIX)?.split_once('.')?;
     let digest = Sha256::digest(secret.as_bytes());
     let key = reference.api_key(id)?;
     let now = house.clock.now();

@@ -56,7 +56,9 @@ where
         if lost > LOST_AT_ONCE {
             pause(u32::try_from(lost).unwrap_or(u32::MAX)).await?;
         }
-        let reference = if lost == 0 { house.reference().await? } else { house.reload().await? };
+        // No row is refused for what another process has just recorded.
+        let reference =
+            if lost == 0 { house.reference_now().await? } else { house.reload().await? };
         let (mut outcomes, commit) = match decide(Round { reference, lost }, chunk).await {
             Err(FlowError::Store(e)) if e.is_race() => continue,
             decided => decided?,

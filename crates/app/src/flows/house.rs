@@ -194,8 +194,11 @@ impl House {
         self.reference.load_full()
     }
 
-    /// Reads the version and reloads when it moved: before a code is called never issued, since
-    /// another process may just have minted it.
+    /// Reads the version and reloads when it moved: before a code is called never issued, a key
+    /// unknown, or rows are judged, since another process may just have recorded what they need.
+    ///
+    /// # Errors
+    /// The store cannot be read.
     pub async fn reference_now(&self) -> Result<Arc<Reference>, FlowError> {
         let current = self.reference.load_full();
         if self.store.reference_version().await? == current.version {

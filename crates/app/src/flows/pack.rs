@@ -547,30 +547,32 @@ pub async fn unpack(
             speaks_for(&reference, caller, hold.party, "sscc")?;
         }
         // A child named twice is meant once.
-        let mut numbers = BTreeSet::new();
+        let mut numbers = BTreeMap::new();
         if children.is_empty() {
             let inside = house.store.children_fetch(number).await?;
-            numbers.extend(inside.iter().filter(|c| c.covers(at)).map(|c| c.child.get() as i64));
+            let inside = inside.iter().filter(|c| c.covers(at));
+            numbers.extend(inside.map(|c| (c.child.get() as i64, "")));
         }
         for child in children {
-            numbers.insert(find::subject(house, caller.brand, child, "children").await?);
+            numbers.insert(find::subject(house, caller.brand, child, "children").await?, child);
         }
         let mut after = pack.recorded_at();
         overlay.touch(&pack, at);
-        for child in &numbers {
+        for (child, named) in &numbers {
+            let refused = |why| Err(Refused::because(why, "children", named).into());
             let subject = overlay.subject(*child, "children").await?;
             let (stirred, inside) = overlay.stirred(&subject, at).await?;
             let concerned: Vec<_> = std::iter::once(&subject).chain(&inside).collect();
             let (mut facts, around) = overlay.around(&concerned, (*child, at)).await?;
             let (child, parent) = (unit_number(*child), unit_number(number));
             if facts.parent_at(child, at) != Some(parent) {
-                return Err(Refused::new(Refusal::NotPacked, "children").into());
+                return refused(Refusal::NotPacked);
             }
             // Told late: what it did since, and what was in it, was done from where it stays.
             facts.leave(child, parent, Moment::told_last(at));
             let moved = stirred.iter().map(|c| c.child).chain([child]);
             if !still_fits(&facts, moved, at) {
-                return Err(Refused::new(Refusal::ContradictsLater, "children").into());
+                return refused(Refusal::ContradictsLater);
             }
             // The packs around it learn that something in them was touched.
             for touched in std::iter::once(&subject).chain(&around).chain(&inside) {
@@ -583,7 +585,7 @@ pub async fn unpack(
             return Ok(0);
         }
         let mut draft = EventDraft::about(caller, number, at, after, Body::Unpacked {}).told(when);
-        draft.subjects = members(numbers.into_iter().collect());
+        draft.subjects = members(numbers.into_keys().collect());
         let event = house.event(draft);
         let outbox = vec![look_again(&event)];
         let relies_on = overlay.into_guards();

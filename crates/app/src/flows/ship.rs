@@ -21,7 +21,7 @@ use domain::custody::{Containment, CustodyFacts, Hold, HoldKind, Moment};
 use domain::id::PartyId;
 use domain::mandate;
 use domain::refusal::{Refusal, Refused};
-use domain::shipping::{self, ShipFacts, Shipped};
+use domain::shipping::{self, LeftPack, ShipFacts, Shipped};
 use domain::when::When;
 use jiff::Timestamp;
 use store::commit::{Commit, Outbox, Relied};
@@ -202,19 +202,23 @@ impl Moving<'_> {
 
     fn body(&self, draft: &ShipmentDraft, to: PartyId, shipped: &Shipped) -> Body {
         let unpacked_from = shipped.unpacked_from.map(|n| n.get() as i64);
-        let presumed = shipped.presumed;
+        let (known_out, presumed) = (shipped.known_out.map(told), shipped.presumed);
         let Particulars { reason, group } = self.particulars(draft);
         let shipment_no = draft.shipment_no.clone();
         match self.way {
             Way::Forward => Body::Shipped {
                 declared_group_purchase: group.then_some(true),
+                known_out,
                 to: to.0,
                 presumed,
                 reason,
                 shipment_no,
                 unpacked_from,
             },
-            Way::Back => Body::Returned { presumed, reason, shipment_no, to: to.0, unpacked_from },
+            Way::Back => {
+                let to = to.0;
+                Body::Returned { known_out, presumed, reason, shipment_no, to, unpacked_from }
+            }
         }
     }
 
@@ -261,6 +265,11 @@ impl Moving<'_> {
         relies_on.extend(self.overlay.into_guards());
         Commit { relies_on, ..self.commit }
     }
+}
+
+/// A moment as events tell it: when, and when that was recorded, microseconds.
+fn told(moment: Moment) -> (i64, i64) {
+    (moment.at.as_microsecond(), moment.recorded_at.as_microsecond())
 }
 
 /// The job that looks again at the activations a late fact concerns.
@@ -485,14 +494,16 @@ impl TakingBack<'_> {
             voided.map(|voided| (voided, at)).map_err(|why| Refused::new(why, "shipment_no"))
         };
         let (mut voided, mut at) = judge(&overlay.facts(&concerned).await?)?;
-        let mut around = None;
-        if let Some((pack, _)) = voided.back_into {
+        let (mut around, mut again) = (None, None);
+        if let Some(left) = &voided.left {
             // Read before the facts, as whatever a commit relies on.
-            let pack = overlay.subject(pack.get() as i64, "shipment_no").await?;
-            (voided, at) = judge(&overlay.facts(&concerned).await?)?;
-            let named = |child: UnitNumber| self.numbers.contains(&(child.get() as i64));
-            voided = voided.unless_emptied(&overlay.stirred(&pack, since).await?.0, named);
-            around = Some(pack);
+            let pack = overlay.subject(left.parent.get() as i64, "shipment_no").await?;
+            let facts = overlay.facts(&concerned).await?;
+            (voided, at) = judge(&facts)?;
+            if let Some(left) = &voided.left {
+                again = self.again(overlay, &facts, (&pack, left), &voided.paper).await?;
+            }
+            around = again.is_some().then_some(pack);
         }
         // Likewise.
         for pack in &voided.follow {
@@ -504,11 +515,12 @@ impl TakingBack<'_> {
         }
         let following = Following::back(overlay, &follow, (&voided.paper, self.numbers)).await?;
         speaks_for(self.reference, self.caller, voided.holder, "shipment_no")?;
-        self.outside.extend(voided.stays_outside().then_some(number));
+        self.outside.extend((voided.left.is_some() && again.is_none()).then_some(number));
         let body = Body::ShipmentVoided {
-            back_into: voided.back_into.map(|(pack, _)| pack.get() as i64),
+            back_into: again.as_ref().map(|again| again.parent.get() as i64),
             holder: voided.holder.0,
-            packed_at: voided.back_into.map(|(_, from)| from.as_microsecond()),
+            out: again.as_ref().and_then(|again| again.to).map(told),
+            packed_at: again.as_ref().map(|again| again.from.at.as_microsecond()),
             shipment_no: shipment_no.to_owned(),
         };
         let concerned: Vec<_> = std::iter::once(&subject).chain(&children).chain(&around).collect();
@@ -531,11 +543,43 @@ impl TakingBack<'_> {
         });
         // The paper was wrong from the start: what happened since it was written is concerned.
         let content = since.as_microsecond().to_string();
-        let again = Outbox { content, ..look_again(&event) };
+        let look = Outbox { content, ..look_again(&event) };
         let told = (self.house, self.caller, overlay);
         let followed = following.tell(told, (&event, shipment_no, from), voided.holder);
-        self.told.push((event, again));
+        self.told.push((event, look));
         self.followed.extend(followed);
         Ok(())
+    }
+
+    /// How a subject lies again in the pack that it left by the paper; none where that went on
+    /// meanwhile or was emptied.
+    async fn again(
+        &self,
+        overlay: &mut Overlay<'_>,
+        facts: &CustodyFacts,
+        (pack, left): (&Subject, &Containment),
+        paper: &Hold,
+    ) -> Result<Option<Containment>, FlowError> {
+        let store = &self.house.store;
+        let (no, from) = (paper.shipment_no.as_deref().unwrap_or_default(), paper.from);
+        let sender = from.map_or(0, |party| party.0);
+        let event = store.moved_by((no, sender), left.child.get() as i64).await?;
+        let known_out = event.and_then(|event| match event.body {
+            Body::Shipped { known_out, .. } | Body::Returned { known_out, .. } => known_out,
+            _ => None,
+        });
+        let moment = |(at, recorded_at)| Moment {
+            at: custody::instant(at),
+            recorded_at: custody::instant(recorded_at),
+        };
+        let known_out = known_out.map(moment);
+        let (stirred, _) = overlay.stirred(pack, paper.at).await?;
+        let left = LeftPack { left, known_out, stirred: &stirred };
+        let Some(again) = left.again(facts) else { return Ok(None) };
+        let named = |child: UnitNumber| self.numbers.contains(&(child.get() as i64));
+        let Some(last) = left.stirred_last(facts, named) else { return Ok(Some(again)) };
+        let while_it_was_out = (paper.at.as_microsecond(), last.as_microsecond());
+        let filled = store.stayed_inside(pack.number(), while_it_was_out).await?;
+        Ok(filled.then_some(again))
     }
 }

@@ -121,7 +121,7 @@ impl Lang {
     /// The sentence for one or that for more, filled with the number: English tells them apart.
     #[must_use]
     pub fn count(self, [one, more]: [&'static str; 2], n: u64) -> String {
-        self.with(if n == 1 { one } else { more }, "n", n)
+        self.with(if n == 1 { one } else { more }, "n", self.number(n))
     }
 
     /// The sentence of `key` before and behind its placeholder, for what is no text.
@@ -248,6 +248,7 @@ mod tests {
         let past = ["warranty.one_day_past", "warranty.days_past"];
         assert_eq!(Lang::En.count(past, 1), "1 day ago");
         assert_eq!(Lang::En.count(past, 2), "2 days ago");
+        assert_eq!(Lang::En.count(past, 1_095), "1,095 days ago");
         assert_eq!(Lang::Zh.count(past, 1), "已过 1 天");
         assert_eq!(Lang::En.around("privacy.rights_call"), (" Please call ", "."));
         assert_eq!(Lang::En.around("shell.skip"), ("Skip to content", ""));

@@ -22,7 +22,7 @@ use dossier::outbound::{Names, Reach};
 use dossier::secrets::MasterKey;
 use serde_json::Value;
 use std::io::Cursor;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use store::commit::Outbox;
 use store::engine::{SqliteOptions, Target};
 use store::rebuild;
@@ -52,12 +52,19 @@ pub fn master() -> MasterKey {
     MasterKey::from_hex(&"5a".repeat(32)).expect("64 hexadecimal digits")
 }
 
+/// The shipped tables without the databases of addresses, read once for all stories.
+pub fn tables() -> Arc<Geo> {
+    static TABLES: OnceLock<Arc<Geo>> = OnceLock::new();
+    let read = || Arc::new(Geo::tables_only().expect("the shipped tables are sound"));
+    Arc::clone(TABLES.get_or_init(read))
+}
+
 pub fn clock() -> Clock {
     Clock::simulated("2026-06-10T02:00:00Z".parse().expect("an instant"))
 }
 
 pub async fn open(target: &Target, clock: Clock) -> Arc<House> {
-    let geo = Arc::new(Geo::tables_only().expect("the shipped tables are sound"));
+    let geo = tables();
     // No test asks for the address of a name: there is none here.
     let reach = Reach { names: Names::table(&[]), ..Reach::default() };
     let settings = Settings { reach, ..Settings::default() };
@@ -67,7 +74,7 @@ pub async fn open(target: &Target, clock: Clock) -> Arc<House> {
 
 /// The same store in a deployment that brands may sign up in.
 pub async fn open_to_all(target: &Target, clock: Clock) -> Arc<House> {
-    let geo = Arc::new(Geo::tables_only().expect("the shipped tables are sound"));
+    let geo = tables();
     let settings = Settings { sign_up: true, rows_max: 100, ..Settings::default() };
     let house = House::open(target, master(), clock, geo, settings).await;
     Arc::new(house.expect("the house opens"))

@@ -22,5 +22,6 @@ mod recalls;
 mod receipts;
 mod sites;
 mod standing;
+mod taken_back;
 mod told;
 mod told_late;

@@ -1,7 +1,7 @@
 //! Races: whoever is second learns that he is, from one process or from two.
 
 use crate::common::server::{Call, Client, Place, Reply, Server};
-use crate::common::{FACTORY, PHONE, World, report, sns, sscc, start};
+use crate::common::{Desk, FACTORY, PHONE, World, outcomes, report, sns, sscc, start};
 use crate::on_both;
 use domain::refusal::Refusal;
 use domain::verdict::CodeReading;
@@ -14,7 +14,7 @@ use dossier::flows::import::operator;
 use dossier::flows::produce::commission;
 use dossier::flows::ship::{self, Way};
 use dossier::flows::verify::{Reading, read};
-use dossier::flows::{House, RowOutcome, masterdata::Taking, waiting};
+use dossier::flows::{House, RowOutcome, Scope, keys, masterdata::Taking, waiting};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
@@ -33,6 +33,7 @@ on_both! {
     of_a_late_paper_and_what_its_contents_did_one_is_taken,
     a_report_that_waited_is_recorded_by_one_of_those_who_replay_it,
     what_another_process_minted_is_known,
+    what_another_process_recorded_is_known_at_once,
     who_reads_in_an_older_snapshot_takes_nothing_back,
     void_codes_are_passed_over_at_once,
 }
@@ -377,6 +378,22 @@ async fn what_another_process_minted_is_known(world: &World) {
     let told = read(&houses[1], &mut reference, None, ours.as_str(), None).await;
     let named = Reading::Number(batch.first, CodeReading::Issued);
     assert_eq!(told.expect("it reads"), named);
+}
+
+/// Nothing in this process polls what others recorded.
+async fn what_another_process_recorded_is_known_at_once(world: &World) {
+    let (other, brand) = (world.another().await, world.caller().await.brand);
+    let token = keys::new_key(&other, brand, "BRAND", &[Scope::All], "test").await;
+    let desk = Desk::with_token(world, token.expect("a key"));
+    let (status, told) = desk.get("/api/v1/products").await;
+    assert_eq!(status, 200, "{told}");
+    let product = "gtin,name_zh,category,maker,network_start\n\
+        6929141700027,澄野 B1,power_bank,澄野电子,no\n";
+    assert_eq!(outcomes(&other, Kind::Products, product, false).await, ["taken"]);
+    let made = json!({"rows": [{"sn": "CY000001", "gtin": "6929141700027", "site_code": FACTORY,
+        "produced_at": "2026-05-20T08:00:00+08:00"}]});
+    let (status, told) = desk.post("/api/v1/units/commission", &made).await;
+    assert_eq!((status, &told["results"][0]["outcome"]), (200, &json!("taken")), "{told}");
 }
 
 /// The rows that all share are never put back to those of an older snapshot, nor the code keys.

@@ -44,6 +44,16 @@ async fn centres_are_found_by_place_and_word() {
 }
 
 #[tokio::test]
+async fn where_nobody_knows_from_where_centres_come_by_division() {
+    let world = world().await;
+    let page = world.get(&format!("/d/{}/centres", world.phone(0))).await;
+    assert!(!page.text.contains("中心算起"), "{}", page.text);
+    let places = ["虹桥收机点", "静安服务中心", "苏州服务中心"];
+    let places = places.map(|name| page.text.find(name).expect(name));
+    assert!(places.is_sorted(), "{}", page.text);
+}
+
+#[tokio::test]
 async fn a_place_is_found_however_it_is_written() {
     let world = world().await;
     for (lang, query, from) in [

@@ -73,6 +73,37 @@ async fn digits_of_full_width_are_digits() {
     }
 }
 
+#[tokio::test]
+async fn an_invoice_number_says_how_long_it_is_and_may_be_typed_in_groups() {
+    let world = world().await;
+    let path = format!("/d/{}/register", world.phone(1));
+    let form = |invoice: &str| {
+        format!(
+            "phone=13800138000&purchased_on=2026-11-20&consent=yes&proof=invoice\
+             &invoice={invoice}"
+        )
+    };
+    let long = "x".repeat(32);
+    for invoice in ["ABC", "12", long.as_str(), "--------"] {
+        for (lang, said) in [
+            ("zh-CN", "请填写发票号码，8 至 20 位数字或字母。"),
+            ("en", "Give the invoice number: 8 to 20 digits or letters."),
+        ] {
+            let page = world.post(&format!("{path}?lang={lang}"), &form(invoice)).await;
+            assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{invoice}");
+            assert!(page.text.contains(said), "{invoice}: {}", page.text);
+        }
+    }
+    let page = world.get(&path).await;
+    assert!(page.text.contains("8 至 20 位数字或字母。</p>"), "{}", page.text);
+    let grouped = ["2631 2000-0012 3456 7890", "\u{3000}2631\u{FF0D}2000 "].map(sent);
+    for (index, invoice) in [1, 4].into_iter().zip(grouped) {
+        let path = format!("/d/{}/register", world.phone(index));
+        let page = world.post(&path, &form(&invoice)).await;
+        assert_eq!(page.h1(), "登记成功", "{}", page.text);
+    }
+}
+
 /// A browser counts a line end as one character, and sends two.
 #[tokio::test]
 async fn a_report_of_several_lines_is_as_long_as_it_was_typed() {

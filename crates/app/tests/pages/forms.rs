@@ -283,11 +283,12 @@ async fn who_holds_a_copy_of_what_nobody_started_is_told_to_compare() {
 async fn too_few_digits_are_a_slip_and_no_verdict_and_no_try() {
     let world = doubted().await;
     let path = format!("/d/{}/proof", world.phone(3));
-    for (kind, value, fault) in [
-        ("imei4", "12", "请填写 IMEI 的最后 4 位数字。"),
-        ("imei4", "", "请填写 IMEI 的最后 4 位数字。"),
-        ("scratch", "12345", "请填写涂层下的 6 位数字。"),
-        ("scratch", "", "请填写涂层下的 6 位数字。"),
+    for (kind, value, fault, needed) in [
+        ("imei4", "12", "请填写 IMEI 的最后 4 位数字。", "这里要填 IMEI 的最后 4 位数字。"),
+        ("imei4", "abcd", "请填写 IMEI 的最后 4 位数字。", "这里要填 IMEI 的最后 4 位数字。"),
+        ("imei4", "", "请填写 IMEI 的最后 4 位数字。", "这里要填 IMEI 的最后 4 位数字。"),
+        ("scratch", "12345", "请填写涂层下的 6 位数字。", "这里要填涂层下的 6 位数字。"),
+        ("scratch", "", "请填写涂层下的 6 位数字。", "这里要填涂层下的 6 位数字。"),
     ] {
         // More often than tries are had.
         for press in 0..6 {
@@ -295,6 +296,7 @@ async fn too_few_digits_are_a_slip_and_no_verdict_and_no_try() {
             let page = world.post(&path, &form).await;
             assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{kind} {value}");
             assert!(page.text.contains(fault) && page.text.contains("aria-invalid=\"true\""));
+            assert!(page.text.contains(needed), "{needed}: {}", page.text);
             assert!(page.text.contains("<body class=\"mute"), "{}", page.text);
             assert!(!page.text.contains("与档案不符") && !page.text.contains("验证码不对"));
         }

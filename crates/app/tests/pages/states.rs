@@ -284,6 +284,34 @@ async fn many_cities_ask_for_a_look() {
 }
 
 #[tokio::test]
+async fn another_device_under_the_same_name_stands_in_the_timeline_once() {
+    let world = world().await;
+    // The same device again is no other.
+    world.activate(0, "device-a").await;
+    world.activate(0, "device-a").await;
+    let page = world.get(&format!("/d/{}", world.phone(0))).await;
+    assert!(page.h1() == "正品" && !page.text.contains("再次激活"), "{}", page.text);
+    for device in ["device-a", "device-b", "device-c", "device-d"] {
+        world.activate(3, device).await;
+    }
+    for (lang, first, again) in
+        [("zh-CN", "激活", "再次激活"), ("en", "Activated", "Activated again")]
+    {
+        let page = world.get(&format!("/d/{}?lang={lang}", world.phone(3))).await;
+        let line = |title: &str| {
+            let start = format!("<b>{title}</b>");
+            let mut lines = page.text.split(&start).skip(1);
+            let line = lines.next().and_then(|rest| rest.split("</li>").next());
+            (line.expect(title).to_owned(), lines.count())
+        };
+        // Day and place of the second as of the first, and of those after it nothing.
+        assert_eq!(line(again), line(first), "{}", page.text);
+        let (line, more) = line(again);
+        assert!(line.contains("2026-05-14") && more == 0, "{line}");
+    }
+}
+
+#[tokio::test]
 async fn cities_that_no_journey_joins_ask_for_a_look() {
     let world = world().await;
     world.activate(7, "device-a").await;
@@ -479,6 +507,9 @@ async fn what_is_no_code_gets_a_hint_at_the_box_and_no_verdict() {
     let page = world.get("/?code=%22%3E%3Cimg%20src%3Dx%3E").await;
     assert!(!page.text.contains("<img"), "{}", page.text);
     assert_eq!(world.get("/?code=").await.status, StatusCode::OK);
+    let blank = world.get("/?code=+%E3%80%80+").await;
+    assert_eq!(blank.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(blank.text.contains("还没有输入追溯码") && blank.text.contains("value=\"\""));
     let long = world.get(&format!("/?code={}", "A".repeat(257))).await;
     assert_eq!(long.status, StatusCode::BAD_REQUEST);
     // Whoever scans is told as before.

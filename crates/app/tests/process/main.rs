@@ -7,6 +7,7 @@ mod bench;
 mod cli;
 mod demo;
 mod faults;
+mod first_steps;
 mod storage;
 mod terminal;
 mod world;

@@ -422,7 +422,7 @@ async fn a_torn_log_and_an_unreadable_row_hide_no_other_check(world: &World) {
 
     forge(world, UNREADABLE, vec![77]).await;
     let target = &world.target;
-    let geo = || std::sync::Arc::new(dossier::geo::Geo::tables_only().expect("sound tables"));
+    let geo = crate::common::tables;
     let opened = House::open(
         target,
         crate::common::master(),

@@ -1,6 +1,6 @@
 //! A receiver that notes what comes and answers as it is told, and a house that may reach it.
 
-use crate::common::{World, master};
+use crate::common::{World, master, tables};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -10,7 +10,6 @@ use dossier::api::{ServeOptions, router};
 use dossier::flows::house::Settings;
 use dossier::flows::webhooks::courier::run_due;
 use dossier::flows::{House, Scope, keys, log};
-use dossier::geo::Geo;
 use dossier::outbound::{Names, Reach};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -151,9 +150,8 @@ const FILL: &[u8] = &[b'x'; 1024];
 
 /// A house of the world's store that may reach some hosts.
 pub async fn house(world: &World, reach: Reach) -> Arc<House> {
-    let geo = Arc::new(Geo::tables_only().expect("the shipped tables are sound"));
     let settings = Settings { reach, ..Settings::default() };
-    let house = House::open(&world.target, master(), world.clock.clone(), geo, settings).await;
+    let house = House::open(&world.target, master(), world.clock.clone(), tables(), settings).await;
     Arc::new(house.expect("the house opens"))
 }
 

@@ -160,6 +160,7 @@ pub(super) fn active(lang: Lang) -> DeviceView {
             first: scan(lang, "2026-05-14T03:20:00Z", "上海市", "Shanghai"),
             last: scan(lang, "2026-09-02T08:00:00Z", "上海市", "Shanghai"),
         }),
+        odd_scans: None,
         digest: Some(digest()),
         device: Some(phone(lang)),
         proof: None,
@@ -211,13 +212,11 @@ fn not_activated(lang: Lang) -> DeviceView {
     }
 }
 
+const MANY_SCANS: CheckReason = CheckReason::ManyScans { scan_count: 41, city_count: 6, hours: 24 };
+
 fn check(lang: Lang) -> DeviceView {
     DeviceView {
-        state: PageState::Check(CheckReason::ManyScans {
-            scan_count: 41,
-            city_count: 6,
-            hours: 24,
-        }),
+        state: PageState::Check(MANY_SCANS),
         checks: vec![Check::Code(Mark::Ok), Check::Activation(Mark::Ok), Check::Scans(Mark::Warn)],
         scans: Some(ScansView {
             count: 57,
@@ -243,7 +242,7 @@ fn not_cleared(lang: Lang) -> DeviceView {
 /// Somebody else proved that the original is theirs.
 pub(super) fn proved_elsewhere(lang: Lang) -> DeviceView {
     let state = PageState::Active(ActiveNote::ProvedElsewhere(on(2026, 6, 1)));
-    DeviceView { state, ..check(lang) }
+    DeviceView { state, odd_scans: Some(MANY_SCANS), ..check(lang) }
 }
 
 /// The same of what nobody started yet.
@@ -251,7 +250,13 @@ fn not_activated_elsewhere(lang: Lang) -> DeviceView {
     let (starts, proved_elsewhere) = (Starts::Registration, Some(on(2026, 6, 1)));
     let state = PageState::NotActivated { starts, proved_elsewhere };
     let checks = [Check::Code(Mark::Ok), Check::Activation(Mark::None), Check::Scans(Mark::Warn)];
-    DeviceView { state, checks: checks.to_vec(), proof: check(lang).proof, ..not_activated(lang) }
+    DeviceView {
+        state,
+        checks: checks.to_vec(),
+        odd_scans: Some(MANY_SCANS),
+        proof: check(lang).proof,
+        ..not_activated(lang)
+    }
 }
 
 /// What passed, and what takes the unit out of the market all the same.

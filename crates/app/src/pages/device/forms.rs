@@ -26,8 +26,8 @@ pub const REPORT_LETTERS_MAX: u16 = 1000;
 pub const SHOP_LETTERS_MAX: u16 = 500;
 /// Longest single-line answer, in characters.
 pub const LINE_LETTERS_MAX: u16 = 80;
-/// Longest invoice number: 20 digits for a digital invoice, with room for older forms.
-const INVOICE_LETTERS_MAX: u16 = 32;
+/// Longest invoice number as typed: 20 digits of a digital invoice, in fours with a space between.
+const INVOICE_LETTERS_MAX: u16 = 24;
 /// Longest phone number as typed: E.164 has 15 digits; spaces and a plus may stand between.
 pub(super) const PHONE_LETTERS_MAX: u16 = 20;
 
@@ -286,7 +286,8 @@ fn choice(lang: Lang, given: &ProofChoice, checked: bool) -> Choice {
         ProofKind::Invoice => (
             "invoice",
             lang.t("register.by_invoice"),
-            InputField::line("invoice", lang.t("register.invoice_label"), INVOICE_LETTERS_MAX),
+            InputField::line("invoice", lang.t("register.invoice_label"), INVOICE_LETTERS_MAX)
+                .hint(lang.t("register.invoice_hint")),
             "fault.invoice",
         ),
     };
@@ -374,7 +375,7 @@ pub fn render_report(view: &ReportView) -> Result<String, askama::Error> {
     }
     .hint(&lang.with("report.text_hint", "n", REPORT_LETTERS_MAX))
     .holding(lang, &view.text, "fault.malformed");
-    let faults = faults([&shop, &place, &text]);
+    let faults = faults([&text, &shop, &place]);
     let sh = plain_shell(lang, &view.site, lang.t("report.title"), &faults);
     let page = ReportPage {
         l: lang,
@@ -512,11 +513,14 @@ fn result(view: &ProofResultView) -> Answer {
             let said = say(Tone::Bad, Icon::Refused, title, text, next);
             Answer { text: said.text + &left(lang, *tries_left), ..said }
         }
-        ProofOutcome::Unread(_) => say(
+        ProofOutcome::Unread(kind) => say(
             Tone::Mute,
             Icon::Note,
             "result.unread_title",
-            "result.unread_text",
+            match kind {
+                ProofKind::Imei4 => "result.unread_imei",
+                _ => "result.unread_scratch",
+            },
             "result.unread_next",
         ),
         ProofOutcome::Wait { seconds } => {

@@ -1,13 +1,15 @@
 //! The dossier as the public sees it: production and its city, leaving the factory, the first
-//! activation and its city, registration, proof, recalls, new lives, the end.
+//! activation and its city, that of another device under its name, registration, proof, recalls,
+//! new lives, the end.
 //!
 //! Deliberately absent: every hand between factory and consumer, unless the party is marked public;
 //! grants and findings; returns between traders; who reported a theft, and when.
 
-use domain::id::{PartyId, SiteId};
+use domain::id::{EventId, PartyId, SiteId};
 use domain::region::Divisions;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use store::canonical::unhex;
 use store::event::{Body, Event};
 use store::unit::UnitRecord;
 
@@ -40,14 +42,33 @@ impl History<'_> {
     /// The lines, newest first.
     #[must_use]
     pub fn timeline(&self) -> Vec<TimelineEntry> {
+        let again = self.again();
         let mut left = false;
-        let mut lines: Vec<_> =
-            self.events.iter().filter_map(|event| self.line(event, &mut left)).collect();
+        let lines = self.events.iter().filter_map(|event| self.line(event, again, &mut left));
+        let mut lines: Vec<_> = lines.collect();
         lines.reverse();
         lines
     }
 
-    fn line(&self, event: &Event, left: &mut bool) -> Option<TimelineEntry> {
+    /// The start that made it suspect: the first of its present life by another device. What comes
+    /// after it is not told: anyone can report one start after the other.
+    fn again(&self) -> Option<EventId> {
+        let own = self.unit.fingerprint.as_deref().filter(|_| self.unit.suspect)?;
+        let found = self.events.iter().find(|event| {
+            let Body::Activated(body) = &event.body else { return false };
+            let device = body.fingerprint.as_deref().and_then(unhex);
+            device.is_some_and(|device| device != own)
+                && of_start(self.events, event.id, body) == (self.unit.life, false)
+        });
+        found.map(|event| event.id)
+    }
+
+    fn line(
+        &self,
+        event: &Event,
+        again: Option<EventId>,
+        left: &mut bool,
+    ) -> Option<TimelineEntry> {
         let at = When::At(instant(event.happened_at));
         let on = When::On(self.day(event.happened_at));
         let plain = |kind, when| TimelineEntry { kind, when, place: None, party: None, note: None };
@@ -69,11 +90,16 @@ impl History<'_> {
                 }
                 TimelineEntry { party, ..plain(TimelineKind::Shipped, on) }
             }
-            Body::Activated(body) if of_start(self.events, event.id, body).1 => {
+            Body::Activated(body) => {
+                let kind = match of_start(self.events, event.id, body) {
+                    (_, true) => TimelineKind::Activated,
+                    _ if again == Some(event.id) => TimelineKind::ActivatedAgain,
+                    _ => return None,
+                };
                 let place = body.region_told();
                 let place = place.and_then(|r| city_name(self.divisions, self.lang, r));
                 let at = When::At(instant(body.activated_at));
-                TimelineEntry { place, ..plain(TimelineKind::Activated, at) }
+                TimelineEntry { place, ..plain(kind, at) }
             }
             Body::Sold { on: day, .. } => {
                 let when = When::On(day.parse().ok()?);

@@ -14,6 +14,8 @@ use super::view::{CentreView, CentresView};
 
 /// Centres on a list; a brand with more lets people search.
 const CENTRES_MAX: usize = 100;
+/// Behind every division: where a centre is that names none.
+const LAST: &str = "~";
 /// Places of one name that are told.
 const OTHERS_MAX: usize = 20;
 
@@ -32,7 +34,8 @@ pub struct Nearby<'a> {
 }
 
 impl Nearby<'_> {
-    /// The centres, nearest first; those without a position come last, by name.
+    /// The centres, nearest first; those without a position come last, by division. Nothing else is
+    /// known where nobody knows from where, and whose goods it is must not show.
     #[must_use]
     pub fn centres(&self) -> CentresView {
         self.listed(self.from, "")
@@ -67,15 +70,20 @@ impl Nearby<'_> {
                 && s.kind.is_open_to_visitors()
                 && (s.name.contains(words) || s.address.contains(words))
         });
-        let mut found: Vec<_> = sites.map(|site| centre(site, seat, self.lang)).collect();
-        found.sort_by(|a, b| {
-            let key = |c: &CentreView| (c.metres.unwrap_or(u32::MAX), c.name.clone());
-            key(a).cmp(&key(b))
+        let placed = |site: &Site| {
+            let party = tree.get(site.party).and_then(|party| party.region.clone());
+            let region = site.region.clone().or(party);
+            (region.unwrap_or_else(|| LAST.to_owned()), centre(site, seat, self.lang))
+        };
+        let mut found: Vec<_> = sites.map(placed).collect();
+        found.sort_by_cached_key(|(region, centre)| {
+            (centre.metres.unwrap_or(u32::MAX), region.clone(), centre.name.clone())
         });
         found.truncate(CENTRES_MAX);
+        let centres = found.into_iter().map(|(_, centre)| centre).collect();
         let near = from.filter(|_| seat.is_some());
         let near = near.and_then(|r| city_name(self.divisions, self.lang, r.as_str()));
-        CentresView { near, centres: found }
+        CentresView { near, centres }
     }
 
     /// The region that is searched for, where one is wider than all others of its name, and those

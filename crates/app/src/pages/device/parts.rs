@@ -10,7 +10,7 @@ use crate::pages::shell::{Tone, href};
 
 use super::view::{
     ActiveNote, Against, Check, CheckReason, DeviceView, LinksView, Mark, PageState, RetiredReason,
-    ScanView, ScansView, Starts,
+    ScanView, ScansView, Starts, TimelineKind,
 };
 
 /// A line is "wide" beyond so many Latin letters; a Chinese character counts as two.
@@ -150,6 +150,21 @@ fn reason_to_check(lang: Lang, why: CheckReason) -> String {
     }
 }
 
+/// What is unusual about the scans, where the verdict speaks of something else.
+fn odd_scans(lang: Lang, why: CheckReason) -> Option<String> {
+    let said = match why {
+        CheckReason::ManyScans { scan_count, city_count, hours } => lang.tf(
+            "scans.odd_many",
+            &[("hours", &hours), ("cities", &city_count), ("scans", &lang.number(scan_count))],
+        ),
+        CheckReason::ImpossibleTravel { km, minutes } => {
+            lang.tf("scans.odd_travel", &[("km", &lang.number(km)), ("minutes", &minutes)])
+        }
+        _ => return None,
+    };
+    Some(said)
+}
+
 fn chip(view: &DeviceView, check: Check) -> Chip {
     let (mark, key) = match check {
         Check::Against(Against::Inspection) => (Mark::Warn, "check.not_cleared"),
@@ -203,11 +218,16 @@ fn scan_line(view: &DeviceView, scans: &ScansView) -> Vec<String> {
 
 pub(super) fn hero(view: &DeviceView) -> Hero {
     let title = title(view.lang, view.state);
+    let mut reason = reason(view);
+    if let Some(odd) = view.odd_scans.and_then(|why| odd_scans(view.lang, why)) {
+        reason += if view.lang == Lang::Zh { "" } else { " " };
+        reason += &odd;
+    }
     Hero {
         icon: icon(view.state),
         title,
         size: size(title),
-        reason: reason(view),
+        reason,
         chips: view.checks.iter().map(|check| chip(view, *check)).collect(),
         scans: view.scans.as_ref().map(|scans| scan_line(view, scans)).unwrap_or_default(),
     }
@@ -246,6 +266,13 @@ fn check(view: &DeviceView) -> Option<Action> {
     Some(Action { icon: Icon::Scan, text: view.lang.t(text), url: url.to_owned() })
 }
 
+/// Whether somebody registered it since its present life began.
+fn is_registered(view: &DeviceView) -> bool {
+    let renewed = |kind| matches!(kind, TimelineKind::Renewed(_));
+    let mut own = view.timeline.iter().take_while(|entry| !renewed(entry.kind));
+    own.any(|entry| entry.kind == TimelineKind::Registered)
+}
+
 /// One filled button, chosen by state; where its address is missing the next best step takes its
 /// place, so no state is a dead end while the brand has a hotline.
 pub(super) fn actions(view: &DeviceView) -> Actions {
@@ -259,11 +286,14 @@ pub(super) fn actions(view: &DeviceView) -> Actions {
             [centres(lang, links), register(lang, links, "action.register"), call(view)]
         }
         PageState::NotActivated { starts, proved_elsewhere } => {
-            // What runs already is not begun by registering.
-            let word = if starts == Starts::Sold { "action.register" } else { "action.activate" };
+            // What runs already is not begun by registering, nor is what somebody registered.
+            let bound = starts != Starts::Registration && is_registered(view);
+            let runs = bound || starts == Starts::Sold;
+            let word = if runs { "action.register" } else { "action.activate" };
             let begin = register(lang, links, word);
             match proved_elsewhere {
                 Some(_) => [check(view), begin, centres(lang, links)],
+                None if bound => [centres(lang, links), begin, call(view)],
                 None => [begin, centres(lang, links), call(view)],
             }
         }

@@ -262,6 +262,7 @@ struct HistoryPage<'a> {
     kinds: String,
     /// In which zone times are told.
     times: String,
+    entries: String,
 }
 
 /// The page that checks proofs.
@@ -276,7 +277,8 @@ pub fn render_history(view: &HistoryView) -> Result<String, askama::Error> {
         other => other,
     };
     let times = view.lang.with("history.times", "zone", zone);
-    HistoryPage { l: view.lang, sh, v: view, kinds, times }.render()
+    let entries = view.lang.with("history.entries", "n", view.lang.number(view.size));
+    HistoryPage { l: view.lang, sh, v: view, kinds, times, entries }.render()
 }
 
 /// Something went wrong, with a way forward.
@@ -376,6 +378,8 @@ pub struct HomeView {
 /// Why a text leads to no page. None of them is a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LookupHint {
+    /// There is nothing but spaces.
+    Nothing,
     /// It is an IMEI.
     Imei,
     /// It is the serial number of a unit.
@@ -388,6 +392,7 @@ pub enum LookupHint {
 
 fn lookup_hint(lang: Lang, hint: LookupHint) -> String {
     match hint {
+        LookupHint::Nothing => lang.t("lookup.nothing").to_owned(),
         LookupHint::Imei => lang.t("lookup.imei").to_owned(),
         LookupHint::Serial => lang.t("lookup.serial").to_owned(),
         LookupHint::Length(1) => lang.t("lookup.length_one").to_owned(),

@@ -20,6 +20,7 @@ pub(super) fn home_hints(lang: Lang) -> Vec<(&'static str, HomeView)> {
         HomeView { typed, hint, ..home(lang) }
     };
     vec![
+        ("home-nothing", view("", LookupHint::Nothing)),
         ("home-imei", view("490154203237518", LookupHint::Imei)),
         ("home-serial", view("N300000012345", LookupHint::Serial)),
         ("home-length", view("X8K2-9M4P-LQ7R", LookupHint::Length(12))),

@@ -103,6 +103,7 @@ impl Present<'_> {
             further_life: false,
             checks,
             scans: None,
+            odd_scans: None,
             digest: None,
             device: None,
             proof: None,
@@ -152,9 +153,11 @@ impl Present<'_> {
         let url = page_url(&code);
         let centres = serviced.then(|| self.nearby(known).centres());
         let centres = centres.filter(|c| !c.centres.is_empty());
+        let checks = checks(decision, known, state);
         DeviceView {
             further_life: known.record.life > 0,
-            checks: checks(decision, known, state),
+            odd_scans: self.odd_beside(known, state, &checks),
+            checks,
             scans: known.scans.as_ref().map(|scans| self.scans(scans)),
             digest: digest(self.house, known.record.number),
             device: Some(product_view(self.lang, &known.product, &code)),
@@ -286,6 +289,17 @@ impl Present<'_> {
             Reason::BrandNotVouched => CheckReason::UnknownBrand,
             _ => CheckReason::NotCleared,
         }
+    }
+
+    /// What is odd about the looks, where a chip says that something is and the sentence under the
+    /// verdict does not say what.
+    fn odd_beside(&self, known: &Known, state: PageState, checks: &[Check]) -> Option<CheckReason> {
+        let said = matches!(
+            state,
+            PageState::Check(CheckReason::ManyScans { .. } | CheckReason::ImpossibleTravel { .. })
+        );
+        let odd = checks.contains(&Check::Scans(Mark::Warn));
+        (odd && !said).then(|| self.odd_scans(known))
     }
 
     fn odd_scans(&self, known: &Known) -> CheckReason {

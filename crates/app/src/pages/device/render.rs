@@ -305,13 +305,14 @@ fn basis(basis: Basis) -> &'static str {
 fn bar(lang: Lang, coverage: &CoverageView, left: i32) -> Bar {
     let whole = (coverage.ends_on - coverage.starts_on).get_days().max(1);
     let gone = (whole - left).clamp(0, whole);
+    let days = |count: i32| lang.number(count.unsigned_abs().into());
     let start = match coverage.basis {
         Basis::Activation => "warranty.bar_activated",
         _ => "warranty.bar_from",
     };
     Bar {
         percent: gone * 100 / whole,
-        spoken: lang.tf("warranty.bar", &[("whole", &whole), ("gone", &gone)]),
+        spoken: lang.tf("warranty.bar", &[("whole", &days(whole)), ("gone", &days(gone))]),
         start: lang.with(start, "date", coverage.starts_on),
         end: lang.with("warranty.bar_to", "date", coverage.ends_on),
     }
@@ -393,6 +394,7 @@ fn kind(kind: TimelineKind) -> (Icon, &'static str, &'static str) {
         TimelineKind::Received => (Icon::Box, "", "timeline.received"),
         TimelineKind::Sold => (Icon::Shop, "", "timeline.sold"),
         TimelineKind::Activated => (Icon::Activated, "okd", "timeline.activated"),
+        TimelineKind::ActivatedAgain => (Icon::Warn, "", "timeline.activated_again"),
         TimelineKind::Registered => (Icon::Person, "", "timeline.registered"),
         TimelineKind::Proved => (Icon::Genuine, "okd", "timeline.proved"),
         TimelineKind::Repaired => (Icon::Repair, "blue", "timeline.repaired"),
@@ -484,7 +486,7 @@ pub(super) fn centre_rows(lang: Lang, view: &CentresView) -> Vec<CentreRow<'_>> 
 fn distance(lang: Lang, metres: u32) -> String {
     match metres {
         ..1_000 => lang.t("centres.km_less").to_owned(),
-        _ => lang.with("centres.km", "n", (metres + 500) / 1_000),
+        _ => lang.with("centres.km", "n", lang.number(((metres + 500) / 1_000).into())),
     }
 }
 

@@ -191,3 +191,81 @@ fn chinese_is_of_one_hand() {
         }
     }
 }
+
+/// The filled button of a page.
+fn main_action(view: &DeviceView) -> String {
+    let html = render_device(view).expect("a page");
+    let main = html.split("class=\"btn p\"").nth(1).and_then(|rest| rest.split("</a>").next());
+    main.expect("an action").to_owned()
+}
+
+#[test]
+fn what_somebody_registered_has_nothing_left_to_begin() {
+    let waits = |starts| PageState::NotActivated { starts, proved_elsewhere: None };
+    let mut view = device(Lang::Zh, "not-activated");
+    let line = |kind| TimelineEntry { kind, ..view.timeline[0].clone() };
+    let (registered, renewed) = (line(TimelineKind::Registered), line(TimelineKind::Renewed(None)));
+    view.state = waits(Starts::FirstStart);
+    assert!(main_action(&view).contains("激活保修"));
+    view.timeline.insert(1, registered);
+    for starts in [Starts::FirstStart, Starts::Sold] {
+        view.state = waits(starts);
+        assert!(main_action(&view).contains("服务网点"), "{starts:?}");
+        assert!(render_device(&view).expect("a page").contains("保修登记</span>"));
+    }
+    // What starts by registering, and was cut off on the way, is begun by the next form.
+    view.state = waits(Starts::Registration);
+    assert!(main_action(&view).contains("激活保修"));
+    // A further life knows no owner yet.
+    view.state = waits(Starts::FirstStart);
+    view.timeline.insert(1, renewed);
+    assert!(main_action(&view).contains("激活保修"));
+}
+
+#[test]
+fn what_is_unusual_about_scans_is_said_once() {
+    let again = PageState::Check(CheckReason::ActivatedAgain);
+    let travel = CheckReason::ImpossibleTravel { km: 1_680, minutes: 1 };
+    for (lang, many, far) in [
+        (Lang::Zh, "查询异常：24 小时内在 6 个城市被扫过 41 次。", "相距 1,680 公里的两地被扫过。"),
+        (
+            Lang::En,
+            "Please check the device itself. Scans unusual: 41 scans in 6 cities within 24 hours.",
+            "Scans unusual: two places 1,680 km apart within 1 min.",
+        ),
+    ] {
+        let own = device(lang, "check");
+        let html = render_device(&own).expect("a page");
+        assert!(!html.contains("查询异常：") && !html.contains("Scans unusual:"), "{html}");
+        let PageState::Check(why) = own.state else { panic!("it is to be checked") };
+        for (odd, said) in [(why, many), (travel, far)] {
+            let view = DeviceView { state: again, odd_scans: Some(odd), ..own.clone() };
+            let html = render_device(&view).expect("a page");
+            assert!(html.contains(said), "{said}: {html}");
+        }
+    }
+}
+
+/// The list on top follows the form.
+#[test]
+fn faults_stand_in_the_order_of_their_fields() {
+    let mut view = fakes::report_refused(Lang::En);
+    view.shop.fault = Some(FieldFault::TooLong(500));
+    let html = render_report(&view).expect("a page");
+    let place = |text: &str| html.find(text).expect(text);
+    assert!(place("href=\"#text\"") < place("href=\"#shop\""), "{html}");
+    assert!(place("id=\"text\"") < place("id=\"shop\""), "{html}");
+}
+
+#[test]
+fn devices_and_the_start_page_lead_to_where_proofs_are_checked() {
+    for (lang, word) in [(Lang::Zh, "验证签名"), (Lang::En, "Verify signatures")] {
+        let link = format!("<a href=\"/log\">{word}</a>");
+        let pages = [render_device(&device(lang, "active")), render_home(&plain_views::home(lang))];
+        for html in pages {
+            assert!(html.expect("a page").contains(&link), "{link}");
+        }
+        let log = render_history(&plain_views::history(lang)).expect("a page");
+        assert!(log.contains("70,000"), "{log}");
+    }
+}

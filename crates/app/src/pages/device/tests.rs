@@ -303,8 +303,10 @@ fn distances_are_whole_kilometres() {
     let mut view = fakes::active(Lang::Zh);
     if let Some(centres) = &mut view.centres {
         centres.centres[0].metres = Some(999);
+        centres.centres[1].metres = Some(1_007_000);
     }
-    assert!(render_device(&view).expect("a page").contains("不到 1 公里"));
+    let html = render_device(&view).expect("a page");
+    assert!(html.contains("不到 1 公里") && html.contains("1,007 公里"), "{html}");
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub struct DeviceView {
     pub checks: Vec<Check>,
     /// The consumer scans of this code, this one included.
     pub scans: Option<ScansView>,
+    /// What is odd about the scans, where a check says so and the verdict speaks of something else.
+    pub odd_scans: Option<CheckReason>,
     /// The digest of the rosette. `None` draws none (forged codes have no figure).
     pub digest: Option<[u8; 32]>,
     /// The unit. `None` where no unit may be shown.
@@ -447,6 +449,8 @@ pub enum TimelineKind {
     Sold,
     /// First activation.
     Activated,
+    /// Another device was activated under its name.
+    ActivatedAgain,
     /// Bound to a consumer.
     Registered,
     /// The scratch code was proved.

@@ -42,7 +42,8 @@ pub async fn look_up(
         return error(&house, &visit, ErrorKind::Unreadable).await;
     }
     let hint = match typed(&asked) {
-        Typed::Nothing => None,
+        Typed::Nothing if asked.is_empty() => None,
+        Typed::Nothing => Some(LookupHint::Nothing),
         Typed::Code { code, gtin: Some(gtin) } => return to_link(&gtin, &code),
         Typed::Code { code, gtin: None } if names_by_serial(&house, &code).await => {
             Some(LookupHint::Serial)
@@ -55,7 +56,10 @@ pub async fn look_up(
     let reference = house.reference().await.ok();
     let site = visit.site(&house, reference.as_deref(), None);
     let status = if hint.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    let typed = if hint.is_some() { asked } else { String::new() };
+    let typed = match hint {
+        None | Some(LookupHint::Nothing) => String::new(),
+        Some(_) => asked,
+    };
     let view = HomeView { lang: visit.lang, site, lookup_url: "/".to_owned(), typed, hint };
     page(&visit, status, render_home(&view))
 }

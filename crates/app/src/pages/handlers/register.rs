@@ -258,9 +258,10 @@ fn refused(view: &RegisterView) -> bool {
         || view.consent.missing
 }
 
-/// An invoice number as it is kept, if the text is one.
+/// An invoice number as it is kept, if the text is one: it may be typed in groups.
 fn invoice(text: &str) -> Option<String> {
-    let text: String = text.chars().map(half_width).collect();
+    let text = text.chars().map(half_width);
+    let text: String = text.filter(|c| !matches!(c, ' ' | '\u{3000}' | '-')).collect();
     let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     Some(text).filter(|text| plain && INVOICE_LETTERS.contains(&text.len()))
 }
