@@ -247,6 +247,8 @@ pub struct Voided {
 pub struct LeftPack<'a> {
     /// How the subject lay in it.
     pub left: &'a Containment,
+    /// The paper.
+    pub paper: &'a Hold,
     /// When the subject was known to have left it, before the paper was told.
     pub known_out: Option<Moment>,
     /// What went into the pack, or left it, since the paper.
@@ -264,8 +266,9 @@ impl LeftPack<'_> {
     }
 
     /// When something left the pack last while the subject was in it, if anything did: it may have
-    /// been emptied then, by people who thought that the subject had left it. What left it by the
-    /// same paper (`named` there) emptied nothing.
+    /// been emptied then, by people who thought that the subject had left it. What was told before
+    /// the paper knew that it was in it, and what left it by the same paper (`named` there) emptied
+    /// nothing.
     pub fn stirred_last(
         &self,
         custody: &CustodyFacts,
@@ -274,7 +277,7 @@ impl LeftPack<'_> {
         let until = self.until(custody);
         let of_it = self.stirred.iter().filter(|c| c.parent == self.left.parent && !named(c.child));
         let out = of_it.filter_map(|c| c.to).filter(|to| until.is_none_or(|until| *to < until));
-        out.map(|to| to.at).max()
+        out.filter(|to| to.recorded_at > self.paper.recorded_at).map(|to| to.at).max()
     }
 
     /// How the subject lies in the pack again: the paper was wrong, so it never left by it. None
@@ -483,7 +486,7 @@ mod tests {
             let voided = void(&custody, n(1), (PartyId(2), "S1"), t(90), &[]).unwrap();
             let left = voided.left.unwrap();
             let known_out = known_out.map(|at| Moment::told_first(t(at)));
-            let pack = LeftPack { left: &left, known_out, stirred: &[] };
+            let pack = LeftPack { left: &left, paper: &voided.paper, known_out, stirred: &[] };
             pack.again(&custody).map(|c| (c.from.at, c.to.map(|to| to.at)))
         };
         assert_eq!(again(None, &[], &[]), Some((t(20), None)));

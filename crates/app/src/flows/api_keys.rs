@@ -214,7 +214,7 @@ pub async fn authenticate(
         return Ok(None);
     };
     if reference.api_key(id).is_none() {
-        reference = house.reference_now().await?;
+        reference = house.reference_in_turn().await?;
     }
     Ok(admit(house, &reference, (id, secret), address))
 }

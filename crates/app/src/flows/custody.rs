@@ -5,7 +5,7 @@ use super::find::unit_number;
 use super::house::House;
 use super::outcome::FlowError;
 use super::reference::Reference;
-use domain::custody::{CustodyFacts, Hold, HoldKind};
+use domain::custody::{CustodyFacts, Hold, HoldKind, Moment};
 use domain::id::{EventId, PartyId, ProductId, SiteId};
 use domain::refusal::{Refusal, Refused};
 use jiff::Timestamp;
@@ -75,6 +75,11 @@ impl Subject {
         let inspection = self.unit().and_then(|u| u.inspection.as_deref());
         matches!(inspection, Some("hold" | "fail"))
     }
+}
+
+/// A moment as events tell it: when, and when that was recorded, microseconds.
+pub fn told(moment: Moment) -> (i64, i64) {
+    (moment.at.as_microsecond(), moment.recorded_at.as_microsecond())
 }
 
 /// Microseconds as an instant; what the store holds is always in range.

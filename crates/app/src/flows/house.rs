@@ -96,6 +96,7 @@ pub struct House {
     master: MasterKey,
     reference: ArcSwap<Reference>,
     reloading: tokio::sync::Mutex<()>,
+    looking: tokio::sync::Mutex<()>,
     last_recorded: AtomicI64,
 }
 
@@ -169,6 +170,7 @@ impl House {
             master,
             reference: ArcSwap::from_pointee(reference),
             reloading: tokio::sync::Mutex::default(),
+            looking: tokio::sync::Mutex::default(),
             last_recorded: AtomicI64::new(0),
         })
     }
@@ -205,6 +207,18 @@ impl House {
             return Ok(current);
         }
         self.reload().await
+    }
+
+    /// As [`House::reference_now`] where anybody may ask: one looks at a time, so that strangers
+    /// hold one connection at most, and the others make do with what is known.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn reference_in_turn(&self) -> Result<Arc<Reference>, FlowError> {
+        match self.looking.try_lock() {
+            Ok(_turn) => self.reference_now().await,
+            Err(_) => Ok(self.reference.load_full()),
+        }
     }
 
     /// Loads the reference rows afresh, unless somebody just did: one at a time, since reading

@@ -54,6 +54,7 @@ pub mod search;
 pub mod ship;
 pub mod sites;
 mod standing;
+mod taking_back;
 pub mod territories;
 pub mod turns;
 pub mod verify;

@@ -15,13 +15,13 @@ use super::recalls;
 use super::receipt;
 use super::reference::Reference;
 use super::standing;
+use super::taking_back::TakingBack;
 use crate::files::ShipmentDraft;
-use domain::code::UnitNumber;
-use domain::custody::{Containment, CustodyFacts, Hold, HoldKind, Moment};
+use domain::custody::{Hold, HoldKind, Moment};
 use domain::id::PartyId;
 use domain::mandate;
 use domain::refusal::{Refusal, Refused};
-use domain::shipping::{self, LeftPack, ShipFacts, Shipped};
+use domain::shipping::{self, ShipFacts, Shipped};
 use domain::when::When;
 use jiff::Timestamp;
 use store::commit::{Commit, Outbox, Relied};
@@ -202,7 +202,7 @@ impl Moving<'_> {
 
     fn body(&self, draft: &ShipmentDraft, to: PartyId, shipped: &Shipped) -> Body {
         let unpacked_from = shipped.unpacked_from.map(|n| n.get() as i64);
-        let (known_out, presumed) = (shipped.known_out.map(told), shipped.presumed);
+        let (known_out, presumed) = (shipped.known_out.map(custody::told), shipped.presumed);
         let Particulars { reason, group } = self.particulars(draft);
         let shipment_no = draft.shipment_no.clone();
         match self.way {
@@ -265,11 +265,6 @@ impl Moving<'_> {
         relies_on.extend(self.overlay.into_guards());
         Commit { relies_on, ..self.commit }
     }
-}
-
-/// A moment as events tell it: when, and when that was recorded, microseconds.
-fn told(moment: Moment) -> (i64, i64) {
-    (moment.at.as_microsecond(), moment.recorded_at.as_microsecond())
 }
 
 /// The job that looks again at the activations a late fact concerns.
@@ -402,30 +397,19 @@ pub async fn void(
             return Err(Refused::new(Refusal::UnknownShipment, "shipment_no").into());
         }
         let mut overlay = Overlay::new(house, &reference, brand);
-        let mut taking = TakingBack {
-            house,
-            caller,
-            reference: &reference,
-            when,
-            numbers: &numbers,
-            told: Vec::new(),
-            followed: Vec::new(),
-            outside: Vec::new(),
-        };
+        let mut taking = TakingBack::new((house, caller, &reference), when, &numbers);
         for number in last_first(&overlay, &numbers, (from, shipment_no)).await? {
             match taking.take(&mut overlay, number, (from, shipment_no)).await {
                 Err(FlowError::Busy) => continue 'races,
                 taken => taken?,
             }
         }
-        let (mut events, outbox): (Vec<_>, Vec<_>) = taking.told.into_iter().unzip();
-        events.extend(taking.followed);
-        let mut commit = Commit { events, outbox, ..Commit::default() };
-        commit.relies_on = overlay.into_guards();
+        let outside = taking.outside.clone();
+        let commit = Commit { relies_on: overlay.into_guards(), ..taking.commit() };
         match house.store.commit(&commit).await {
             Err(e) if e.is_race() => continue,
             Err(e) => return Err(e.into()),
-            Ok(()) => return Ok(TakenBack { count: numbers.len(), outside: taking.outside }),
+            Ok(()) => return Ok(TakenBack { count: numbers.len(), outside }),
         }
     }
     Err(FlowError::Busy)
@@ -457,129 +441,4 @@ async fn last_first(
     }
     told.sort_unstable();
     Ok(told.into_iter().rev().map(|(_, number)| number).collect())
-}
-
-/// A paper that is being taken back.
-struct TakingBack<'a> {
-    house: &'a House,
-    caller: &'a Caller,
-    reference: &'a Reference,
-    when: When,
-    /// What the paper names.
-    numbers: &'a [i64],
-    told: Vec<(Event, Outbox)>,
-    /// What is said of packs that go back with it.
-    followed: Vec<Event>,
-    outside: Vec<i64>,
-}
-
-impl TakingBack<'_> {
-    async fn take(
-        &mut self,
-        overlay: &mut Overlay<'_>,
-        number: i64,
-        (from, shipment_no): (PartyId, &str),
-    ) -> Result<(), FlowError> {
-        let when = self.when;
-        let subject = overlay.subject(number, "shipment_no").await?;
-        let row = overlay.paper((shipment_no, from), number).await?;
-        let since = row.map_or(Timestamp::MIN, |r| custody::instant(r.happened_at));
-        let (stirred, children) = overlay.stirred_since(&subject, since).await?;
-        let concerned: Vec<_> = std::iter::once(&subject).chain(&children).collect();
-        let judge = |facts: &CustodyFacts| {
-            let known = facts.instants(unit_number(number));
-            let at = when.behind(known.chain(Containment::instants(&stirred)));
-            let voided =
-                shipping::void(facts, unit_number(number), (from, shipment_no), at, &stirred);
-            voided.map(|voided| (voided, at)).map_err(|why| Refused::new(why, "shipment_no"))
-        };
-        let (mut voided, mut at) = judge(&overlay.facts(&concerned).await?)?;
-        let (mut around, mut again) = (None, None);
-        if let Some(left) = &voided.left {
-            // Read before the facts, as whatever a commit relies on.
-            let pack = overlay.subject(left.parent.get() as i64, "shipment_no").await?;
-            let facts = overlay.facts(&concerned).await?;
-            (voided, at) = judge(&facts)?;
-            if let Some(left) = &voided.left {
-                again = self.again(overlay, &facts, (&pack, left), &voided.paper).await?;
-            }
-            around = again.is_some().then_some(pack);
-        }
-        // Likewise.
-        for pack in &voided.follow {
-            overlay.subject(pack.get() as i64, "shipment_no").await?;
-        }
-        let follow = std::mem::take(&mut voided.follow);
-        if !follow.is_empty() && judge(&overlay.facts(&concerned).await?)?.0.follow != follow {
-            return Err(FlowError::Busy);
-        }
-        let following = Following::back(overlay, &follow, (&voided.paper, self.numbers)).await?;
-        speaks_for(self.reference, self.caller, voided.holder, "shipment_no")?;
-        self.outside.extend((voided.left.is_some() && again.is_none()).then_some(number));
-        let body = Body::ShipmentVoided {
-            back_into: again.as_ref().map(|again| again.parent.get() as i64),
-            holder: voided.holder.0,
-            out: again.as_ref().and_then(|again| again.to).map(told),
-            packed_at: again.as_ref().map(|again| again.from.at.as_microsecond()),
-            shipment_no: shipment_no.to_owned(),
-        };
-        let concerned: Vec<_> = std::iter::once(&subject).chain(&children).chain(&around).collect();
-        let after = concerned.iter().map(|one| one.recorded_at()).fold(0, i64::max);
-        let draft = EventDraft::about(self.caller, number, at, after, body).told(when);
-        let event = draft.by(self.house, voided.holder);
-        for one in concerned {
-            overlay.touch(one, at);
-        }
-        overlay.hold(Hold {
-            subject: unit_number(number),
-            at,
-            party: voided.holder,
-            from: None,
-            kind: HoldKind::Voided,
-            presumed: false,
-            shipment_no: Some(shipment_no.to_owned()),
-            event: event.id,
-            recorded_at: custody::instant(event.recorded_at),
-        });
-        // The paper was wrong from the start: what happened since it was written is concerned.
-        let content = since.as_microsecond().to_string();
-        let look = Outbox { content, ..look_again(&event) };
-        let told = (self.house, self.caller, overlay);
-        let followed = following.tell(told, (&event, shipment_no, from), voided.holder);
-        self.told.push((event, look));
-        self.followed.extend(followed);
-        Ok(())
-    }
-
-    /// How a subject lies again in the pack that it left by the paper; none where that went on
-    /// meanwhile or was emptied.
-    async fn again(
-        &self,
-        overlay: &mut Overlay<'_>,
-        facts: &CustodyFacts,
-        (pack, left): (&Subject, &Containment),
-        paper: &Hold,
-    ) -> Result<Option<Containment>, FlowError> {
-        let store = &self.house.store;
-        let (no, from) = (paper.shipment_no.as_deref().unwrap_or_default(), paper.from);
-        let sender = from.map_or(0, |party| party.0);
-        let event = store.moved_by((no, sender), left.child.get() as i64).await?;
-        let known_out = event.and_then(|event| match event.body {
-            Body::Shipped { known_out, .. } | Body::Returned { known_out, .. } => known_out,
-            _ => None,
-        });
-        let moment = |(at, recorded_at)| Moment {
-            at: custody::instant(at),
-            recorded_at: custody::instant(recorded_at),
-        };
-        let known_out = known_out.map(moment);
-        let (stirred, _) = overlay.stirred(pack, paper.at).await?;
-        let left = LeftPack { left, known_out, stirred: &stirred };
-        let Some(again) = left.again(facts) else { return Ok(None) };
-        let named = |child: UnitNumber| self.numbers.contains(&(child.get() as i64));
-        let Some(last) = left.stirred_last(facts, named) else { return Ok(Some(again)) };
-        let while_it_was_out = (paper.at.as_microsecond(), last.as_microsecond());
-        let filled = store.stayed_inside(pack.number(), while_it_was_out).await?;
-        Ok(filled.then_some(again))
-    }
 }

@@ -17,6 +17,9 @@ on_both! {
     a_pack_on_pallets_is_on_one,
     a_return_leaves_what_had_been_taken_out,
     a_pack_that_kept_something_was_not_emptied,
+    the_last_piece_is_in_it_again_where_the_others_had_left_before,
+    what_only_wrong_papers_took_out_is_in_it_for_good,
+    what_was_known_of_one_pack_says_nothing_of_another,
 }
 
 fn day(day: u32) -> String {
@@ -169,6 +172,55 @@ async fn a_pack_that_kept_something_was_not_emptied(world: &World) {
     world.agrees().await;
 }
 
+async fn the_last_piece_is_in_it_again_where_the_others_had_left_before(world: &World) {
+    let (carton, units) = (sscc(1), sns(0..2));
+    world.make(&units).await;
+    for sn in &units {
+        assert_eq!(packs(world, &carton, (&day(2), sn)).await, "taken");
+    }
+    takes_out(world, (&carton, &units[1]), &day(4)).await;
+    assert_eq!(ships(world, "W", "FAC-SZ>T1-42", (&day(3), &units[0])).await, "taken");
+    assert_eq!(voids(world, "W", ("FAC-SZ", &day(6))).await, 0);
+    assert_eq!(contents(world, &carton).await, [units[0].clone()]);
+    world.agrees().await;
+}
+
+async fn what_only_wrong_papers_took_out_is_in_it_for_good(world: &World) {
+    let (carton, units) = (sscc(1), sns(0..2));
+    world.make(&units).await;
+    for sn in &units {
+        assert_eq!(packs(world, &carton, (&day(2), sn)).await, "taken");
+    }
+    assert_eq!(ships(world, "P", "FAC-SZ>T1-53", (&day(4), &carton)).await, "taken");
+    assert_eq!(ships(world, "L", "T1-53>T2-53", (&day(5), &units[0])).await, "taken");
+    assert_eq!(ships(world, "E", "FAC-SZ>T1-53", (&day(3), &units[0])).await, "taken");
+    for (paper, from) in [("L", "T1-53"), ("P", "FAC-SZ"), ("E", "FAC-SZ")] {
+        voids(world, paper, (from, &day(6))).await;
+    }
+    assert_eq!(contents(world, &carton).await, units);
+    assert_eq!(ships(world, "R", "FAC-SZ>T1-53", (&day(7), &carton)).await, "taken");
+    assert_eq!(way(world, &units[0]).await, ["T1-53"]);
+    world.agrees().await;
+}
+
+async fn what_was_known_of_one_pack_says_nothing_of_another(world: &World) {
+    let (cartons, units) = ([sscc(1), sscc(2)], sns(0..3));
+    world.make(&units).await;
+    for (carton, sn) in [(0, 0), (0, 1), (1, 2)] {
+        let at = "2026-06-02 08:00";
+        assert_eq!(packs(world, &cartons[carton], (at, &units[sn])).await, "taken");
+    }
+    takes_out(world, (&cartons[0], &units[0]), &day(5)).await;
+    assert_eq!(ships(world, "W", "FAC-SZ>T1-42", (&day(4), &units[0])).await, "taken");
+    // It had left the first before, and lay in the second.
+    takes_out(world, (&cartons[0], &units[0]), "2026-06-03 08:00").await;
+    assert_eq!(packs(world, &cartons[1], ("2026-06-03 09:00", &units[0])).await, "taken");
+    assert_eq!(voids(world, "W", ("FAC-SZ", &day(6))).await, 0);
+    assert_eq!(contents(world, &cartons[0]).await, [units[1].clone()]);
+    assert_eq!(contents(world, &cartons[1]).await, [units[0].clone(), units[2].clone()]);
+    world.agrees().await;
+}
+
 /// What people do, and wrong papers that are told later of something that lay in a pack.
 fn stories() -> impl Strategy<Value = (Vec<Act>, Vec<Index>)> {
     let (child, pack) = (thing(0), thing(UNITS));
@@ -252,6 +304,12 @@ async fn is_undone(world: &World, case: u32, (acts, wrong): &(Vec<Act>, Vec<Inde
         let (status, reply) = days::take_back(world, &paper, (WAY[hands], late)).await;
         assert_eq!(status, 200, "{goods} after {after}: {reply}");
         if reply["outside"] != json!([]) {
+            // A pack that moved nowhere since, and was filled by people who knew that it was in it.
+            let moves = |act: &Act| match act {
+                Act::Pack { child, .. } => *child >= UNITS,
+                act => !matches!(act, Act::Unpack(_)),
+            };
+            assert!(acts[after..].iter().any(moves), "{goods} after {after} stays outside");
             return;
         }
         let now = picture(world, &names).await;
