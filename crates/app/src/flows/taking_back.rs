@@ -34,7 +34,7 @@ struct Taken {
 }
 
 /// A paper that is being taken back.
-pub struct TakingBack<'a> {
+pub(super) struct TakingBack<'a> {
     house: &'a House,
     caller: &'a Caller,
     reference: &'a Reference,
@@ -45,14 +45,14 @@ pub struct TakingBack<'a> {
     /// What is said of packs that go back with it.
     followed: Vec<Event>,
     /// What left a pack by the paper and stays outside.
-    pub outside: Vec<i64>,
+    pub(super) outside: Vec<i64>,
     /// When something left a pack last that is in it again, microseconds.
     stirred_at: i64,
 }
 
 impl<'a> TakingBack<'a> {
     /// A paper that names these subjects.
-    pub fn new(
+    pub(super) fn new(
         (house, caller, reference): (&'a House, &'a Caller, &'a Reference),
         when: When,
         numbers: &'a [i64],
@@ -62,7 +62,7 @@ impl<'a> TakingBack<'a> {
     }
 
     /// What is to be recorded, but for what it relies on.
-    pub fn commit(self) -> Commit {
+    pub(super) fn commit(self) -> Commit {
         let (mut events, outbox): (Vec<_>, Vec<_>) = self.told.into_iter().unzip();
         events.extend(self.followed);
         Commit { events, outbox, stirred_at: self.stirred_at, ..Commit::default() }
@@ -73,7 +73,7 @@ impl<'a> TakingBack<'a> {
     /// # Errors
     /// It moved on, the caller may not, the store cannot be read, or it moves faster than it is
     /// read.
-    pub async fn take(
+    pub(super) async fn take(
         &mut self,
         overlay: &mut Overlay<'_>,
         number: i64,
