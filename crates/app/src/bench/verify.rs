@@ -104,7 +104,7 @@ async fn answers(
         },
         tail("verify: p99 at 70 % load", ours.tail(TAIL_MS), bare.tail(TAIL_MS)),
     ];
-    // Of few rounds, or beside other work, none may have had the processors to itself in both halves.
+    // Of few rounds, or beside other work, none may have had the processors to itself.
     match (ours.tail_at_full_speed(TAIL_MS), bare.tail_at_full_speed(TAIL_MS)) {
         (ours, bare) if ours.rounds > 0 && bare.rounds > 0 => {
             rows.push(tail(KEPT_SPEED, ours, bare));
