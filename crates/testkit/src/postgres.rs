@@ -246,8 +246,7 @@ impl Own {
             "max_connections=200",
             "shared_buffers=64MB",
             "max_wal_size=256MB",
-            // A killed server loses nothing that it wrote: the system under it lives on.
-            "fsync=off",
+            "fsync=on",
         ];
         let mut command = as_server_user(&self.bin.join("postgres"));
         command.arg("-D").arg(self.dir.join("data")).arg("-k").arg(&self.dir);

@@ -209,16 +209,14 @@ impl House {
         self.reload().await
     }
 
-    /// As [`House::reference_now`] where anybody may ask: one looks at a time, so that strangers
-    /// hold one connection at most, and the others make do with what is known.
+    /// As [`House::reference_now`] where anybody may ask: one after the other, so that strangers
+    /// hold one connection at most.
     ///
     /// # Errors
     /// The store cannot be read.
     pub async fn reference_in_turn(&self) -> Result<Arc<Reference>, FlowError> {
-        match self.looking.try_lock() {
-            Ok(_turn) => self.reference_now().await,
-            Err(_) => Ok(self.reference.load_full()),
-        }
+        let _turn = self.looking.lock().await;
+        self.reference_now().await
     }
 
     /// Loads the reference rows afresh, unless somebody just did: one at a time, since reading

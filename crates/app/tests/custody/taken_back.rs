@@ -20,6 +20,8 @@ on_both! {
     the_last_piece_is_in_it_again_where_the_others_had_left_before,
     what_only_wrong_papers_took_out_is_in_it_for_good,
     what_was_known_of_one_pack_says_nothing_of_another,
+    two_wrong_papers_of_the_last_pieces_go_back_in_reverse,
+    a_packing_that_was_never_true_is_taken_back_for_the_true_paper,
 }
 
 fn day(day: u32) -> String {
@@ -218,6 +220,46 @@ async fn what_was_known_of_one_pack_says_nothing_of_another(world: &World) {
     assert_eq!(voids(world, "W", ("FAC-SZ", &day(6))).await, 0);
     assert_eq!(contents(world, &cartons[0]).await, [units[1].clone()]);
     assert_eq!(contents(world, &cartons[1]).await, [units[0].clone(), units[2].clone()]);
+    world.agrees().await;
+}
+
+async fn two_wrong_papers_of_the_last_pieces_go_back_in_reverse(world: &World) {
+    let units = sns(0..4);
+    world.make(&units).await;
+    for (carton, pair, order) in [(sscc(1), &units[..2], [1, 0]), (sscc(2), &units[2..], [0, 1])] {
+        for sn in pair {
+            assert_eq!(packs(world, &carton, (&day(2), sn)).await, "taken");
+        }
+        for (sn, on) in pair.iter().zip([3, 4]) {
+            let paper = format!("W{sn}");
+            assert_eq!(ships(world, &paper, "FAC-SZ>T1-42", (&day(on), sn)).await, "taken");
+        }
+        let mut outside = 0;
+        for which in order {
+            outside += voids(world, &format!("W{}", pair[which]), ("FAC-SZ", &day(6))).await;
+        }
+        let reversed = order == [1, 0];
+        assert_eq!(outside, usize::from(!reversed), "{order:?}");
+        let inside = contents(world, &carton).await;
+        assert_eq!(inside, pair[usize::from(!reversed)..], "{order:?}");
+    }
+    world.agrees().await;
+}
+
+async fn a_packing_that_was_never_true_is_taken_back_for_the_true_paper(world: &World) {
+    let (carton, units) = (sscc(1), sns(0..2));
+    world.make(&units).await;
+    for sn in &units {
+        assert_eq!(packs(world, &carton, (&day(5), sn)).await, "taken");
+    }
+    assert_eq!(ships(world, "A", "FAC-SZ>T1-53", (&day(2), &units[0])).await, "taken");
+    assert_eq!(ships(world, "B", "FAC-SZ>T1-42", (&day(2), &units[1])).await, "taken");
+    assert_eq!(ships(world, "C", "T1-53>T2-53", (&day(6), &carton)).await, "taken");
+    assert_eq!(ships(world, "D", "T1-42>BRAND", (&day(7), &units[1])).await, "not_holder");
+    takes_out(world, (&carton, &units[1]), &day(5)).await;
+    assert_eq!(ships(world, "D", "T1-42>BRAND", (&day(7), &units[1])).await, "taken");
+    assert_eq!(way(world, &units[1]).await, ["T1-42", "BRAND"]);
+    assert_eq!(way(world, &units[0]).await, ["T1-53", "T2-53"]);
     world.agrees().await;
 }
 
